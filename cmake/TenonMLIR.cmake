@@ -1,0 +1,45 @@
+# LLVM, MLIR and lld from the distribution; one precompiled header for everything that includes MLIR.
+
+set(TENON_LLVM_PREFIX /usr/lib/llvm-22 CACHE PATH "Prefix of LLVM 22")
+find_package(MLIR 22 REQUIRED CONFIG PATHS ${TENON_LLVM_PREFIX}/lib/cmake/mlir NO_DEFAULT_PATH)
+find_package(LLD 22 REQUIRED CONFIG PATHS ${TENON_LLVM_PREFIX}/lib/cmake/lld NO_DEFAULT_PATH)
+list(APPEND CMAKE_MODULE_PATH ${MLIR_CMAKE_DIR} ${LLVM_CMAKE_DIR})
+include(TableGen)
+include(AddLLVM)
+include(AddMLIR)
+
+# What every MLIR source of the project compiles with. LLVM is built without RTTI and exceptions.
+add_library(tenon_mlir_headers INTERFACE)
+target_include_directories(tenon_mlir_headers SYSTEM INTERFACE ${MLIR_INCLUDE_DIRS} ${LLVM_INCLUDE_DIRS})
+target_include_directories(tenon_mlir_headers INTERFACE ${PROJECT_SOURCE_DIR} ${PROJECT_SOURCE_DIR}/include ${PROJECT_BINARY_DIR})
+target_compile_options(tenon_mlir_headers INTERFACE -fno-rtti -fno-exceptions -fvisibility=default)
+target_compile_definitions(tenon_mlir_headers INTERFACE ${LLVM_DEFINITIONS_LIST})
+
+add_library(tenon_pch OBJECT ${PROJECT_SOURCE_DIR}/cmake/pch.cpp)
+target_link_libraries(tenon_pch PUBLIC tenon_mlir_headers)
+target_precompile_headers(tenon_pch PRIVATE ${PROJECT_SOURCE_DIR}/cmake/pch.h)
+
+# tenon_mlir_library(NAME sources... [DEPENDS generated...] [LINK libs...])
+function(tenon_mlir_library name)
+  cmake_parse_arguments(ARG "" "" "DEPENDS;LINK" ${ARGN})
+  add_library(${name} STATIC ${ARG_UNPARSED_ARGUMENTS})
+  target_link_libraries(${name} PUBLIC tenon_mlir_headers ${ARG_LINK} MLIR LLVM)
+  target_precompile_headers(${name} REUSE_FROM tenon_pch)
+  if(ARG_DEPENDS)
+    add_dependencies(${name} ${ARG_DEPENDS})
+  endif()
+endfunction()
+
+# tenon_tablegen(target td-file out1 "-gen-flag1 ..." out2 "..." ...): runs mlir-tblgen, makes the target `target`.
+function(tenon_tablegen target td)
+  set(LLVM_TARGET_DEFINITIONS ${td})
+  set(TABLEGEN_OUTPUT)
+  set(args ${ARGN})
+  while(args)
+    list(POP_FRONT args out flags)
+    separate_arguments(flags UNIX_COMMAND "${flags}")
+    mlir_tablegen(${out} ${flags} -I${PROJECT_SOURCE_DIR})
+  endwhile()
+  add_custom_target(${target} DEPENDS ${TABLEGEN_OUTPUT})
+  set_property(GLOBAL APPEND PROPERTY TENON_TABLEGEN_TARGETS ${target})
+endfunction()
