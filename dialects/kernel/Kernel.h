@@ -1,0 +1,33 @@
+// The kernel dialect: kernel.func, kernel.dispatch, schedules and packed layouts.
+#pragma once
+#include "dialects/nn/NN.h"
+#include "mlir/IR/SymbolTable.h"
+#include "mlir/Interfaces/CallInterfaces.h"
+#include "mlir/Interfaces/ControlFlowInterfaces.h"
+#include "mlir/Interfaces/FunctionInterfaces.h"
+
+namespace tenon::kernel {
+class ReturnOp;
+}
+#include "dialects/kernel/KernelDialect.h.inc"
+#define GET_ATTRDEF_CLASSES
+#include "dialects/kernel/KernelAttrs.h.inc"
+#define GET_OP_CLASSES
+#include "dialects/kernel/KernelOps.h.inc"
+
+namespace tenon::kernel {
+
+/// Builds the nn ops that pack `value` as `packing` says (constant folding evaluates them).
+mlir::Value buildPacking(mlir::OpBuilder &builder, mlir::Location loc, mlir::Value value, PackingAttr packing);
+
+/// A tensor that is read in place: element [i...] of the view is element offset + sum of i * strides of `source`.
+struct View {
+  mlir::Value source;               // a block argument of the kernel, or any value that is computed
+  nn::Dim offset;                   // in elements
+  llvm::SmallVector<nn::Dim> strides; // in elements, one an axis of the viewed value; 0 where it is broadcast
+};
+/// Follows nn.transpose, nn.reshape (splitting or merging dense axes), nn.slice and nn.expand back from `value` as far as
+/// strides can express them. `strides` of a block argument are those of its `kernel.strides`.
+View viewOf(mlir::Value value);
+
+} // namespace tenon::kernel

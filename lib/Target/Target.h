@@ -1,0 +1,49 @@
+// What code is generated for: instruction set, vector registers, caches, cores.
+#pragma once
+#include "llvm/ADT/StringRef.h"
+#include "llvm/Support/Error.h"
+#include <cstdint>
+#include <memory>
+#include <string>
+#include <vector>
+
+namespace llvm {
+class TargetMachine;
+}
+
+namespace tenon {
+
+/// A CPU as the emitters see it. A value type; immutable once made; thread safe.
+struct Target {
+  std::string name;                  // as given: "native", "x86-64-v3", "znver5", "aarch64+sve"
+  std::string triple;                // "x86_64-unknown-linux-gnu"
+  std::string cpu;                   // LLVM's CPU name
+  std::string features;              // LLVM's feature string
+  std::vector<std::string> required; // what the runtime checks before it runs code: "avx2", "fma", ...
+
+  int vectorBytes = 16;       // of the preferred vector register: 16 (SSE, NEON), 32 (AVX2), 64 (AVX-512)
+  int vectorRegisters = 16;   // 16 for AVX2, 32 for AVX-512 and NEON
+  bool fma = false;           // fused multiply-add in hardware
+  bool f16c = false;          // half <-> float conversion in hardware
+  bool roundInstructions = false; // floor, ceil, round to even in hardware (SSE4.1, AArch64)
+  bool vnni = false;          // 8-bit dot products (AVX-VNNI, AVX512-VNNI)
+  bool bf16 = false;
+
+  int64_t l1Bytes = 32 << 10;
+  int l1Ways = 8;
+  int64_t l2Bytes = 512 << 10;
+  int64_t l3Bytes = 16 << 20;
+  int cores = 1;              // what untuned schedules split for
+
+  /// Lanes of a vector of elements of `bits` bits.
+  int lanes(int bits) const { return vectorBytes * 8 / bits; }
+
+  /// "native" describes this machine; otherwise an x86-64 level, an LLVM CPU name, or "aarch64[+feature...]".
+  static llvm::Expected<Target> parse(llvm::StringRef name);
+  /// All names that `parse` knows, for `tenon targets`.
+  static std::vector<std::string> known();
+
+  llvm::Expected<std::unique_ptr<llvm::TargetMachine>> machine() const;
+};
+
+} // namespace tenon

@@ -1,0 +1,54 @@
+// Elementwise nn ops on emitted values: what every family inlines at its loads and stores.
+#pragma once
+#include "passes/6_codegen/cpu/KernelBuilder.h"
+
+namespace tenon::cpu {
+
+/// The computation type of a storage type: f16 and bf16 compute in f32, everything else in itself.
+mlir::Type computeType(mlir::Type storage);
+
+/// Emits one nn elementwise op on operands (scalars, or vectors of one length) in their computation types; the result
+/// is in the computation type of the op's result. Null if the op is not known.
+mlir::Value emitElementwise(KernelBuilder &b, mlir::Operation *op, mlir::ValueRange operands);
+bool canEmitElementwise(mlir::Operation *op);
+
+/// The elementwise ops that hang below `anchor` (a value of the kernel's body) up to kernel.return, as a program that turns a
+/// register of the anchor's result into registers of the kernel's results.
+///
+/// Other operands of those ops are arguments: the same shape as the result (residual), a vector along the last axis
+/// (bias), a scalar, or anything that broadcasts to the result; views of arguments are read in place.
+class Epilogue {
+public:
+  /// Whether everything from `anchor` to the terminator is such a program.
+  static bool matches(mlir::Value anchor);
+  Epilogue(KernelBuilder &b, mlir::Value anchor);
+
+  /// Applies the program to `lanes` neighbours along the last axis of the anchor's result at `position` (one index per axis)
+  /// and stores every result of the kernel. `acc` is in the anchor's computation type; `mask` as in KernelBuilder or null.
+  void store(mlir::Value acc, llvm::ArrayRef<Index> position, mlir::Value mask = {});
+  /// Prefetches what `store` at this position will read or write.
+  void prefetch(llvm::ArrayRef<Index> position);
+
+private:
+  struct Operand;
+  KernelBuilder &builder;
+  mlir::Value anchor;
+  llvm::SmallVector<mlir::Operation *> program;
+};
+
+/// Reads elements of a value of the body that is not an argument: a prologue of views, elementwise ops, pads, concats and
+/// gathers above the anchor, evaluated where it is needed.
+class Prologue {
+public:
+  static bool matches(mlir::Value value);
+  Prologue(KernelBuilder &b, mlir::Value value);
+  /// `lanes` neighbours along `axis` from `position` on, in the computation type. Vector loads where the memory is contiguous,
+  /// broadcasts where it is constant along the axis, lane by lane otherwise.
+  mlir::Value load(llvm::ArrayRef<Index> position, int lanes, int axis, mlir::Value mask = {});
+
+private:
+  KernelBuilder &builder;
+  mlir::Value root;
+};
+
+} // namespace tenon::cpu
