@@ -1,0 +1,319 @@
+/// Tenon's runtime: opens a compiled plan and runs it. C ABI; include/tenon/runtime.hpp wraps it for C++20.
+///
+/// A *plan* is a compiled model: immutable, reference-counted, shared by any number of contexts and threads.
+/// A *context* holds what one caller needs to run it: arena, worker threads, prepared launches. It is used by one thread at a time.
+/// A *layout* is a plan laid out for given input shapes: output shapes, launches, arena slices. Contexts make and cache their own;
+/// applications make one to ask for sizes without running anything.
+///
+/// Errors are values: every function that can fail returns a tn_status and leaves a sentence that says what was found and what was expected,
+/// in `tn_last_message(ctx)` for functions that take a context, in `tn_last_error()` for the others. Nothing throws, prints or aborts.
+/// Option and info structs start with `struct_size`, which the caller sets to sizeof: that is how they grow without breaking old callers.
+/// Strings that a plan hands out are UTF-8, NUL-terminated and live as long as the plan.
+#ifndef TENON_RUNTIME_H
+#define TENON_RUNTIME_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+#if defined(__GNUC__)
+#define TN_API __attribute__((visibility("default")))
+#else
+#define TN_API
+#endif
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+/// Largest rank of a tensor that crosses the interface.
+#define TN_MAX_RANK 8
+
+typedef enum tn_status {
+  TN_OK = 0,
+  TN_INVALID_ARGUMENT = 1,    ///< a null pointer, an index out of range, memory that is not aligned
+  TN_IO = 2,                  ///< a file cannot be opened, read or mapped
+  TN_BAD_PLAN = 3,            ///< not a plan, truncated, or corrupted
+  TN_UNSUPPORTED_VERSION = 4, ///< the plan was written for a newer runtime
+  TN_WRONG_TARGET = 5,        ///< the plan was compiled for another architecture or needs CPU features that are missing
+  TN_NAME_NOT_FOUND = 6,      ///< no input or output has this name
+  TN_SHAPE_MISMATCH = 7,      ///< rank, dimension or memory size does not fit the signature
+  TN_TYPE_MISMATCH = 8,       ///< the element type does not fit the signature
+  TN_OUT_OF_ARENA = 9,        ///< the arena that the application gave is too small
+  TN_OUT_OF_MEMORY = 10,      ///< the allocator returned null
+  TN_LIMIT = 11,              ///< a limit that the application set would be exceeded
+  TN_DEVICE = 12              ///< the device, or the operating system below it, refused: threads, affinity, executable memory
+} tn_status;
+
+/// Element types. Values are part of the plan format and never change.
+typedef enum tn_dtype {
+  TN_DTYPE_NONE = 0,
+  TN_F32 = 1,
+  TN_F16 = 2,
+  TN_BF16 = 3,
+  TN_F64 = 4,
+  TN_I8 = 5,
+  TN_I16 = 6,
+  TN_I32 = 7,
+  TN_I64 = 8,
+  TN_U8 = 9,
+  TN_U16 = 10,
+  TN_U32 = 11,
+  TN_U64 = 12,
+  TN_BOOL = 13, ///< one byte, 0 or 1
+  TN_I4 = 14,   ///< two elements a byte, the even one in the low half
+  TN_U4 = 15,
+  TN_F8E4M3FN = 16,
+  TN_F8E5M2 = 17,
+  TN_F8E4M3FNUZ = 18,
+  TN_F8E5M2FNUZ = 19,
+  TN_STRING = 20,
+  TN_C64 = 21,
+  TN_C128 = 22
+} tn_dtype;
+
+/// A dense row-major tensor in the caller's memory. Zero-initialise it.
+typedef struct tn_tensor {
+  void *data;    ///< aligned to the element size; null asks the context to place an output
+  size_t bytes;  ///< size of the memory at `data`; at least what dtype and dims need
+  tn_dtype dtype;
+  int32_t rank;
+  int64_t dims[TN_MAX_RANK];
+} tn_tensor;
+
+typedef struct tn_plan tn_plan;
+typedef struct tn_context tn_context;
+typedef struct tn_layout tn_layout;
+
+/// Version of this library, "0.1.0". Static.
+TN_API const char *tn_version(void);
+/// "TN_SHAPE_MISMATCH" for TN_SHAPE_MISMATCH. Static, never null.
+TN_API const char *tn_status_name(tn_status status);
+/// "f32" for TN_F32; "?" for an unknown value. Static, never null.
+TN_API const char *tn_dtype_name(tn_dtype dtype);
+/// Bits of one element; 0 for TN_STRING, TN_DTYPE_NONE and unknown values.
+TN_API uint32_t tn_dtype_bits(tn_dtype dtype);
+/// Bytes that `count` elements take, sub-byte types rounded up to whole bytes; -1 when that is negative or overflows.
+TN_API int64_t tn_dtype_bytes(tn_dtype dtype, int64_t count);
+/// What went wrong in this thread's last failed call of a function that takes no context. Valid until the next such failure; never null.
+TN_API const char *tn_last_error(void);
+/// Whether this machine has a CPU feature, named as LLVM does ("avx2", "fma", "avx512f", "dotprod"): 1 yes, 0 no, -1 the name is not known here.
+TN_API int tn_cpu_has(const char *feature);
+
+// ---------------------------------------------------------------------------------------------------------------------
+// Plans. Every function below may be called from any number of threads for one plan.
+
+/// Check the checksums of weights and code too while opening: time in proportion to the file's size.
+#define TN_OPEN_VERIFY 1u
+/// tn_plan_open_memory: use the caller's bytes in place (aligned to 64); they must outlive the plan and its contexts. Otherwise they are copied.
+#define TN_OPEN_BORROW 2u
+
+/// Opens a plan file: maps it, checks header, section table, metadata checksum, and every index, offset and size in the metadata,
+/// in about a millisecond whatever the file's size. The file must not be truncated or rewritten in place while it is open (replace it by rename).
+///
+/// A plan is code, like a shared library: nothing of it runs before tn_run, and opening never reads outside the file, but kernels are trusted.
+/// `*plan` is set on success only; close it with tn_plan_close.
+/// Errors: TN_IO, TN_BAD_PLAN, TN_UNSUPPORTED_VERSION, TN_WRONG_TARGET, TN_OUT_OF_MEMORY, TN_DEVICE.
+TN_API tn_status tn_plan_open(const char *path, uint32_t flags, tn_plan **plan);
+/// The same for `size` bytes in memory.
+TN_API tn_status tn_plan_open_memory(const void *bytes, size_t size, uint32_t flags, tn_plan **plan);
+/// Drops the caller's reference. Contexts and layouts keep the plan alive. Null is allowed.
+TN_API void tn_plan_close(tn_plan *plan);
+
+/// Checks everything about a plan without keeping it: structure, padding, and the checksums of all sections. tn_last_error() says what is wrong.
+/// A plan for another machine that is otherwise intact gives TN_WRONG_TARGET.
+TN_API tn_status tn_plan_check(const char *path);
+TN_API tn_status tn_plan_check_memory(const void *bytes, size_t size);
+
+typedef struct tn_plan_info {
+  uint32_t struct_size;
+  uint32_t format_version;
+  const char *producer;   ///< "tenon 0.1.0"
+  const char *model;      ///< name of the model, "" if it has none
+  const char *arch;       ///< "x86_64", "aarch64"
+  const char *cpu;        ///< CPU the code was tuned for, informative: "znver2"
+  const char *tuning;     ///< where the schedules come from, "" for the cost model
+  uint32_t feature_count; ///< CPU features the code needs: tn_plan_feature
+  uint32_t input_count;
+  uint32_t output_count;
+  uint32_t symbol_count;
+  uint32_t kernel_count;
+  uint32_t step_count;
+  uint32_t buffer_count;
+  uint32_t constant_count;
+  uint64_t file_bytes;
+  uint64_t metadata_bytes;
+  uint64_t weights_bytes;
+  uint64_t code_bytes;
+  int32_t is_static; ///< 1: all shapes and arena offsets are fixed in the plan
+} tn_plan_info;
+TN_API tn_status tn_plan_get_info(const tn_plan *plan, tn_plan_info *info);
+/// The i-th CPU feature that the code needs; null when out of range.
+TN_API const char *tn_plan_feature(const tn_plan *plan, uint32_t index);
+
+typedef struct tn_tensor_info {
+  uint32_t struct_size;
+  tn_dtype dtype;
+  const char *name;
+  int32_t rank;
+  int64_t dims[TN_MAX_RANK];           ///< -1 where the dimension is free
+  const char *dim_text[TN_MAX_RANK];   ///< the dimension as an expression of symbols, "batch" or "floordiv(h, 8)"; "" where it is fixed
+} tn_tensor_info;
+TN_API tn_status tn_plan_input(const tn_plan *plan, uint32_t index, tn_tensor_info *info);
+TN_API tn_status tn_plan_output(const tn_plan *plan, uint32_t index, tn_tensor_info *info);
+/// Index of the input or output called `name`. Errors: TN_NAME_NOT_FOUND, whose message lists the names there are.
+TN_API tn_status tn_plan_find_input(const tn_plan *plan, const char *name, uint32_t *index);
+TN_API tn_status tn_plan_find_output(const tn_plan *plan, const char *name, uint32_t *index);
+
+/// A free dimension: its value is the size of axis `axis` of input `input`; wherever else it occurs it must have the same value.
+typedef struct tn_symbol_info {
+  uint32_t struct_size;
+  uint32_t input;
+  uint32_t axis;
+  const char *name;
+  int64_t minimum; ///< smallest and largest value allowed, inclusive
+  int64_t maximum;
+} tn_symbol_info;
+TN_API tn_status tn_plan_symbol(const tn_plan *plan, uint32_t index, tn_symbol_info *info);
+
+typedef struct tn_kernel_info {
+  uint32_t struct_size;
+  uint32_t launches;    ///< steps that call it
+  const char *name;
+  const char *family;   ///< "contraction", "depthwise", "elementwise" …
+  const char *schedule; ///< the #kernel.schedule, as text
+  uint64_t entry;       ///< offset of the function in the code section
+} tn_kernel_info;
+TN_API tn_status tn_plan_kernel(const tn_plan *plan, uint32_t index, tn_kernel_info *info);
+
+/// One step of the plan, in the order of execution.
+typedef struct tn_step_info {
+  uint32_t struct_size;
+  int32_t kernel;        ///< index of the kernel; -1 for a copy of memory
+  uint32_t source_count; ///< nodes of the model that the step computes: tn_plan_step_source
+} tn_step_info;
+TN_API tn_status tn_plan_step(const tn_plan *plan, uint32_t index, tn_step_info *info);
+/// Name of the i-th source node of a step; null when out of range.
+TN_API const char *tn_plan_step_source(const tn_plan *plan, uint32_t step, uint32_t index);
+
+typedef struct tn_constant_info {
+  uint32_t struct_size;
+  const char *name;
+  uint64_t offset; ///< in the weights section
+  uint64_t bytes;
+} tn_constant_info;
+TN_API tn_status tn_plan_constant(const tn_plan *plan, uint32_t index, tn_constant_info *info);
+
+// ---------------------------------------------------------------------------------------------------------------------
+// Layouts: a plan at given input shapes. Immutable once made; any thread may query them.
+
+/// Lays the plan out for the shapes (rank, dims) of `inputs`, one for each input of the signature; data, bytes and dtype are ignored.
+/// `inputs` may be null for a plan whose inputs have no free dimension. Errors: TN_SHAPE_MISMATCH, TN_OUT_OF_MEMORY.
+TN_API tn_status tn_layout_create(const tn_plan *plan, const tn_tensor *inputs, tn_layout **layout);
+TN_API void tn_layout_destroy(tn_layout *layout);
+
+typedef struct tn_memory_info {
+  uint32_t struct_size;
+  uint32_t alignment;    ///< of the arena
+  uint64_t arena_bytes;  ///< intermediate tensors and workspaces
+  uint64_t lower_bound;  ///< largest sum of live bytes at any step: no arena can be smaller
+  uint64_t naive_bytes;  ///< what they would take without reuse
+  uint64_t output_bytes; ///< extra room for outputs whose data is null
+  uint64_t weights_bytes;
+} tn_memory_info;
+/// An application that gives its own arena needs arena_bytes, plus output_bytes if it leaves outputs to the context.
+TN_API tn_status tn_layout_memory(const tn_layout *layout, tn_memory_info *info);
+/// Fills dtype, rank, dims and bytes of `tensor`; data becomes null.
+TN_API tn_status tn_layout_output(const tn_layout *layout, uint32_t index, tn_tensor *tensor);
+
+typedef struct tn_step_cost {
+  uint32_t struct_size;
+  uint32_t tasks;
+  int64_t flops; ///< floating-point operations
+  int64_t bytes; ///< memory read and written
+} tn_step_cost;
+TN_API tn_status tn_layout_step(const tn_layout *layout, uint32_t step, tn_step_cost *cost);
+
+/// A slice of the arena.
+typedef struct tn_buffer_info {
+  uint32_t struct_size;
+  uint32_t first_step; ///< live from the step that first writes it to the last that reads it, inclusive
+  uint32_t last_step;
+  uint32_t alignment;
+  uint64_t offset;
+  uint64_t bytes;
+} tn_buffer_info;
+TN_API tn_status tn_layout_buffer(const tn_layout *layout, uint32_t index, tn_buffer_info *info);
+
+// ---------------------------------------------------------------------------------------------------------------------
+// Contexts
+
+/// Memory functions of the application. Both must be set, or neither. `allocate` returns null when it has no memory.
+typedef struct tn_allocator {
+  void *(*allocate)(void *user, size_t bytes, size_t alignment);
+  void (*release)(void *user, void *memory, size_t bytes);
+  void *user;
+} tn_allocator;
+
+/// Zero in a field means its default. TN_CONTEXT_OPTIONS_INIT sets struct_size and zeroes the rest.
+typedef struct tn_context_options {
+  uint32_t struct_size;
+  uint32_t threads;       ///< the caller included; 0: one for each physical core that the process may use
+  const int32_t *cpus;    ///< worker i runs on CPU cpus[i] only, i in [1, threads); cpus[0] is the caller's, whose affinity is left alone
+  uint32_t cpu_count;     ///< 0, or at least `threads`
+  uint32_t spin_us;       ///< how long an idle worker spins before it sleeps; 0: 200 µs
+  tn_allocator allocator; ///< for all the memory of the context except threads' stacks; null functions: the C library
+  void *arena;            ///< memory to use instead of allocating the arena, aligned to tn_memory_info.alignment; stays the caller's
+  size_t arena_bytes;
+  size_t max_bytes;       ///< refuse shapes that need more memory than this; 0: no limit
+  uint32_t max_layouts;   ///< input shapes whose layout is kept, least recently used ones go first; 0: 16
+  uint32_t profile;       ///< 1: measure every step from the first run on
+} tn_context_options;
+#define TN_CONTEXT_OPTIONS_INIT {(uint32_t)sizeof(tn_context_options), 0, NULL, 0, 0, {NULL, NULL, NULL}, NULL, 0, 0, 0, 0}
+
+/// Makes a context; `options` may be null. `*context` is set on success only. On failure tn_last_error() says why.
+/// The context keeps the plan open. Do not fork a process and go on using a context with threads > 1 in the child.
+/// Errors: TN_INVALID_ARGUMENT, TN_OUT_OF_MEMORY, TN_DEVICE.
+TN_API tn_status tn_context_create(tn_plan *plan, const tn_context_options *options, tn_context **context);
+TN_API void tn_context_destroy(tn_context *context);
+
+/// Runs the plan once, synchronously.
+///
+/// `inputs` and `outputs` hold one tensor for each entry of the plan's signature, in its order; their memory stays the caller's, is read and written
+/// in place, and must not overlap. Inputs: data, bytes, dtype, rank and dims must be set. Outputs: rank and dims are filled in; dtype is
+/// filled in if it is TN_DTYPE_NONE and checked otherwise; `bytes` is the room at `data`, at least what the result needs.
+/// An output whose `data` is null, or still points to where this context put it, is placed in the context's memory and stays valid until the next run;
+/// its data and bytes are filled in.
+/// Not thread safe for one context; any number of contexts of one plan may run at the same time.
+/// After the first run with given shapes it allocates nothing, takes no lock and makes no system call (threads = 1).
+///
+/// Errors: TN_INVALID_ARGUMENT, TN_SHAPE_MISMATCH, TN_TYPE_MISMATCH, TN_OUT_OF_ARENA, TN_OUT_OF_MEMORY, TN_LIMIT, TN_DEVICE.
+/// `tn_last_message(ctx)` names the tensor, what was found and what was expected.
+TN_API tn_status tn_run(tn_context *context, const tn_tensor *inputs, tn_tensor *outputs);
+
+/// Fills dtype, rank and dims of `outputs` for the shapes (rank, dims) of `inputs`, without running; `bytes` becomes what each result needs, data is left alone.
+/// Prepares the run with these shapes: the next tn_run with them is as fast as the following ones.
+TN_API tn_status tn_output_shapes(tn_context *context, const tn_tensor *inputs, tn_tensor *outputs);
+
+/// What went wrong in the last failed call with this context. Valid until the next call with it; never null.
+TN_API const char *tn_last_message(const tn_context *context);
+
+/// The number of threads the context runs with, the caller included.
+TN_API uint32_t tn_context_threads(const tn_context *context);
+/// Bytes the context holds now: arena, outputs, layouts.
+TN_API uint64_t tn_context_bytes(const tn_context *context);
+
+/// Switches measuring of steps on (1) or off (0); switching on clears the numbers. Costs two clock readings a step (about 50 ns).
+TN_API tn_status tn_profile(tn_context *context, int on);
+typedef struct tn_step_profile {
+  uint32_t struct_size;
+  uint32_t runs;     ///< runs measured
+  uint64_t last_ns;  ///< wall time of the step, all tasks
+  uint64_t min_ns;
+  uint64_t total_ns;
+} tn_step_profile;
+TN_API tn_status tn_profile_step(const tn_context *context, uint32_t step, tn_step_profile *profile);
+
+#ifdef __cplusplus
+}
+#endif
+#endif
