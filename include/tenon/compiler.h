@@ -1,0 +1,73 @@
+// The compiler as a library: an ONNX model in, the bytes of a plan out.
+//
+// Free of LLVM and MLIR types; needs no exceptions and no RTTI. Link Tenon::compiler.
+#pragma once
+#include <cstdint>
+#include <functional>
+#include <string>
+#include <string_view>
+#include <utility>
+#include <vector>
+
+#define TENON_API __attribute__((visibility("default")))
+
+namespace tenon {
+
+struct CompileOptions {
+  /// "native", an x86-64 level ("x86-64-v3"), an LLVM CPU name ("znver5") or "aarch64[+feature...]".
+  std::string target = "native";
+  /// Fixes free dimensions: (input name, "1x3x224x224"); an entry that is a name keeps or renames the symbol.
+  std::vector<std::pair<std::string, std::string>> shapes;
+  /// Stops after this phase; `CompileResult::ir` then holds the module's text and `plan` is empty.
+  std::string stopAfter;
+  /// A folder (made if absent) that receives NN-phase.mlir after every phase, and the weights they refer to.
+  std::string dumpPhases;
+  /// Called on the compiling thread with the phase's name and the fraction done of the whole, in [0, 1].
+  std::function<void(std::string_view phase, double fraction)> progress;
+  /// Names of kernels, schedules and passes' statistics in `CompileResult::report`.
+  bool statistics = false;
+};
+
+struct PhaseTime {
+  std::string phase;
+  double seconds;
+};
+
+struct CompileResult {
+  bool ok = false;
+  /// Diagnostics, one a line, errors and warnings; empty if all went well.
+  std::string message;
+  /// The plan's bytes: equal for equal model, options and compiler.
+  std::vector<uint8_t> plan;
+  std::string ir;
+  std::string report;
+  std::vector<PhaseTime> times;
+  /// Distinct kernels, and how often kernels are dispatched in one run.
+  int kernels = 0, dispatches = 0;
+};
+
+/// Compiles an ONNX model, or a module that a phase dump or --stop-after wrote (`.mlir`), from its phase on.
+/// Thread safe: any number of compilations may run at the same time. Never throws.
+TENON_API CompileResult compileFile(const std::string &path, const CompileOptions &options);
+
+/// The names of the phases in their order: import, graph, fuse, schedule, memory, codegen, plan.
+TENON_API const std::vector<std::string> &phaseNames();
+
+struct OperatorSupport {
+  std::string domain, name;
+  int since, until; // opsets, both inclusive
+};
+/// What the importer maps, sorted by domain and name.
+TENON_API std::vector<OperatorSupport> supportedOperators();
+
+struct TargetSummary {
+  std::string name, cpu, features;
+  int vectorBits, cores;
+  int64_t l1Bytes, l2Bytes, l3Bytes;
+};
+/// This machine first, then every name that `target` takes.
+TENON_API std::vector<TargetSummary> knownTargets();
+
+TENON_API const char *versionString();
+
+} // namespace tenon
