@@ -4,7 +4,8 @@
 set(CMAKE_CXX_FLAGS_DEV "-O1 -gline-tables-only" CACHE STRING "" FORCE)
 set(CMAKE_C_FLAGS_DEV "-O1 -gline-tables-only" CACHE STRING "" FORCE)
 
-add_compile_options(-Wall -Wextra -Wno-unused-parameter -fno-pch-timestamp)
+add_compile_options(-Wall -Wextra -Wno-unused-parameter)
+add_compile_options("$<$<CXX_COMPILER_ID:Clang>:SHELL:-Xclang -fno-pch-timestamp>")
 add_link_options(-fuse-ld=lld -Wl,--gc-sections)
 add_compile_options(-ffunction-sections -fdata-sections)
 

@@ -1,0 +1,128 @@
+#include "lib/Plan/PlanWriter.h"
+
+#include "lib/Plan/Metadata.h"
+#include "lib/Plan/Sink.h"
+#include "runtime/plan/Checksum.h"
+#include "runtime/plan/PlanFormat.h"
+
+#include <algorithm>
+#include <cstring>
+
+namespace tenon::plan {
+namespace {
+
+/// Where the constants lie in the weights section, and its size.
+struct WeightsLayout {
+  std::vector<uint64_t> offsets;
+  uint64_t bytes = 0;
+};
+
+WeightsLayout layOutWeights(const Plan &plan) {
+  WeightsLayout layout;
+  for (const Constant &constant : plan.constants) {
+    layout.bytes = alignUp(layout.bytes, kConstantAlignment);
+    layout.offsets.push_back(layout.bytes);
+    layout.bytes += constant.bytes;
+  }
+  return layout;
+}
+
+/// Writes sections one after the other and their checksums with them.
+class SectionWriter {
+public:
+  SectionWriter(Sink &sink, uint64_t position) : sink(sink), position(position) {}
+
+  void begin(SectionEntry &entry) {
+    padTo(entry.offset);
+    sum = Checksum();
+  }
+  void append(const void *bytes, size_t size) {
+    sink.append(bytes, size);
+    sum.add(bytes, size);
+    position += size;
+  }
+  void padTo(uint64_t offset) {
+    static constexpr char zeros[4096] = {};
+    while (position < offset)
+      append(zeros, size_t(std::min<uint64_t>(sizeof zeros, offset - position)));
+  }
+  void end(SectionEntry &entry) { entry.checksum = sum.value(); }
+
+private:
+  Sink &sink;
+  uint64_t position;
+  Checksum sum;
+};
+
+FileHeader makeHeader(const std::vector<SectionEntry> &sections) {
+  FileHeader header = {};
+  std::memcpy(header.magic, kMagic, sizeof kMagic);
+  header.formatVersion = kFormatVersion;
+  header.headerBytes = sizeof(FileHeader);
+  header.fileBytes = sections.back().offset + sections.back().bytes;
+  header.sectionTableOffset = sizeof(FileHeader);
+  header.sectionCount = uint32_t(sections.size());
+  header.sectionEntryBytes = sizeof(SectionEntry);
+  header.sectionTableChecksum = checksum(sections.data(), sections.size() * sizeof(SectionEntry));
+  header.headerChecksum = checksum(&header, offsetof(FileHeader, headerChecksum));
+  return header;
+}
+
+void writeSections(const Plan &plan, Sink &sink) {
+  WeightsLayout weights = layOutWeights(plan);
+  std::vector<std::byte> metadata = writeMetadata(plan, weights.offsets);
+
+  // Code is mapped where its addresses are its offsets: it has to start on a page of the target.
+  uint64_t codeAlignment = plan.target.arch == "aarch64" ? kLargestPageBytes : kPageBytes;
+  std::vector<SectionEntry> sections;
+  uint64_t end = 0;
+  auto addSection = [&](SectionKind kind, uint64_t bytes, uint64_t alignment) {
+    if (bytes == 0)
+      return;
+    sections.push_back({kind, 0, alignUp(end, alignment), bytes, alignment, 0});
+    end = sections.back().offset + bytes;
+  };
+  uint32_t sectionCount = 1 + (weights.bytes > 0) + !plan.code.empty();
+  end = sizeof(FileHeader) + sectionCount * sizeof(SectionEntry);
+  const uint64_t prefixBytes = end;
+  addSection(SectionKind::Metadata, metadata.size(), kMetadataAlignment);
+  addSection(SectionKind::Weights, weights.bytes, kPageBytes);
+  addSection(SectionKind::CpuCode, plan.code.size(), codeAlignment);
+
+  std::vector<char> prefix(prefixBytes);
+  sink.append(prefix.data(), prefix.size());
+  SectionWriter writer(sink, prefixBytes);
+  for (SectionEntry &section : sections) {
+    writer.begin(section);
+    if (section.kind == SectionKind::Metadata)
+      writer.append(metadata.data(), metadata.size());
+    if (section.kind == SectionKind::CpuCode)
+      writer.append(plan.code.data(), plan.code.size());
+    for (size_t i = 0; section.kind == SectionKind::Weights && i < plan.constants.size(); ++i) {
+      writer.padTo(section.offset + weights.offsets[i]);
+      writer.append(plan.constants[i].data, plan.constants[i].bytes);
+    }
+    writer.end(section);
+  }
+
+  FileHeader header = makeHeader(sections);
+  std::memcpy(prefix.data(), &header, sizeof header);
+  std::memcpy(prefix.data() + sizeof header, sections.data(), sections.size() * sizeof(SectionEntry));
+  sink.overwriteStart(prefix.data(), prefix.size());
+}
+
+} // namespace
+
+std::string writePlan(const Plan &plan, const std::string &path) {
+  FileSink sink(path);
+  writeSections(plan, sink);
+  return sink.finish();
+}
+
+std::vector<std::byte> writePlanToMemory(const Plan &plan) {
+  MemorySink sink;
+  writeSections(plan, sink);
+  return std::move(sink.bytes);
+}
+
+} // namespace tenon::plan
