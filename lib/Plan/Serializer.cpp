@@ -1,0 +1,308 @@
+#include "lib/Plan/Serializer.h"
+#include "dialects/kernel/Kernel.h"
+#include "include/tenon/compiler.h"
+#include "lib/Plan/PlanWriter.h"
+#include "passes/6_codegen/cpu/KernelFamily.h"
+#include "llvm/ADT/SetVector.h"
+#include "llvm/TargetParser/Triple.h"
+
+namespace tenon {
+using namespace mlir;
+
+static void collectNames(Location location, llvm::SetVector<StringRef> &names) {
+  if (auto fused = dyn_cast<FusedLoc>(location))
+    for (Location part : fused.getLocations())
+      collectNames(part, names);
+  else if (auto named = dyn_cast<NameLoc>(location))
+    names.insert(named.getName());
+}
+
+std::vector<std::string> sourceNames(Location location) {
+  llvm::SetVector<StringRef> names;
+  collectNames(location, names);
+  return {names.begin(), names.end()};
+}
+
+static tn_dtype dtypeOf(Type element) {
+  if (auto type = dyn_cast<IntegerType>(element)) {
+    bool isUnsigned = type.isUnsigned();
+    switch (type.getWidth()) {
+    case 1: return TN_DTYPE_BOOL;
+    case 4: return isUnsigned ? TN_DTYPE_U4 : TN_DTYPE_I4;
+    case 8: return isUnsigned ? TN_DTYPE_U8 : TN_DTYPE_I8;
+    case 16: return isUnsigned ? TN_DTYPE_U16 : TN_DTYPE_I16;
+    case 32: return isUnsigned ? TN_DTYPE_U32 : TN_DTYPE_I32;
+    case 64: return isUnsigned ? TN_DTYPE_U64 : TN_DTYPE_I64;
+    }
+  }
+  return llvm::TypeSwitch<Type, tn_dtype>(element)
+      .Case<Float32Type>([](Type) { return TN_DTYPE_F32; })
+      .Case<Float16Type>([](Type) { return TN_DTYPE_F16; })
+      .Case<BFloat16Type>([](Type) { return TN_DTYPE_BF16; })
+      .Case<Float64Type>([](Type) { return TN_DTYPE_F64; })
+      .Case<Float8E4M3FNType>([](Type) { return TN_DTYPE_F8E4M3FN; })
+      .Case<Float8E5M2Type>([](Type) { return TN_DTYPE_F8E5M2; })
+      .Case<Float8E4M3FNUZType>([](Type) { return TN_DTYPE_F8E4M3FNUZ; })
+      .Case<Float8E5M2FNUZType>([](Type) { return TN_DTYPE_F8E5M2FNUZ; })
+      .Default(TN_DTYPE_NONE);
+}
+
+namespace {
+
+class Serializer {
+public:
+  Serializer(ModuleOp module, const CodeImage &code, const Target &target) : module(module), code(code), target(target), symbols(module) {}
+
+  FailureOr<std::vector<std::byte>> run() {
+    auto funcs = module.getOps<plan::FuncOp>();
+    if (!llvm::hasSingleElement(funcs))
+      return module.emitError("expected one plan.func, found ") << std::distance(funcs.begin(), funcs.end());
+    plan::FuncOp func = *funcs.begin();
+    describeProducer();
+    bindSymbols(func);
+    if (failed(describeSignature(func)))
+      return failure();
+    for (Operation &op : func.getBody().front())
+      if (failed(visit(op)))
+        return failure();
+    for (auto &[buffer, lifetime] : lifetimes) {
+      plan::Buffer &slot = result.buffers[operands[buffer].index];
+      slot.first = lifetime.first;
+      slot.last = lifetime.second;
+    }
+    result.exprs = exprs.exprs();
+    result.memory = {int64_t(func.getArenaBytes().value_or(-1)), int64_t(func.getLowerBound().value_or(-1)), int64_t(func.getNaiveBytes().value_or(-1))};
+    result.code = std::as_bytes(std::span(code.bytes));
+    return plan::writePlanToMemory(result);
+  }
+
+private:
+  void describeProducer() {
+    auto text = [&](StringRef name) {
+      auto attr = module->getAttrOfType<StringAttr>(name);
+      return attr ? attr.str() : std::string();
+    };
+    result.producer = std::string("tenon ") + versionString();
+    result.model = text("tenon.model");
+    llvm::Triple triple(target.triple);
+    result.target = {"cpu", triple.getArchName().str(), target.cpu, target.required, 64};
+  }
+
+  /// A symbol is the size of the first input axis that is just that symbol.
+  void bindSymbols(plan::FuncOp func) {
+    for (auto [input, type] : llvm::enumerate(func.getInputs().getAsValueRange<TypeAttr>()))
+      for (auto [axis, dim] : llvm::enumerate(nn::dimsOf(type)))
+        if (auto name = dim.asSymbol(); name && symbolIds.try_emplace(*name, result.symbols.size()).second)
+          result.symbols.push_back({name->str(), uint32_t(input), uint32_t(axis)});
+  }
+
+  FailureOr<plan::ExprId> expr(nn::Dim dim, Operation *user) {
+    SmallVector<StringRef> names;
+    dim.collectSymbols(names);
+    for (StringRef name : names)
+      if (!symbolIds.contains(name))
+        return user->emitError("depends on the size '") << name << "', which is no input's dimension";
+    using plan::ExprId;
+    using plan::ExprOp;
+    auto binary = [&](ExprOp op) { return [this, op](ExprId a, ExprId b) { return exprs.binary(op, a, b); }; };
+    auto add = binary(ExprOp::Add), mul = binary(ExprOp::Mul), div = binary(ExprOp::FloorDiv), mod = binary(ExprOp::Mod),
+         min = binary(ExprOp::Min), max = binary(ExprOp::Max);
+    auto constant = [&](int64_t value) { return exprs.constant(value); };
+    auto symbol = [&](StringRef name) { return exprs.symbol(symbolIds.lookup(name)); };
+    return dim.fold<ExprId>({constant, symbol, add, mul, div, mod, min, max});
+  }
+
+  FailureOr<plan::Tensor> describe(Type type, StringRef name, Operation *op) {
+    plan::Tensor tensor{name.str(), dtypeOf(cast<ShapedType>(type).getElementType()), {}, {}};
+    if (tensor.dtype == TN_DTYPE_NONE)
+      return op->emitError("'") << name << "' has the element type " << type << ", which plans cannot hold";
+    for (nn::Dim dim : nn::dimsOf(type)) {
+      FailureOr<plan::ExprId> id = expr(dim, op);
+      if (failed(id))
+        return failure();
+      tensor.dims.push_back(*id);
+      tensor.dimText.push_back(dim.isConstant() ? "" : dim.str());
+    }
+    return tensor;
+  }
+
+  LogicalResult describeSignature(plan::FuncOp func) {
+    auto all = [&](ArrayAttr types, ArrayAttr names, std::vector<plan::Tensor> &out) -> LogicalResult {
+      for (auto [type, name] : llvm::zip_equal(types.getAsValueRange<TypeAttr>(), names.getAsValueRange<StringAttr>())) {
+        FailureOr<plan::Tensor> tensor = describe(type, name, func);
+        if (failed(tensor))
+          return failure();
+        out.push_back(std::move(*tensor));
+      }
+      return success();
+    };
+    return success(succeeded(all(func.getInputs(), func.getInputNames(), result.inputs)) &&
+                   succeeded(all(func.getOutputs(), func.getOutputNames(), result.outputs)));
+  }
+
+  LogicalResult visit(Operation &op) {
+    return llvm::TypeSwitch<Operation *, LogicalResult>(&op)
+        .Case<plan::InputOp>([&](plan::InputOp input) { return place(input.getBuffer(), plan::OperandKind::Input, input.getIndex()); })
+        .Case<plan::OutputOp>([&](plan::OutputOp output) { return place(output.getBuffer(), plan::OperandKind::Output, output.getIndex()); })
+        .Case<plan::ConstantOp, plan::AllocOp, plan::ViewOp, plan::LaunchOp, plan::CopyOp>([&](auto each) { return add(each); })
+        .Default([](Operation *other) { return other->emitError("cannot be serialized"); });
+  }
+
+  LogicalResult place(Value buffer, plan::OperandKind kind, uint32_t index) {
+    operands[buffer] = {kind, index, exprs.constant(0)};
+    return success();
+  }
+
+  LogicalResult add(plan::ConstantOp op) {
+    // Equal attributes are one constant: several ops may hold the same one.
+    auto [entry, isNew] = constantIds.try_emplace(op.getValue(), result.constants.size());
+    if (isNew) {
+      plan::Constant constant;
+      if (auto resource = dyn_cast<DenseResourceElementsAttr>(op.getValue())) {
+        AsmResourceBlob *blob = resource.getRawHandle().getBlob();
+        if (!blob)
+          return op.emitError("the weights '") << resource.getRawHandle().getKey() << "' are missing: compile from the folder that --dump-phases wrote";
+        constant = {resource.getRawHandle().getKey().str(), blob->getData().data(), blob->getData().size()};
+      } else if (auto dense = dyn_cast<DenseElementsAttr>(op.getValue())) {
+        constant = denseConstant(dense);
+      } else {
+        return op.emitError("expected dense elements");
+      }
+      result.constants.push_back(constant);
+    }
+    return place(op.getBuffer(), plan::OperandKind::Constant, entry->second);
+  }
+
+  plan::Constant denseConstant(DenseElementsAttr dense) {
+    int64_t count = dense.getNumElements();
+    std::vector<char> bytes;
+    if (dense.getElementType().isInteger(1)) { // packed in the attribute, one byte each in memory
+      for (bool value : dense.getValues<bool>())
+        bytes.push_back(value);
+    } else {
+      ArrayRef<char> raw = dense.getRawData();
+      for (int64_t i = 0, copies = dense.isSplat() ? count : 1; i < copies; ++i)
+        bytes.insert(bytes.end(), raw.begin(), raw.end());
+    }
+    storage.push_back(std::move(bytes));
+    return {"", storage.back().data(), storage.back().size()};
+  }
+
+  LogicalResult add(plan::AllocOp op) {
+    FailureOr<plan::ExprId> size = expr(nn::Dim(op.getSize()), op);
+    if (failed(size))
+      return failure();
+    result.buffers.push_back({*size, uint32_t(op.getAlignment()), 0, 0, int64_t(op.getOffset().value_or(-1))});
+    return place(op.getBuffer(), plan::OperandKind::Buffer, result.buffers.size() - 1);
+  }
+
+  LogicalResult add(plan::ViewOp op) {
+    FailureOr<plan::ExprId> offset = expr(nn::Dim(op.getOffset()), op);
+    if (failed(offset))
+      return failure();
+    plan::Operand operand = operands[op.getSource()];
+    operand.offset = exprs.binary(plan::ExprOp::Add, operand.offset, *offset);
+    operands[op.getBuffer()] = operand;
+    return success();
+  }
+
+  plan::Operand use(Value buffer) {
+    Value root = buffer;
+    while (auto view = root.getDefiningOp<plan::ViewOp>())
+      root = view.getSource();
+    if (root.getDefiningOp<plan::AllocOp>()) {
+      uint32_t step = result.steps.size();
+      lifetimes.try_emplace(root, step, step).first->second.second = step;
+    }
+    return operands[buffer];
+  }
+
+  FailureOr<uint32_t> kernelId(plan::LaunchOp launch, kernel::FuncOp func) {
+    auto [entry, isNew] = kernelIds.try_emplace(func, result.kernels.size());
+    if (isNew) {
+      auto offset = code.entries.find(func.getSymName());
+      if (offset == code.entries.end())
+        return launch.emitError("no code was generated for @") << func.getSymName();
+      std::string schedule;
+      llvm::raw_string_ostream stream(schedule);
+      llvm::interleave(func.getSchedule()->getParameters(), stream, [&](NamedAttribute parameter) {
+        stream << parameter.getName().getValue() << '=';
+        if (auto integer = dyn_cast<IntegerAttr>(parameter.getValue()))
+          stream << integer.getInt();
+        else
+          stream << cast<StringAttr>(parameter.getValue()).getValue();
+      }, " ");
+      result.kernels.push_back({func.getSymName().str(), func.getSchedule()->getFamily().str(), schedule, offset->second,
+                                uint32_t(func.getNumArguments()), uint32_t(func.getNumResults()), func.getWorkspaceBytes() != 0,
+                                uint32_t(func.getSymbols().size())});
+    }
+    return entry->second;
+  }
+
+  LogicalResult add(plan::LaunchOp op) {
+    auto func = symbols.lookup<kernel::FuncOp>(op.getKernel());
+    if (!func || !func.getSchedule())
+      return op.emitError("expected a scheduled kernel named @") << op.getKernel();
+    FailureOr<uint32_t> kernel = kernelId(op, func);
+    FailureOr<plan::ExprId> tasks = expr(nn::Dim(op.getTasks()), op);
+    if (failed(kernel) || failed(tasks))
+      return failure();
+    plan::Launch launch;
+    launch.kernel = *kernel;
+    launch.tasks = *tasks;
+    for (Value operand : op->getOperands())
+      launch.operands.push_back(use(operand));
+    for (StringRef name : func.getSymbols().getAsValueRange<StringAttr>()) {
+      FailureOr<plan::ExprId> symbol = expr(nn::Dim::symbol(op.getContext(), name), op);
+      if (failed(symbol))
+        return failure();
+      launch.symbols.push_back(*symbol);
+    }
+    launch.sources = sourceNames(op.getLoc());
+    FailureOr<plan::ExprId> flops = expr(cpu::familyNamed(func.getSchedule()->getFamily().getValue())->operations(func), op);
+    FailureOr<plan::ExprId> bytes = expr(bytesMoved(func), op);
+    if (failed(flops) || failed(bytes))
+      return failure();
+    launch.flops = *flops;
+    launch.bytes = *bytes;
+    result.steps.push_back(std::move(launch));
+    return success();
+  }
+
+  static nn::Dim bytesMoved(kernel::FuncOp func) {
+    nn::Dim sum = nn::Dim::constant(func.getContext(), 0);
+    for (TypeRange types : {TypeRange(func.getArgumentTypes()), TypeRange(func.getResultTypes())})
+      for (Type type : types)
+        sum = sum + nn::numElements(type) * std::max<int64_t>(1, cast<ShapedType>(type).getElementTypeBitWidth() / 8);
+    return sum;
+  }
+
+  LogicalResult add(plan::CopyOp op) {
+    FailureOr<plan::ExprId> size = expr(nn::Dim(op.getSize()), op);
+    if (failed(size))
+      return failure();
+    result.steps.push_back(plan::Copy{use(op.getSource()), use(op.getDestination()), *size, sourceNames(op.getLoc())});
+    return success();
+  }
+
+  ModuleOp module;
+  const CodeImage &code;
+  const Target &target;
+  SymbolTable symbols;
+  plan::Plan result;
+  plan::ExprTable exprs;
+  llvm::StringMap<uint32_t> symbolIds;
+  llvm::DenseMap<Value, plan::Operand> operands;
+  llvm::MapVector<Value, std::pair<uint32_t, uint32_t>> lifetimes;
+  llvm::DenseMap<Attribute, uint32_t> constantIds;
+  llvm::DenseMap<Operation *, uint32_t> kernelIds;
+  std::list<std::vector<char>> storage;
+};
+
+} // namespace
+
+FailureOr<std::vector<std::byte>> serializePlan(ModuleOp module, const CodeImage &code, const Target &target) {
+  return Serializer(module, code, target).run();
+}
+
+} // namespace tenon

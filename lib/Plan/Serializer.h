@@ -1,0 +1,17 @@
+// From the plan dialect and machine code to the bytes of a plan file.
+#pragma once
+#include "dialects/plan/Plan.h"
+#include "lib/Target/ObjectCode.h"
+#include "lib/Target/Target.h"
+#include "mlir/IR/BuiltinOps.h"
+
+namespace tenon {
+
+/// Serializes the module's `plan.func` (after plan-pack-arena) with its kernels' code.
+/// Equal modules and code give equal bytes. Errors are diagnostics at the op that cannot be expressed.
+mlir::FailureOr<std::vector<std::byte>> serializePlan(mlir::ModuleOp module, const CodeImage &code, const Target &target);
+
+/// Names of the model's nodes behind a location: every `NameLoc("node"("OnnxOp"))` in it, in order, without repetition.
+std::vector<std::string> sourceNames(mlir::Location location);
+
+} // namespace tenon

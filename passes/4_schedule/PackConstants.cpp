@@ -1,0 +1,74 @@
+// Rewrites constant arguments to the layouts that the schedules read.
+#include "passes/4_schedule/Passes.h"
+#include "passes/6_codegen/cpu/KernelFamily.h"
+
+namespace tenon::schedule {
+#define GEN_PASS_DEF_PACKCONSTANTS
+#include "passes/4_schedule/Passes.h.inc"
+
+namespace {
+using namespace mlir;
+
+class PackConstantsPass : public impl::PackConstantsBase<PackConstantsPass> {
+public:
+  using PackConstantsBase::PackConstantsBase;
+  explicit PackConstantsPass(const Target &target) : given(target) { targetName = target.name; }
+
+  void runOnOperation() override {
+    if (!given) {
+      llvm::Expected<Target> parsed = Target::parse(targetName);
+      if (!parsed) {
+        getOperation().emitError(llvm::toString(parsed.takeError()));
+        return signalPassFailure();
+      }
+      given = *parsed;
+    }
+    llvm::MapVector<StringRef, SmallVector<kernel::DispatchOp>> calls;
+    getOperation().walk([&](kernel::DispatchOp dispatch) { calls[dispatch.getKernel()].push_back(dispatch); });
+    for (auto func : getOperation().getOps<kernel::FuncOp>()) {
+      if (!func.getSchedule())
+        continue;
+      const cpu::KernelFamily *family = cpu::familyNamed(func.getSchedule()->getFamily().getValue());
+      for (auto [argument, packing] : family->plan(func, *func.getSchedule(), *given).packings)
+        if (func.getArgAttr(argument, "kernel.constant"))
+          pack(func, calls[func.getSymName()], argument, packing);
+    }
+  }
+
+private:
+  void pack(kernel::FuncOp func, ArrayRef<kernel::DispatchOp> dispatches, unsigned index, kernel::PackingAttr packing) {
+    BlockArgument argument = func.getBody().getArgument(index);
+    auto logical = cast<RankedTensorType>(argument.getType());
+    auto packedType = RankedTensorType::get(packing.packedShape(), logical.getElementType());
+
+    argument.setType(packedType);
+    SmallVector<Type> inputs(func.getArgumentTypes());
+    inputs[index] = packedType;
+    func.setFunctionType(FunctionType::get(&getContext(), inputs, func.getResultTypes()));
+    OpBuilder builder = OpBuilder::atBlockBegin(&func.getBody().front());
+    auto unpack = kernel::UnpackOp::create(builder, func.getLoc(), logical, argument, packing);
+    argument.replaceAllUsesExcept(unpack, unpack);
+
+    for (kernel::DispatchOp dispatch : dispatches) {
+      builder.setInsertionPoint(dispatch);
+      Value operand = dispatch.getArgs()[index];
+      // Other dispatches may pack the same constant: the packing stands right after it, where CSE finds it.
+      builder.setInsertionPointAfterValue(operand);
+      dispatch.getArgsMutable()[index].set(kernel::buildPacking(builder, operand.getLoc(), operand, packing));
+    }
+    ++packed;
+  }
+
+  std::optional<Target> given;
+};
+} // namespace
+
+std::unique_ptr<Pass> createPackConstants(const Target &target) { return std::make_unique<PackConstantsPass>(target); }
+
+void buildSchedulePipeline(OpPassManager &pm, const Target &target) {
+  pm.addPass(createAssignSchedules(target));
+  pm.addPass(createPackConstants(target));
+  pm.addPass(createCSEPass());
+}
+
+} // namespace tenon::schedule

@@ -1,0 +1,179 @@
+// @main on tensors becomes plan.func on buffers.
+#include "dialects/plan/Plan.h"
+#include "passes/5_memory/Passes.h"
+#include "passes/5_memory/Placement.h"
+
+namespace tenon::memory {
+#define GEN_PASS_DEF_BUFFERIZE
+#include "passes/5_memory/Passes.h.inc"
+
+namespace {
+using namespace mlir;
+
+int64_t elementBytes(Type tensor) {
+  Type element = cast<ShapedType>(tensor).getElementType();
+  return std::max<int64_t>(1, element.getIntOrFloatBitWidth() / 8);
+}
+
+/// Writes the plan.func of one function.
+class Writer {
+public:
+  Writer(func::FuncOp func, StridedKernels &kernels, const Placement &placement)
+      : func(func), kernels(kernels), placement(placement), builder(func), type(plan::BufferType::get(func.getContext())) {}
+
+  void write() {
+    SmallVector<Attribute> inputNames, outputNames;
+    for (unsigned i = 0; i < func.getNumArguments(); ++i)
+      inputNames.push_back(func.getArgAttr(i, "nn.name"));
+    for (unsigned i = 0; i < func.getNumResults(); ++i)
+      outputNames.push_back(func.getResultAttr(i, "nn.name"));
+    auto planFunc = plan::FuncOp::create(builder, func.getLoc(), func.getName(), builder.getTypeArrayAttr(func.getArgumentTypes()),
+                                         builder.getTypeArrayAttr(func.getResultTypes()), builder.getArrayAttr(inputNames),
+                                         builder.getArrayAttr(outputNames), IntegerAttr(), IntegerAttr(), IntegerAttr());
+    builder.createBlock(&planFunc.getBody());
+
+    auto returns = func.front().getTerminator();
+    for (auto [i, argument] : llvm::enumerate(func.getArguments()))
+      roots[argument] = plan::InputOp::create(builder, argument.getLoc(), type, i);
+    for (OpOperand &operand : returns->getOpOperands())
+      placeOutput(operand.get(), operand.getOperandNumber());
+    for (Operation &op : func.front())
+      if (auto dispatch = dyn_cast<kernel::DispatchOp>(op); dispatch && !placement.isView(dispatch))
+        launch(dispatch);
+    for (OpOperand &operand : returns->getOpOperands())
+      copyOutput(operand.get(), operand.getOperandNumber());
+  }
+
+private:
+  nn::Dim bytesOf(Type tensor) { return nn::numElements(tensor) * elementBytes(tensor); }
+
+  /// The producer of an output writes into it, unless that buffer is an input, a constant, a view or another output already.
+  void placeOutput(Value value, unsigned index) {
+    outputs.push_back(plan::OutputOp::create(builder, value.getLoc(), type, index));
+    Value base = throughReshapes(value);
+    if (base.getDefiningOp<kernel::DispatchOp>() && placement.of(base).owner == base)
+      roots.try_emplace(base, outputs.back());
+  }
+
+  void copyOutput(Value value, unsigned index) {
+    Value source = buffer(value);
+    if (source != outputs[index])
+      plan::CopyOp::create(builder, value.getLoc(), source, outputs[index], bytesOf(value.getType()).attr());
+  }
+
+  Value root(Value owner) {
+    Value &root = roots[owner];
+    if (root)
+      return root;
+    OpBuilder::InsertionGuard guard(builder);
+    if (auto constant = owner.getDefiningOp<nn::ConstantOp>())
+      return root = plan::ConstantOp::create(builder, owner.getLoc(), type, constant.getValue());
+    return root = plan::AllocOp::create(builder, owner.getLoc(), type, bytesOf(owner.getType()).attr(), 64, IntegerAttr());
+  }
+
+  Value buffer(Value value) {
+    const Place &place = placement.of(value);
+    Value base = root(place.owner);
+    if (place.offset.isConstant(0))
+      return base;
+    nn::Dim bytes = place.offset * elementBytes(place.owner.getType());
+    return plan::ViewOp::create(builder, value.getLoc(), type, base, bytes.attr());
+  }
+
+  nn::DimsAttr stridesOf(Value value) {
+    ArrayRef<nn::Dim> strides = placement.of(value).strides;
+    return isDense(value.getType(), strides) ? nn::DimsAttr() : nn::dimsAttr(value.getContext(), strides);
+  }
+
+  void launch(kernel::DispatchOp dispatch) {
+    SmallVector<nn::DimsAttr> argumentStrides, resultStrides;
+    SmallVector<Value> arguments, results;
+    for (Value value : dispatch.getArgs()) {
+      argumentStrides.push_back(stridesOf(value));
+      arguments.push_back(buffer(value));
+    }
+    for (Value value : dispatch.getOuts()) {
+      resultStrides.push_back(stridesOf(value));
+      results.push_back(buffer(value));
+    }
+    kernel::FuncOp kernelFunc = kernels.variant(kernels.lookup(dispatch), argumentStrides, resultStrides);
+    Value workspace;
+    nn::Dim tasks(*kernelFunc.getTasks());
+    if (int64_t bytes = kernelFunc.getWorkspaceBytes())
+      workspace = plan::AllocOp::create(builder, dispatch.getLoc(), type, (tasks * bytes).attr(), 64, IntegerAttr());
+    plan::LaunchOp::create(builder, dispatch.getLoc(), kernelFunc.getSymName(), arguments, results, workspace, tasks.attr());
+  }
+
+  func::FuncOp func;
+  StridedKernels &kernels;
+  const Placement &placement;
+  OpBuilder builder;
+  Type type;
+  llvm::DenseMap<Value, Value> roots;
+  SmallVector<Value> outputs;
+};
+
+class BufferizePass : public impl::BufferizeBase<BufferizePass> {
+public:
+  using BufferizeBase::BufferizeBase;
+  explicit BufferizePass(const Target &target) : given(target) { targetName = target.name; }
+
+  void runOnOperation() override {
+    if (!given) {
+      llvm::Expected<Target> parsed = Target::parse(targetName);
+      if (!parsed) {
+        getOperation().emitError(llvm::toString(parsed.takeError()));
+        return signalPassFailure();
+      }
+      given = *parsed;
+    }
+    ModuleOp module = getOperation();
+    StridedKernels kernels(module, *given);
+    for (auto func : llvm::make_early_inc_range(module.getOps<func::FuncOp>())) {
+      if (failed(check(func)))
+        return signalPassFailure();
+      Placement placement(func, kernels, inPlace);
+      Writer(func, kernels, placement).write();
+      views += placement.views;
+      copies += placement.copies;
+      overwritten += placement.overwritten;
+      func.erase();
+    }
+    variants += kernels.variants;
+    eraseUnusedKernels(module);
+  }
+
+private:
+  LogicalResult check(func::FuncOp func) {
+    if (!func.getBody().hasOneBlock())
+      return func.emitError("expected one block");
+    for (Operation &op : func.front().without_terminator()) {
+      if (!isa<kernel::DispatchOp, nn::ConstantOp, nn::ReshapeOp>(op))
+        return op.emitError("expected only dispatches, constants and reshapes after the phase fuse, found '") << op.getName() << "'";
+      if (auto constant = dyn_cast<nn::ConstantOp>(op); constant && !isa<ElementsAttr>(constant.getValue()))
+        return op.emitError("sizes are not data here: expected them inside a kernel");
+    }
+    return success();
+  }
+
+  void eraseUnusedKernels(ModuleOp module) {
+    llvm::DenseSet<StringRef> used;
+    module.walk([&](plan::LaunchOp launch) { used.insert(launch.getKernel()); });
+    for (auto func : llvm::make_early_inc_range(module.getOps<kernel::FuncOp>()))
+      if (!used.contains(func.getSymName()))
+        func.erase();
+  }
+
+  std::optional<Target> given;
+};
+} // namespace
+
+std::unique_ptr<Pass> createBufferize(const Target &target) { return std::make_unique<BufferizePass>(target); }
+
+void buildMemoryPipeline(OpPassManager &pm, const Target &target) {
+  pm.addNestedPass<func::FuncOp>(createOrderDispatches());
+  pm.addPass(createBufferize(target));
+  pm.addPass(createPackArena());
+}
+
+} // namespace tenon::memory

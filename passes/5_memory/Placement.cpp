@@ -1,0 +1,196 @@
+// Views, concats and slices in place, results that overwrite operands.
+#include "passes/5_memory/Placement.h"
+
+namespace tenon::memory {
+using namespace mlir;
+
+Value throughReshapes(Value value) {
+  while (auto reshape = value.getDefiningOp<nn::ReshapeOp>())
+    value = reshape.getInput();
+  return value;
+}
+
+/// The one op of a kernel that only moves data, or null.
+template <typename OpTy> static OpTy onlyOp(kernel::FuncOp func) {
+  Block &body = func.getBody().front();
+  if (std::distance(body.begin(), body.end()) != 2)
+    return {};
+  return dyn_cast<OpTy>(&body.front());
+}
+
+/// Whether the kernel is `concat` of its arguments, in their order.
+static nn::ConcatOp asConcat(kernel::FuncOp func) {
+  auto concat = onlyOp<nn::ConcatOp>(func);
+  return concat && llvm::equal(concat.getInputs(), func.getBody().getArguments()) ? concat : nn::ConcatOp();
+}
+
+static nn::Dim addressOf(const Place &place, ArrayRef<nn::Dim> starts) {
+  nn::Dim offset = place.offset;
+  for (auto [start, stride] : llvm::zip_equal(starts, place.strides))
+    offset = offset + start * stride;
+  return offset;
+}
+
+Placement::Placement(func::FuncOp func, StridedKernels &kernels, bool inPlace) : func(func), kernels(kernels) {
+  for (Value value : func.front().getTerminator()->getOperands())
+    returned.insert(throughReshapes(value));
+
+  // Last first: a concat of concats gives the inner one its place. copyInto adds dispatches, so the list is made before.
+  SmallVector<kernel::DispatchOp> dispatches(func.getOps<kernel::DispatchOp>());
+  if (inPlace)
+    for (kernel::DispatchOp dispatch : llvm::reverse(dispatches))
+      if (nn::ConcatOp concat = asConcat(kernels.lookup(dispatch)))
+        placeConcat(dispatch, concat.getAxis());
+
+  nn::Dim zero = nn::Dim::constant(func.getContext(), 0);
+  auto own = [&](Value value) {
+    if (isa<RankedTensorType>(value.getType()))
+      places.try_emplace(value, Place{value, zero, denseStrides(value.getType())});
+  };
+  llvm::for_each(func.getArguments(), own);
+  for (Operation &op : func.front()) {
+    if (auto dispatch = dyn_cast<kernel::DispatchOp>(op); dispatch && inPlace) {
+      placeSlice(dispatch);
+      overwrite(dispatch);
+    }
+    if (isa<nn::ReshapeOp>(op))
+      placeReshape(&op);
+    llvm::for_each(op.getResults(), own);
+  }
+}
+
+bool Placement::readersAccept(Value value, ArrayRef<nn::Dim> strides, Operation *except) {
+  for (OpOperand &use : value.getUses()) {
+    if (use.getOwner() == except)
+      continue;
+    auto reader = dyn_cast<kernel::DispatchOp>(use.getOwner());
+    if (!reader || !kernels.acceptsArgument(reader, use.getOperandNumber(), strides))
+      return false;
+  }
+  return true;
+}
+
+bool Placement::canMove(Value value, kernel::DispatchOp concat, ArrayRef<nn::Dim> strides) {
+  auto producer = value.getDefiningOp<kernel::DispatchOp>();
+  if (!producer || places.contains(value) || returned.contains(value))
+    return false;
+  if (isDense(value.getType(), strides))
+    return true;
+  return kernels.acceptsResult(producer, cast<OpResult>(value).getResultNumber(), strides) && readersAccept(value, strides, concat);
+}
+
+/// A concat whose operands already lie one after another in one buffer is a view of it (DenseNet's growing concats).
+bool Placement::sideBySide(kernel::DispatchOp concat, int64_t axis) {
+  Value result = concat.getOuts()[0];
+  auto first = places.find(concat.getArgs()[0]);
+  if (first == places.end() || places.contains(result) || returned.contains(result))
+    return false;
+  nn::Dim offset = first->second.offset;
+  for (Value operand : concat.getArgs()) {
+    auto place = places.find(operand);
+    if (place == places.end() || place->second.owner != first->second.owner || place->second.offset != offset ||
+        place->second.strides != first->second.strides)
+      return false;
+    offset = offset + nn::dimOf(operand.getType(), axis) * first->second.strides[axis];
+  }
+  Place place = first->second;
+  if (!isDense(result.getType(), place.strides) && !readersAccept(result, place.strides, nullptr))
+    return false;
+  places[result] = place;
+  viewOps.insert(concat);
+  ++views;
+  return true;
+}
+
+void Placement::placeConcat(kernel::DispatchOp dispatch, int64_t axis) {
+  if (sideBySide(dispatch, axis))
+    return;
+  Value result = dispatch.getOuts()[0];
+  nn::Dim zero = nn::Dim::constant(func.getContext(), 0);
+  Place whole = places.lookup(result);
+  if (!whole.owner)
+    whole = {result, zero, denseStrides(result.getType())};
+
+  // Worth it where at least half of the operands need no copy. Axes outside the concat's must not be reordered: strides are the result's.
+  llvm::SmallDenseSet<Value> seen;
+  SmallVector<bool> moves;
+  for (Value operand : dispatch.getArgs())
+    moves.push_back(seen.insert(operand).second && canMove(operand, dispatch, whole.strides));
+  if (2 * llvm::count(moves, true) < int64_t(moves.size()))
+    return;
+
+  places[result] = whole;
+  SmallVector<nn::Dim> starts(whole.strides.size(), zero);
+  for (auto [operand, move] : llvm::zip_equal(dispatch->getOpOperands(), moves)) {
+    Value value = move ? operand.get() : copyInto(operand);
+    places[value] = {whole.owner, addressOf(whole, starts), whole.strides};
+    starts[axis] = starts[axis] + nn::dimOf(value.getType(), axis);
+  }
+  viewOps.insert(dispatch);
+  ++views;
+}
+
+Value Placement::copyInto(OpOperand &operand) {
+  OpBuilder builder(operand.getOwner());
+  auto type = cast<RankedTensorType>(operand.get().getType());
+  kernel::FuncOp copy = kernels.copyKernel(type);
+  auto dispatch = kernel::DispatchOp::create(builder, operand.getOwner()->getLoc(), TypeRange{type}, copy.getSymName(), ValueRange{operand.get()});
+  operand.set(dispatch.getOuts()[0]);
+  ++copies;
+  return operand.get();
+}
+
+void Placement::placeSlice(kernel::DispatchOp dispatch) {
+  auto slice = onlyOp<nn::SliceOp>(kernels.lookup(dispatch));
+  Value result = dispatch.getOuts()[0];
+  if (!slice || places.contains(result) || returned.contains(result))
+    return;
+  const Place &source = of(dispatch.getArgs()[0]);
+  Place place{source.owner, addressOf(source, slice.getStarts().dims()), source.strides};
+  for (auto [stride, step] : llvm::zip_equal(place.strides, slice.getSteps()))
+    stride = stride * step;
+  if (!isDense(result.getType(), place.strides) &&
+      (!(place.strides.empty() || place.strides.back().isConstant(1)) || !readersAccept(result, place.strides, nullptr)))
+    return;
+  places[result] = place;
+  viewOps.insert(dispatch);
+  ++views;
+}
+
+/// Reshapes are always views: whoever places their operand sees them as readers that accept dense memory only.
+void Placement::placeReshape(Operation *op) {
+  const Place &source = of(op->getOperand(0));
+  places[op->getResult(0)] = {source.owner, source.offset, denseStrides(op->getResult(0).getType())};
+}
+
+void Placement::overwrite(kernel::DispatchOp dispatch) {
+  kernel::FuncOp kernelFunc = kernels.lookup(dispatch);
+  if (!kernelFunc.getOverwrites())
+    return;
+  for (auto [index, argument] : llvm::enumerate(*kernelFunc.getOverwrites())) {
+    Value result = dispatch.getOuts()[index];
+    if (argument < 0 || places.contains(result) || returned.contains(result))
+      continue;
+    Value operand = dispatch.getArgs()[argument];
+    const Place &place = of(operand);
+    // The buffer must be an arena buffer that this value fills, and this its last reader.
+    bool arena = place.owner.getDefiningOp<kernel::DispatchOp>() && !returned.contains(place.owner);
+    bool same = arena && nn::numElements(place.owner.getType()) == nn::numElements(result.getType()) &&
+                cast<ShapedType>(place.owner.getType()).getElementType() == cast<ShapedType>(result.getType()).getElementType() &&
+                isDense(operand.getType(), place.strides) && operand.getType() == result.getType();
+    if (!same || llvm::count(dispatch.getArgs(), operand) != 1)
+      continue;
+    bool last = llvm::all_of(places, [&](const auto &entry) {
+      return entry.second.owner != place.owner || entry.first == operand ||
+             llvm::all_of(entry.first.getUsers(), [&](Operation *user) { return user->isBeforeInBlock(dispatch); });
+    });
+    last = last && llvm::all_of(operand.getUsers(), [&](Operation *user) { return user == dispatch || user->isBeforeInBlock(dispatch); });
+    if (!last)
+      continue;
+    places[result] = {place.owner, place.offset, place.strides};
+    ++overwritten;
+    return;
+  }
+}
+
+} // namespace tenon::memory
