@@ -20,6 +20,9 @@ namespace tenon::kernel {
 /// Builds the nn ops that pack `value` as `packing` says (constant folding evaluates them).
 mlir::Value buildPacking(mlir::OpBuilder &builder, mlir::Location loc, mlir::Value value, PackingAttr packing);
 
+/// Sets `symbols` to the sizes that the function's types and attributes use, in order of first appearance.
+void collectSymbols(FuncOp func);
+
 /// A tensor that is read in place: element [i...] of the view is element offset + sum of i * strides of `source`.
 struct View {
   mlir::Value source;               // a block argument of the kernel, or any value that is computed

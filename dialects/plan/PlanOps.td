@@ -69,3 +69,8 @@ def Plan_LaunchOp : Plan_Op<"launch", [AttrSizedOperandSegments]> {
     Optional<Plan_BufferType>:$workspace, NN_ExprAttr:$tasks);
   let assemblyFormat = "$kernel `(` $args `)` `->` `(` $outs `)` (`workspace` `(` $workspace^ `)`)? `tasks` `(` $tasks `)` attr-dict";
 }
+def Plan_CopyOp : Plan_Op<"copy", []> {
+  let summary = "a copy of `size` bytes: for an output that is an input or a constant";
+  let arguments = (ins Plan_BufferType:$source, Plan_BufferType:$destination, NN_ExprAttr:$size);
+  let assemblyFormat = "$source `->` $destination `size` `(` $size `)` attr-dict `:` type($source)";
+}

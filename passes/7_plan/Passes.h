@@ -1,0 +1,11 @@
+// Phase plan.
+#pragma once
+#include "mlir/IR/BuiltinOps.h"
+#include "mlir/Pass/Pass.h"
+
+namespace tenon::plan {
+#define GEN_PASS_DECL
+#include "passes/7_plan/Passes.h.inc"
+#define GEN_PASS_REGISTRATION
+#include "passes/7_plan/Passes.h.inc"
+} // namespace tenon::plan
