@@ -1,10 +1,13 @@
 // The pen of the CPU emitters: integers that fold, vectors through pointers, loops with carried values.
 //
 // Emits scf, arith, vector and llvm (load, store, getelementptr, prefetch) into the body of
-//   func.func @name(buffers: !llvm.ptr {llvm.noalias}..., symbols: i64..., task: i64)
+//   func.func private @name.body(buffers: !llvm.ptr {llvm.noalias}..., symbols: i64..., task: i64)
+// and beside it the function that the runtime calls, @name(args: !llvm.ptr, task: i32), which unpacks tn_kernel_args.
 #pragma once
 #include "dialects/kernel/Kernel.h"
 #include "lib/Target/Target.h"
+#include "mlir/Dialect/Func/IR/FuncOps.h"
+#include "mlir/Dialect/Vector/IR/VectorOps.h"
 #include "mlir/IR/ImplicitLocOpBuilder.h"
 #include "mlir/IR/Value.h"
 #include "llvm/ADT/STLFunctionalExtras.h"
@@ -73,23 +76,28 @@ public:
   Index select(mlir::Value condition, Index a, Index b);
   /// The half-open share of task t when `total` units are split into `parts` balanced ranges (sizes differ by at most 1).
   std::pair<Index, Index> share(Index total, Index parts, Index t);
+  /// A number that divides `i` as far as its definition shows (1 if nothing is known, 0 if i is 0): whether a position is aligned to lanes.
+  int64_t divisorOf(Index i);
+  Index folded(mlir::Value v);          // a constant where v is one
 
   // --- control flow
   void loop(Index low, Index high, int64_t step, llvm::function_ref<void(Index)> body); // constant trip counts of 0 and 1 leave no loop
   using Values = llvm::SmallVector<mlir::Value>;
   Values loop(Index low, Index high, int64_t step, mlir::ValueRange init, llvm::function_ref<Values(Index, mlir::ValueRange)> body);
   void ifThen(mlir::Value condition, llvm::function_ref<void()> then, llvm::function_ref<void()> otherwise = {});
+  Values ifElse(mlir::Value condition, mlir::TypeRange types, llvm::function_ref<Values()> then, llvm::function_ref<Values()> otherwise);
 
   // --- memory. Vectors lie along the last axis; element addresses need only element alignment.
   Index at(const Tensor &t, llvm::ArrayRef<Index> indices);         // offset in elements, t.offset included
   mlir::Value load(const Tensor &t, Index offset);                  // storage type; i1 comes back as i1
   mlir::Value load(const Tensor &t, Index offset, int lanes);       // vector<lanes x storage>
+  /// Lanes that are off are not read; they hold `passthru`, or zero.
   mlir::Value loadMasked(const Tensor &t, Index offset, int lanes, mlir::Value mask, mlir::Value passthru = {});
-  mlir::Value loadStrided(const Tensor &t, Index offset, Index stride, int lanes); // lane by lane
+  mlir::Value loadStrided(const Tensor &t, Index offset, Index stride, int lanes, mlir::Value mask = {}); // lane by lane
   mlir::Value broadcastLoad(const Tensor &t, Index offset, int lanes);
   void store(mlir::Value v, const Tensor &t, Index offset);         // scalar or vector by v's type; converts nothing
   void storeMasked(mlir::Value v, const Tensor &t, Index offset, mlir::Value mask);
-  void storeStrided(mlir::Value v, const Tensor &t, Index offset, Index stride);
+  void storeStrided(mlir::Value v, const Tensor &t, Index offset, Index stride, mlir::Value mask = {});
   void prefetch(const Tensor &t, Index offset, int locality = 2, bool write = false);
   void fill(const Tensor &t, Index offset, Index count, mlir::Value scalar); // count contiguous elements
   mlir::Value tailMask(Index remaining, int lanes);                 // lane i is on where i < remaining
@@ -98,18 +106,37 @@ public:
 
   // --- values: scalars and vectors alike
   mlir::Value constant(double v, mlir::Type like);                  // splat where `like` is a vector; also for integers
-  mlir::Value splat(mlir::Value scalar, int lanes);
+  mlir::Value integer(int64_t v, mlir::Type like);                  // the same for integers that a double cannot hold
+  mlir::Value splat(mlir::Value scalar, int lanes);                 // a vector comes back as it is
+  mlir::Value insertLane(mlir::Value vector, mlir::Value scalar, int lane);
+  mlir::Value extractLane(mlir::Value vector, int lane);
   mlir::Value fma(mlir::Value a, mlir::Value b, mlir::Value c);     // a * b + c, fused where the target can
   mlir::Value convert(mlir::Value v, mlir::Type element, bool fromUnsigned = false, bool toUnsigned = false); // nn.cast's rules; f16 and bf16 without libm
   mlir::Value reduceAdd(mlir::Value vector);                        // reassociated
-  mlir::Value reduceMax(mlir::Value vector);
-  mlir::Value reduceMin(mlir::Value vector);
+  mlir::Value reduceMax(mlir::Value vector, bool isUnsigned = false); // NaN where any lane is
+  mlir::Value reduceMin(mlir::Value vector, bool isUnsigned = false);
+  /// A constant table in the kernel's own memory (read-only), for `load`.
+  Tensor table(mlir::DenseElementsAttr contents);
 
 private:
+  struct AtHead;
+  void emitEntryPoint();
+  Tensor bufferOf(unsigned index, mlir::Type tensor, llvm::ArrayRef<nn::Dim> strides);
+  mlir::Value attributeConstant(mlir::TypedAttr value);
+  mlir::Value address(const Tensor &t, Index offset);
+  mlir::Value lanePointers(const Tensor &t, Index offset, Index stride, int lanes);
+  mlir::Value reduce(mlir::Value vector, mlir::vector::CombiningKind kind);
+
   const Target &machine;
   mlir::ImplicitLocOpBuilder builder;
   kernel::FuncOp func;
-  mlir::Operation *body = nullptr;
+  mlir::ModuleOp module;
+  mlir::func::FuncOp body;
+  // Constants and sizes are made once, at the head of the function, so that every later use may see them.
+  mlir::Operation *lastAtHead = nullptr;
+  llvm::DenseMap<mlir::Attribute, mlir::Value> constants;
+  llvm::DenseMap<mlir::Attribute, Index> dims;
+  int tables = 0;
 };
 
 } // namespace tenon::cpu

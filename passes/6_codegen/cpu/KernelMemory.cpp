@@ -1,0 +1,156 @@
+// Loads and stores through pointers.
+#include "passes/6_codegen/cpu/KernelBuilder.h"
+
+namespace tenon::cpu {
+using namespace mlir;
+
+namespace {
+/// In memory a boolean is a byte, and signs are the business of the operations.
+Type memoryType(Type element) {
+  if (auto integer = dyn_cast<IntegerType>(element))
+    return IntegerType::get(element.getContext(), std::max(integer.getWidth(), 8u));
+  return element;
+}
+
+unsigned bytesOf(Type element) { return std::max(element.getIntOrFloatBitWidth() / 8, 1u); }
+
+bool isBool(Type type) { return getElementTypeOrSelf(type).isInteger(1); }
+
+bool isScalarOffset(Index offset) { return offset.isConstant() && llvm::isInt<32>(offset.get()); }
+} // namespace
+
+Index KernelBuilder::at(const Tensor &t, ArrayRef<Index> indices) {
+  Index offset = t.offset;
+  for (auto [index, stride] : llvm::zip_equal(indices, t.strides))
+    offset = add(offset, mul(index, stride));
+  return offset;
+}
+
+Value KernelBuilder::address(const Tensor &t, Index offset) {
+  if (offset.is(0))
+    return t.base;
+  LLVM::GEPArg index = isScalarOffset(offset) ? LLVM::GEPArg(int32_t(offset.get())) : LLVM::GEPArg(value(offset));
+  return LLVM::GEPOp::create(builder, t.base.getType(), memoryType(t.element), t.base, ArrayRef<LLVM::GEPArg>{index});
+}
+
+/// A boolean from its byte: anything but 0 is true.
+static Value fromMemory(ImplicitLocOpBuilder &builder, Value loaded, Type element, Value zero) {
+  return isBool(element) ? arith::CmpIOp::create(builder, arith::CmpIPredicate::ne, loaded, zero) : loaded;
+}
+
+Value KernelBuilder::load(const Tensor &t, Index offset) {
+  Type type = memoryType(t.element);
+  Value loaded = LLVM::LoadOp::create(builder, type, address(t, offset), bytesOf(t.element));
+  return isBool(t.element) ? fromMemory(builder, loaded, t.element, integer(0, type)) : loaded;
+}
+
+Value KernelBuilder::load(const Tensor &t, Index offset, int lanes) {
+  auto type = VectorType::get({lanes}, memoryType(t.element));
+  Value loaded = LLVM::LoadOp::create(builder, type, address(t, offset), bytesOf(t.element));
+  return isBool(t.element) ? fromMemory(builder, loaded, t.element, integer(0, type)) : loaded;
+}
+
+Value KernelBuilder::loadMasked(const Tensor &t, Index offset, int lanes, Value mask, Value passthru) {
+  if (!mask)
+    return load(t, offset, lanes);
+  auto type = VectorType::get({lanes}, memoryType(t.element));
+  if (!passthru)
+    passthru = constant(0, type);
+  else if (isBool(t.element))
+    passthru = arith::ExtUIOp::create(builder, type, passthru);
+  Value loaded = LLVM::MaskedLoadOp::create(builder, type, address(t, offset), mask, passthru,
+                                            builder.getI32IntegerAttr(bytesOf(t.element)), /*nontemporal=*/nullptr);
+  return isBool(t.element) ? fromMemory(builder, loaded, t.element, integer(0, type)) : loaded;
+}
+
+/// The addresses of `lanes` elements that lie `stride` apart.
+Value KernelBuilder::lanePointers(const Tensor &t, Index offset, Index stride, int lanes) {
+  auto iota = llvm::to_vector(llvm::seq<int64_t>(0, lanes));
+  auto type = VectorType::get({lanes}, builder.getI64Type());
+  Value lane = attributeConstant(DenseIntElementsAttr::get(type, iota));
+  Value distance = arith::MulIOp::create(builder, lane, splat(value(stride), lanes));
+  auto pointers = VectorType::get({lanes}, t.base.getType());
+  return LLVM::GEPOp::create(builder, pointers, memoryType(t.element), address(t, offset), ArrayRef<LLVM::GEPArg>{distance});
+}
+
+Value KernelBuilder::loadStrided(const Tensor &t, Index offset, Index stride, int lanes, Value mask) {
+  if (stride.is(0))
+    return broadcastLoad(t, offset, lanes);
+  if (stride.is(1))
+    return loadMasked(t, offset, lanes, mask);
+  auto type = VectorType::get({lanes}, memoryType(t.element));
+  Value loaded;
+  if (mask) {
+    loaded = LLVM::masked_gather::create(builder, type, lanePointers(t, offset, stride, lanes), mask,
+                                         ValueRange{constant(0, type)}, builder.getI32IntegerAttr(bytesOf(t.element)));
+  } else {
+    loaded = LLVM::PoisonOp::create(builder, type);
+    for (int lane = 0; lane < lanes; ++lane) {
+      Value element = LLVM::LoadOp::create(builder, type.getElementType(), address(t, add(offset, mul(stride, lane))), bytesOf(t.element));
+      loaded = insertLane(loaded, element, lane);
+    }
+  }
+  return isBool(t.element) ? fromMemory(builder, loaded, t.element, integer(0, type)) : loaded;
+}
+
+Value KernelBuilder::broadcastLoad(const Tensor &t, Index offset, int lanes) { return splat(load(t, offset), lanes); }
+
+/// A boolean as its byte.
+static Value toMemory(ImplicitLocOpBuilder &builder, Value v) {
+  if (!isBool(v.getType()))
+    return v;
+  Type type = builder.getI8Type();
+  if (auto vector = dyn_cast<VectorType>(v.getType()))
+    type = vector.clone(type);
+  return arith::ExtUIOp::create(builder, type, v);
+}
+
+void KernelBuilder::store(Value v, const Tensor &t, Index offset) {
+  LLVM::StoreOp::create(builder, toMemory(builder, v), address(t, offset), bytesOf(t.element));
+}
+
+void KernelBuilder::storeMasked(Value v, const Tensor &t, Index offset, Value mask) {
+  if (!mask)
+    return store(v, t, offset);
+  LLVM::MaskedStoreOp::create(builder, toMemory(builder, v), address(t, offset), mask, bytesOf(t.element));
+}
+
+void KernelBuilder::storeStrided(Value v, const Tensor &t, Index offset, Index stride, Value mask) {
+  auto type = dyn_cast<VectorType>(v.getType());
+  if (!type || stride.is(1))
+    return storeMasked(v, t, offset, mask);
+  int lanes = type.getNumElements();
+  v = toMemory(builder, v);
+  if (mask) {
+    LLVM::masked_scatter::create(builder, v, lanePointers(t, offset, stride, lanes), mask, bytesOf(t.element));
+    return;
+  }
+  for (int lane = 0; lane < lanes; ++lane)
+    LLVM::StoreOp::create(builder, extractLane(v, lane), address(t, add(offset, mul(stride, lane))), bytesOf(t.element));
+}
+
+void KernelBuilder::prefetch(const Tensor &t, Index offset, int locality, bool write) {
+  LLVM::Prefetch::create(builder, address(t, offset), write, locality, /*cache=*/1);
+}
+
+void KernelBuilder::fill(const Tensor &t, Index offset, Index count, Value scalar) {
+  int lanes = machine.lanes(bytesOf(t.element) * 8);
+  Value vector = splat(scalar, lanes);
+  lanesLoop(count, lanes, [&](Index position, Value mask) { storeMasked(vector, t, add(offset, position), mask); });
+}
+
+Value KernelBuilder::tailMask(Index remaining, int lanes) {
+  if (remaining.isConstant()) {
+    SmallVector<bool> on;
+    for (int lane = 0; lane < lanes; ++lane)
+      on.push_back(lane < remaining.get());
+    return attributeConstant(DenseElementsAttr::get(VectorType::get({lanes}, builder.getI1Type()), on));
+  }
+  // 32 bits compare in one instruction on every target; more than `lanes` would not fit into them.
+  auto iota = llvm::to_vector(llvm::seq<int32_t>(0, lanes));
+  Value lane = attributeConstant(DenseIntElementsAttr::get(VectorType::get({lanes}, builder.getI32Type()), iota));
+  Value limit = arith::TruncIOp::create(builder, builder.getI32Type(), value(min(remaining, lanes)));
+  return arith::CmpIOp::create(builder, arith::CmpIPredicate::slt, lane, splat(limit, lanes));
+}
+
+} // namespace tenon::cpu
