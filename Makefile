@@ -1,0 +1,22 @@
+# Thin: each target installs what is missing, builds and runs. CMake's presets (release, dev, asan) are the build.
+.PHONY: demo test test-asan bench build bootstrap
+
+bootstrap:
+	@scripts/bootstrap.sh
+
+build: bootstrap
+	@cmake --preset release --log-level=WARNING
+	@cmake --build build/release
+
+demo: build
+	@examples/demo/run.sh build/release
+
+test: bootstrap
+	@.venv/bin/python scripts/test.py
+
+test-asan: bootstrap
+	@.venv/bin/python scripts/test.py --asan
+
+bench: build
+	@scripts/bootstrap.sh bench
+	@bench/.venv/bin/python bench/compare.py --tenon build/release/bin/tenon $(BENCH_FLAGS)

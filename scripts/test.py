@@ -1,0 +1,150 @@
+#!/usr/bin/env python3
+"""Builds Tenon and runs all its tests; the last line is `N passed, N failed, N skipped`.
+
+    scripts/test.py               lit, unit tests, model suite, embedding examples in the release build;
+                                  unit tests and fuzzers in the asan build
+    scripts/test.py --asan        all of it in the asan build
+
+Models that cannot be part of the repository are read from the folder that TENON_SHARED names, and count as skipped without it.
+A test's output is shown when it fails; all of it is kept in build/test-logs.
+"""
+import argparse
+import os
+import re
+import subprocess
+import sys
+import time
+from pathlib import Path
+from xml.etree import ElementTree
+
+ROOT = Path(__file__).resolve().parent.parent
+LOGS = ROOT / "build" / "test-logs"
+LIT = "/usr/lib/llvm-22/bin/lit"
+COUNTS = re.compile(r"^(\d+) passed, (\d+) failed, (\d+) skipped$", re.M)
+
+
+class Tests:
+    """Runs steps one after the other and adds up what they report."""
+
+    def __init__(self):
+        self.passed = self.failed = self.skipped = 0
+
+    def command(self, name, command, **options):
+        """Runs `command` with its output in a log; returns (succeeded, output)."""
+        print(f"== {name}", flush=True)
+        start = time.monotonic()
+        log = LOGS / (re.sub(r"\W+", "-", name) + ".log")
+        with open(log, "wb") as out:
+            status = subprocess.run([str(word) for word in command], cwd=ROOT, stdout=out, stderr=subprocess.STDOUT, stdin=subprocess.DEVNULL, **options)
+        text = log.read_text(errors="replace")
+        if status.returncode:
+            print("\n".join(text.splitlines()[-80:]))
+        print(f"   {'ok' if status.returncode == 0 else f'failed with status {status.returncode}'} after {time.monotonic() - start:.0f} s, {log.relative_to(ROOT)}", flush=True)
+        return status.returncode == 0, text
+
+    def count(self, passed, failed, skipped):
+        self.passed, self.failed, self.skipped = self.passed + passed, self.failed + failed, self.skipped + skipped
+        print(f"   {passed} passed, {failed} failed, {skipped} skipped", flush=True)
+
+    def one(self, name, command, **options):
+        """A step that is a single test."""
+        good, _ = self.command(name, command, **options)
+        self.count(int(good), int(not good), 0)
+
+    def counted(self, name, command, **options):
+        """A step whose last lines say `N passed, N failed, N skipped`."""
+        good, text = self.command(name, command, **options)
+        found = COUNTS.findall(text)
+        passed, failed, skipped = map(int, found[-1]) if found else (0, 0, 0)
+        # A step that ends badly without having counted a failure is one failure.
+        self.count(passed, failed if failed or good else 1, skipped)
+
+    def xml(self, name, command, report):
+        """A step that writes a JUnit report: lit and CTest."""
+        report.unlink(missing_ok=True)
+        good, _ = self.command(name, command)
+        passed = failed = skipped = 0
+        if report.exists():
+            for case in ElementTree.parse(report).iter("testcase"):
+                if case.find("failure") is not None or case.find("error") is not None:
+                    failed += 1
+                elif case.find("skipped") is not None:
+                    skipped += 1
+                else:
+                    passed += 1
+        self.count(passed, failed if failed or good else 1, skipped)
+
+
+def build(tests, preset):
+    for name, command in (
+        (f"configure {preset}", ["cmake", "--preset", preset, "--log-level=WARNING"]),
+        (f"build {preset}", ["cmake", "--build", f"build/{preset}"]),
+    ):
+        good, _ = tests.command(name, command)
+        if not good:
+            tests.count(0, 1, 0)
+            return False
+    return True
+
+
+def ctest(tests, preset):
+    report = LOGS / f"ctest-{preset}.xml"
+    tests.xml(f"unit tests, {preset}", ["ctest", "--test-dir", f"build/{preset}", "-j", os.cpu_count(), "--timeout", 300, "--output-on-failure", "--output-junit", report], report)
+
+
+def lit(tests, preset):
+    report = LOGS / f"lit-{preset}.xml"
+    tests.xml(f"lit tests, {preset}", [LIT, "-v", "--xunit-xml-output", report, f"build/{preset}/test/lit"], report)
+
+
+def models(tests, preset, python):
+    tests.counted(f"driver tests, {preset}", [python, "test/driver/run.py", "--tenon", f"build/{preset}/bin/tenon"])
+    tests.counted(f"model suite, {preset}", [python, "test/models/suite.py", "--tenon", f"build/{preset}/bin/tenon"])
+
+
+def embed(tests, preset):
+    tests.counted(f"embedding examples, {preset}", ["test/embed/run.sh", f"build/{preset}"])
+
+
+def fuzz(tests, seconds):
+    fuzzers = sorted(path for path in (ROOT / "build/asan/bin").glob("*-fuzzer") if os.access(path, os.X_OK))
+    if not fuzzers:
+        print("== fuzzers: none was built")
+        tests.count(0, 1, 0)
+    for fuzzer in fuzzers:
+        corpus = LOGS / f"corpus-{fuzzer.name}"
+        corpus.mkdir(exist_ok=True)
+        seeds = ROOT / "build/asan/test/fuzz" / f"{fuzzer.name}-seeds"
+        tests.one(
+            f"fuzz {fuzzer.name}, {seconds} s",
+            [fuzzer, f"-max_total_time={seconds}", "-timeout=20", "-rss_limit_mb=2048", f"-artifact_prefix={LOGS}/", corpus, *([seeds] if seeds.is_dir() else [])],
+        )
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--asan", action="store_true", help="run everything under the address and undefined-behaviour sanitizers")
+    parser.add_argument("--fuzz-seconds", type=int, default=60, metavar="N", help="time for each fuzzer (60)")
+    arguments = parser.parse_args()
+    LOGS.mkdir(parents=True, exist_ok=True)
+    # LLVM and MLIR come from the distribution without sanitizers: containers that cross the boundary must not be checked for overflow.
+    os.environ.setdefault("ASAN_OPTIONS", "detect_container_overflow=0:abort_on_error=0")
+    os.environ.setdefault("UBSAN_OPTIONS", "print_stacktrace=1")
+
+    tests = Tests()
+    preset = "asan" if arguments.asan else "release"
+    if build(tests, preset):
+        ctest(tests, preset)
+        lit(tests, preset)
+        models(tests, preset, sys.executable)
+        if not arguments.asan:
+            embed(tests, preset)
+    if not arguments.asan and build(tests, "asan"):
+        ctest(tests, "asan")
+    fuzz(tests, arguments.fuzz_seconds)
+    print(f"{tests.passed} passed, {tests.failed} failed, {tests.skipped} skipped")
+    return tests.failed != 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
