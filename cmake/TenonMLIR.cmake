@@ -1,8 +1,12 @@
 # LLVM, MLIR and lld from the distribution; one precompiled header for everything that includes MLIR.
 
 set(TENON_LLVM_PREFIX /usr/lib/llvm-22 CACHE PATH "Prefix of LLVM 22")
-find_package(MLIR 22 REQUIRED CONFIG PATHS ${TENON_LLVM_PREFIX}/lib/cmake/mlir NO_DEFAULT_PATH)
-find_package(LLD 22 REQUIRED CONFIG PATHS ${TENON_LLVM_PREFIX}/lib/cmake/lld NO_DEFAULT_PATH)
+find_package(MLIR REQUIRED CONFIG PATHS ${TENON_LLVM_PREFIX}/lib/cmake/mlir NO_DEFAULT_PATH)
+find_package(LLD REQUIRED CONFIG PATHS ${TENON_LLVM_PREFIX}/lib/cmake/lld NO_DEFAULT_PATH)
+# MLIR's version file accepts only an exact major.minor, so the major is checked here.
+if(NOT LLVM_VERSION_MAJOR EQUAL 22)
+  message(FATAL_ERROR "Tenon needs LLVM 22; ${TENON_LLVM_PREFIX} holds ${LLVM_PACKAGE_VERSION}")
+endif()
 list(APPEND CMAKE_MODULE_PATH ${MLIR_CMAKE_DIR} ${LLVM_CMAKE_DIR})
 include(TableGen)
 include(AddLLVM)
@@ -30,15 +34,27 @@ function(tenon_mlir_library name)
   endif()
 endfunction()
 
+# tenon_mlir_executable(NAME sources... [LINK libs...]): a tool or test that includes MLIR.
+function(tenon_mlir_executable name)
+  cmake_parse_arguments(ARG "" "" "LINK" ${ARGN})
+  add_executable(${name} ${ARG_UNPARSED_ARGUMENTS})
+  target_link_libraries(${name} PRIVATE tenon_mlir_headers ${ARG_LINK} MLIR LLVM)
+  # The precompiled header is shared with libraries, so it asks for -fPIC where CMake gives an executable -fPIE.
+  set_target_properties(${name} PROPERTIES POSITION_INDEPENDENT_CODE OFF)
+  target_compile_options(${name} PRIVATE -fPIC)
+  target_precompile_headers(${name} REUSE_FROM tenon_pch)
+endfunction()
+
 # tenon_tablegen(target td-file out1 "-gen-flag1 ..." out2 "..." ...): runs mlir-tblgen, makes the target `target`.
 function(tenon_tablegen target td)
   set(LLVM_TARGET_DEFINITIONS ${td})
   set(TABLEGEN_OUTPUT)
+  list(TRANSFORM MLIR_INCLUDE_DIRS PREPEND -I OUTPUT_VARIABLE system_includes)
   set(args ${ARGN})
   while(args)
     list(POP_FRONT args out flags)
     separate_arguments(flags UNIX_COMMAND "${flags}")
-    mlir_tablegen(${out} ${flags} -I${PROJECT_SOURCE_DIR})
+    mlir_tablegen(${out} ${flags} -I${PROJECT_SOURCE_DIR} ${system_includes})
   endwhile()
   add_custom_target(${target} DEPENDS ${TABLEGEN_OUTPUT})
   set_property(GLOBAL APPEND PROPERTY TENON_TABLEGEN_TARGETS ${target})

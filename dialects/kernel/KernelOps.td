@@ -14,6 +14,13 @@ def Kernel_Dialect : Dialect {
   let cppNamespace = "::tenon::kernel";
   let dependentDialects = ["::tenon::nn::NNDialect"];
   let useDefaultAttributePrinterParser = 1;
+  let hasRegionArgAttrVerify = 1;
+  let hasRegionResultAttrVerify = 1;
+  let extraClassDeclaration = [{
+  private:
+    static ::llvm::LogicalResult verifyPlacement(::mlir::Operation *op, ::mlir::Type type, ::mlir::NamedAttribute attr, ::llvm::StringRef what, unsigned index);
+  public:
+  }];
 }
 class Kernel_Op<string mnemonic, list<Trait> traits = []> : Op<Kernel_Dialect, mnemonic, traits>;
 
@@ -43,6 +50,7 @@ def Kernel_PackingAttr : AttrDef<Kernel_Dialect, "Packing"> {
   }];
   let parameters = (ins ArrayRefParameter<"int64_t">:$padded, ArrayRefParameter<"int64_t">:$split, ArrayRefParameter<"int64_t">:$perm);
   let assemblyFormat = "`<` `padded` `=` `[` $padded `]` `,` `split` `=` `[` $split `]` `,` `perm` `=` `[` $perm `]` `>`";
+  let genVerifyDecl = 1;
   let extraClassDeclaration = [{
     ::llvm::SmallVector<int64_t> packedShape() const;
   }];
@@ -69,6 +77,9 @@ def Kernel_FuncOp : Kernel_Op<"func", [AutomaticAllocationScope, FunctionOpInter
     OptionalAttr<Kernel_ScheduleAttr>:$schedule, OptionalAttr<NN_ExprAttr>:$tasks, DefaultValuedAttr<I64Attr, "0">:$workspace_bytes,
     OptionalAttr<DenseI64ArrayAttr>:$overwrites);
   let regions = (region AnyRegion:$body);
+  /// A private kernel with an entry block whose arguments have the types of `type`.
+  let builders = [OpBuilder<(ins "::llvm::StringRef":$name, "::mlir::FunctionType":$type,
+                                 CArg<"::llvm::ArrayRef<::mlir::NamedAttribute>", "{}">:$attrs)>];
   let hasCustomAssemblyFormat = 1;
   let hasVerifier = 1;
   let extraClassDeclaration = [{

@@ -18,8 +18,10 @@ class DimsAttr;
 ///
 /// Canonical: a sum of products with integer coefficients, terms and factors in a fixed order that does not depend on
 /// addresses. Two expressions with the same canonical form are the same attribute, so == is a pointer comparison.
-/// Symbols are sizes: integers of at least 0. Arithmetic never traps; overflow of a constant saturates the result to
-/// an opaque "overflow" constant that `isConstant` refuses and shape inference reports.
+/// Symbols are sizes: integers of at least 0. Arithmetic never traps; overflow gives an opaque expression
+/// (`isOverflow`, written `overflow`) that shape inference reports.
+/// Terms are ordered by degree, then by name; `floordiv(a, c)` keeps coefficients of a in [0, c): what c divides is outside.
+/// So `floordiv(h - 1, 2) + 1` and `floordiv(h + 1, 2)` are the same, written in the second way.
 class Dim {
 public:
   Dim() = default;
@@ -34,6 +36,9 @@ public:
   bool isConstant() const;
   bool isConstant(int64_t value) const;
   std::optional<int64_t> asConstant() const;
+  /// The result of arithmetic that overflowed, divided by a constant of 0 or less, or grew beyond all reason. It absorbs
+  /// whatever it is combined with.
+  bool isOverflow() const;
   /// The name when the expression is one bare symbol.
   std::optional<llvm::StringRef> asSymbol() const;
 
@@ -68,7 +73,8 @@ public:
   void collectSymbols(llvm::SmallVectorImpl<llvm::StringRef> &out) const;
   std::string str() const;
 
-  /// Structure, for code generators: visits the canonical form bottom up. `T` is the caller's value type.
+  /// Structure, for code generators: visits the canonical form bottom up. `T` is the caller's value type. A negative
+  /// coefficient is a multiplication by a negative constant; the expression does not overflow. Defined in DimFold.h.
   template <typename T> struct Folder {
     llvm::function_ref<T(int64_t)> constant;
     llvm::function_ref<T(llvm::StringRef)> symbol;
@@ -80,10 +86,11 @@ private:
   const void *impl = nullptr;
 };
 
-/// One dimension expression for each axis of a ranked tensor.
+/// One dimension expression for each axis of a ranked tensor. A `?` that no encoding names is `overflow` (no op accepts it).
 llvm::SmallVector<Dim> dimsOf(mlir::Type tensor);
 Dim dimOf(mlir::Type tensor, int64_t axis);
-/// `tensor<dims x element>` with `?` and the encoding where they are needed.
+/// `tensor<dims x element>` with `?` and the encoding where they are needed. A negative constant becomes `overflow`: callers
+/// that take sizes from input check them first (`checkedTensor` in Infer.h does).
 mlir::RankedTensorType tensorOf(llvm::ArrayRef<Dim> dims, mlir::Type element);
 mlir::RankedTensorType withElement(mlir::RankedTensorType type, mlir::Type element);
 Dim numElements(mlir::Type tensor);

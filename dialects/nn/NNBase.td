@@ -5,6 +5,7 @@ include "mlir/IR/OpBase.td"
 include "mlir/IR/AttrTypeBase.td"
 include "mlir/IR/EnumAttr.td"
 include "mlir/IR/BuiltinAttributeInterfaces.td"
+include "mlir/IR/TensorEncoding.td"
 include "mlir/Interfaces/InferTypeOpInterface.td"
 include "mlir/Interfaces/SideEffectInterfaces.td"
 
@@ -41,7 +42,7 @@ def NN_ExprAttr : NN_Attr<"Expr", "expr"> {
   let hasCustomAssemblyFormat = 1;
 }
 
-def NN_DimsAttr : NN_Attr<"Dims", "dims"> {
+def NN_DimsAttr : NN_Attr<"Dims", "dims", [DeclareAttrInterfaceMethods<VerifiableTensorEncoding>]> {
   let summary = "A list of dimension expressions: a tensor's encoding, or the contents of a small integer tensor";
   let description = [{ `#nn.dims<[batch, 3, floordiv(h - 1, 2) + 1]>` }];
   let parameters = (ins ArrayRefParameter<"::tenon::nn::ExprAttr">:$exprs);
@@ -102,13 +103,18 @@ def NN_Direction : NN_EnumAttr<NN_DirectionEnum, "direction">;
 def NN_Elementwise : NativeOpTrait<"Elementwise"> { let cppNamespace = "::tenon::nn"; }
 def NN_ViewLike : NativeOpTrait<"ViewLike"> { let cppNamespace = "::tenon::nn"; }
 
-/// Any element type an ONNX tensor may have, quantized types included.
-def NN_Tensor : RankedTensorOf<[AnyType]>;
+/// Any element type an ONNX tensor may have, quantized types included. Every `?` is named by `#nn.dims`.
+def NN_Tensor : Type<And<[RankedTensorOf<[AnyType]>.predicate, CPred<"::tenon::nn::hasNamedDims($_self)">]>,
+                     "ranked tensor whose free axes are named by #nn.dims", "::mlir::RankedTensorType">;
 def NN_OptionalTensor : Optional<NN_Tensor>;
 
-/// Every op infers its result types: InferTypeOpAdaptor's `inferReturnTypes(ctx, location, adaptor, types)`.
+/// Verifies by inference: whatever `inferReturnTypes` refuses is an error of the op, and so is another result type.
+def NN_VerifiedByInference : NativeOpTrait<"VerifiedByInference"> { let cppNamespace = "::tenon::nn"; }
+
+/// Every op infers its result types: InferTypeOpAdaptor's `inferReturnTypes(ctx, location, adaptor, types)`. All that there is
+/// to check about operands and attributes is checked there, so that importer and verifier say the same.
 class NN_Op<string mnemonic, list<Trait> traits = []>
-    : Op<NN_Dialect, mnemonic, !listconcat(traits, [Pure, InferTypeOpAdaptor])>;
+    : Op<NN_Dialect, mnemonic, !listconcat(traits, [Pure, NN_VerifiedByInference, InferTypeOpAdaptor])>;
 
 class NN_Unary<string mnemonic, list<Trait> traits = []> : NN_Op<mnemonic, !listconcat([NN_Elementwise], traits)> {
   let arguments = (ins NN_Tensor:$input);

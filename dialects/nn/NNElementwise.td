@@ -1,4 +1,6 @@
 // Elementwise ops: one element of the result from the elements at the same (broadcast) position.
+// Those with a folder are exact: a folded constant has the bits that the generated code would give. Elementary functions
+// have none; constant folding runs the generated code for them.
 #ifndef TENON_NN_ELEMENTWISE
 #define TENON_NN_ELEMENTWISE
 include "dialects/nn/NNBase.td"
@@ -16,12 +18,10 @@ def NN_NegOp : NN_Unary<"neg"> {
 def NN_ExpOp : NN_Unary<"exp"> {
   let summary = "e^x";
   let description = [{ ONNX: Exp. }];
-  let hasFolder = 1;
 }
 def NN_LogOp : NN_Unary<"log"> {
   let summary = "natural logarithm";
   let description = [{ ONNX: Log. }];
-  let hasFolder = 1;
 }
 def NN_SqrtOp : NN_Unary<"sqrt"> {
   let summary = "square root";
@@ -36,67 +36,54 @@ def NN_ReciprocalOp : NN_Unary<"reciprocal"> {
 def NN_SinOp : NN_Unary<"sin"> {
   let summary = "sine";
   let description = [{ ONNX: Sin. }];
-  let hasFolder = 1;
 }
 def NN_CosOp : NN_Unary<"cos"> {
   let summary = "cosine";
   let description = [{ ONNX: Cos. }];
-  let hasFolder = 1;
 }
 def NN_TanOp : NN_Unary<"tan"> {
   let summary = "tangent";
   let description = [{ ONNX: Tan. }];
-  let hasFolder = 1;
 }
 def NN_AsinOp : NN_Unary<"asin"> {
   let summary = "inverse sine";
   let description = [{ ONNX: Asin. }];
-  let hasFolder = 1;
 }
 def NN_AcosOp : NN_Unary<"acos"> {
   let summary = "inverse cosine";
   let description = [{ ONNX: Acos. }];
-  let hasFolder = 1;
 }
 def NN_AtanOp : NN_Unary<"atan"> {
   let summary = "inverse tangent";
   let description = [{ ONNX: Atan. }];
-  let hasFolder = 1;
 }
 def NN_SinhOp : NN_Unary<"sinh"> {
   let summary = "hyperbolic sine";
   let description = [{ ONNX: Sinh. }];
-  let hasFolder = 1;
 }
 def NN_CoshOp : NN_Unary<"cosh"> {
   let summary = "hyperbolic cosine";
   let description = [{ ONNX: Cosh. }];
-  let hasFolder = 1;
 }
 def NN_TanhOp : NN_Unary<"tanh"> {
   let summary = "hyperbolic tangent";
   let description = [{ ONNX: Tanh. }];
-  let hasFolder = 1;
 }
 def NN_AsinhOp : NN_Unary<"asinh"> {
   let summary = "inverse hyperbolic sine";
   let description = [{ ONNX: Asinh. }];
-  let hasFolder = 1;
 }
 def NN_AcoshOp : NN_Unary<"acosh"> {
   let summary = "inverse hyperbolic cosine";
   let description = [{ ONNX: Acosh. }];
-  let hasFolder = 1;
 }
 def NN_AtanhOp : NN_Unary<"atanh"> {
   let summary = "inverse hyperbolic tangent";
   let description = [{ ONNX: Atanh. }];
-  let hasFolder = 1;
 }
 def NN_ErfOp : NN_Unary<"erf"> {
   let summary = "error function 2/sqrt(pi) * integral of e^(-t^2) from 0 to x";
   let description = [{ ONNX: Erf. }];
-  let hasFolder = 1;
 }
 def NN_SignOp : NN_Unary<"sign"> {
   let summary = "-1, 0 or 1 by the sign of x";
@@ -126,32 +113,26 @@ def NN_ReluOp : NN_Unary<"relu"> {
 def NN_SigmoidOp : NN_Unary<"sigmoid"> {
   let summary = "1 / (1 + e^-x)";
   let description = [{ ONNX: Sigmoid. }];
-  let hasFolder = 1;
 }
 def NN_HardSwishOp : NN_Unary<"hard_swish"> {
   let summary = "x * max(0, min(1, x / 6 + 1 / 2))";
   let description = [{ ONNX: HardSwish. }];
-  let hasFolder = 1;
 }
 def NN_SiluOp : NN_Unary<"silu"> {
   let summary = "x * sigmoid(x)";
   let description = [{ ONNX: Swish; recomposed from Sigmoid and Mul. }];
-  let hasFolder = 1;
 }
 def NN_SoftplusOp : NN_Unary<"softplus"> {
   let summary = "log(1 + e^x)";
   let description = [{ ONNX: Softplus. }];
-  let hasFolder = 1;
 }
 def NN_SoftsignOp : NN_Unary<"softsign"> {
   let summary = "x / (1 + |x|)";
   let description = [{ ONNX: Softsign. }];
-  let hasFolder = 1;
 }
 def NN_MishOp : NN_Unary<"mish"> {
   let summary = "x * tanh(log(1 + e^x))";
   let description = [{ ONNX: Mish. }];
-  let hasFolder = 1;
 }
 def NN_NotOp : NN_Unary<"not"> {
   let summary = "logical negation of a boolean";
@@ -168,44 +149,37 @@ def NN_LeakyReluOp : NN_Unary<"leaky_relu"> {
   let summary = "x for x >= 0, alpha * x below";
   let description = [{ ONNX: LeakyRelu. }];
   let arguments = (ins NN_Tensor:$input, DefaultValuedAttr<F64Attr, "0.01">:$alpha);
-  let hasFolder = 1;
 }
 def NN_EluOp : NN_Unary<"elu"> {
   let summary = "x for x > 0, alpha * (e^x - 1) otherwise";
   let description = [{ ONNX: Elu. }];
   let arguments = (ins NN_Tensor:$input, DefaultValuedAttr<F64Attr, "1.0">:$alpha);
-  let hasFolder = 1;
 }
 def NN_CeluOp : NN_Unary<"celu"> {
   let summary = "max(0, x) + min(0, alpha * (e^(x / alpha) - 1))";
   let description = [{ ONNX: Celu. }];
   let arguments = (ins NN_Tensor:$input, DefaultValuedAttr<F64Attr, "1.0">:$alpha);
-  let hasFolder = 1;
 }
 def NN_SeluOp : NN_Unary<"selu"> {
   let summary = "gamma * (x for x > 0, alpha * (e^x - 1) otherwise)";
   let description = [{ ONNX: Selu. }];
   let arguments = (ins NN_Tensor:$input, DefaultValuedAttr<F64Attr, "1.67326319217681884765625">:$alpha, DefaultValuedAttr<F64Attr, "1.05070102214813232421875">:$gamma);
-  let hasFolder = 1;
 }
 def NN_ThresholdedReluOp : NN_Unary<"thresholded_relu"> {
   let summary = "x for x > alpha, 0 otherwise";
   let description = [{ ONNX: ThresholdedRelu. }];
   let arguments = (ins NN_Tensor:$input, DefaultValuedAttr<F64Attr, "1.0">:$alpha);
-  let hasFolder = 1;
 }
 def NN_HardSigmoidOp : NN_Unary<"hard_sigmoid"> {
   let summary = "max(0, min(1, alpha * x + beta))";
   let description = [{ ONNX: HardSigmoid. }];
   let arguments = (ins NN_Tensor:$input, DefaultValuedAttr<F64Attr, "0.2">:$alpha, DefaultValuedAttr<F64Attr, "0.5">:$beta);
-  let hasFolder = 1;
 }
 
 def NN_GeluOp : NN_Unary<"gelu"> {
   let summary = "x/2 * (1 + erf(x / sqrt(2))), or its tanh form";
   let description = [{ ONNX: Gelu, FastGelu; recomposed. }];
   let arguments = (ins NN_Tensor:$input, UnitAttr:$tanh);
-  let hasFolder = 1;
 }
 def NN_ClipOp : NN_Unary<"clip"> {
   let summary = "min(max(x, low), high); an absent bound does not limit";
@@ -302,7 +276,6 @@ def NN_BitwiseXorOp : NN_Binary<"bitwise_xor", [Commutative]> {
 def NN_PreluOp : NN_Binary<"prelu"> {
   let summary = "lhs for lhs >= 0, lhs * rhs below";
   let description = [{ ONNX: PRelu. }];
-  let hasFolder = 1;
 }
 def NN_ModOp : NN_Binary<"mod"> {
   let summary = "remainder; with fmod the sign of lhs, else of rhs";

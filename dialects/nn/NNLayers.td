@@ -12,13 +12,11 @@ def NN_MatMulOp : NN_Op<"matmul"> {
   let arguments = (ins NN_Tensor:$lhs, NN_Tensor:$rhs, NN_OptionalTensor:$bias, UnitAttr:$transpose_lhs, UnitAttr:$transpose_rhs);
   let results = (outs NN_Tensor:$result);
   let assemblyFormat = "$lhs `,` $rhs (`bias` $bias^)? attr-dict `:` type($lhs) `,` type($rhs) (`,` type($bias)^)? `->` type($result)";
-  let hasVerifier = 1;
 }
 
 class NN_ConvBase<string mnemonic> : NN_Op<mnemonic> {
   let results = (outs NN_Tensor:$result);
   let assemblyFormat = "$input `,` $weight (`bias` $bias^)? attr-dict `:` type($input) `,` type($weight) (`,` type($bias)^)? `->` type($result)";
-  let hasVerifier = 1;
 }
 def NN_ConvOp : NN_ConvBase<"conv"> {
   let summary = "N-dimensional convolution, grouped, padded, dilated";
@@ -62,12 +60,10 @@ def NN_PoolOp : NN_Op<"pool"> {
     DefaultValuedAttr<I64Attr, "2">:$p, DefaultValuedAttr<NN_Layout, "Layout::ChannelsFirst">:$layout);
   let results = (outs NN_Tensor:$result);
   let assemblyFormat = "$input attr-dict `:` type($input) `->` type($result)";
-  let hasVerifier = 1;
 }
 class NN_AxisOp<string mnemonic> : NN_Op<mnemonic> {
   let results = (outs NN_Tensor:$result);
   let assemblyFormat = "$input attr-dict `:` type($input) `->` type($result)";
-  let hasVerifier = 1;
 }
 def NN_ReduceOp : NN_AxisOp<"reduce"> {
   let summary = "a reduction over `axes`";
@@ -93,13 +89,11 @@ def NN_BatchNormOp : NN_Op<"batch_norm"> {
   let arguments = (ins NN_Tensor:$input, NN_Tensor:$scale, NN_Tensor:$bias, NN_Tensor:$mean, NN_Tensor:$variance, F64Attr:$epsilon);
   let results = (outs NN_Tensor:$result);
   let assemblyFormat = "$input `,` $scale `,` $bias `,` $mean `,` $variance attr-dict `:` functional-type(operands, $result)";
-  let hasVerifier = 1;
 }
 class NN_NormOp<string mnemonic> : NN_Op<mnemonic, [AttrSizedOperandSegments]> {
   let arguments = (ins NN_Tensor:$input, NN_OptionalTensor:$scale, NN_OptionalTensor:$bias, I64Attr:$axis, F64Attr:$epsilon);
   let results = (outs NN_Tensor:$result);
   let assemblyFormat = "$input (`scale` $scale^ `:` type($scale))? (`bias` $bias^ `:` type($bias))? attr-dict `:` type($input) `->` type($result)";
-  let hasVerifier = 1;
 }
 def NN_LayerNormOp : NN_NormOp<"layer_norm"> {
   let summary = "(x - mean) / sqrt(variance + epsilon) * scale + bias, statistics over the axes from `axis` on";
@@ -113,7 +107,6 @@ def NN_GroupNormOp : NN_Op<"group_norm"> {
   let arguments = (ins NN_Tensor:$input, NN_Tensor:$scale, NN_Tensor:$bias, I64Attr:$groups, F64Attr:$epsilon);
   let results = (outs NN_Tensor:$result);
   let assemblyFormat = "$input `,` $scale `,` $bias attr-dict `:` functional-type(operands, $result)";
-  let hasVerifier = 1;
 }
 def NN_LRNOp : NN_AxisOp<"lrn"> {
   let summary = "local response normalization: x / (bias + alpha / size * sum of x^2 over a window of channels)^beta";
@@ -130,7 +123,6 @@ def NN_AttentionOp : NN_Op<"attention"> {
   let arguments = (ins NN_Tensor:$query, NN_Tensor:$key, NN_Tensor:$value, NN_OptionalTensor:$mask, F64Attr:$scale, UnitAttr:$causal, UnitAttr:$safe);
   let results = (outs NN_Tensor:$result);
   let assemblyFormat = "$query `,` $key `,` $value (`mask` $mask^ `:` type($mask))? attr-dict `:` type($query) `,` type($key) `,` type($value) `->` type($result)";
-  let hasVerifier = 1;
 }
 def NN_LSTMOp : NN_Op<"lstm", [AttrSizedOperandSegments]> {
   let summary = "long short-term memory over a sequence";
@@ -145,6 +137,5 @@ def NN_LSTMOp : NN_Op<"lstm", [AttrSizedOperandSegments]> {
     (`initial_h` `(` $initial_h^ `:` type($initial_h) `)`)? (`initial_c` `(` $initial_c^ `:` type($initial_c) `)`)? (`peephole` `(` $peephole^ `:` type($peephole) `)`)?
     attr-dict `:` type($input) `,` type($weight) `,` type($recurrence) `->` type(results) }];
   let results = (outs NN_Tensor:$sequence, NN_Tensor:$last_h, NN_Tensor:$last_c);
-  let hasVerifier = 1;
 }
 #endif

@@ -13,9 +13,8 @@ def NN_ConstantOp : NN_Op<"constant", [ConstantLike]> {
   let results = (outs NN_Tensor:$result);
   let builders = [OpBuilder<(ins "::mlir::Attribute":$value, "::mlir::RankedTensorType":$type)>,
                   OpBuilder<(ins "::mlir::ElementsAttr":$value)>];
-  let hasCustomAssemblyFormat = 1; // nn.constant dense<1.0> : tensor<2xf32>   nn.constant #nn.dims<[batch, 3]> : tensor<2xi64>
+  let hasCustomAssemblyFormat = 1; // nn.constant dense<1.0> : tensor<2xf32>   nn.constant dims<[batch, 3]> : tensor<2xi64>
   let hasFolder = 1;
-  let hasVerifier = 1;
 }
 
 def NN_ShapeOp : NN_Op<"shape"> {
@@ -36,20 +35,17 @@ def NN_ReshapeOp : NN_MoveOp<"reshape", [NN_ViewLike]> {
   let summary = "the same elements in row-major order under other dimensions";
   let description = [{ ONNX: Reshape, Flatten, Squeeze, Unsqueeze. `dims` is resolved: no 0 or -1 in it. }];
   let arguments = (ins NN_Tensor:$input, NN_DimsAttr:$dims);
-  let hasVerifier = 1;
   let hasCanonicalizer = 1;
 }
 def NN_TransposeOp : NN_MoveOp<"transpose", [NN_ViewLike]> {
   let summary = "result axis i is input axis perm[i]";
   let arguments = (ins NN_Tensor:$input, DenseI64ArrayAttr:$perm);
-  let hasVerifier = 1;
   let hasCanonicalizer = 1;
 }
 def NN_ExpandOp : NN_MoveOp<"expand", [NN_ViewLike]> {
   let summary = "broadcast to `dims` (numpy rules, aligned at the last axis)";
   let description = [{ ONNX: Expand. `dims` is the result's shape. }];
   let arguments = (ins NN_Tensor:$input, NN_DimsAttr:$dims);
-  let hasVerifier = 1;
 }
 def NN_SliceOp : NN_MoveOp<"slice", [NN_ViewLike]> {
   let summary = "result[i...] = input[starts + i * steps ...]";
@@ -58,7 +54,6 @@ def NN_SliceOp : NN_MoveOp<"slice", [NN_ViewLike]> {
     step walks backwards from `starts`. ONNX: Slice, Split (one slice a part).
   }];
   let arguments = (ins NN_Tensor:$input, NN_DimsAttr:$starts, NN_DimsAttr:$sizes, DenseI64ArrayAttr:$steps);
-  let hasVerifier = 1;
   let hasCanonicalizer = 1;
 }
 def NN_PadOp : NN_Op<"pad"> {
@@ -69,12 +64,10 @@ def NN_PadOp : NN_Op<"pad"> {
   let results = (outs NN_Tensor:$result);
   let assemblyFormat = "$input (`value` $value^)? attr-dict `:` type($input) (`,` type($value)^)? `->` type($result)";
   let hasFolder = 1;
-  let hasVerifier = 1;
 }
 def NN_TileOp : NN_MoveOp<"tile"> {
   let summary = "the input repeated `repeats` times along each axis";
   let arguments = (ins NN_Tensor:$input, NN_DimsAttr:$repeats);
-  let hasVerifier = 1;
 }
 def NN_ConcatOp : NN_Op<"concat"> {
   let summary = "the inputs one after another along `axis`";
@@ -82,13 +75,11 @@ def NN_ConcatOp : NN_Op<"concat"> {
   let results = (outs NN_Tensor:$result);
   let assemblyFormat = "$inputs attr-dict `:` type($inputs) `->` type($result)";
   let hasFolder = 1;
-  let hasVerifier = 1;
   let hasCanonicalizer = 1;
 }
 class NN_IndexedOp<string mnemonic> : NN_Op<mnemonic> {
   let results = (outs NN_Tensor:$result);
   let assemblyFormat = "$input `,` $indices attr-dict `:` functional-type(operands, $result)";
-  let hasVerifier = 1;
 }
 def NN_GatherOp : NN_IndexedOp<"gather"> {
   let summary = "slices of `input` along `axis` at `indices`; a negative index counts from the end";
@@ -108,7 +99,6 @@ def NN_GatherNDOp : NN_IndexedOp<"gather_nd"> {
 class NN_ScatterBase<string mnemonic> : NN_Op<mnemonic> {
   let results = (outs NN_Tensor:$result);
   let assemblyFormat = "$input `,` $indices `,` $updates attr-dict `:` functional-type(operands, $result)";
-  let hasVerifier = 1;
 }
 def NN_ScatterElementsOp : NN_ScatterBase<"scatter_elements"> {
   let summary = "a copy of `input` with `updates` written (or reduced into) where gather_elements would read";
@@ -122,12 +112,10 @@ def NN_DepthToSpaceOp : NN_MoveOp<"depth_to_space"> {
   let summary = "pixel shuffle: blocks of channels become block x block pixels";
   let description = [{ With `column_row_depth` channel = (c, by, bx), otherwise (by, bx, c). ONNX: DepthToSpace modes CRD and DCR; recomposed from reshape and transpose. }];
   let arguments = (ins NN_Tensor:$input, I64Attr:$block, UnitAttr:$column_row_depth, DefaultValuedAttr<NN_Layout, "Layout::ChannelsFirst">:$layout);
-  let hasVerifier = 1;
 }
 def NN_SpaceToDepthOp : NN_MoveOp<"space_to_depth"> {
   let summary = "block x block pixels become channels, in the order (by, bx, c)";
   let arguments = (ins NN_Tensor:$input, I64Attr:$block, DefaultValuedAttr<NN_Layout, "Layout::ChannelsFirst">:$layout);
-  let hasVerifier = 1;
 }
 def NN_ResizeOp : NN_MoveOp<"resize"> {
   let summary = "interpolation to `sizes`";
@@ -142,7 +130,6 @@ def NN_ResizeOp : NN_MoveOp<"resize"> {
     DefaultValuedAttr<F64Attr, "-0.75">:$cubic_coefficient, UnitAttr:$exclude_outside, UnitAttr:$antialias,
     DefaultValuedAttr<F64Attr, "0.0">:$extrapolation_value, OptionalAttr<DenseF64ArrayAttr>:$roi,
     DefaultValuedAttr<NN_Layout, "Layout::ChannelsFirst">:$layout);
-  let hasVerifier = 1;
 }
 def NN_RangeOp : NN_Op<"range"> {
   let summary = "start, start + delta, ... ; `size` elements";
@@ -156,6 +143,5 @@ def NN_OneHotOp : NN_Op<"one_hot"> {
   let arguments = (ins NN_Tensor:$indices, NN_Tensor:$values, NN_DimsAttr:$depth, I64Attr:$axis);
   let results = (outs NN_Tensor:$result);
   let assemblyFormat = "$indices `,` $values attr-dict `:` functional-type(operands, $result)";
-  let hasVerifier = 1;
 }
 #endif

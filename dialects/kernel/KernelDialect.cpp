@@ -1,0 +1,54 @@
+// Registration of the kernel dialect, its attributes, and what needs no more than their parameters.
+#include "dialects/kernel/Kernel.h"
+#include "mlir/Dialect/Utils/IndexingUtils.h"
+
+using namespace mlir;
+using namespace tenon;
+using namespace tenon::kernel;
+
+#include "dialects/kernel/KernelDialect.cpp.inc"
+#define GET_ATTRDEF_CLASSES
+#include "dialects/kernel/KernelAttrs.cpp.inc"
+#define GET_OP_CLASSES
+#include "dialects/kernel/KernelOps.cpp.inc"
+
+void KernelDialect::initialize() {
+  addAttributes<
+#define GET_ATTRDEF_LIST
+#include "dialects/kernel/KernelAttrs.cpp.inc"
+      >();
+  addOperations<
+#define GET_OP_LIST
+#include "dialects/kernel/KernelOps.cpp.inc"
+      >();
+}
+
+int64_t ScheduleAttr::get(StringRef name, int64_t otherwise) const {
+  auto value = getParameters().getAs<IntegerAttr>(name);
+  return value ? value.getInt() : otherwise;
+}
+
+StringRef ScheduleAttr::get(StringRef name, StringRef otherwise) const {
+  auto value = getParameters().getAs<StringAttr>(name);
+  return value ? value.getValue() : otherwise;
+}
+
+SmallVector<int64_t> PackingAttr::packedShape() const {
+  return llvm::map_to_vector(getPerm(), [&](int64_t axis) { return getSplit()[axis]; });
+}
+
+LogicalResult PackingAttr::verify(llvm::function_ref<InFlightDiagnostic()> emitError, ArrayRef<int64_t> padded, ArrayRef<int64_t> split,
+                                  ArrayRef<int64_t> perm) {
+  auto countOf = [](ArrayRef<int64_t> shape) {
+    int64_t count = 1;
+    for (int64_t extent : shape)
+      if (extent < 1 || __builtin_mul_overflow(count, extent, &count))
+        return int64_t(0);
+    return count;
+  };
+  if (!countOf(padded) || countOf(padded) != countOf(split))
+    return emitError() << "expected `split` to hold the elements of `padded`, at least one; found [" << padded << "] and [" << split << "]";
+  if (perm.size() != split.size() || !isPermutationVector(perm))
+    return emitError() << "expected `perm` to be a permutation of the " << split.size() << " axes of `split`, found [" << perm << "]";
+  return success();
+}

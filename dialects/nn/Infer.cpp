@@ -1,0 +1,145 @@
+#include "dialects/nn/Infer.h"
+
+using namespace mlir;
+
+namespace tenon::nn {
+
+std::string text(ArrayRef<Dim> dims) {
+  return "[" + llvm::join(llvm::map_range(dims, [](Dim dim) { return dim.str(); }), ", ") + "]";
+}
+std::string text(ArrayRef<int64_t> values) {
+  return "[" + llvm::join(llvm::map_range(values, [](int64_t value) { return std::to_string(value); }), ", ") + "]";
+}
+
+int64_t rankOf(Value tensor) { return cast<RankedTensorType>(tensor.getType()).getRank(); }
+Type elementOf(Value tensor) { return cast<RankedTensorType>(tensor.getType()).getElementType(); }
+
+LogicalResult giveTensor(Where where, ArrayRef<Dim> dims, Type element, Types &types) {
+  for (auto [axis, dim] : llvm::enumerate(dims)) {
+    if (dim.isOverflow())
+      return refuse(where, "the size of result axis ", axis, " overflows 64 bits or is too complex an expression");
+    if (std::optional<int64_t> high = dim.upperBound(); high && *high < 0)
+      return refuse(where, "result axis ", axis, " would have the negative size ", dim.str());
+  }
+  Dim count = product(element.getContext(), dims);
+  if (llvm::all_of(dims, [](Dim dim) { return dim.isConstant(); }) && !count.isConstant())
+    return refuse(where, "the result ", text(dims), " has more than 2^63 elements");
+  types.push_back(tensorOf(dims, element));
+  return success();
+}
+
+static FailureOr<Dim> broadcast(Where where, Dim a, Dim b, size_t axis) {
+  if (a == b || b.isConstant(1))
+    return a;
+  if (a.isConstant(1))
+    return b;
+  if (a.isConstant() && b.isConstant())
+    return refuse(where, "cannot broadcast ", a.str(), " and ", b.str(), " at result axis ", axis, ": expected equal sizes or 1");
+  if (a.isConstant() || b.isConstant())
+    return a.isConstant() ? a : b;
+  return a.max(b);
+}
+
+FailureOr<SmallVector<Dim>> broadcast(Where where, ArrayRef<Dim> a, ArrayRef<Dim> b) {
+  if (a.size() < b.size())
+    std::swap(a, b);
+  SmallVector<Dim> result(a);
+  size_t lead = a.size() - b.size();
+  for (size_t i = 0; i < b.size(); ++i) {
+    FailureOr<Dim> dim = broadcast(where, a[lead + i], b[i], lead + i);
+    if (failed(dim))
+      return failure();
+    result[lead + i] = *dim;
+  }
+  return result;
+}
+
+bool provedDifferent(Dim a, Dim b) {
+  Dim difference = a - b;
+  std::optional<int64_t> low = difference.lowerBound(), high = difference.upperBound();
+  return (low && *low > 0) || (high && *high < 0);
+}
+
+LogicalResult checkSize(Where where, StringRef what, Dim found, Dim expected) {
+  if (provedDifferent(found, expected))
+    return refuse(where, "expected ", what, " to be ", expected.str(), ", found ", found.str());
+  return success();
+}
+
+LogicalResult checkRank(Where where, StringRef what, Value tensor, int64_t expected) {
+  if (rankOf(tensor) != expected)
+    return refuse(where, "expected ", what, " of rank ", expected, ", found ", text(dimsOf(tensor.getType())));
+  return success();
+}
+
+LogicalResult checkRankAtLeast(Where where, StringRef what, Value tensor, int64_t least) {
+  if (rankOf(tensor) < least)
+    return refuse(where, "expected ", what, " of rank ", least, " or more, found ", text(dimsOf(tensor.getType())));
+  return success();
+}
+
+LogicalResult checkAxis(Where where, int64_t axis, int64_t rank) {
+  if (axis < 0 || axis >= rank)
+    return refuse(where, "expected an axis in [0, ", rank, "), found ", axis);
+  return success();
+}
+
+LogicalResult checkCount(Where where, StringRef what, size_t found, size_t expected, StringRef of) {
+  if (found != expected)
+    return refuse(where, "expected ", expected, " ", what, " for ", of, ", found ", found);
+  return success();
+}
+
+LogicalResult checkAtLeast(Where where, StringRef what, ArrayRef<int64_t> values, int64_t least) {
+  if (llvm::any_of(values, [&](int64_t value) { return value < least; }))
+    return refuse(where, "expected ", what, " of at least ", least, ", found ", text(values));
+  return success();
+}
+
+LogicalResult checkVector(Where where, StringRef what, Value tensor, Dim size, Type element) {
+  if (rankOf(tensor) != 1 || provedDifferent(dimOf(tensor.getType(), 0), size))
+    return refuse(where, "expected ", what, " of shape [", size.str(), "], found ", text(dimsOf(tensor.getType())));
+  if (elementOf(tensor) != element)
+    return refuse(where, "expected ", what, " of ", element, " elements, found ", elementOf(tensor));
+  return success();
+}
+
+LogicalResult checkSameElements(Where where, Value a, Value b) {
+  if (elementOf(a) != elementOf(b))
+    return refuse(where, "expected operands of one element type, found ", elementOf(a), " and ", elementOf(b));
+  return success();
+}
+
+LogicalResult checkIndices(Where where, Value indices) {
+  Type element = elementOf(indices);
+  if (!element.isInteger(32) && !element.isInteger(64))
+    return refuse(where, "expected indices of i32 or i64, found ", element);
+  return success();
+}
+
+bool isFloatLike(Type element) { return isa<FloatType, quant::QuantizedType>(element); }
+
+LogicalResult checkFloat(Where where, Value tensor) {
+  if (!isFloatLike(elementOf(tensor)))
+    return refuse(where, "expected floating-point elements, found ", elementOf(tensor));
+  return success();
+}
+
+LogicalResult verifyByInference(Operation *op) {
+  auto inferring = cast<InferTypeOpInterface>(op);
+  SmallVector<Type> expected;
+  if (failed(inferring.inferReturnTypes(op->getContext(), op->getLoc(), op->getOperands(), op->getRawDictionaryAttrs(),
+                                        op->getPropertiesStorage(), op->getRegions(), expected)))
+    return failure();
+  for (auto [index, pair] : llvm::enumerate(llvm::zip_equal(expected, op->getResultTypes())))
+    if (auto [wanted, found] = pair; wanted != found)
+      return op->emitOpError() << "expected result " << index << " of type " << wanted << ", found " << found;
+  return success();
+}
+
+bool hasNamedDims(Type type) {
+  auto tensor = cast<RankedTensorType>(type);
+  return isa_and_nonnull<DimsAttr>(tensor.getEncoding()) || tensor.hasStaticShape();
+}
+
+} // namespace tenon::nn

@@ -1,0 +1,7 @@
+#include "passes/RegisterPasses.h"
+
+namespace tenon {
+
+void registerAllPasses() {}
+
+} // namespace tenon
