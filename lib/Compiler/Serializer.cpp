@@ -1,4 +1,4 @@
-#include "lib/Plan/Serializer.h"
+#include "lib/Compiler/Serializer.h"
 #include "dialects/kernel/Kernel.h"
 #include "include/tenon/compiler.h"
 #include "lib/Plan/PlanWriter.h"
@@ -27,23 +27,23 @@ static tn_dtype dtypeOf(Type element) {
   if (auto type = dyn_cast<IntegerType>(element)) {
     bool isUnsigned = type.isUnsigned();
     switch (type.getWidth()) {
-    case 1: return TN_DTYPE_BOOL;
-    case 4: return isUnsigned ? TN_DTYPE_U4 : TN_DTYPE_I4;
-    case 8: return isUnsigned ? TN_DTYPE_U8 : TN_DTYPE_I8;
-    case 16: return isUnsigned ? TN_DTYPE_U16 : TN_DTYPE_I16;
-    case 32: return isUnsigned ? TN_DTYPE_U32 : TN_DTYPE_I32;
-    case 64: return isUnsigned ? TN_DTYPE_U64 : TN_DTYPE_I64;
+    case 1: return TN_BOOL;
+    case 4: return isUnsigned ? TN_U4 : TN_I4;
+    case 8: return isUnsigned ? TN_U8 : TN_I8;
+    case 16: return isUnsigned ? TN_U16 : TN_I16;
+    case 32: return isUnsigned ? TN_U32 : TN_I32;
+    case 64: return isUnsigned ? TN_U64 : TN_I64;
     }
   }
   return llvm::TypeSwitch<Type, tn_dtype>(element)
-      .Case<Float32Type>([](Type) { return TN_DTYPE_F32; })
-      .Case<Float16Type>([](Type) { return TN_DTYPE_F16; })
-      .Case<BFloat16Type>([](Type) { return TN_DTYPE_BF16; })
-      .Case<Float64Type>([](Type) { return TN_DTYPE_F64; })
-      .Case<Float8E4M3FNType>([](Type) { return TN_DTYPE_F8E4M3FN; })
-      .Case<Float8E5M2Type>([](Type) { return TN_DTYPE_F8E5M2; })
-      .Case<Float8E4M3FNUZType>([](Type) { return TN_DTYPE_F8E4M3FNUZ; })
-      .Case<Float8E5M2FNUZType>([](Type) { return TN_DTYPE_F8E5M2FNUZ; })
+      .Case<Float32Type>([](Type) { return TN_F32; })
+      .Case<Float16Type>([](Type) { return TN_F16; })
+      .Case<BFloat16Type>([](Type) { return TN_BF16; })
+      .Case<Float64Type>([](Type) { return TN_F64; })
+      .Case<Float8E4M3FNType>([](Type) { return TN_F8E4M3FN; })
+      .Case<Float8E5M2Type>([](Type) { return TN_F8E5M2; })
+      .Case<Float8E4M3FNUZType>([](Type) { return TN_F8E4M3FNUZ; })
+      .Case<Float8E5M2FNUZType>([](Type) { return TN_F8E5M2FNUZ; })
       .Default(TN_DTYPE_NONE);
 }
 

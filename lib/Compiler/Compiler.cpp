@@ -1,0 +1,173 @@
+// compileFile: a model in, a plan out.
+#include "include/tenon/compiler.h"
+#include "lib/Compiler/Dump.h"
+#include "lib/Compiler/Session.h"
+#include "lib/Importer/Importer.h"
+#include "lib/Compiler/Serializer.h"
+#include "llvm/Support/Path.h"
+#include "llvm/Support/Timer.h"
+#include <chrono>
+
+namespace tenon {
+using namespace mlir;
+
+namespace {
+
+/// Collects diagnostics as lines of text: "file: node: message".
+class DiagnosticText {
+public:
+  DiagnosticText(MLIRContext *context, StringRef file) : file(llvm::sys::path::filename(file).str()), handler(context, [this](Diagnostic &d) { add(d); }) {}
+  std::string take() { return std::move(text); }
+
+private:
+  static StringRef nodeName(Location location) {
+    if (auto named = dyn_cast<NameLoc>(location))
+      return named.getName();
+    if (auto fused = dyn_cast<FusedLoc>(location))
+      for (Location part : fused.getLocations())
+        if (StringRef name = nodeName(part); !name.empty())
+          return name;
+    return {};
+  }
+
+  void add(Diagnostic &diagnostic) {
+    std::string body = diagnostic.str();
+    bool named = StringRef(body).starts_with(file);
+    llvm::raw_string_ostream stream(text);
+    if (!named)
+      stream << file << ": ";
+    if (StringRef node = nodeName(diagnostic.getLocation()); !node.empty() && !StringRef(body).contains(node))
+      stream << "node '" << node << "': ";
+    else if (auto position = dyn_cast<FileLineColLoc>(diagnostic.getLocation()))
+      stream << "line " << position.getLine() << ": ";
+    stream << body << '\n';
+    for (Diagnostic &note : diagnostic.getNotes())
+      stream << "  " << note.str() << '\n';
+  }
+
+  std::string file, text;
+  ScopedDiagnosticHandler handler;
+};
+
+class Compilation {
+public:
+  Compilation(const std::string &path, const CompileOptions &options) : path(path), options(options), dump(options.dumpPhases) {}
+
+  LogicalResult run(MLIRContext &context, CompileResult &result) {
+    llvm::Expected<Target> parsed = Target::parse(options.target);
+    if (!parsed)
+      return emitError(UnknownLoc::get(&context)) << llvm::toString(parsed.takeError());
+    target = std::move(*parsed);
+    std::optional<Phase> last = options.stopAfter.empty() ? Phase::Plan : phaseNamed(options.stopAfter);
+    if (!last)
+      return emitError(UnknownLoc::get(&context)) << "no phase is called '" << options.stopAfter << "'; the phases are " << llvm::join(phaseNames(), ", ");
+
+    Phase done = Phase::Import;
+    auto start = std::chrono::steady_clock::now();
+    if (failed(load(context, done)))
+      return failure();
+    finish(Phase::Import, start, result);
+    if (done == Phase::Import && failed(dump.write(*module, 0, phaseName(done))))
+      return failure();
+
+    CodeImage code;
+    for (int next = int(done) + 1; next <= int(*last); ++next) {
+      Phase phase = Phase(next);
+      start = std::chrono::steady_clock::now();
+      if (options.progress)
+        options.progress(phaseName(phase).str(), double(next) / (int(*last) + 1));
+      if (failed(runPhase(phase, *module, target, options.statistics ? &result.report : nullptr)))
+        return failure();
+      if (phase == Phase::Codegen || (phase == Phase::Plan && done == Phase::Codegen)) {
+        FailureOr<CodeImage> image = cpu::emitKernels(*module, target);
+        if (failed(image))
+          return failure();
+        code = std::move(*image);
+      }
+      (*module)->setAttr("tenon.phase", StringAttr::get(&context, phaseName(phase)));
+      if (failed(dump.write(*module, next, phaseName(phase))))
+        return failure();
+      if (phase == Phase::Plan) {
+        FailureOr<std::vector<std::byte>> bytes = serializePlan(*module, code, target);
+        if (failed(bytes))
+          return failure();
+        result.plan.assign(reinterpret_cast<const uint8_t *>(bytes->data()), reinterpret_cast<const uint8_t *>(bytes->data() + bytes->size()));
+      }
+      finish(phase, start, result);
+    }
+    if (failed(dump.writeWeights(&context)))
+      return failure();
+    if (!options.stopAfter.empty())
+      result.ir = moduleText(*module);
+    count(result);
+    return success();
+  }
+
+private:
+  LogicalResult load(MLIRContext &context, Phase &done) {
+    if (StringRef(path).ends_with(".mlir") || StringRef(path).ends_with(".mlirbc")) {
+      module = parseDump(&context, path);
+      if (!module)
+        return failure();
+      auto phase = (*module)->getAttrOfType<StringAttr>("tenon.phase");
+      std::optional<Phase> named = phase ? phaseNamed(phase.getValue()) : std::nullopt;
+      if (!named)
+        return emitError(UnknownLoc::get(&context)) << "expected the attribute tenon.phase with the last phase that was run, as phase dumps have it";
+      done = *named;
+      return success();
+    }
+    ImportOptions import;
+    import.shapes = options.shapes;
+    FailureOr<OwningOpRef<ModuleOp>> imported = importOnnx(context, path, import);
+    if (failed(imported))
+      return failure();
+    module = std::move(*imported);
+    Builder builder(&context);
+    (*module)->setAttr("tenon.phase", builder.getStringAttr(phaseName(Phase::Import)));
+    (*module)->setAttr("tenon.target", builder.getStringAttr(target.name));
+    if (!(*module)->hasAttr("tenon.model"))
+      (*module)->setAttr("tenon.model", builder.getStringAttr(llvm::sys::path::stem(path)));
+    return success();
+  }
+
+  void finish(Phase phase, std::chrono::steady_clock::time_point start, CompileResult &result) {
+    std::chrono::duration<double> seconds = std::chrono::steady_clock::now() - start;
+    result.times.push_back({phaseName(phase).str(), seconds.count()});
+  }
+
+  void count(CompileResult &result) {
+    module->walk([&](Operation *op) {
+      result.kernels += isa<kernel::FuncOp>(op);
+      result.dispatches += isa<kernel::DispatchOp, plan::LaunchOp>(op);
+    });
+  }
+
+  const std::string &path;
+  const CompileOptions &options;
+  PhaseDump dump;
+  Target target;
+  OwningOpRef<ModuleOp> module;
+};
+
+} // namespace
+
+CompileResult compileFile(const std::string &path, const CompileOptions &options) {
+  CompileResult result;
+  DialectRegistry registry;
+  registerDialects(registry);
+  MLIRContext context(registry);
+  context.loadAllAvailableDialects();
+  DiagnosticText diagnostics(&context, path);
+  result.ok = succeeded(Compilation(path, options).run(context, result));
+  result.message = diagnostics.take();
+  if (!result.ok) {
+    result.plan.clear();
+    if (result.message.empty())
+      result.message = path + ": compilation failed without a message: please report this\n";
+  }
+  return result;
+}
+
+const char *versionString() { return TENON_VERSION; }
+
+} // namespace tenon

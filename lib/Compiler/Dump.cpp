@@ -1,0 +1,85 @@
+#include "lib/Compiler/Dump.h"
+#include "dialects/nn/NN.h"
+#include "mlir/Bytecode/BytecodeWriter.h"
+#include "mlir/IR/AsmState.h"
+#include "mlir/IR/Builders.h"
+#include "mlir/Parser/Parser.h"
+#include "llvm/Support/FileSystem.h"
+#include "llvm/Support/Path.h"
+#include "llvm/Support/ToolOutputFile.h"
+
+namespace tenon {
+using namespace mlir;
+
+static constexpr StringLiteral kWeightsFile = "weights.mlirbc";
+
+std::string moduleText(ModuleOp module) {
+  std::string text;
+  llvm::raw_string_ostream stream(text);
+  OpPrintingFlags flags;
+  flags.enableDebugInfo(true, /*prettyForm=*/false).elideLargeResourceString(0);
+  module.print(stream, flags);
+  stream << '\n';
+  return text;
+}
+
+static LogicalResult writeFile(MLIRContext *context, StringRef path, llvm::function_ref<LogicalResult(llvm::raw_ostream &)> write) {
+  std::error_code error;
+  llvm::ToolOutputFile file(path, error, llvm::sys::fs::OF_None);
+  if (error)
+    return emitError(UnknownLoc::get(context)) << path << ": cannot be written: " << error.message();
+  if (failed(write(file.os())))
+    return failure();
+  file.os().flush();
+  if (file.os().has_error()) {
+    std::string message = file.os().error().message();
+    file.os().clear_error();
+    return emitError(UnknownLoc::get(context)) << path << ": cannot be written: " << message;
+  }
+  file.keep();
+  return success();
+}
+
+LogicalResult PhaseDump::write(ModuleOp module, int number, StringRef phase) {
+  if (folder.empty())
+    return success();
+  if (std::error_code error = llvm::sys::fs::create_directories(folder))
+    return emitError(module.getLoc()) << folder << ": cannot be made: " << error.message();
+  module.walk([&](Operation *op) {
+    for (NamedAttribute attribute : op->getAttrs())
+      if (isa<DenseResourceElementsAttr>(attribute.getValue()) && known.insert(attribute.getValue()).second)
+        weights.push_back(attribute.getValue());
+  });
+  SmallString<128> path(folder);
+  llvm::sys::path::append(path, (number < 10 ? "0" : "") + llvm::Twine(number) + "-" + phase + ".mlir");
+  return writeFile(module.getContext(), path, [&](llvm::raw_ostream &os) {
+    os << moduleText(module);
+    return success();
+  });
+}
+
+LogicalResult PhaseDump::writeWeights(MLIRContext *context) {
+  if (folder.empty())
+    return success();
+  OpBuilder builder(context);
+  OwningOpRef<ModuleOp> module = ModuleOp::create(builder, builder.getUnknownLoc());
+  builder.setInsertionPointToStart(module->getBody());
+  for (Attribute weight : weights)
+    nn::ConstantOp::create(builder, builder.getUnknownLoc(), cast<ElementsAttr>(weight));
+  SmallString<128> path(folder);
+  llvm::sys::path::append(path, kWeightsFile);
+  return writeFile(context, path, [&](llvm::raw_ostream &os) { return writeBytecodeToFile(*module, os); });
+}
+
+OwningOpRef<ModuleOp> parseDump(MLIRContext *context, StringRef path) {
+  SmallString<128> weights(path);
+  llvm::sys::path::remove_filename(weights);
+  llvm::sys::path::append(weights, kWeightsFile);
+  ParserConfig config(context);
+  // Reading this module fills the context's blobs under the names that the text uses.
+  if (llvm::sys::fs::exists(weights) && !parseSourceFile<ModuleOp>(weights, config))
+    return {};
+  return parseSourceFile<ModuleOp>(path, config);
+}
+
+} // namespace tenon

@@ -1,0 +1,71 @@
+// The phases: names, and the passes that each of them runs.
+#include "dialects/kernel/Kernel.h"
+#include "dialects/plan/Plan.h"
+#include "lib/Compiler/Evaluate.h"
+#include "lib/Compiler/Session.h"
+#include "lib/Compiler/Serializer.h"
+#include "passes/1_graph/Passes.h"
+#include "passes/3_fuse/Passes.h"
+#include "passes/4_schedule/Passes.h"
+#include "passes/5_memory/Passes.h"
+#include "passes/7_plan/Passes.h"
+#include "mlir/Pass/PassManager.h"
+
+namespace tenon {
+using namespace mlir;
+
+static constexpr StringLiteral kPhases[] = {"import", "graph", "fuse", "schedule", "memory", "codegen", "plan"};
+
+StringRef phaseName(Phase phase) { return kPhases[int(phase)]; }
+
+std::optional<Phase> phaseNamed(StringRef name) {
+  auto found = llvm::find(kPhases, name);
+  return found == std::end(kPhases) ? std::nullopt : std::optional(Phase(found - std::begin(kPhases)));
+}
+
+const std::vector<std::string> &phaseNames() {
+  static const std::vector<std::string> names(std::begin(kPhases), std::end(kPhases));
+  return names;
+}
+
+void registerDialects(DialectRegistry &registry) {
+  registry.insert<nn::NNDialect, kernel::KernelDialect, plan::PlanDialect, func::FuncDialect, quant::QuantDialect>();
+  cpu::registerCodegenDialects(registry);
+}
+
+static void addPasses(OpPassManager &pm, Phase phase, const Target &target, graph::ConstantEvaluator *evaluator) {
+  switch (phase) {
+  case Phase::Graph: return graph::buildGraphPipeline(pm, {.evaluator = evaluator});
+  case Phase::Fuse: return fuse::buildFusePipeline(pm, {});
+  case Phase::Schedule:
+    schedule::buildSchedulePipeline(pm, target);
+    return pm.addPass(graph::createFoldConstantsPass(evaluator));
+  case Phase::Memory: return memory::buildMemoryPipeline(pm, target);
+  case Phase::Plan: return pm.addPass(plan::createVerifyPlan());
+  case Phase::Import:
+  case Phase::Codegen: return;
+  }
+}
+
+LogicalResult runPhase(Phase phase, ModuleOp module, const Target &target, std::string *statistics) {
+  PassManager pm(module.getContext());
+  pm.enableVerifier(true);
+  CompiledEvaluator evaluator;
+  addPasses(pm, phase, target, &evaluator);
+  return pm.run(module);
+}
+
+FailureOr<std::vector<std::byte>> compileForEvaluation(ModuleOp module, const Target &target) {
+  PassManager pm(module.getContext());
+  fuse::buildFusePipeline(pm, {});
+  schedule::buildSchedulePipeline(pm, target);
+  memory::buildMemoryPipeline(pm, target);
+  if (failed(pm.run(module)))
+    return failure();
+  FailureOr<CodeImage> code = cpu::emitKernels(module, target);
+  if (failed(code))
+    return failure();
+  return serializePlan(module, *code, target);
+}
+
+} // namespace tenon

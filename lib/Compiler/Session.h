@@ -1,0 +1,26 @@
+// One compilation: a context with the dialects, the module, the phases run on it.
+#pragma once
+#include "include/tenon/compiler.h"
+#include "passes/6_codegen/cpu/EmitKernels.h"
+#include "lib/Target/Target.h"
+#include "mlir/IR/BuiltinOps.h"
+#include "mlir/IR/MLIRContext.h"
+#include "mlir/IR/OwningOpRef.h"
+
+namespace tenon {
+
+/// The phases in their order. A module's `tenon.phase` attribute names the last one that was run on it.
+enum class Phase { Import, Graph, Fuse, Schedule, Memory, Codegen, Plan };
+llvm::StringRef phaseName(Phase phase);
+std::optional<Phase> phaseNamed(llvm::StringRef name);
+
+/// Dialects that modules of any phase use.
+void registerDialects(mlir::DialectRegistry &registry);
+
+/// Runs the passes of one phase, Graph to Memory and Plan (its verifier). Codegen has no passes: see emitCode.
+mlir::LogicalResult runPhase(Phase phase, mlir::ModuleOp module, const Target &target, std::string *statistics = nullptr);
+
+/// Compiles the function `main` of a module of nn ops, whose arguments are data, and returns a plan's bytes: how constants are folded.
+mlir::FailureOr<std::vector<std::byte>> compileForEvaluation(mlir::ModuleOp module, const Target &target);
+
+} // namespace tenon

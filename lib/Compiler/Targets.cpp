@@ -1,0 +1,20 @@
+// knownTargets: what `tenon targets` lists.
+#include "include/tenon/compiler.h"
+#include "lib/Target/Target.h"
+
+namespace tenon {
+
+std::vector<TargetSummary> knownTargets() {
+  std::vector<TargetSummary> summaries;
+  for (const std::string &name : Target::known()) {
+    llvm::Expected<Target> target = Target::parse(name);
+    if (!target) {
+      llvm::consumeError(target.takeError());
+      continue;
+    }
+    summaries.push_back({name, target->cpu, llvm::join(target->required, " "), target->vectorBytes * 8, target->cores, target->l1Bytes, target->l2Bytes, target->l3Bytes});
+  }
+  return summaries;
+}
+
+} // namespace tenon

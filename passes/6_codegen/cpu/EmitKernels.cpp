@@ -1,0 +1,79 @@
+#include "passes/6_codegen/cpu/EmitKernels.h"
+#include "passes/6_codegen/cpu/KernelBuilder.h"
+#include "passes/6_codegen/cpu/KernelFamily.h"
+#include "mlir/Conversion/ArithToLLVM/ArithToLLVM.h"
+#include "mlir/Conversion/ControlFlowToLLVM/ControlFlowToLLVM.h"
+#include "mlir/Conversion/FuncToLLVM/ConvertFuncToLLVMPass.h"
+#include "mlir/Conversion/MathToLLVM/MathToLLVM.h"
+#include "mlir/Conversion/ReconcileUnrealizedCasts/ReconcileUnrealizedCasts.h"
+#include "mlir/Conversion/SCFToControlFlow/SCFToControlFlow.h"
+#include "mlir/Conversion/VectorToLLVM/ConvertVectorToLLVMPass.h"
+#include "mlir/Dialect/Index/IR/IndexDialect.h"
+#include "mlir/Dialect/Math/IR/Math.h"
+#include "mlir/IR/Threading.h"
+#include "mlir/Target/LLVMIR/Dialect/Builtin/BuiltinToLLVMIRTranslation.h"
+#include "mlir/Target/LLVMIR/Dialect/LLVMIR/LLVMToLLVMIRTranslation.h"
+
+namespace tenon::cpu {
+using namespace mlir;
+
+void registerCodegenDialects(DialectRegistry &registry) {
+  registry.insert<func::FuncDialect, scf::SCFDialect, arith::ArithDialect, math::MathDialect, vector::VectorDialect, cf::ControlFlowDialect,
+                  LLVM::LLVMDialect>();
+  registerBuiltinDialectTranslation(registry);
+  registerLLVMDialectTranslation(registry);
+}
+
+FailureOr<OwningOpRef<ModuleOp>> emitKernel(kernel::FuncOp func, const Target &target) {
+  if (!func.getSchedule())
+    return func.emitError("has no schedule");
+  const KernelFamily *family = familyNamed(func.getSchedule()->getFamily().getValue());
+  if (!family)
+    return func.emitError("has a schedule of an unknown family '") << func.getSchedule()->getFamily().getValue() << "'";
+  OwningOpRef<ModuleOp> module = ModuleOp::create(func.getLoc());
+  KernelBuilder builder(*module, func, target);
+  if (failed(family->emit(func, *func.getSchedule(), builder)))
+    return func.emitError("the family '") << family->name() << "' cannot emit it";
+  builder.finish();
+  return module;
+}
+
+LogicalResult lowerKernel(ModuleOp module) {
+  PassManager pm(module.getContext(), ModuleOp::getOperationName(), PassManager::Nesting::Implicit);
+  pm.enableVerifier(false);
+  pm.addNestedPass<func::FuncOp>(createCSEPass());
+  pm.addPass(createLoopInvariantCodeMotionPass());
+  pm.addPass(createSCFToControlFlowPass());
+  pm.addPass(createConvertVectorToLLVMPass());
+  pm.addPass(createConvertMathToLLVMPass());
+  pm.addPass(createArithToLLVMConversionPass());
+  pm.addPass(createConvertFuncToLLVMPass());
+  pm.addPass(createConvertControlFlowToLLVMPass());
+  pm.addPass(createReconcileUnrealizedCastsPass());
+  return pm.run(module);
+}
+
+FailureOr<CodeImage> emitKernels(ModuleOp module, const Target &target) {
+  SmallVector<kernel::FuncOp> kernels(module.getOps<kernel::FuncOp>());
+  std::vector<SmallVector<char, 0>> objects(kernels.size());
+  auto compile = [&](size_t index) -> LogicalResult {
+    FailureOr<OwningOpRef<ModuleOp>> code = emitKernel(kernels[index], target);
+    if (failed(code) || failed(lowerKernel(**code)))
+      return failure();
+    FailureOr<SmallVector<char, 0>> object = generateObject(**code, target);
+    if (failed(object))
+      return failure();
+    objects[index] = std::move(*object);
+    return success();
+  };
+  if (failed(failableParallelForEachN(module.getContext(), 0, kernels.size(), compile)))
+    return failure();
+  if (kernels.empty())
+    return CodeImage();
+  llvm::Expected<CodeImage> image = linkObjects(objects, target);
+  if (!image)
+    return module.emitError(llvm::toString(image.takeError()));
+  return image;
+}
+
+} // namespace tenon::cpu
