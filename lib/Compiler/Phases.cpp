@@ -39,7 +39,7 @@ static void addPasses(OpPassManager &pm, Phase phase, const Target &target, grap
   case Phase::Fuse: return fuse::buildFusePipeline(pm, {});
   case Phase::Schedule:
     schedule::buildSchedulePipeline(pm, target);
-    return pm.addPass(graph::createFoldConstantsPass(evaluator));
+    return pm.addNestedPass<func::FuncOp>(graph::createFoldConstantsPass(evaluator));
   case Phase::Memory: return memory::buildMemoryPipeline(pm, target);
   case Phase::Plan: return pm.addPass(plan::createVerifyPlan());
   case Phase::Import:
