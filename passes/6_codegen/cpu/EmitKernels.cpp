@@ -73,7 +73,7 @@ FailureOr<CodeImage> emitKernels(ModuleOp module, const Target &target) {
   llvm::Expected<CodeImage> image = linkObjects(objects, target);
   if (!image)
     return module.emitError(llvm::toString(image.takeError()));
-  return image;
+  return std::move(*image);
 }
 
 } // namespace tenon::cpu
