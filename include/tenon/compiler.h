@@ -1,7 +1,8 @@
-// The compiler as a library: an ONNX model in, the bytes of a plan out.
+// The compiler as a library: an ONNX model in, a plan out.
 //
 // Free of LLVM and MLIR types; needs no exceptions and no RTTI. Link Tenon::compiler.
 #pragma once
+#include <cstddef>
 #include <cstdint>
 #include <functional>
 #include <string>
@@ -22,6 +23,8 @@ struct CompileOptions {
   std::string stopAfter;
   /// A folder (made if absent) that receives NN-phase.mlir after every phase, and the weights they refer to.
   std::string dumpPhases;
+  /// Where the plan goes: written beside it and renamed, so that nothing half-written is ever seen. Empty: into `CompileResult::plan`.
+  std::string output;
   /// Called on the compiling thread with the phase's name and the fraction done of the whole, in [0, 1].
   std::function<void(std::string_view phase, double fraction)> progress;
   /// Names of kernels, schedules and passes' statistics in `CompileResult::report`.
@@ -37,8 +40,8 @@ struct CompileResult {
   bool ok = false;
   /// Diagnostics, one a line, errors and warnings; empty if all went well.
   std::string message;
-  /// The plan's bytes: equal for equal model, options and compiler.
-  std::vector<uint8_t> plan;
+  /// The plan's bytes, unless `output` was given: equal for equal model, options and compiler.
+  std::vector<std::byte> plan;
   std::string ir;
   std::string report;
   std::vector<PhaseTime> times;

@@ -88,10 +88,10 @@ public:
       if (failed(dump.write(*module, next, phaseName(phase))))
         return failure();
       if (phase == Phase::Plan) {
-        FailureOr<std::vector<std::byte>> bytes = serializePlan(*module, code, target);
+        FailureOr<std::vector<std::byte>> bytes = serializePlan(*module, code, target, options.output);
         if (failed(bytes))
           return failure();
-        result.plan.assign(reinterpret_cast<const uint8_t *>(bytes->data()), reinterpret_cast<const uint8_t *>(bytes->data() + bytes->size()));
+        result.plan = std::move(*bytes);
       }
       finish(phase, start, result);
     }

@@ -53,7 +53,7 @@ class Serializer {
 public:
   Serializer(ModuleOp module, const CodeImage &code, const Target &target) : module(module), code(code), target(target), symbols(module) {}
 
-  FailureOr<std::vector<std::byte>> run() {
+  FailureOr<std::vector<std::byte>> run(StringRef path) {
     auto funcs = module.getOps<plan::FuncOp>();
     if (!llvm::hasSingleElement(funcs))
       return module.emitError("expected one plan.func, found ") << std::distance(funcs.begin(), funcs.end());
@@ -73,7 +73,11 @@ public:
     result.exprs = exprs.exprs();
     result.memory = {int64_t(func.getArenaBytes().value_or(-1)), int64_t(func.getLowerBound().value_or(-1)), int64_t(func.getNaiveBytes().value_or(-1))};
     result.code = std::as_bytes(std::span(code.bytes));
-    return plan::writePlanToMemory(result);
+    if (path.empty())
+      return plan::writePlanToMemory(result);
+    if (std::string problem = plan::writePlan(result, path.str()); !problem.empty())
+      return mlir::emitError(UnknownLoc::get(module.getContext())) << problem;
+    return std::vector<std::byte>();
   }
 
 private:
@@ -301,8 +305,8 @@ private:
 
 } // namespace
 
-FailureOr<std::vector<std::byte>> serializePlan(ModuleOp module, const CodeImage &code, const Target &target) {
-  return Serializer(module, code, target).run();
+FailureOr<std::vector<std::byte>> serializePlan(ModuleOp module, const CodeImage &code, const Target &target, StringRef path) {
+  return Serializer(module, code, target).run(path);
 }
 
 } // namespace tenon

@@ -7,9 +7,9 @@
 
 namespace tenon {
 
-/// Serializes the module's `plan.func` (after plan-pack-arena) with its kernels' code.
-/// Equal modules and code give equal bytes. Errors are diagnostics at the op that cannot be expressed.
-mlir::FailureOr<std::vector<std::byte>> serializePlan(mlir::ModuleOp module, const CodeImage &code, const Target &target);
+/// Serializes the module's `plan.func` (after plan-pack-arena) with its kernels' code, to the file `path` or, where that is empty, to memory.
+/// Equal modules and code give equal bytes. Errors are diagnostics, at the op that cannot be expressed where there is one.
+mlir::FailureOr<std::vector<std::byte>> serializePlan(mlir::ModuleOp module, const CodeImage &code, const Target &target, llvm::StringRef path = {});
 
 /// Names of the model's nodes behind a location: every `NameLoc("node"("OnnxOp"))` in it, in order, without repetition.
 std::vector<std::string> sourceNames(mlir::Location location);
