@@ -32,7 +32,7 @@ struct FileHeader {
   uint64_t fileBytes;
   uint64_t sectionTableOffset; ///< 64
   uint32_t sectionCount;
-  uint32_t sectionEntryBytes; ///< 40; larger ones, of newer minor revisions, are read by their first 40
+  uint32_t sectionEntryBytes; ///< 40
   uint64_t sectionTableChecksum;
   uint64_t reserved; ///< 0
   uint64_t headerChecksum; ///< of the 56 bytes before it

@@ -1,0 +1,58 @@
+// The launches of a plan at one shape, ready to run: everything is resolved but the addresses of inputs and outputs.
+#pragma once
+
+#include "runtime/layout/Layout.h"
+
+namespace tenon {
+
+/// A step with its operands' addresses. A launch calls `kernel`; a copy (kernel null) moves `copyBytes` from buffers[0] to buffers[1].
+struct PreparedStep {
+  tn_kernel_fn kernel;
+  tn_kernel_args args;
+  uint32_t tasks;
+  size_t copyBytes;
+};
+
+/// A place in the table of addresses that depends on the caller's memory.
+struct Patch {
+  uint32_t slot;
+  uint32_t tensor;
+  int64_t offset;
+};
+
+class PreparedPlan {
+public:
+  explicit PreparedPlan(Memory &memory) : memory(memory) {}
+  ~PreparedPlan() { destroyLayout(planLayout); }
+
+  /// Lays the plan out for the inputs' shapes and resolves what does not depend on the context's memory.
+  tn_status prepare(tn_plan &plan, const tn_tensor *inputs, Message &message);
+  /// Resolves the arena's buffers; cheap when the arena has not moved.
+  void bindArena(uint8_t *arena);
+  /// Resolves inputs and outputs. Allocates nothing.
+  void bindTensors(const tn_tensor *inputs, const tn_tensor *outputs);
+
+  const tn_layout &layout() const { return *planLayout; }
+  const Array<PreparedStep> &steps() const { return preparedSteps; }
+  uint64_t lastUse = 0;
+
+private:
+  tn_status countAndAllocate(const tn_plan &plan, Message &message);
+  void resolve(uint32_t slot, const plan::format::Operand &operand);
+
+  Memory &memory;
+  tn_layout *planLayout = nullptr;
+  Array<PreparedStep> preparedSteps;
+  Array<void *> addresses;
+  Array<int64_t> symbols;
+  Array<Patch> arenaPatches;
+  Array<Patch> inputPatches;
+  Array<Patch> outputPatches;
+  // How many entries of the patch arrays are filled.
+  uint32_t arenaPatchCount = 0;
+  uint32_t inputPatchCount = 0;
+  uint32_t outputPatchCount = 0;
+  uint8_t *boundArena = nullptr;
+};
+
+} // namespace tenon

@@ -1,0 +1,172 @@
+#include "runtime/plan/Plan.h"
+
+#include "runtime/cpu/CpuFeatures.h"
+#include "runtime/layout/Layout.h"
+
+#include <cstring>
+
+using namespace tenon;
+using namespace tenon::plan;
+
+namespace {
+
+/// Kernels have to start in executable memory.
+tn_status checkKernels(const format::Metadata &metadata, std::span<const uint8_t> code, Message &message) {
+  for (uint32_t i = 0; i < count(metadata.kernels()); ++i) {
+    const format::Kernel &kernel = *metadata.kernels()->Get(i);
+    if (code.empty() || !isExecutable(code, kernel.entry()))
+      return message.fail(TN_BAD_PLAN, "corrupted: kernel %u ('%s') does not start in the plan's code", i, kernel.name()->c_str());
+  }
+  return TN_OK;
+}
+
+} // namespace
+
+std::span<const uint8_t> tn_plan::sectionBytes(const SectionEntry *section) const {
+  return section ? std::span(bytes.data() + section->offset, section->bytes) : std::span<const uint8_t>();
+}
+
+tn_status tn_plan::verify(uint32_t flags, Message &message) {
+  std::span<const uint8_t> file(bytes.data(), bytes.size());
+  if (tn_status status = readSections(file, sections, message))
+    return status;
+  metadataSection = sections.find(SectionKind::Metadata);
+  weightsSection = sections.find(SectionKind::Weights);
+  codeSection = sections.find(SectionKind::CpuCode);
+  if (!metadataSection || metadataSection->offset % kMetadataAlignment != 0)
+    return message.fail(TN_BAD_PLAN, "corrupted: there is no aligned metadata section");
+  if (weightsSection && weightsSection->offset % kConstantAlignment != 0)
+    return message.fail(TN_BAD_PLAN, "corrupted: the weights section is not aligned");
+  if (flags & TN_OPEN_VERIFY) {
+    for (const SectionEntry &section : sections.table)
+      if (tn_status status = checkSection(file, section, message))
+        return status;
+    if (tn_status status = checkPadding(file, sections, message))
+      return status;
+  }
+  if (tn_status status = checkSection(file, *metadataSection, message))
+    return status;
+  std::span<const uint8_t> weightsBytes = sectionBytes(weightsSection), codeBytes = sectionBytes(codeSection);
+  if (tn_status status = verifyMetadata(sectionBytes(metadataSection), weightsBytes.size(), metadata, message))
+    return status;
+  weights = weightsBytes.data();
+  if (codeSection)
+    if (tn_status status = checkCode(codeBytes, metadata->target()->arch()->c_str(), message))
+      return status;
+  if (tn_status status = checkKernels(*metadata, codeBytes, message))
+    return status;
+  // Fixed sizes and offsets are checked now, others when the shapes are known.
+  return symbolCount() == 0 && hasFixedOffsets() ? checkFixedLayout(*this, libraryMemory(), message) : TN_OK;
+}
+
+tn_status tn_plan::checkTarget(Message &message) const {
+  const format::Target &target = *metadata->target();
+  const char *device = text(target.device());
+  if (device[0] != '\0' && strcmp(device, "cpu") != 0)
+    return message.fail(TN_WRONG_TARGET, "compiled for the device '%s'; this runtime runs plans for 'cpu'", device);
+  if (strcmp(target.arch()->c_str(), hostArch()) != 0 || target.pointer_bits() != 8 * sizeof(void *))
+    return message.fail(TN_WRONG_TARGET, "compiled for %s with %u-bit pointers, this machine is %s with %zu; compile with --target for this machine",
+                        target.arch()->c_str(), target.pointer_bits(), hostArch(), 8 * sizeof(void *));
+  for (uint32_t i = 0; i < count(target.features()); ++i) {
+    const char *feature = target.features()->Get(i)->c_str();
+    int has = hasCpuFeature(feature);
+    if (has != 1)
+      return message.fail(TN_WRONG_TARGET, "needs the CPU feature '%s', which %s; it was compiled for %s: compile with --target for this machine", feature,
+                          has == 0 ? "this machine lacks" : "this runtime does not know", text(target.cpu()));
+  }
+  return TN_OK;
+}
+
+tn_status tn_plan::mapCode(Message &message) {
+  if (codeSection)
+    if (tn_status status = code.map(bytes, codeSection->offset, codeSection->bytes, message))
+      return status;
+  bytes.closeFile();
+  return TN_OK;
+}
+
+void tn_plan::release() {
+  if (references.fetch_sub(1, std::memory_order_acq_rel) == 1)
+    destroyObject(libraryMemory(), this);
+}
+
+namespace {
+
+/// Where a plan comes from: a path, or bytes in memory.
+struct PlanSource {
+  const char *path = nullptr;
+  const void *bytes = nullptr;
+  size_t size = 0;
+};
+
+tn_status load(tn_plan &plan, const PlanSource &source, uint32_t flags, Message &message) {
+  tn_status status = TN_OK;
+  if (source.path)
+    status = plan.bytes.mapFile(source.path, message);
+  else if (flags & TN_OPEN_BORROW)
+    status = plan.bytes.borrow(source.bytes, source.size, message);
+  else
+    status = plan.bytes.copy(source.bytes, source.size, message);
+  if (!status)
+    status = plan.verify(flags, message);
+  return status ? status : plan.checkTarget(message);
+}
+
+tn_status open(const PlanSource &source, uint32_t flags, tn_plan **result) {
+  Message &message = threadMessage();
+  message.setPrefix(nullptr);
+  if (!result || (!source.path && !source.bytes))
+    return message.fail(TN_INVALID_ARGUMENT, "a null pointer where a plan's path, its bytes or the place for the result was expected");
+  if (flags & ~(TN_OPEN_VERIFY | TN_OPEN_BORROW))
+    return message.fail(TN_INVALID_ARGUMENT, "unknown flags 0x%x", flags);
+  tn_plan *plan = nullptr;
+  if (tn_status status = createObject(libraryMemory(), &plan, "a plan", message))
+    return status;
+  message.setPrefix(source.path);
+  tn_status status = load(*plan, source, flags, message);
+  if (!status)
+    status = plan->mapCode(message);
+  message.setPrefix(nullptr);
+  if (status) {
+    plan->release();
+    return status;
+  }
+  *result = plan;
+  return TN_OK;
+}
+
+tn_status check(const PlanSource &source, uint32_t flags) {
+  Message &message = threadMessage();
+  message.setPrefix(nullptr);
+  if (!source.path && !source.bytes)
+    return message.fail(TN_INVALID_ARGUMENT, "a null pointer where a plan's path or its bytes were expected");
+  tn_plan *plan = nullptr;
+  if (tn_status status = createObject(libraryMemory(), &plan, "a plan", message))
+    return status;
+  message.setPrefix(source.path);
+  tn_status status = load(*plan, source, flags | TN_OPEN_VERIFY, message);
+  message.setPrefix(nullptr);
+  plan->release();
+  return status;
+}
+
+} // namespace
+
+extern "C" {
+
+tn_status tn_plan_open(const char *path, uint32_t flags, tn_plan **plan) { return open({path, nullptr, 0}, flags, plan); }
+
+tn_status tn_plan_open_memory(const void *bytes, size_t size, uint32_t flags, tn_plan **plan) { return open({nullptr, bytes, size}, flags, plan); }
+
+void tn_plan_close(tn_plan *plan) {
+  if (plan)
+    plan->release();
+}
+
+tn_status tn_plan_check(const char *path) { return check({path, nullptr, 0}, 0); }
+
+tn_status tn_plan_check_memory(const void *bytes, size_t size) {
+  bool aligned = reinterpret_cast<uintptr_t>(bytes) % 64 == 0;
+  return check({nullptr, bytes, size}, aligned ? TN_OPEN_BORROW : 0);
+}
+}

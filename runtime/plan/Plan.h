@@ -1,0 +1,49 @@
+// An open plan: verified metadata, mapped weights and code.
+#pragma once
+
+#include "runtime/cpu/CodeImage.h"
+#include "runtime/kernel_abi.h"
+#include "runtime/plan/PlanBytes.h"
+#include "runtime/plan/PlanVerifier.h"
+#include "runtime/plan/Sections.h"
+#include "runtime/support/Memory.h"
+
+#include <atomic>
+
+struct tn_plan {
+  using Metadata = tenon::plan::format::Metadata;
+
+  /// Checks everything that can be checked without mapping the code; TN_OPEN_VERIFY in `flags` adds the checksums of weights and code.
+  tn_status verify(uint32_t flags, tenon::Message &message);
+  /// Whether this machine can run the code. Errors: TN_WRONG_TARGET.
+  tn_status checkTarget(tenon::Message &message) const;
+  tn_status mapCode(tenon::Message &message);
+
+  void retain() { references.fetch_add(1, std::memory_order_relaxed); }
+  /// Destroys the plan when this was the last reference.
+  void release();
+
+  tn_kernel_fn kernelFunction(uint32_t kernel) const {
+    return reinterpret_cast<tn_kernel_fn>(code.base() + metadata->kernels()->Get(kernel)->entry());
+  }
+  std::span<const uint8_t> sectionBytes(const tenon::plan::SectionEntry *section) const;
+
+  uint32_t inputCount() const { return tenon::plan::count(metadata->inputs()); }
+  uint32_t outputCount() const { return tenon::plan::count(metadata->outputs()); }
+  uint32_t symbolCount() const { return tenon::plan::count(metadata->symbols()); }
+  uint32_t bufferCount() const { return tenon::plan::count(metadata->buffers()); }
+  uint32_t stepCount() const { return tenon::plan::count(metadata->steps()); }
+  uint32_t exprCount() const { return tenon::plan::count(metadata->exprs()); }
+  /// All arena offsets are fixed in the plan.
+  bool hasFixedOffsets() const { return bufferCount() == 0 || metadata->buffers()->Get(0)->offset() >= 0; }
+
+  tenon::PlanBytes bytes;
+  tenon::plan::Sections sections;
+  const Metadata *metadata = nullptr;
+  const tenon::plan::SectionEntry *metadataSection = nullptr;
+  const tenon::plan::SectionEntry *weightsSection = nullptr;
+  const tenon::plan::SectionEntry *codeSection = nullptr;
+  const uint8_t *weights = nullptr;
+  tenon::CodeImage code;
+  std::atomic<uint32_t> references{1};
+};

@@ -1,0 +1,159 @@
+// The C functions that tell what a plan holds.
+#include "runtime/plan/Plan.h"
+#include "runtime/support/Info.h"
+
+#include <cstdio>
+#include <cstring>
+
+using namespace tenon;
+using namespace tenon::plan;
+
+namespace {
+
+using TensorList = flatbuffers::Vector<flatbuffers::Offset<format::Tensor>>;
+
+tn_status nullPlan() { return threadMessage().fail(TN_INVALID_ARGUMENT, "the plan is null"); }
+
+tn_status describe(const tn_plan &plan, const char *what, const TensorList *list, uint32_t index, tn_tensor_info *info) {
+  if (index >= count(list))
+    return badIndex(what, index, count(list), threadMessage());
+  const format::Tensor &tensor = *list->Get(index);
+  tn_tensor_info filled = {};
+  filled.dtype = tn_dtype(tensor.dtype());
+  filled.name = tensor.name()->c_str();
+  filled.rank = int32_t(count(tensor.dims()));
+  for (uint32_t axis = 0; axis < TN_MAX_RANK; ++axis) {
+    filled.dim_text[axis] = axis < count(tensor.dim_text()) ? text(tensor.dim_text()->Get(axis)) : "";
+    if (axis >= count(tensor.dims()))
+      continue;
+    const format::Expr &dim = *plan.metadata->exprs()->Get(tensor.dims()->Get(axis));
+    filled.dims[axis] = dim.op() == format::ExprOp::Const ? dim.a() : -1;
+  }
+  return giveInfo(filled, info, threadMessage());
+}
+
+/// Lists the names in the message when there is none like it.
+tn_status find(const char *what, const TensorList *list, const char *name, uint32_t *index) {
+  Message &message = threadMessage();
+  if (!name || !index)
+    return message.fail(TN_INVALID_ARGUMENT, "a null pointer for the name or the place for its index");
+  char names[400] = "";
+  size_t used = 0;
+  for (uint32_t i = 0; i < count(list); ++i) {
+    const char *candidate = list->Get(i)->name()->c_str();
+    if (strcmp(candidate, name) == 0) {
+      *index = i;
+      return TN_OK;
+    }
+    if (used < sizeof names)
+      used += size_t(snprintf(names + used, sizeof names - used, "%s'%s'", i ? ", " : "", candidate));
+  }
+  return message.fail(TN_NAME_NOT_FOUND, "no %s is called '%s'; there %s %s", what, name, count(list) == 1 ? "is" : "are", count(list) ? names : "none");
+}
+
+const flatbuffers::Vector<flatbuffers::Offset<flatbuffers::String>> *sourcesOf(const format::Step &step) {
+  const format::Launch *launch = step.kind_as_Launch();
+  return launch ? launch->sources() : step.kind_as_Copy()->sources();
+}
+
+} // namespace
+
+extern "C" {
+
+tn_status tn_plan_get_info(const tn_plan *plan, tn_plan_info *info) {
+  if (!plan)
+    return nullPlan();
+  const format::Metadata &metadata = *plan->metadata;
+  tn_plan_info filled = {};
+  filled.format_version = plan->sections.formatVersion;
+  filled.producer = text(metadata.producer());
+  filled.model = text(metadata.model());
+  filled.arch = text(metadata.target()->arch());
+  filled.cpu = text(metadata.target()->cpu());
+  filled.tuning = text(metadata.tuning());
+  filled.feature_count = count(metadata.target()->features());
+  filled.input_count = plan->inputCount();
+  filled.output_count = plan->outputCount();
+  filled.symbol_count = plan->symbolCount();
+  filled.kernel_count = count(metadata.kernels());
+  filled.step_count = plan->stepCount();
+  filled.buffer_count = plan->bufferCount();
+  filled.constant_count = count(metadata.constants());
+  filled.file_bytes = plan->bytes.size();
+  filled.metadata_bytes = plan->metadataSection->bytes;
+  filled.weights_bytes = plan->weightsSection ? plan->weightsSection->bytes : 0;
+  filled.code_bytes = plan->codeSection ? plan->codeSection->bytes : 0;
+  filled.is_static = plan->symbolCount() == 0 && plan->hasFixedOffsets();
+  return giveInfo(filled, info, threadMessage());
+}
+
+const char *tn_plan_feature(const tn_plan *plan, uint32_t index) {
+  const auto *features = plan ? plan->metadata->target()->features() : nullptr;
+  return index < count(features) ? features->Get(index)->c_str() : nullptr;
+}
+
+tn_status tn_plan_input(const tn_plan *plan, uint32_t index, tn_tensor_info *info) {
+  return plan ? describe(*plan, "input", plan->metadata->inputs(), index, info) : nullPlan();
+}
+
+tn_status tn_plan_output(const tn_plan *plan, uint32_t index, tn_tensor_info *info) {
+  return plan ? describe(*plan, "output", plan->metadata->outputs(), index, info) : nullPlan();
+}
+
+tn_status tn_plan_find_input(const tn_plan *plan, const char *name, uint32_t *index) {
+  return plan ? find("input", plan->metadata->inputs(), name, index) : nullPlan();
+}
+
+tn_status tn_plan_find_output(const tn_plan *plan, const char *name, uint32_t *index) {
+  return plan ? find("output", plan->metadata->outputs(), name, index) : nullPlan();
+}
+
+tn_status tn_plan_symbol(const tn_plan *plan, uint32_t index, tn_symbol_info *info) {
+  if (!plan)
+    return nullPlan();
+  if (index >= plan->symbolCount())
+    return badIndex("symbol", index, plan->symbolCount(), threadMessage());
+  const format::Symbol &symbol = *plan->metadata->symbols()->Get(index);
+  return giveInfo<tn_symbol_info>({0, symbol.input(), symbol.axis(), symbol.name()->c_str(), symbol.minimum(), symbol.maximum()}, info, threadMessage());
+}
+
+tn_status tn_plan_kernel(const tn_plan *plan, uint32_t index, tn_kernel_info *info) {
+  if (!plan)
+    return nullPlan();
+  if (index >= count(plan->metadata->kernels()))
+    return badIndex("kernel", index, count(plan->metadata->kernels()), threadMessage());
+  uint32_t launches = 0;
+  for (uint32_t i = 0; i < plan->stepCount(); ++i) {
+    const format::Launch *launch = plan->metadata->steps()->Get(i)->kind_as_Launch();
+    launches += launch && launch->kernel() == index;
+  }
+  const format::Kernel &kernel = *plan->metadata->kernels()->Get(index);
+  return giveInfo<tn_kernel_info>({0, launches, kernel.name()->c_str(), text(kernel.family()), text(kernel.schedule()), kernel.entry()}, info, threadMessage());
+}
+
+tn_status tn_plan_step(const tn_plan *plan, uint32_t index, tn_step_info *info) {
+  if (!plan)
+    return nullPlan();
+  if (index >= plan->stepCount())
+    return badIndex("step", index, plan->stepCount(), threadMessage());
+  const format::Step &step = *plan->metadata->steps()->Get(index);
+  const format::Launch *launch = step.kind_as_Launch();
+  return giveInfo<tn_step_info>({0, launch ? int32_t(launch->kernel()) : -1, count(sourcesOf(step))}, info, threadMessage());
+}
+
+const char *tn_plan_step_source(const tn_plan *plan, uint32_t step, uint32_t index) {
+  if (!plan || step >= plan->stepCount())
+    return nullptr;
+  const auto *sources = sourcesOf(*plan->metadata->steps()->Get(step));
+  return index < count(sources) ? sources->Get(index)->c_str() : nullptr;
+}
+
+tn_status tn_plan_constant(const tn_plan *plan, uint32_t index, tn_constant_info *info) {
+  if (!plan)
+    return nullPlan();
+  if (index >= count(plan->metadata->constants()))
+    return badIndex("constant", index, count(plan->metadata->constants()), threadMessage());
+  const format::Constant &constant = *plan->metadata->constants()->Get(index);
+  return giveInfo<tn_constant_info>({0, text(constant.name()), constant.offset(), constant.bytes()}, info, threadMessage());
+}
+}

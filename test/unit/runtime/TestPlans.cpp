@@ -1,0 +1,113 @@
+#include "test/unit/runtime/TestPlans.h"
+
+#include <cstring>
+#include <elf.h>
+#include <fstream>
+#include <iterator>
+
+namespace tenon::test {
+
+using namespace plan;
+
+const std::vector<std::byte> &kernelImage() {
+  static const std::vector<std::byte> image = [] {
+    std::ifstream file(TENON_TEST_KERNELS, std::ios::binary);
+    std::vector<char> bytes((std::istreambuf_iterator<char>(file)), {});
+    std::vector<std::byte> result(bytes.size());
+    std::memcpy(result.data(), bytes.data(), bytes.size());
+    return result;
+  }();
+  return image;
+}
+
+uint64_t kernelEntry(const std::string &name) {
+  auto *image = reinterpret_cast<const char *>(kernelImage().data());
+  auto *header = reinterpret_cast<const Elf64_Ehdr *>(image);
+  auto *sections = reinterpret_cast<const Elf64_Shdr *>(image + header->e_shoff);
+  for (int i = 0; i < header->e_shnum; ++i) {
+    if (sections[i].sh_type != SHT_DYNSYM)
+      continue;
+    const char *names = image + sections[sections[i].sh_link].sh_offset;
+    auto *symbols = reinterpret_cast<const Elf64_Sym *>(image + sections[i].sh_offset);
+    for (size_t j = 0; j < sections[i].sh_size / sizeof(Elf64_Sym); ++j)
+      if (name == names + symbols[j].st_name)
+        return symbols[j].st_value;
+  }
+  std::abort();
+}
+
+std::string hostArch() {
+#if defined(__x86_64__)
+  return "x86_64";
+#else
+  return "aarch64";
+#endif
+}
+
+namespace {
+
+const float kWeights[8] = {0, 1, 2, 3, 4, 5, 6, 7};
+
+Plan planWithKernels() {
+  Plan plan;
+  plan.producer = "tenon test";
+  plan.target.arch = hostArch();
+  plan.target.cpu = "generic";
+  plan.kernels = {{"add", "elementwise", "#kernel.schedule<vector = 1>", kernelEntry("add"), 2, 1, false, 2},
+                  {"twice", "elementwise", "", kernelEntry("twice"), 1, 1, true, 2}};
+  plan.code = kernelImage();
+  return plan;
+}
+
+} // namespace
+
+Plan staticPlan() {
+  Plan plan = planWithKernels();
+  ExprTable exprs;
+  ExprId zero = exprs.constant(0), one = exprs.constant(1), two = exprs.constant(2), eight = exprs.constant(8), bytes = exprs.constant(32);
+  plan.model = "static";
+  plan.inputs = {{"x", TN_F32, {eight}, {""}}};
+  plan.outputs = {{"y", TN_F32, {eight}, {""}}};
+  plan.constants = {{"w", kWeights, sizeof kWeights}};
+  plan.buffers = {{bytes, 64, 0, 1, 0}, {eight, 64, 1, 1, 64}};
+  Operand x{OperandKind::Input, 0, zero}, y{OperandKind::Output, 0, zero}, w{OperandKind::Constant, 0, zero};
+  Operand sum{OperandKind::Buffer, 0, zero}, workspace{OperandKind::Buffer, 1, zero};
+  plan.steps = {Launch{0, {x, w, sum}, one, {eight, one}, {"/Add"}, eight, bytes}, Launch{1, {sum, y, workspace}, two, {eight, two}, {"/Mul", "/Relu"}, eight, bytes}};
+  plan.memory = {128, 128, 128};
+  plan.exprs = exprs.exprs();
+  return plan;
+}
+
+Plan dynamicPlan() {
+  Plan plan = planWithKernels();
+  ExprTable exprs;
+  ExprId zero = exprs.constant(0), n = exprs.symbol(0), four = exprs.constant(4);
+  ExprId elements = exprs.binary(ExprOp::Mul, n, four), bytes = exprs.binary(ExprOp::Mul, elements, four);
+  ExprId tasks = exprs.binary(ExprOp::Max, exprs.constant(1), exprs.binary(ExprOp::Min, n, exprs.constant(3)));
+  ExprId workspaceBytes = exprs.binary(ExprOp::Mul, tasks, four);
+  plan.model = "dynamic";
+  plan.symbols = {{"n", 0, 0, 0, 1000}};
+  plan.inputs = {{"a", TN_F32, {n, four}, {"n", ""}}, {"b", TN_F32, {n, four}, {"n", ""}}};
+  plan.outputs = {{"y", TN_F32, {n, four}, {"n", ""}}, {"z", TN_F32, {n, four}, {"n", ""}}};
+  plan.buffers = {{bytes, 64, 0, 1, -1}, {bytes, 64, 1, 2, -1}, {workspaceBytes, 64, 2, 2, -1}};
+  Operand a{OperandKind::Input, 0, zero}, b{OperandKind::Input, 1, zero}, y{OperandKind::Output, 0, zero}, z{OperandKind::Output, 1, zero};
+  Operand s{OperandKind::Buffer, 0, zero}, t{OperandKind::Buffer, 1, zero}, workspace{OperandKind::Buffer, 2, zero};
+  plan.steps = {Launch{0, {a, b, s}, tasks, {elements, tasks}, {"/Add"}, elements, bytes}, Launch{0, {s, a, t}, tasks, {elements, tasks}, {"/Add_1"}, elements, bytes},
+                Launch{1, {t, y, workspace}, tasks, {elements, tasks}, {"/Mul"}, elements, bytes}, Copy{a, z, bytes, {"/Identity"}}};
+  plan.exprs = exprs.exprs();
+  return plan;
+}
+
+Plan countingPlan(uint32_t tasks) {
+  Plan plan = planWithKernels();
+  plan.kernels = {{"count", "elementwise", "", kernelEntry("count"), 0, 1, false, 0}};
+  ExprTable exprs;
+  ExprId zero = exprs.constant(0), n = exprs.constant(tasks);
+  plan.outputs = {{"counters", TN_I32, {n}, {""}}};
+  Operand counters{OperandKind::Output, 0, zero};
+  plan.steps = {Launch{0, {counters}, n, {}, {}, zero, zero}};
+  plan.exprs = exprs.exprs();
+  return plan;
+}
+
+} // namespace tenon::test

@@ -1,0 +1,35 @@
+// Small plans for the tests, and what it takes to run them.
+#pragma once
+
+#include "lib/Plan/PlanWriter.h"
+
+#include <string>
+#include <vector>
+
+namespace tenon::test {
+
+/// The image of kernels.c.
+const std::vector<std::byte> &kernelImage();
+
+/// The address of a kernel of kernels.c.
+uint64_t kernelEntry(const std::string &name);
+
+/// The host's architecture.
+std::string hostArch();
+
+/// y = 2 * (x + w), for x of 8 floats and w = [0, 1, .. 7]; one buffer of 32 bytes and a workspace, both at fixed offsets.
+///   step 0: sum = add(x, w)
+///   step 1: y = twice(sum) with a workspace of 2 tasks
+plan::Plan staticPlan();
+
+/// y = 2 * ((a + b) + a), for a and b of shape [n, 4] with n in 0..1000; z = a, copied. Offsets are left to the runtime.
+///   step 0: s = add(a, b)    tasks = min(n, 3), at least 1
+///   step 1: t = add(s, a)
+///   step 2: y = twice(t)
+///   step 3: copy a to z
+plan::Plan dynamicPlan();
+
+/// out[i] = 1 for each of `tasks` tasks, on top of what is there.
+plan::Plan countingPlan(uint32_t tasks);
+
+} // namespace tenon::test
