@@ -1,5 +1,6 @@
 // The function around a kernel's code: its buffers, its sizes, its entry point.
 #include "passes/6_codegen/cpu/KernelBuilder.h"
+#include "dialects/nn/DimFold.h"
 
 namespace tenon::cpu {
 using namespace mlir;
