@@ -1,0 +1,160 @@
+#include "passes/6_codegen/cpu/Depthwise.h"
+#include "passes/6_codegen/cpu/Elementwise.h"
+#include "passes/6_codegen/cpu/LoopsNest.h"
+#include "passes/6_codegen/cpu/SlidingWindow.h"
+#include "mlir/Dialect/Arith/IR/Arith.h"
+
+using namespace mlir;
+
+namespace tenon::cpu {
+
+namespace {
+
+nn::ConvOp anchorOf(kernel::FuncOp func) {
+  nn::ConvOp anchor;
+  for (auto conv : func.getBody().getOps<nn::ConvOp>()) {
+    if (anchor)
+      return {};
+    anchor = conv;
+  }
+  return anchor;
+}
+
+/// An argument, seen through views, whose innermost axis is contiguous.
+bool isRowMajorArgument(Value v) {
+  kernel::View view = kernel::viewOf(v);
+  return isa<BlockArgument>(view.source) && !view.strides.empty() && view.strides.back().isConstant(1);
+}
+
+/// A filter: an argument, packed or not.
+bool isFilter(Value v) {
+  if (auto unpack = v.getDefiningOp<kernel::UnpackOp>())
+    return isa<BlockArgument>(unpack.getPacked());
+  return isa<BlockArgument>(kernel::viewOf(v).source);
+}
+
+bool isFloat(Value v) { return isa<FloatType>(cast<ShapedType>(v.getType()).getElementType()); }
+
+kernel::ScheduleAttr scheduleOf(MLIRContext *ctx, int64_t pixels, bool unrollRows, int64_t tasks) {
+  Builder builder(ctx);
+  auto parameter = [&](StringRef name, int64_t value) { return builder.getNamedAttr(name, builder.getI64IntegerAttr(value)); };
+  return kernel::ScheduleAttr::get(
+      ctx, builder.getStringAttr("depthwise"),
+      builder.getDictionaryAttr({parameter("pixels", pixels), parameter("unroll_rows", unrollRows), parameter("tasks", tasks)}));
+}
+
+} // namespace
+
+bool DepthwiseFamily::matches(kernel::FuncOp func, const Target &) const {
+  nn::ConvOp conv = anchorOf(func);
+  if (!conv || conv.getLayout() != nn::Layout::ChannelsLast || conv.getStrides().size() > 2)
+    return false;
+  auto weight = cast<RankedTensorType>(conv.getWeight().getType());
+  if (!weight.hasStaticShape() || weight.getDimSize(1) != 1 || weight.getDimSize(0) != int64_t(conv.getGroups()) || conv.getGroups() == 1)
+    return false;
+  if (!isFloat(conv.getInput()) || !isFloat(conv.getWeight()) || !isRowMajorArgument(conv.getInput()) || !isFilter(conv.getWeight()))
+    return false;
+  if (conv.getBias() && !isRowMajorArgument(conv.getBias()))
+    return false;
+  return Epilogue::matches(conv.getResult());
+}
+
+void DepthwiseFamily::schedules(kernel::FuncOp func, const Target &target, SmallVectorImpl<kernel::ScheduleAttr> &out) const {
+  nn::ConvOp conv = anchorOf(func);
+  auto weight = cast<RankedTensorType>(conv.getWeight().getType());
+  int64_t taps = 1, widest = weight.getShape().back(), stride = conv.getStrides().back();
+  for (int64_t size : weight.getShape().drop_front(2))
+    taps *= size;
+  // cpu-avx2: 7-8 pixels fill the registers at stride 1; with a stride a loaded vector serves fewer taps.
+  int64_t best = stride == 1 && widest <= 3 ? 8 : stride == 1 ? 6 : 4;
+  int64_t tasks = int64_t(target.cores) * 2;
+  bool unroll = taps <= 9;
+  auto add = [&](int64_t pixels, bool rows) {
+    auto schedule = scheduleOf(func.getContext(), pixels, rows, tasks);
+    if (!llvm::is_contained(out, schedule))
+      out.push_back(schedule);
+  };
+  add(best, unroll);
+  for (int64_t pixels : {4, 5, 6, 7, 8, 3, 2})
+    for (bool rows : {true, false})
+      add(pixels, rows);
+}
+
+nn::Dim DepthwiseFamily::operations(kernel::FuncOp func) const {
+  nn::ConvOp conv = anchorOf(func);
+  int64_t taps = 1;
+  for (int64_t size : cast<RankedTensorType>(conv.getWeight().getType()).getShape().drop_front(2))
+    taps *= size;
+  return nn::numElements(conv.getType()) * (2 * taps);
+}
+
+KernelPlan DepthwiseFamily::plan(kernel::FuncOp func, kernel::ScheduleAttr schedule, const Target &target) const {
+  nn::ConvOp conv = anchorOf(func);
+  KernelPlan plan;
+  // A vector instruction does `lanes` multiply-adds: tasks are counted in those.
+  plan.tasks = tasksFor(operations(func).ceilDiv(2 * target.lanes(32) / 4), schedule.get("tasks", 1));
+  plan.overwrites.assign(func.getNumResults(), -1);
+  if (auto argument = dyn_cast<BlockArgument>(conv.getWeight())) {
+    auto shape = cast<RankedTensorType>(argument.getType()).getShape();
+    auto perm = llvm::to_vector(llvm::seq<int64_t>(2, shape.size()));
+    perm.append({1, 0});
+    plan.packings.emplace_back(argument.getArgNumber(), kernel::PackingAttr::get(func.getContext(), shape, shape, perm));
+  }
+  return plan;
+}
+
+LogicalResult DepthwiseFamily::emit(kernel::FuncOp func, kernel::ScheduleAttr schedule, KernelBuilder &b) const {
+  nn::ConvOp conv = anchorOf(func);
+  unsigned spatial = conv.getStrides().size();
+  int lanes = b.target().lanes(32);
+  SlidingWindow window;
+  window.input = b.tensorOf(conv.getInput());
+  auto result = b.sizesOf(conv.getResult());
+  window.rows = spatial == 2 ? result[1] : Index(1);
+  window.columns = result[spatial];
+  setWindow(window, cast<RankedTensorType>(conv.getWeight().getType()).getShape().drop_front(2), conv.getStrides(), conv.getPads(), conv.getDilations());
+  window.pixels = schedule.get("pixels", 4);
+  window.unrollRows = schedule.get("unroll_rows", 1);
+
+  auto read = [&](const Tensor &t, Index offset, Index stride, Value mask) {
+    Value x = stride.is(1) ? (mask ? b.loadMasked(t, offset, lanes, mask) : b.load(t, offset, lanes)) : b.loadStrided(t, offset, stride, lanes, mask);
+    return computeType(t.element) == t.element ? x : b.convert(x, computeType(t.element));
+  };
+  // The filter: packed it is [R..., 1, C], else [C, 1, R...].
+  Tensor filter;
+  bool packed = false;
+  if (auto unpack = conv.getWeight().getDefiningOp<kernel::UnpackOp>()) {
+    filter = b.argument(cast<BlockArgument>(unpack.getPacked()).getArgNumber());
+    packed = true;
+  } else {
+    filter = b.tensorOf(conv.getWeight());
+  }
+  auto parameter = [&](Index r, Index s, Index c, Value mask) {
+    SmallVector<Index> index;
+    if (!packed)
+      index = {c, 0};
+    if (spatial == 2)
+      index.push_back(r);
+    index.push_back(s);
+    if (packed)
+      index.append({Index(0), c});
+    return read(filter, b.at(filter, index), packed ? filter.strides.back() : filter.strides.front(), mask);
+  };
+  window.parameter = parameter;
+
+  std::optional<Tensor> bias;
+  if (conv.getBias())
+    bias = b.tensorOf(conv.getBias());
+  Type type = VectorType::get({lanes}, computeType(window.input.element));
+  auto start = [&](Index c, Value mask) { return bias ? read(*bias, b.at(*bias, c), 1, mask) : b.constant(0, type); };
+  auto step = [&](Value acc, Value x, Value weight) { return b.fma(x, weight, acc); };
+  Epilogue epilogue(b, conv.getResult());
+  auto finish = [&](Value acc, ArrayRef<Index> position, Value mask, bool) { epilogue.store(acc, position, mask); };
+  window.start = start;
+  window.step = step;
+  window.finish = finish;
+  window.emit(b);
+  return success();
+}
+
+} // namespace tenon::cpu

@@ -1,0 +1,133 @@
+#include "passes/6_codegen/cpu/Pooling.h"
+#include "passes/6_codegen/cpu/Elementwise.h"
+#include "passes/6_codegen/cpu/LoopsEvaluator.h"
+#include "passes/6_codegen/cpu/LoopsNest.h"
+#include "passes/6_codegen/cpu/SlidingWindow.h"
+#include "mlir/Dialect/Arith/IR/Arith.h"
+
+using namespace mlir;
+
+namespace tenon::cpu {
+
+namespace {
+
+nn::PoolOp anchorOf(kernel::FuncOp func) {
+  nn::PoolOp anchor;
+  for (auto pool : func.getBody().getOps<nn::PoolOp>()) {
+    if (anchor)
+      return {};
+    anchor = pool;
+  }
+  return anchor;
+}
+
+int64_t tapsOf(nn::PoolOp pool) {
+  int64_t taps = 1;
+  for (int64_t size : pool.getWindow())
+    taps *= size;
+  return taps;
+}
+
+kernel::ScheduleAttr scheduleOf(MLIRContext *ctx, int64_t pixels, bool unrollRows, int64_t tasks) {
+  Builder builder(ctx);
+  auto parameter = [&](StringRef name, int64_t value) { return builder.getNamedAttr(name, builder.getI64IntegerAttr(value)); };
+  return kernel::ScheduleAttr::get(
+      ctx, builder.getStringAttr("pooling"),
+      builder.getDictionaryAttr({parameter("pixels", pixels), parameter("unroll_rows", unrollRows), parameter("tasks", tasks)}));
+}
+
+} // namespace
+
+bool PoolingFamily::matches(kernel::FuncOp func, const Target &) const {
+  constexpr int64_t kWidestWindow = 16; // a wider window is cheaper as loops
+  nn::PoolOp pool = anchorOf(func);
+  if (!pool || pool.getLayout() != nn::Layout::ChannelsLast || pool.getKind() == nn::PoolKind::Lp || pool.getWindow().size() > 2 ||
+      pool.getWindow().back() > kWidestWindow)
+    return false;
+  auto element = cast<ShapedType>(pool.getInput().getType()).getElementType();
+  if (!isa<FloatType>(element) && !(pool.getKind() == nn::PoolKind::Max && element.isIntOrIndex() && element.getIntOrFloatBitWidth() >= 8))
+    return false;
+  kernel::View view = kernel::viewOf(pool.getInput());
+  return isa<BlockArgument>(view.source) && view.strides.back().isConstant(1) && Epilogue::matches(pool.getResult());
+}
+
+void PoolingFamily::schedules(kernel::FuncOp func, const Target &target, SmallVectorImpl<kernel::ScheduleAttr> &out) const {
+  nn::PoolOp pool = anchorOf(func);
+  int64_t tasks = int64_t(target.cores) * 2;
+  auto add = [&](int64_t pixels, bool rows) {
+    auto schedule = scheduleOf(func.getContext(), pixels, rows, tasks);
+    if (!llvm::is_contained(out, schedule))
+      out.push_back(schedule);
+  };
+  bool unroll = tapsOf(pool) <= 9;
+  add(pool.getStrides().back() == 1 ? 8 : 4, unroll);
+  for (int64_t pixels : {2, 4, 6, 8})
+    for (bool rows : {true, false})
+      add(pixels, rows);
+}
+
+nn::Dim PoolingFamily::operations(kernel::FuncOp func) const {
+  nn::PoolOp pool = anchorOf(func);
+  return nn::numElements(pool.getType()) * tapsOf(pool);
+}
+
+KernelPlan PoolingFamily::plan(kernel::FuncOp func, kernel::ScheduleAttr schedule, const Target &target) const {
+  KernelPlan plan;
+  plan.tasks = tasksFor(operations(func).ceilDiv(target.lanes(32) / 4), schedule.get("tasks", 1));
+  plan.overwrites.assign(func.getNumResults(), -1);
+  return plan;
+}
+
+LogicalResult PoolingFamily::emit(kernel::FuncOp func, kernel::ScheduleAttr schedule, KernelBuilder &b) const {
+  nn::PoolOp pool = anchorOf(func);
+  unsigned spatial = pool.getWindow().size();
+  int lanes = b.target().lanes(32);
+  SlidingWindow window;
+  window.input = b.tensorOf(pool.getInput());
+  auto result = b.sizesOf(pool.getResult());
+  window.rows = spatial == 2 ? result[1] : Index(1);
+  window.columns = result[spatial];
+  setWindow(window, pool.getWindow(), pool.getStrides(), pool.getPads(), pool.getDilations());
+  window.pixels = schedule.get("pixels", 4);
+  window.unrollRows = schedule.get("unroll_rows", 1);
+
+  Evaluator evaluator(b);
+  Type type = evaluator.typeAt(pool.getInput(), lanes);
+  bool isMax = pool.getKind() == nn::PoolKind::Max;
+  bool isUnsigned = cast<ShapedType>(pool.getInput().getType()).getElementType().isUnsignedInteger();
+  Fold kind = !isMax ? Fold::Add : isUnsigned ? Fold::MaxUnsigned : Fold::MaxNumber;
+  auto start = [&](Index, Value) { return evaluator.identity(kind, type); };
+  auto step = [&](Value acc, Value x, Value) { return evaluator.combine(kind, acc, x); };
+
+  // The taps that a mean divides by: those within the (padded) image.
+  auto divisor = [&](ArrayRef<Index> position) -> Value {
+    Index count = 1;
+    for (unsigned d = 0; d < spatial; ++d) {
+      Index extent = window.input.sizes[1 + d], at = b.sub(b.mul(position[1 + d], pool.getStrides()[d]), pool.getPads()[d]);
+      Range taps = tapsInside(b, at, pool.getWindow()[d], pool.getDilations()[d], extent);
+      if (pool.getCountIncludePad())
+        taps = {0, tapsInside(b, at, pool.getWindow()[d], pool.getDilations()[d], b.add(extent, pool.getPads()[spatial + d])).high};
+      count = b.mul(count, b.sub(taps.high, taps.low));
+    }
+    Type element = getElementTypeOrSelf(type);
+    if (count.isConstant())
+      return b.constant(1.0 / double(count.get()), type);
+    Value reciprocal = arith::DivFOp::create(b.ops(), b.constant(1.0, element), arith::SIToFPOp::create(b.ops(), element, count.dynamic()));
+    return b.splat(reciprocal, lanes);
+  };
+  Epilogue epilogue(b, pool.getResult());
+  auto finish = [&](Value acc, ArrayRef<Index> position, Value mask, bool inside) {
+    if (!isMax) {
+      Value factor = inside ? b.constant(1.0 / double(tapsOf(pool)), type) : divisor(position);
+      acc = arith::MulFOp::create(b.ops(), acc, factor);
+    }
+    epilogue.store(acc, position, mask);
+  };
+  window.start = start;
+  window.step = step;
+  window.finish = finish;
+  window.emit(b);
+  return success();
+}
+
+} // namespace tenon::cpu
