@@ -7,7 +7,22 @@ using namespace mlir;
 
 namespace {
 constexpr auto kNoWrap = arith::IntegerOverflowFlags::nsw;
+
+/// An i64 value as base + shift. Sums keep their constant outermost, so that addresses which differ by a constant share
+/// everything else and the constant becomes the displacement of the load.
+struct Shifted {
+  Value base;
+  int64_t shift = 0;
+};
+
+Shifted shifted(Index i) {
+  APInt constant;
+  if (auto sum = i.dynamic().getDefiningOp<arith::AddIOp>())
+    if (matchPattern(sum.getRhs(), m_ConstantInt(&constant)))
+      return {sum.getLhs(), constant.getSExtValue()};
+  return {i.dynamic(), 0};
 }
+} // namespace
 
 Value KernelBuilder::value(Index i) {
   return i.isConstant() ? attributeConstant(builder.getI64IntegerAttr(i.get())) : i.dynamic();
@@ -16,33 +31,48 @@ Value KernelBuilder::value(Index i) {
 Index KernelBuilder::add(Index a, Index b) {
   if (a.isConstant() && b.isConstant())
     return Index(a.get() + b.get());
-  if (a.is(0))
-    return b;
-  if (b.is(0))
-    return a;
-  return Index(arith::AddIOp::create(builder, value(a), value(b), kNoWrap).getResult());
+  if (a.isConstant())
+    std::swap(a, b);
+  Shifted x = shifted(a);
+  Index base = x.base;
+  int64_t shift = x.shift;
+  if (b.isConstant()) {
+    if (b.is(0))
+      return a;
+    shift += b.get();
+  } else {
+    Shifted y = shifted(b);
+    base = arith::AddIOp::create(builder, x.base, y.base, kNoWrap).getResult();
+    shift += y.shift;
+  }
+  return shift ? Index(arith::AddIOp::create(builder, value(base), value(shift), kNoWrap).getResult()) : base;
 }
 
 Index KernelBuilder::sub(Index a, Index b) {
-  if (a.isConstant() && b.isConstant())
-    return Index(a.get() - b.get());
   if (b.isConstant())
     return add(a, Index(-b.get()));
-  if (a.dynamic() && a.dynamic() == b.dynamic())
-    return Index(0);
-  return Index(arith::SubIOp::create(builder, value(a), value(b), kNoWrap).getResult());
+  Shifted y = shifted(b);
+  if (a.isConstant())
+    return Index(arith::SubIOp::create(builder, value(a.get() - y.shift), y.base, kNoWrap).getResult());
+  Shifted x = shifted(a);
+  if (x.base == y.base)
+    return Index(x.shift - y.shift);
+  return add(Index(arith::SubIOp::create(builder, x.base, y.base, kNoWrap).getResult()), Index(x.shift - y.shift));
 }
 
 Index KernelBuilder::mul(Index a, Index b) {
   if (a.isConstant() && b.isConstant())
     return Index(a.get() * b.get());
-  if (a.is(0) || b.is(0))
+  if (a.isConstant())
+    std::swap(a, b);
+  if (b.is(0))
     return Index(0);
-  if (a.is(1))
-    return b;
   if (b.is(1))
     return a;
-  return Index(arith::MulIOp::create(builder, value(a), value(b), kNoWrap).getResult());
+  if (!b.isConstant())
+    return Index(arith::MulIOp::create(builder, a.dynamic(), b.dynamic(), kNoWrap).getResult());
+  Shifted x = shifted(a);
+  return add(Index(arith::MulIOp::create(builder, x.base, value(b), kNoWrap).getResult()), Index(x.shift * b.get()));
 }
 
 Index KernelBuilder::div(Index a, Index b) {

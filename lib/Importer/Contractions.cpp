@@ -1,0 +1,102 @@
+// Matrix products.
+#include "lib/Importer/Operators.h"
+
+namespace tenon::importer {
+using namespace mlir;
+using nn::Dim;
+
+static bool haveOneType(Node &node) {
+  for (size_t i = 1; i < node.inputCount(); ++i)
+    if (node.in(i) && node.element(i) != node.element(0))
+      node.invalid("the operands must have elements of one type");
+  return !node.failed();
+}
+
+static Value product(Node &node, Value lhs, Value rhs, Value bias, bool transposeLhs = false, bool transposeRhs = false) {
+  return node.make<nn::MatMulOp>(lhs, rhs, bias, node.unit(transposeLhs), node.unit(transposeRhs));
+}
+
+/// A vector on the left is a row, one on the right a column; the result loses that axis again.
+static void matmul(Node &node) {
+  if (!haveOneType(node))
+    return;
+  if (node.rank(0) == 0 || node.rank(1) == 0)
+    return node.invalid("a scalar is not a matrix");
+  Value lhs = node.in(0), rhs = node.in(1);
+  bool row = node.rank(0) == 1, column = node.rank(1) == 1;
+  if (row)
+    lhs = node.reshape(lhs, {node.dim(1), node.dims(0)[0]});
+  if (column)
+    rhs = node.reshape(rhs, {node.dims(1)[0], node.dim(1)});
+  Value out = product(node, lhs, rhs, Value());
+  if (node.failed())
+    return;
+  SmallVector<Dim> dims = nn::dimsOf(out.getType());
+  if (column)
+    dims.pop_back();
+  if (row)
+    dims.erase(dims.end() - (column ? 1 : 2));
+  node.result(row || column ? node.reshape(out, dims) : out);
+}
+
+static Value scaled(Node &node, Value value, double factor) {
+  if (factor == 1.0 || node.failed())
+    return value;
+  return node.make<nn::MulOp>(value, node.scalar(factor, getElementTypeOrSelf(value.getType())));
+}
+
+/// The vector [N] that a matmul adds to its rows; null where `addend` is of another shape.
+static Value asBias(Node &node, Value addend, Dim columns) {
+  SmallVector<Dim> dims = nn::dimsOf(addend.getType());
+  if (dims.empty() || dims.back() != columns || llvm::any_of(ArrayRef(dims).drop_back(), [](Dim dim) { return !dim.isConstant(1); }))
+    return {};
+  return dims.size() == 1 ? addend : node.reshape(addend, {columns});
+}
+
+/// alpha * op(A) op(B) + beta * C. Alpha goes to B, which mostly is a constant and then folds.
+static void gemm(Node &node) {
+  if (!haveOneType(node))
+    return;
+  if (node.rank(0) != 2 || node.rank(1) != 2)
+    return node.invalid("matrices were expected, not tensors of rank " + Twine(node.rank(0)) + " and " + Twine(node.rank(1)));
+  bool transposeA = node.integer("transA", 0) != 0, transposeB = node.integer("transB", 0) != 0;
+  Value rhs = scaled(node, node.in(1), node.real("alpha", 1.0));
+  double beta = node.real("beta", 1.0);
+  Value addend = node.in(2) && beta != 0.0 ? scaled(node, node.in(2), beta) : Value();
+  if (node.failed())
+    return;
+  Value bias = addend ? asBias(node, addend, node.dims(1)[transposeB ? 0 : 1]) : Value();
+  Value out = product(node, node.in(0), rhs, bias, transposeA, transposeB);
+  if (node.failed())
+    return;
+  RankedTensorType type = cast<RankedTensorType>(out.getType());
+  if (addend && !bias)
+    out = node.make<nn::AddOp>(out, addend);
+  if (!node.failed() && out.getType() != type)
+    return node.invalid("C does not broadcast to the product");
+  node.result(out);
+}
+
+static void fusedMatMul(Node &node) {
+  if (!haveOneType(node))
+    return;
+  if (node.integer("transBatchA", 0) || node.integer("transBatchB", 0))
+    return node.unsupported("transposed batch axes");
+  if (node.rank(0) < 2 || node.rank(1) < 2)
+    return node.unsupported("vector operands");
+  Value rhs = scaled(node, node.in(1), node.real("alpha", 1.0));
+  node.result(product(node, node.in(0), rhs, Value(), node.integer("transA", 0) != 0, node.integer("transB", 0) != 0));
+}
+
+void registerConvolutions(OperatorTable &table);
+void registerEinsum(OperatorTable &table);
+
+void registerContractions(OperatorTable &table) {
+  registerConvolutions(table);
+  registerEinsum(table);
+  table.add("MatMul", 1, 2, 2, matmul);
+  table.add("Gemm", 7, 2, 3, gemm);
+  table.addMicrosoft("FusedMatMul", 2, 2, fusedMatMul);
+}
+
+} // namespace tenon::importer

@@ -1,0 +1,310 @@
+#include "lib/Importer/GraphImporter.h"
+#include "lib/Importer/GraphOrder.h"
+#include "lib/Importer/InputTypes.h"
+#include "lib/Importer/Locations.h"
+#include "lib/Importer/Operators.h"
+
+#include "mlir/Interfaces/SideEffectInterfaces.h"
+
+namespace tenon::importer {
+using namespace mlir;
+
+constexpr int64_t kOldestIR = 3, kNewestIR = onnx::IR_VERSION;
+constexpr uint64_t kMostNodes = 1'000'000;
+
+GraphImporter::GraphImporter(MLIRContext *context, ModelFile &file, InputTypes &inputs)
+    : context(context), file(file), inputTypes(inputs), tensors(context, file), opBuilder(context) {}
+
+//===-- The model -------------------------------------------------------------------------------------------------===//
+
+static DictionaryAttr metadataOf(const onnx::ModelProto &model, int64_t opset, Builder &builder) {
+  llvm::StringMap<StringRef> properties;
+  for (const onnx::StringStringEntryProto &entry : model.metadata_props())
+    properties[entry.key()] = entry.value();
+  NamedAttrList extra;
+  for (const auto &entry : properties)
+    if (!entry.getKey().empty())
+      extra.append(entry.getKey(), builder.getStringAttr(entry.second));
+  NamedAttrList out;
+  out.append("name", builder.getStringAttr(model.graph().name()));
+  out.append("producer", builder.getStringAttr(model.producer_name()));
+  out.append("producer_version", builder.getStringAttr(model.producer_version()));
+  out.append("ir_version", builder.getI64IntegerAttr(model.ir_version()));
+  out.append("opset", builder.getI64IntegerAttr(opset));
+  out.append("properties", extra.getDictionary(builder.getContext()));
+  return out.getDictionary(builder.getContext());
+}
+
+/// Shape arithmetic leaves constants and chains that nothing reads any more.
+static void eraseUnused(Block &block) {
+  for (Operation &op : llvm::make_early_inc_range(llvm::reverse(block)))
+    if (isOpTriviallyDead(&op))
+      op.erase();
+}
+
+FailureOr<OwningOpRef<ModuleOp>> GraphImporter::import() {
+  const onnx::ModelProto &model = file.model();
+  Location unknown = UnknownLoc::get(context);
+  if (model.ir_version() < kOldestIR || model.ir_version() > kNewestIR)
+    return emitError(unknown) << "IR version " << model.ir_version() << " is not supported; " << kOldestIR << " to " << kNewestIR << " are";
+  Scope scope;
+  if (failed(readOpsets(model.opset_import(), scope, unknown)) || failed(addFunctions()) || failed(inputTypes.prepare(model.graph())))
+    return failure();
+  int64_t opset = scope.opsets.lookup("");
+
+  OwningOpRef<ModuleOp> module = ModuleOp::create(unknown);
+  opBuilder.setInsertionPointToStart(module->getBody());
+  auto main = func::FuncOp::create(opBuilder, partLocation(context, model.graph().name()), "main", opBuilder.getFunctionType({}, {}));
+  opBuilder.setInsertionPointToStart(main.addEntryBlock());
+  if (failed(addArguments(model.graph(), scope, main)) || failed(importBody(model.graph(), scope)))
+    return failure();
+  if (failed(addResults(model.graph(), scope, main)))
+    return failure();
+  if (!unsupported.empty())
+    return emitError(unknown) << unsupported.table(opset);
+  eraseUnused(main.getBody().front());
+  (*module)->setAttr("tenon.phase", opBuilder.getStringAttr("import"));
+  (*module)->setAttr("tenon.model", metadataOf(model, opset, opBuilder));
+  return module;
+}
+
+LogicalResult GraphImporter::readOpsets(const OpsetList &imports, Scope &scope, Location location) {
+  for (const onnx::OperatorSetIdProto &import : imports)
+    scope.opsets[canonicalDomain(import.domain())] = import.version();
+  auto own = scope.opsets.find("");
+  if (own == scope.opsets.end())
+    return success();
+  if (own->second < kOldestOpset || own->second > kNewestOpset)
+    return emitError(location) << "opset " << own->second << " is not supported; " << kOldestOpset << " to " << kNewestOpset
+                               << " are: convert the model with onnx.version_converter";
+  return success();
+}
+
+LogicalResult GraphImporter::addArguments(const onnx::GraphProto &graph, Scope &scope, func::FuncOp main) {
+  llvm::StringSet<> initializers;
+  for (const onnx::TensorProto &tensor : graph.initializer())
+    initializers.insert(tensor.name());
+  Block &entry = main.getBody().front();
+  SmallVector<Attribute> names;
+  for (const onnx::ValueInfoProto &input : graph.input()) {
+    if (initializers.contains(input.name()))
+      continue; // a default value, and before IR version 4 the way to say "constant"
+    Location location = partLocation(context, input.name());
+    FailureOr<RankedTensorType> type = inputTypes.typeOf(input);
+    if (failed(type))
+      return failure();
+    if (input.name().empty() || !scope.values.try_emplace(input.name(), entry.addArgument(*type, location)).second)
+      return emitError(location) << "the model has an input without a name, or two of the same name";
+    names.push_back(opBuilder.getStringAttr(input.name()));
+  }
+  main.setFunctionType(opBuilder.getFunctionType(entry.getArgumentTypes(), {}));
+  for (auto [i, name] : llvm::enumerate(names))
+    main.setArgAttr(i, "nn.name", name);
+  return success();
+}
+
+LogicalResult GraphImporter::addResults(const onnx::GraphProto &graph, Scope &scope, func::FuncOp main) {
+  SmallVector<Value> results;
+  llvm::StringSet<> names;
+  for (const onnx::ValueInfoProto &output : graph.output()) {
+    Location location = partLocation(context, output.name());
+    Value value;
+    Lookup found = output.name().empty() ? Lookup::Missing : lookup(output.name(), scope, value);
+    if (found == Lookup::Failed)
+      return failure();
+    if (found != Lookup::Found)
+      return emitError(location) << "the graph output is produced by no node";
+    if (!names.insert(output.name()).second)
+      return emitError(location) << "two graph outputs have the same name";
+    if (!value)
+      continue; // of an unsupported node
+    Type declared = elementType(context, output.type().tensor_type().elem_type());
+    Type actual = cast<RankedTensorType>(value.getType()).getElementType();
+    if (declared && declared != actual)
+      return emitError(location) << "the graph output is declared with elements of type " << declared << ", but they are " << actual;
+    results.push_back(value);
+  }
+  if (!unsupported.empty())
+    return success(); // reported by the caller
+  if (results.empty())
+    return emitError(main.getLoc()) << "the graph has no outputs";
+  func::ReturnOp::create(opBuilder, main.getLoc(), results);
+  main.setFunctionType(opBuilder.getFunctionType(main.getArgumentTypes(), ValueRange(results).getTypes()));
+  for (auto [i, output] : llvm::enumerate(graph.output()))
+    main.setResultAttr(i, "nn.name", opBuilder.getStringAttr(output.name()));
+  return success();
+}
+
+//===-- Graphs and names ------------------------------------------------------------------------------------------===//
+
+LogicalResult GraphImporter::importBody(const onnx::GraphProto &graph, Scope &scope) {
+  for (const onnx::TensorProto &tensor : graph.initializer())
+    if (scope.values.contains(tensor.name()) || !scope.initializers.try_emplace(tensor.name(), &tensor).second)
+      return emitError(partLocation(context, tensor.name())) << "two initializers have the same name";
+  if (graph.sparse_initializer_size() > 0)
+    return emitError(partLocation(context, graph.sparse_initializer(0).values().name())) << "sparse initializers are not supported";
+  for (const onnx::ValueInfoProto &info : graph.value_info())
+    scope.declared[info.name()] = &info;
+  return importNodes(graph.node(), scope, partLocation(context, graph.name()));
+}
+
+LogicalResult GraphImporter::importNodes(const NodeList &nodes, Scope &scope, Location location) {
+  nodeCount += nodes.size();
+  if (nodeCount > kMostNodes)
+    return emitError(location) << "the model expands to more than " << kMostNodes << " nodes";
+  std::string error;
+  std::optional<SmallVector<int>> order = importOrder(nodes, error);
+  if (!order)
+    return emitError(location) << error;
+  for (int i : *order)
+    if (failed(importNode(nodes[i], scope)))
+      return failure();
+  return success();
+}
+
+LogicalResult GraphImporter::inlineBranch(const onnx::GraphProto &graph, Scope &outer, SmallVectorImpl<Value> &results) {
+  Scope scope;
+  scope.outer = &outer;
+  scope.prefix = outer.prefix;
+  for (const auto &entry : outer.opsets)
+    scope.opsets[entry.getKey()] = entry.second;
+  if (failed(importBody(graph, scope)))
+    return failure();
+  for (const onnx::ValueInfoProto &output : graph.output()) {
+    Value value;
+    Lookup found = lookup(output.name(), scope, value);
+    if (found == Lookup::Missing)
+      emitError(partLocation(context, output.name())) << "the output of a branch is produced by no node";
+    if (found == Lookup::Missing || found == Lookup::Failed)
+      return failure();
+    results.push_back(value);
+  }
+  return success();
+}
+
+Value GraphImporter::constant(const onnx::TensorProto &tensor, Location location, StringRef name) {
+  std::string error;
+  ElementsAttr value = tensors.read(tensor, name, error);
+  if (!value) {
+    emitError(location) << "the tensor " << error;
+    return {};
+  }
+  return nn::ConstantOp::create(opBuilder, location, value);
+}
+
+GraphImporter::Lookup GraphImporter::lookup(StringRef name, Scope &scope, Value &value) {
+  for (Scope *at = &scope; at; at = at->outer) {
+    if (auto found = at->values.find(name); found != at->values.end()) {
+      value = found->second;
+      return Lookup::Found;
+    }
+    if (auto found = at->withheld.find(name); found != at->withheld.end()) {
+      unsupported.add(*found->second.first, *found->second.second, ("its result '" + name + "' is not supported").str());
+      at->values[name] = value;
+      return Lookup::Found;
+    }
+    if (at->absent.contains(name))
+      return Lookup::Absent;
+    if (auto found = at->initializers.find(name); found != at->initializers.end()) {
+      value = at->values[name] = constant(*found->second, partLocation(context, name), name);
+      return value ? Lookup::Found : Lookup::Failed;
+    }
+  }
+  return Lookup::Missing;
+}
+
+//===-- Nodes -----------------------------------------------------------------------------------------------------===//
+
+LogicalResult GraphImporter::importNode(const onnx::NodeProto &node, Scope &scope) {
+  Location location = nodeLocation(context, scope.prefix, node);
+  SmallVector<Value> inputs, results(node.output_size());
+  bool unknown = false;
+  if (failed(resolveInputs(node, scope, location, inputs, unknown)))
+    return failure();
+  const onnx::FunctionProto *function = functionFor(node);
+  LogicalResult imported = function ? callFunction(*function, node, scope, location, results)
+                                    : importOperator(node, scope, location, inputs, unknown, results);
+  return succeeded(imported) ? defineResults(node, scope, location, results) : failure();
+}
+
+LogicalResult GraphImporter::resolveInputs(const onnx::NodeProto &node, Scope &scope, Location location, SmallVectorImpl<Value> &inputs,
+                                           bool &unknown) {
+  for (const std::string &name : node.input()) {
+    Value value;
+    Lookup found = name.empty() ? Lookup::Absent : lookup(name, scope, value);
+    if (found == Lookup::Failed)
+      return failure();
+    if (found == Lookup::Missing)
+      return emitError(location) << "input '" << name << "' is neither a graph input nor an initializer, and no node produces it";
+    unknown |= found == Lookup::Found && !value;
+    inputs.push_back(value);
+  }
+  while (!inputs.empty() && !inputs.back() && !unknown)
+    inputs.pop_back();
+  return success();
+}
+
+std::string GraphImporter::refusal(const onnx::NodeProto &node, const Scope &scope) const {
+  StringRef domain = canonicalDomain(node.domain());
+  const OperatorTable &table = OperatorTable::get();
+  const Operator *op = table.lookup(domain, node.op_type());
+  if (!op && !table.knowsDomain(domain))
+    return ("domain '" + domain + "' is unknown").str();
+  if (!op)
+    return "the operator is not implemented";
+  if (!domain.empty())
+    return "";
+  auto opset = scope.opsets.find("");
+  if (opset == scope.opsets.end())
+    return "the model imports no opset of ONNX's own operators";
+  if (opset->second < op->since)
+    return "the operator came with opset " + std::to_string(op->since) + ", the model has " + std::to_string(opset->second);
+  if (opset->second > op->until)
+    return "the operator's last opset was " + std::to_string(op->until) + ", the model has " + std::to_string(opset->second);
+  return "";
+}
+
+LogicalResult GraphImporter::importOperator(const onnx::NodeProto &node, Scope &scope, Location location, ArrayRef<Value> inputs, bool unknown,
+                                            SmallVectorImpl<Value> &results) {
+  std::string reason = refusal(node, scope);
+  if (!reason.empty()) {
+    unsupported.add(node, location, reason);
+    return success();
+  }
+  if (unknown)
+    return success(); // what feeds it is not supported; more cannot be said about the node itself
+  const Operator &op = *OperatorTable::get().lookup(canonicalDomain(node.domain()), node.op_type());
+  if (inputs.size() > size_t(op.maxInputs) || inputs.size() < size_t(op.minInputs))
+    return emitError(location) << "the node has " << inputs.size() << " inputs; " << op.minInputs
+                               << (op.maxInputs == kAnyNumber ? std::string(" or more") : " to " + std::to_string(op.maxInputs)) << " were expected";
+  for (int i = 0; i < op.minInputs; ++i)
+    if (!inputs[i])
+      return emitError(location) << "input " << i << " is missing";
+  Node reader(*this, scope, node, scope.opsets.lookup(op.domain), location, inputs);
+  op.handler(reader);
+  for (int i = 0; i < node.output_size() && !reader.failed(); ++i) {
+    results[i] = reader.resultAt(i);
+    if (!results[i])
+      scope.withheld.try_emplace(node.output(i), &node, location);
+  }
+  return failure(reader.isInvalid());
+}
+
+Value GraphImporter::placeholder(StringRef name, const Scope &scope, Location location) {
+  auto found = scope.declared.find(name);
+  RankedTensorType type = found == scope.declared.end() ? RankedTensorType() : inputTypes.declaredType(*found->second);
+  return type ? UnrealizedConversionCastOp::create(opBuilder, location, type, ValueRange()).getResult(0) : Value();
+}
+
+LogicalResult GraphImporter::defineResults(const onnx::NodeProto &node, Scope &scope, Location location, ArrayRef<Value> results) {
+  for (auto [name, result] : llvm::zip_equal(node.output(), results)) {
+    if (name.empty() || scope.withheld.contains(name))
+      continue;
+    Value value = result ? result : placeholder(name, scope, location);
+    if (scope.initializers.contains(name) || !scope.values.try_emplace(name, value).second)
+      return emitError(location) << "result '" << name << "' has the name of another tensor";
+  }
+  return success();
+}
+
+} // namespace tenon::importer

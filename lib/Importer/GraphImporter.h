@@ -1,0 +1,75 @@
+// Walks a model's graph, its branches and its functions; builds @main.
+#pragma once
+#include "lib/Importer/ModelFile.h"
+#include "lib/Importer/OnnxProto.h"
+#include "lib/Importer/Scope.h"
+#include "lib/Importer/TensorData.h"
+#include "lib/Importer/Unsupported.h"
+#include "mlir/IR/Builders.h"
+#include "mlir/Dialect/Func/IR/FuncOps.h"
+#include "mlir/IR/BuiltinOps.h"
+
+namespace tenon::importer {
+class InputTypes;
+class Node;
+
+class GraphImporter {
+public:
+  GraphImporter(mlir::MLIRContext *context, ModelFile &file, InputTypes &inputs);
+
+  /// The whole model. Diagnostics are emitted at nodes' and parts' locations.
+  mlir::FailureOr<mlir::OwningOpRef<mlir::ModuleOp>> import();
+
+  /// Imports a branch in place; its results are put in `results`, null for those of unsupported nodes.
+  mlir::LogicalResult inlineBranch(const onnx::GraphProto &graph, Scope &outer,
+                                   llvm::SmallVectorImpl<mlir::Value> &results);
+  /// A tensor as an nn.constant; null after a diagnostic.
+  mlir::Value constant(const onnx::TensorProto &tensor, mlir::Location location, llvm::StringRef name);
+
+  mlir::OpBuilder &builder() { return opBuilder; }
+  UnsupportedNodes &unsupportedNodes() { return unsupported; }
+
+private:
+  using NodeList = google::protobuf::RepeatedPtrField<onnx::NodeProto>;
+  using OpsetList = google::protobuf::RepeatedPtrField<onnx::OperatorSetIdProto>;
+
+  mlir::LogicalResult addFunctions();
+  mlir::LogicalResult readOpsets(const OpsetList &imports, Scope &scope, mlir::Location location);
+  mlir::LogicalResult addArguments(const onnx::GraphProto &graph, Scope &scope, mlir::func::FuncOp main);
+  mlir::LogicalResult importBody(const onnx::GraphProto &graph, Scope &scope);
+  mlir::LogicalResult importNodes(const NodeList &nodes, Scope &scope, mlir::Location location);
+  mlir::LogicalResult importNode(const onnx::NodeProto &node, Scope &scope);
+  /// `inputs` are null where the node leaves them out; `unknown` says that one stems from an unsupported node.
+  mlir::LogicalResult resolveInputs(const onnx::NodeProto &node, Scope &scope, mlir::Location location,
+                                    llvm::SmallVectorImpl<mlir::Value> &inputs, bool &unknown);
+  mlir::LogicalResult importOperator(const onnx::NodeProto &node, Scope &scope, mlir::Location location,
+                                     llvm::ArrayRef<mlir::Value> inputs, bool unknown, llvm::SmallVectorImpl<mlir::Value> &results);
+  /// Why the operator cannot be imported at the scope's opset; empty if it can.
+  std::string refusal(const onnx::NodeProto &node, const Scope &scope) const;
+  const onnx::FunctionProto *functionFor(const onnx::NodeProto &node) const;
+  mlir::LogicalResult callFunction(const onnx::FunctionProto &function, const onnx::NodeProto &node, Scope &scope,
+                                   mlir::Location location, llvm::SmallVectorImpl<mlir::Value> &results);
+  mlir::LogicalResult defineResults(const onnx::NodeProto &node, Scope &scope, mlir::Location location, llvm::ArrayRef<mlir::Value> results);
+  mlir::LogicalResult addResults(const onnx::GraphProto &graph, Scope &scope, mlir::func::FuncOp main);
+
+  enum class Lookup { Found, Absent, Missing, Failed };
+  /// `value` stays null for the result of an unsupported node. Failed: after a diagnostic.
+  Lookup lookup(llvm::StringRef name, Scope &scope, mlir::Value &value);
+  /// Stands in for the result of an unsupported node where the model declares its type, so that the nodes after it are
+  /// looked at too; null otherwise.
+  mlir::Value placeholder(llvm::StringRef name, const Scope &scope, mlir::Location location);
+
+  mlir::MLIRContext *context;
+  ModelFile &file;
+  InputTypes &inputTypes;
+  TensorReader tensors;
+  mlir::OpBuilder opBuilder;
+  UnsupportedNodes unsupported;
+  /// Keyed "domain\0name\0overload".
+  llvm::StringMap<const onnx::FunctionProto *> functions;
+  llvm::SmallVector<const onnx::FunctionProto *> activeCalls;
+  /// Nodes imported so far: nested functions could expand without bound.
+  uint64_t nodeCount = 0;
+};
+
+} // namespace tenon::importer

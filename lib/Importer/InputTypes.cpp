@@ -1,0 +1,162 @@
+#include "lib/Importer/InputTypes.h"
+#include "lib/Importer/Locations.h"
+#include "lib/Importer/TensorData.h"
+
+#include "llvm/ADT/StringExtras.h"
+#include "mlir/IR/Diagnostics.h"
+
+namespace tenon::importer {
+using namespace mlir;
+using nn::Dim;
+
+/// A bare identifier, as expressions print symbols; names of the expression syntax get an underscore.
+static std::string identifierFor(StringRef name) {
+  std::string out;
+  for (char c : name)
+    out += llvm::isAlnum(c) || c == '_' || c == '.' || c == '$' ? c : '_';
+  if (out.empty() || !(llvm::isAlpha(out[0]) || out[0] == '_'))
+    out.insert(0, "_");
+  for (StringRef keyword : {"floordiv", "ceildiv", "mod", "min", "max"})
+    if (keyword == out)
+      out += '_';
+  return out;
+}
+
+Dim InputTypes::symbol(StringRef name) {
+  auto [entry, isNew] = symbols.try_emplace(name);
+  if (isNew) {
+    std::string base = identifierFor(name), unique = base;
+    for (int i = 1; !taken.insert(unique).second; ++i)
+      unique = base + "_" + std::to_string(i);
+    entry->second = unique;
+  }
+  return Dim::symbol(context, entry->second);
+}
+
+Dim InputTypes::wantedDim(StringRef text) {
+  int64_t size;
+  return text.getAsInteger(10, size) ? symbol(text) : Dim::constant(context, size);
+}
+
+/// The model's name of a free dimension; an unnamed one is named after its input.
+static std::string freeName(const onnx::TensorShapeProto::Dimension &dim, int axis, StringRef input) {
+  return dim.has_dim_param() && !dim.dim_param().empty() ? dim.dim_param() : (input + ".dim" + Twine(axis)).str();
+}
+static bool isFree(const onnx::TensorShapeProto::Dimension &dim) {
+  return !dim.has_dim_value() || dim.dim_value() < 0; // some exporters write -1
+}
+
+Dim InputTypes::declaredDim(const onnx::TensorShapeProto &shape, int axis, StringRef name) {
+  const onnx::TensorShapeProto::Dimension &dim = shape.dim(axis);
+  if (!isFree(dim))
+    return Dim::constant(context, dim.dim_value());
+  std::string free = freeName(dim, axis, name);
+  auto found = bound.find(free);
+  return found != bound.end() ? found->second : symbol(free);
+}
+
+static FailureOr<SmallVector<std::string>> parseShape(StringRef text, Location location) {
+  SmallVector<StringRef> parts;
+  if (!text.empty()) // a scalar otherwise
+    text.split(parts, text.contains(',') ? ',' : 'x');
+  SmallVector<std::string> out;
+  for (StringRef part : parts) {
+    part = part.trim();
+    uint64_t size;
+    bool isNumber = !part.getAsInteger(10, size) && size >= 1 && size <= INT32_MAX;
+    bool isName = !part.empty() && (llvm::isAlpha(part[0]) || part[0] == '_') && identifierFor(part) == part;
+    if (!isNumber && !isName && part != "?")
+      return emitError(location) << "the shape '" << text << "' has the entry '" << part << "'; a size from 1 to " << INT32_MAX
+                                 << ", a name or ? was expected, as in 1x3x224x224 or batch,3,224,224";
+    out.push_back(part.str());
+  }
+  return out;
+}
+
+LogicalResult InputTypes::bind(const onnx::ValueInfoProto &input, const Shape &wanted) {
+  Location location = partLocation(context, input.name());
+  if (!input.type().tensor_type().has_shape())
+    return success();
+  const onnx::TensorShapeProto &shape = input.type().tensor_type().shape();
+  if (size_t(shape.dim_size()) != wanted.size())
+    return emitError(location) << "the wanted shape has " << wanted.size() << " dimensions, the input has " << shape.dim_size();
+  for (int axis = 0; axis < shape.dim_size(); ++axis) {
+    if (wanted[axis] == "?")
+      continue;
+    const onnx::TensorShapeProto::Dimension &dim = shape.dim(axis);
+    Dim size = wantedDim(wanted[axis]);
+    if (!isFree(dim)) {
+      if (size != Dim::constant(context, dim.dim_value()))
+        return emitError(location) << "axis " << axis << " is wanted as " << wanted[axis] << ", but the model fixes it to " << dim.dim_value();
+      continue;
+    }
+    std::string free = freeName(dim, axis, input.name());
+    Dim other = bound.try_emplace(free, size).first->second;
+    if (other != size)
+      return emitError(location) << "axis " << axis << " is wanted as " << wanted[axis] << ", but its dimension '" << free
+                                 << "' is also wanted as " << other.str();
+  }
+  return success();
+}
+
+LogicalResult InputTypes::prepare(const onnx::GraphProto &graph) {
+  llvm::StringSet<> initializers;
+  for (const onnx::TensorProto &tensor : graph.initializer())
+    initializers.insert(tensor.name());
+  llvm::StringMap<const onnx::ValueInfoProto *> inputs;
+  std::string names;
+  for (const onnx::ValueInfoProto &input : graph.input())
+    if (!initializers.contains(input.name())) {
+      inputs[input.name()] = &input;
+      names += (names.empty() ? "'" : ", '") + input.name() + "'";
+    }
+  for (const auto &[name, text] : options.shapes) {
+    Location location = partLocation(context, name);
+    const onnx::ValueInfoProto *input = inputs.lookup(name);
+    if (!input)
+      return emitError(location) << "a shape is given for an input that the model does not have; its inputs are " << names;
+    FailureOr<Shape> shape = parseShape(text, location);
+    if (failed(shape) || failed(bind(*input, *shape)))
+      return failure();
+    if (!overrides.try_emplace(name, *shape).second)
+      return emitError(location) << "two shapes are given for one input";
+  }
+  return success();
+}
+
+FailureOr<RankedTensorType> InputTypes::typeOf(const onnx::ValueInfoProto &input) {
+  Location location = partLocation(context, input.name());
+  if (!input.type().has_tensor_type())
+    return emitError(location) << "the input is not a tensor; only tensors are supported";
+  const onnx::TypeProto::Tensor &tensor = input.type().tensor_type();
+  Type element = elementType(context, tensor.elem_type());
+  if (!element)
+    return emitError(location) << "the input has the element type " << dataTypeName(tensor.elem_type()) << ", which is not supported";
+  auto wanted = overrides.find(input.name());
+  if (!tensor.has_shape() && wanted == overrides.end())
+    return emitError(location) << "the model gives the input no shape; give one: --shape " << input.name() << "=1x3x224x224";
+  SmallVector<Dim> dims;
+  if (tensor.has_shape())
+    for (int axis = 0; axis < tensor.shape().dim_size(); ++axis)
+      dims.push_back(declaredDim(tensor.shape(), axis, input.name()));
+  else
+    for (auto [axis, text] : llvm::enumerate(wanted->second))
+      dims.push_back(text == "?" ? symbol((input.name() + ".dim" + Twine(axis)).str()) : wantedDim(text));
+  Dim bytes = nn::product(context, dims) * ((element.getIntOrFloatBitWidth() + 7) / 8);
+  if (llvm::all_of(dims, [](Dim dim) { return dim.isConstant(); }) && !bytes.isConstant())
+    return emitError(location) << "the input's size overflows";
+  return nn::tensorOf(dims, element);
+}
+
+RankedTensorType InputTypes::declaredType(const onnx::ValueInfoProto &info) {
+  const onnx::TypeProto::Tensor &tensor = info.type().tensor_type();
+  Type element = elementType(context, tensor.elem_type());
+  if (!element || !tensor.has_shape())
+    return {};
+  SmallVector<Dim> dims;
+  for (int axis = 0; axis < tensor.shape().dim_size(); ++axis)
+    dims.push_back(declaredDim(tensor.shape(), axis, info.name()));
+  return nn::tensorOf(dims, element);
+}
+
+} // namespace tenon::importer

@@ -1,0 +1,270 @@
+#include "lib/Importer/Node.h"
+#include "lib/Importer/GraphImporter.h"
+#include "lib/Importer/Scope.h"
+#include "lib/Importer/TensorData.h"
+
+#include "mlir/IR/Verifier.h"
+
+namespace tenon::importer {
+using namespace mlir;
+using nn::Dim;
+using onnx::AttributeProto;
+
+Node::Node(GraphImporter &importer, Scope &scope, const onnx::NodeProto &proto, int64_t opset, Location location, ArrayRef<Value> inputs)
+    : proto(proto), opset(opset), location(location), importer(importer), scope(scope), builder(importer.builder()),
+      context(builder.getContext()), inputs(inputs) {}
+
+//===-- Attributes ------------------------------------------------------------------------------------------------===//
+
+const AttributeProto *Node::attribute(StringRef name) const {
+  for (const AttributeProto &attribute : proto.attribute())
+    if (attribute.name() == name)
+      return &attribute;
+  return nullptr;
+}
+
+const AttributeProto *Node::typed(StringRef name, AttributeProto::AttributeType type) {
+  const AttributeProto *found = attribute(name);
+  if (!found || found->type() == type || found->type() == AttributeProto::UNDEFINED)
+    return found;
+  invalid("attribute '" + name + "' has the wrong type");
+  return nullptr;
+}
+
+int64_t Node::integer(StringRef name, int64_t otherwise) {
+  const AttributeProto *found = typed(name, AttributeProto::INT);
+  return found ? found->i() : otherwise;
+}
+double Node::real(StringRef name, double otherwise) {
+  const AttributeProto *found = typed(name, AttributeProto::FLOAT);
+  return found ? found->f() : otherwise;
+}
+StringRef Node::text(StringRef name, StringRef otherwise) {
+  const AttributeProto *found = typed(name, AttributeProto::STRING);
+  return found ? StringRef(found->s()) : otherwise;
+}
+std::optional<SmallVector<int64_t>> Node::integers(StringRef name) {
+  const AttributeProto *found = typed(name, AttributeProto::INTS);
+  if (!found)
+    return std::nullopt;
+  return SmallVector<int64_t>(found->ints().begin(), found->ints().end());
+}
+std::optional<SmallVector<double>> Node::reals(StringRef name) {
+  const AttributeProto *found = typed(name, AttributeProto::FLOATS);
+  if (!found)
+    return std::nullopt;
+  return SmallVector<double>(found->floats().begin(), found->floats().end());
+}
+std::vector<std::string> Node::texts(StringRef name) {
+  const AttributeProto *found = typed(name, AttributeProto::STRINGS);
+  return found ? std::vector<std::string>(found->strings().begin(), found->strings().end()) : std::vector<std::string>();
+}
+
+//===-- Known inputs ----------------------------------------------------------------------------------------------===//
+
+static std::string dependsOnValues(const Node &node, size_t i) {
+  return "input " + std::to_string(i) + " ('" + node.proto.input(int(i)) + "') depends on values that only a run knows";
+}
+
+std::optional<SmallVector<Dim>> Node::knownDims(size_t i) {
+  if (failed())
+    return std::nullopt;
+  if (!in(i)) {
+    invalid("input " + Twine(i) + " is missing");
+    return std::nullopt;
+  }
+  std::optional<SmallVector<Dim>> values = nn::constantDims(in(i));
+  if (!values)
+    unsupported(dependsOnValues(*this, i));
+  return values;
+}
+
+std::optional<SmallVector<int64_t>> Node::knownIntegers(size_t i) {
+  std::optional<SmallVector<Dim>> values = knownDims(i);
+  if (!values)
+    return std::nullopt;
+  SmallVector<int64_t> out;
+  for (Dim value : *values) {
+    if (!value.isConstant()) {
+      unsupported("input " + Twine(i) + " ('" + proto.input(int(i)) + "') is " + value.str() + ", which must be a constant here");
+      return std::nullopt;
+    }
+    out.push_back(*value.asConstant());
+  }
+  return out;
+}
+
+template <typename T> static void appendAs(ArrayRef<char> bytes, SmallVectorImpl<double> &out) {
+  for (size_t at = 0; at + sizeof(T) <= bytes.size(); at += sizeof(T)) {
+    T value; // the bytes need not be aligned
+    memcpy(&value, bytes.data() + at, sizeof(T));
+    out.push_back(double(value));
+  }
+}
+
+std::optional<SmallVector<double>> Node::knownReals(size_t i) {
+  if (failed())
+    return std::nullopt;
+  if (!in(i)) {
+    invalid("input " + Twine(i) + " is missing");
+    return std::nullopt;
+  }
+  SmallVector<double> out;
+  auto constant = in(i).getDefiningOp<nn::ConstantOp>();
+  if (auto dense = constant ? dyn_cast<DenseElementsAttr>(constant.getValue()) : nullptr) {
+    if (isa<FloatType>(dense.getElementType())) {
+      for (APFloat value : dense.getValues<APFloat>())
+        out.push_back(value.convertToDouble());
+      return out;
+    }
+    if (auto integer = dyn_cast<IntegerType>(dense.getElementType())) {
+      for (APInt value : dense.getValues<APInt>())
+        out.push_back(value.roundToDouble(!integer.isUnsigned() && integer.getWidth() > 1));
+      return out;
+    }
+  }
+  auto resource = constant ? dyn_cast<DenseResourceElementsAttr>(constant.getValue()) : nullptr;
+  if (AsmResourceBlob *blob = resource ? resource.getRawHandle().getBlob() : nullptr) {
+    Type element = resource.getElementType();
+    if (element.isF32() || element.isF64()) {
+      element.isF32() ? appendAs<float>(blob->getData(), out) : appendAs<double>(blob->getData(), out);
+      return out;
+    }
+  }
+  unsupported(dependsOnValues(*this, i));
+  return std::nullopt;
+}
+
+std::optional<SmallVector<int64_t>> Node::integersFrom(StringRef name, size_t i) {
+  if (in(i))
+    return knownIntegers(i);
+  return integers(name);
+}
+
+int64_t Node::axisOf(int64_t axis, int64_t rank) {
+  if (axis >= -rank && axis < rank)
+    return axis < 0 ? axis + rank : axis;
+  invalid("axis " + Twine(axis) + " is outside a tensor of rank " + Twine(rank));
+  return 0;
+}
+
+SmallVector<int64_t> Node::axesOf(ArrayRef<int64_t> axes, int64_t rank) {
+  SmallVector<int64_t> out;
+  for (int64_t axis : axes) {
+    int64_t counted = axisOf(axis, rank);
+    if (!failed() && llvm::is_contained(out, counted))
+      invalid("axis " + Twine(axis) + " is given twice");
+    out.push_back(counted);
+  }
+  return out;
+}
+
+//===-- Building --------------------------------------------------------------------------------------------------===//
+
+/// Bytes of a fully known shape; none where they overflow what a machine can address.
+static bool isAddressable(Type type) {
+  auto tensor = dyn_cast<RankedTensorType>(type);
+  if (!tensor)
+    return true;
+  constexpr int64_t kLargest = int64_t(1) << 47; // the user half of a 48-bit address space
+  int64_t elements = 1;
+  for (int64_t size : tensor.getShape()) {
+    if (ShapedType::isDynamic(size))
+      continue;
+    if (size == 0)
+      return true;
+    if (size > kLargest / elements)
+      return false;
+    elements *= size;
+  }
+  return true;
+}
+
+SmallVector<Value> Node::finish(OperationState &state, unsigned count) {
+  SmallVector<Value> none(count);
+  state.types.clear();
+  auto *inference = state.name.getRegisteredInfo()->getInterface<InferTypeOpInterface>();
+  if (mlir::failed(inference->inferReturnTypes(context, location, state.operands, state.attributes.getDictionary(context),
+                                         state.getRawProperties(), state.regions, state.types))) {
+    outcome = Outcome::Invalid;
+    return none;
+  }
+  if (!llvm::all_of(state.types, isAddressable)) {
+    invalid("the result's size overflows");
+    return none;
+  }
+  Operation *op = builder.create(state);
+  if (mlir::failed(verify(op, /*verifyRecursively=*/false))) {
+    outcome = Outcome::Invalid;
+    op->erase();
+    return none;
+  }
+  SmallVector<Value> folded;
+  if (succeeded(builder.tryFold(op, folded)) && folded.size() == op->getNumResults()) {
+    op->erase();
+    return folded;
+  }
+  return SmallVector<Value>(op->getResults());
+}
+
+Value Node::constant(ElementsAttr value) {
+  return nn::ConstantOp::create(builder, location, value);
+}
+
+Value Node::constant(ArrayRef<Dim> values, RankedTensorType type) {
+  return nn::ConstantOp::create(builder, location, nn::dimsAttr(context, values), type);
+}
+
+Value Node::scalar(double value, Type element) {
+  auto type = RankedTensorType::get({}, element);
+  if (isa<FloatType>(element))
+    return constant(DenseElementsAttr::get(type, FloatAttr::get(element, value).getValue()));
+  return constant(DenseElementsAttr::get(type, APInt(element.getIntOrFloatBitWidth(), int64_t(value), /*isSigned=*/true, /*implicitTrunc=*/true)));
+}
+
+Value Node::reshape(Value value, ArrayRef<Dim> dims) { return make<nn::ReshapeOp>(value, dimsAttr(dims)); }
+
+Value Node::transpose(Value value, ArrayRef<int64_t> permutation) {
+  return make<nn::TransposeOp>(value, i64s(permutation));
+}
+
+Value Node::cast(Value value, Type element) {
+  if (failed() || getElementTypeOrSelf(value.getType()) == element)
+    return value;
+  return make<nn::CastOp>(value, TypeAttr::get(element), builder.getBoolAttr(true));
+}
+
+Value Node::slice(Value value, int64_t axis, Dim start, Dim size) {
+  if (failed())
+    return {};
+  SmallVector<Dim> sizes = nn::dimsOf(value.getType());
+  SmallVector<Dim> starts(sizes.size(), dim(0));
+  SmallVector<int64_t> steps(sizes.size(), 1);
+  starts[axis] = start;
+  sizes[axis] = size;
+  return make<nn::SliceOp>(value, dimsAttr(starts), dimsAttr(sizes), i64s(steps));
+}
+
+void Node::result(size_t i, Value value) {
+  if (results.size() <= i)
+    results.resize(i + 1);
+  results[i] = value;
+}
+
+//===-- Reporting -------------------------------------------------------------------------------------------------===//
+
+void Node::unsupported(const Twine &why) {
+  if (failed())
+    return;
+  outcome = Outcome::Unsupported;
+  importer.unsupportedNodes().add(proto, location, why.str());
+}
+
+void Node::invalid(const Twine &why) {
+  if (failed())
+    return;
+  outcome = Outcome::Invalid;
+  emitError(location) << why;
+}
+
+} // namespace tenon::importer

@@ -1,0 +1,60 @@
+#include "lib/Importer/Operators.h"
+#include "lib/Importer/Importer.h"
+
+namespace tenon::importer {
+using llvm::StringRef;
+
+constexpr StringRef kMicrosoft = "com.microsoft";
+
+static std::string key(StringRef domain, StringRef name) { return (domain + ":" + name).str(); }
+
+OperatorTable::OperatorTable() {
+  registerElementwise(*this);
+  registerActivations(*this);
+  registerContractions(*this);
+  registerPooling(*this);
+  registerReductions(*this);
+  registerNormalization(*this);
+  registerAttention(*this);
+  registerRecurrent(*this);
+  registerShapes(*this);
+  registerSlicing(*this);
+  registerIndexing(*this);
+  registerResize(*this);
+  registerConstants(*this);
+  registerControlFlow(*this);
+}
+
+const OperatorTable &OperatorTable::get() {
+  static const OperatorTable table;
+  return table;
+}
+
+const Operator *OperatorTable::lookup(StringRef domain, StringRef name) const {
+  auto found = byName.find(key(domain, name));
+  return found == byName.end() ? nullptr : &operators[found->second];
+}
+
+bool OperatorTable::knowsDomain(StringRef domain) const { return domain.empty() || domain == kMicrosoft; }
+
+void OperatorTable::add(StringRef name, int since, int minInputs, int maxInputs, Handler handler, int until) {
+  byName[key("", name)] = operators.size();
+  operators.push_back({"", name, std::max(since, kOldestOpset), until, minInputs, maxInputs, handler});
+}
+
+void OperatorTable::addMicrosoft(StringRef name, int minInputs, int maxInputs, Handler handler) {
+  byName[key(kMicrosoft, name)] = operators.size();
+  operators.push_back({kMicrosoft, name, 1, 1, minInputs, maxInputs, handler});
+}
+
+} // namespace tenon::importer
+
+std::vector<tenon::ImportedOperator> tenon::importedOperators() {
+  std::vector<ImportedOperator> out;
+  for (const importer::Operator &op : importer::OperatorTable::get().all())
+    out.push_back({op.domain.str(), op.name.str(), op.since, op.until});
+  llvm::sort(out, [](const ImportedOperator &a, const ImportedOperator &b) {
+    return std::tie(a.domain, a.name) < std::tie(b.domain, b.name);
+  });
+  return out;
+}

@@ -1,0 +1,55 @@
+// The table of ONNX operators that the importer maps: name, opsets, numbers of inputs, handler.
+//
+// To add an operator: write a handler in the file of its topic and add one line to that file's register function.
+#pragma once
+#include "lib/Importer/Node.h"
+#include "llvm/ADT/StringMap.h"
+#include <limits>
+
+namespace tenon::importer {
+
+constexpr int kOldestOpset = 7, kNewestOpset = 26;
+constexpr int kAnyNumber = std::numeric_limits<int>::max();
+
+using Handler = void (*)(Node &);
+
+struct Operator {
+  llvm::StringRef domain, name;
+  int since, until;
+  int minInputs, maxInputs; // inputs below minInputs must not be empty
+  Handler handler;
+};
+
+class OperatorTable {
+public:
+  static const OperatorTable &get();
+  const Operator *lookup(llvm::StringRef domain, llvm::StringRef name) const;
+  bool knowsDomain(llvm::StringRef domain) const;
+  llvm::ArrayRef<Operator> all() const { return operators; }
+
+  void add(llvm::StringRef name, int since, int minInputs, int maxInputs, Handler handler, int until = kNewestOpset);
+  /// Microsoft's operators, which ONNX Runtime's optimizer writes into models.
+  void addMicrosoft(llvm::StringRef name, int minInputs, int maxInputs, Handler handler);
+
+private:
+  OperatorTable();
+  std::vector<Operator> operators;
+  llvm::StringMap<size_t> byName; // "domain:name"
+};
+
+void registerElementwise(OperatorTable &table);
+void registerActivations(OperatorTable &table);
+void registerContractions(OperatorTable &table);
+void registerPooling(OperatorTable &table);
+void registerReductions(OperatorTable &table);
+void registerNormalization(OperatorTable &table);
+void registerAttention(OperatorTable &table);
+void registerRecurrent(OperatorTable &table);
+void registerShapes(OperatorTable &table);
+void registerSlicing(OperatorTable &table);
+void registerIndexing(OperatorTable &table);
+void registerResize(OperatorTable &table);
+void registerConstants(OperatorTable &table);
+void registerControlFlow(OperatorTable &table);
+
+} // namespace tenon::importer

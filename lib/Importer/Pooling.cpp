@@ -1,0 +1,63 @@
+// Pooling windows, and pooling over whole images.
+#include "lib/Importer/Operators.h"
+#include "lib/Importer/Window.h"
+
+namespace tenon::importer {
+using namespace mlir;
+
+/// What never wins a maximum.
+static Value lowest(Node &node) {
+  Type element = node.element(0);
+  if (isa<FloatType>(element))
+    return node.scalar(-std::numeric_limits<double>::infinity(), element);
+  return node.scalar(element.isUnsignedInteger() ? 0 : -std::ldexp(1.0, int(element.getIntOrFloatBitWidth()) - 1), element);
+}
+
+template <nn::PoolKind kind> static void pool(Node &node) {
+  if (node.rank(0) < 3)
+    return node.invalid("the input has rank " + Twine(node.rank(0)) + "; at least 3 was expected");
+  if (node.rank(0) > 5)
+    return node.unsupported(Twine(node.rank(0) - 2) + " spatial axes; 1 to 3 are supported");
+  std::optional<SmallVector<int64_t>> size = node.integers("kernel_shape");
+  if (!size || size->size() != size_t(node.rank(0) - 2))
+    return node.invalid("kernel_shape must have one entry for each spatial axis");
+  std::optional<Window> window = readWindow(node, *size);
+  if (!window)
+    return;
+  bool ceil = node.integer("ceil_mode", 0) != 0, includePad = node.integer("count_include_pad", 0) != 0;
+  Value input = applyAutoPad(node, *window, [&] { return kind == nn::PoolKind::Max ? lowest(node) : Value(); });
+  if (kind == nn::PoolKind::Average && input != node.in(0) && !includePad)
+    return node.unsupported("auto_pad with a free size and without count_include_pad");
+  // auto_pad settles the number of results; rounding up would add a window.
+  bool autoPadded = node.text("auto_pad", "NOTSET").starts_with("SAME");
+  node.result(node.make<nn::PoolOp>(input, nn::PoolKindAttr::get(node.context, kind), node.i64s(window->size), node.i64s(window->strides),
+                                    node.i64s(window->pads), node.i64s(window->dilations), node.unit(ceil && !autoPadded), node.unit(includePad),
+                                    node.i64(node.integer("p", 2)), nn::LayoutAttr::get(node.context, nn::Layout::ChannelsFirst)));
+}
+
+static void reduceSpatial(Node &node, nn::ReduceKind kind) {
+  if (node.rank(0) < 3)
+    return node.invalid("the input has rank " + Twine(node.rank(0)) + "; at least 3 was expected");
+  SmallVector<int64_t> axes = llvm::to_vector(llvm::seq<int64_t>(2, node.rank(0)));
+  node.result(node.make<nn::ReduceOp>(node.in(0), nn::ReduceKindAttr::get(node.context, kind), node.i64s(axes), node.unit(true)));
+}
+
+template <nn::ReduceKind kind> static void globalPool(Node &node) { reduceSpatial(node, kind); }
+
+static void globalLpPool(Node &node) {
+  int64_t p = node.integer("p", 2);
+  if (p != 1 && p != 2)
+    return node.unsupported("p = " + Twine(p) + "; 1 and 2 are supported");
+  reduceSpatial(node, p == 1 ? nn::ReduceKind::L1 : nn::ReduceKind::L2);
+}
+
+void registerPooling(OperatorTable &table) {
+  table.add("MaxPool", 1, 1, 1, pool<nn::PoolKind::Max>);
+  table.add("AveragePool", 7, 1, 1, pool<nn::PoolKind::Average>);
+  table.add("LpPool", 2, 1, 1, pool<nn::PoolKind::Lp>);
+  table.add("GlobalAveragePool", 1, 1, 1, globalPool<nn::ReduceKind::Mean>);
+  table.add("GlobalMaxPool", 1, 1, 1, globalPool<nn::ReduceKind::Max>);
+  table.add("GlobalLpPool", 2, 1, 1, globalLpPool);
+}
+
+} // namespace tenon::importer

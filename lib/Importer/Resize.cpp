@@ -1,0 +1,209 @@
+// Interpolation.
+#include "lib/Importer/Operators.h"
+
+namespace tenon::importer {
+using namespace mlir;
+using nn::Dim;
+
+namespace {
+/// The result's sizes, and for each axis the factor that coordinates use; 0 where it is the quotient of the sizes.
+struct Target {
+  SmallVector<Dim> sizes;
+  SmallVector<double> scales;
+};
+} // namespace
+
+/// floor(size * scale); a free size needs a scale that is a fraction of small integers.
+static std::optional<Dim> scaledSize(Node &node, Dim size, double scale) {
+  if (!(scale > 0) || !(scale < INT32_MAX)) {
+    node.invalid("a scale is " + Twine(std::to_string(scale)));
+    return std::nullopt;
+  }
+  if (std::optional<int64_t> known = size.asConstant()) {
+    float product = float(*known) * float(scale); // in the precision of the scales, as ONNX Runtime has it
+    if (product < float(INT32_MAX))
+      return node.dim(int64_t(std::floor(product)));
+    node.invalid("the result's size overflows");
+    return std::nullopt;
+  }
+  constexpr int kLargestDivisor = 64;
+  for (int divisor = 1; divisor <= kLargestDivisor; ++divisor) {
+    double dividend = scale * divisor;
+    if (std::abs(dividend - std::round(dividend)) < 1e-6 * divisor)
+      return (size * int64_t(std::round(dividend))).floorDiv(divisor);
+  }
+  node.unsupported("the free size " + size.str() + " scaled by " + Twine(std::to_string(scale)));
+  return std::nullopt;
+}
+
+static std::optional<Target> byScales(Node &node, ArrayRef<double> scales, ArrayRef<int64_t> axes) {
+  Target target{node.dims(0), SmallVector<double>(node.rank(0), 1.0)};
+  if (scales.size() != axes.size()) {
+    node.invalid("there are " + Twine(scales.size()) + " scales for " + Twine(axes.size()) + " axes");
+    return std::nullopt;
+  }
+  for (auto [axis, scale] : llvm::zip_equal(axes, scales)) {
+    std::optional<Dim> size = scaledSize(node, target.sizes[axis], scale);
+    if (!size)
+      return std::nullopt;
+    target.sizes[axis] = *size;
+    target.scales[axis] = scale;
+  }
+  return target;
+}
+
+/// One scale for all axes, the smallest or the largest that the wanted sizes ask for.
+static bool keepAspectRatio(Node &node, Target &target, ArrayRef<Dim> sizes, ArrayRef<int64_t> axes, bool notLarger) {
+  SmallVector<Dim> input = node.dims(0);
+  std::optional<double> scale;
+  for (auto [axis, size] : llvm::zip_equal(axes, sizes)) {
+    if (!size.isConstant() || !input[axis].isConstant() || input[axis].isConstant(0)) {
+      node.unsupported("keep_aspect_ratio_policy with free sizes");
+      return false;
+    }
+    double own = double(*size.asConstant()) / double(*input[axis].asConstant());
+    scale = !scale ? own : notLarger ? std::min(*scale, own) : std::max(*scale, own);
+  }
+  for (int64_t axis : axes) {
+    target.sizes[axis] = node.dim(int64_t(std::floor(*scale * double(*input[axis].asConstant()) + 0.5)));
+    target.scales[axis] = *scale;
+  }
+  return true;
+}
+
+static std::optional<Target> bySizes(Node &node, ArrayRef<Dim> sizes, ArrayRef<int64_t> axes) {
+  Target target{node.dims(0), SmallVector<double>(node.rank(0), 1.0)};
+  if (sizes.size() != axes.size()) {
+    node.invalid("there are " + Twine(sizes.size()) + " sizes for " + Twine(axes.size()) + " axes");
+    return std::nullopt;
+  }
+  StringRef policy = node.text("keep_aspect_ratio_policy", "stretch");
+  if (policy != "stretch") {
+    bool good = keepAspectRatio(node, target, sizes, axes, policy == "not_larger");
+    return good ? std::optional(target) : std::nullopt;
+  }
+  for (auto [axis, size] : llvm::zip_equal(axes, sizes)) {
+    if (size.isConstant() && *size.asConstant() < 0) {
+      node.invalid("a size is " + size.str());
+      return std::nullopt;
+    }
+    target.scales[axis] = size == target.sizes[axis] ? 1.0 : 0.0;
+    target.sizes[axis] = size;
+  }
+  return target;
+}
+
+template <typename Kind, size_t n>
+static Kind named(Node &node, StringRef attribute, StringRef otherwise, const std::pair<StringRef, Kind> (&kinds)[n]) {
+  StringRef text = node.text(attribute, otherwise);
+  for (const auto &[name, kind] : kinds)
+    if (name == text)
+      return kind;
+  node.unsupported(attribute + " '" + text + "'");
+  return kinds[0].second;
+}
+
+static nn::ResizeModeAttr modeOf(Node &node) {
+  static const std::pair<StringRef, nn::ResizeMode> kinds[] = {{"nearest", nn::ResizeMode::Nearest},
+                                                               {"linear", nn::ResizeMode::Linear},
+                                                               {"bilinear", nn::ResizeMode::Linear},
+                                                               {"cubic", nn::ResizeMode::Cubic}};
+  return nn::ResizeModeAttr::get(node.context, named(node, "mode", "nearest", kinds));
+}
+
+static nn::CoordinateMode coordinatesOf(Node &node) {
+  static const std::pair<StringRef, nn::CoordinateMode> kinds[] = {
+      {"half_pixel", nn::CoordinateMode::HalfPixel},
+      {"half_pixel_symmetric", nn::CoordinateMode::HalfPixelSymmetric},
+      {"pytorch_half_pixel", nn::CoordinateMode::PytorchHalfPixel},
+      {"align_corners", nn::CoordinateMode::AlignCorners},
+      {"asymmetric", nn::CoordinateMode::Asymmetric},
+      {"tf_half_pixel_for_nn", nn::CoordinateMode::TfHalfPixelForNN},
+      {"tf_crop_and_resize", nn::CoordinateMode::TfCropAndResize}};
+  // Opset 10 has no such attribute: it is asymmetric.
+  return named(node, "coordinate_transformation_mode", node.opset < 11 ? "asymmetric" : "half_pixel", kinds);
+}
+
+static nn::NearestModeAttr nearestOf(Node &node) {
+  static const std::pair<StringRef, nn::NearestMode> kinds[] = {{"round_prefer_floor", nn::NearestMode::RoundPreferFloor},
+                                                                {"round_prefer_ceil", nn::NearestMode::RoundPreferCeil},
+                                                                {"floor", nn::NearestMode::Floor},
+                                                                {"ceil", nn::NearestMode::Ceil}};
+  StringRef otherwise = node.opset < 11 ? "floor" : "round_prefer_floor";
+  return nn::NearestModeAttr::get(node.context, named(node, "nearest_mode", otherwise, kinds));
+}
+
+/// Start and end of every axis, as fractions; axes that are not listed are whole.
+static DenseF64ArrayAttr roiOf(Node &node, ArrayRef<int64_t> axes) {
+  std::optional<SmallVector<double>> given = node.knownReals(1);
+  if (!given)
+    return {};
+  if (given->size() != 2 * axes.size()) {
+    node.invalid("roi must have two entries for each axis");
+    return {};
+  }
+  size_t rank = node.rank(0);
+  SmallVector<double> roi(2 * rank, 0.0);
+  std::fill(roi.begin() + rank, roi.end(), 1.0);
+  for (auto [i, axis] : llvm::enumerate(axes)) {
+    roi[axis] = (*given)[i];
+    roi[rank + axis] = (*given)[axes.size() + i];
+  }
+  return node.f64s(roi);
+}
+
+static void build(Node &node, const Target &target, DenseF64ArrayAttr roi) {
+  nn::ResizeModeAttr mode = modeOf(node);
+  auto coordinates = nn::CoordinateModeAttr::get(node.context, coordinatesOf(node));
+  bool outside = node.integer("exclude_outside", 0) != 0, antialias = node.integer("antialias", 0) != 0;
+  node.result(node.make<nn::ResizeOp>(node.in(0), node.dimsAttr(target.sizes), node.f64s(target.scales), mode, coordinates, nearestOf(node),
+                                      node.f64(node.real("cubic_coeff_a", -0.75)), node.unit(outside), node.unit(antialias),
+                                      node.f64(node.real("extrapolation_value", 0.0)), roi,
+                                      nn::LayoutAttr::get(node.context, nn::Layout::ChannelsFirst)));
+}
+
+/// An input that is there and not empty: exporters write an empty tensor for "not given".
+static bool isGiven(Node &node, size_t i) { return node.in(i) && !nn::numElements(node.in(i).getType()).isConstant(0); }
+
+static void resize(Node &node) {
+  bool old = node.opset < 11;
+  size_t scalesAt = old ? 1 : 2;
+  SmallVector<int64_t> axes = llvm::to_vector(llvm::seq<int64_t>(0, node.rank(0)));
+  if (std::optional<SmallVector<int64_t>> listed = node.integers("axes"))
+    axes = node.axesOf(*listed, node.rank(0));
+  if (node.failed())
+    return;
+  std::optional<Target> target;
+  if (!old && isGiven(node, 3)) {
+    if (std::optional<SmallVector<Dim>> sizes = node.knownDims(3))
+      target = bySizes(node, *sizes, axes);
+  } else if (isGiven(node, scalesAt)) {
+    if (std::optional<SmallVector<double>> scales = node.knownReals(scalesAt))
+      target = byScales(node, *scales, axes);
+  } else {
+    node.invalid("neither scales nor sizes are given");
+  }
+  if (!target)
+    return;
+  bool crops = coordinatesOf(node) == nn::CoordinateMode::TfCropAndResize;
+  build(node, *target, crops ? roiOf(node, axes) : DenseF64ArrayAttr());
+}
+
+/// Upsample is the Resize of opset 10 under another name.
+static void upsample(Node &node) {
+  std::optional<SmallVector<double>> scales = node.opset < 9 ? node.reals("scales") : node.knownReals(1);
+  if (node.failed())
+    return;
+  if (!scales)
+    return node.invalid("scales are missing");
+  SmallVector<int64_t> axes = llvm::to_vector(llvm::seq<int64_t>(0, node.rank(0)));
+  if (std::optional<Target> target = byScales(node, *scales, axes))
+    build(node, *target, {});
+}
+
+void registerResize(OperatorTable &table) {
+  table.add("Resize", 10, 1, 4, resize);
+  table.add("Upsample", 7, 1, 2, upsample, 9);
+}
+
+} // namespace tenon::importer

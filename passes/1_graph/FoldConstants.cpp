@@ -1,0 +1,201 @@
+#include "passes/1_graph/FoldConstants.h"
+#include "passes/1_graph/Match.h"
+#include "passes/1_graph/Passes.h"
+#include "mlir/Dialect/Func/IR/FuncOps.h"
+#include "mlir/IR/BuiltinDialect.h"
+#include "mlir/IR/DialectResourceBlobManager.h"
+#include "mlir/IR/IRMapping.h"
+#include <cstring>
+
+using namespace mlir;
+
+namespace tenon::graph {
+#define GEN_PASS_DEF_FOLDCONSTANTS
+#include "passes/1_graph/Passes.h.inc"
+namespace {
+
+/// Results up to this many bytes become `dense`, larger ones blobs.
+constexpr int64_t kDenseBytes = 1024;
+/// A result that is larger than this and than 4 times its operands is cheaper to compute at run time than to store.
+constexpr int64_t kLargeBytes = 1 << 20;
+constexpr int64_t kGrowth = 4;
+
+/// Bytes of a static tensor as blobs store it (booleans one byte each); none where that is not known.
+std::optional<int64_t> bytesOf(Type type) {
+  auto tensor = dyn_cast<RankedTensorType>(type);
+  if (!tensor || !tensor.hasStaticShape() || !tensor.getElementType().isIntOrFloat())
+    return std::nullopt;
+  return tensor.getNumElements() * llvm::divideCeil(tensor.getElementTypeBitWidth(), 8);
+}
+
+bool dependsOnSymbols(Operation *op) {
+  return llvm::any_of(op->getAttrs(), [](NamedAttribute attr) {
+    auto dims = dyn_cast<nn::DimsAttr>(attr.getValue());
+    return dims && llvm::any_of(dims.dims(), [](nn::Dim d) { return !d.isConstant(); });
+  });
+}
+
+/// A constant reshaped is the same blob under another type: no evaluation, no copy.
+bool shareReshapedBlob(nn::ReshapeOp op) {
+  auto constant = op.getInput().getDefiningOp<nn::ConstantOp>();
+  auto type = cast<RankedTensorType>(op.getType());
+  if (!constant || !type.hasStaticShape())
+    return false;
+  Attribute value;
+  if (auto blob = dyn_cast<DenseResourceElementsAttr>(constant.getValue()))
+    value = DenseResourceElementsAttr::get(type, blob.getRawHandle());
+  else if (auto dense = dyn_cast<DenseElementsAttr>(constant.getValue()))
+    value = dense.reshape(type);
+  else
+    return false;
+  OpBuilder builder(op);
+  op.replaceAllUsesWith(nn::ConstantOp::create(builder, constant.getLoc(), value, type).getResult());
+  op.erase();
+  return true;
+}
+
+ElementsAttr toAttribute(AsmResourceBlob blob, RankedTensorType type, unsigned index) {
+  ArrayRef<char> data = blob.getData();
+  if (*bytesOf(type) > kDenseBytes) {
+    auto &manager = DenseResourceElementsHandle::getManagerInterface(type.getContext());
+    return DenseResourceElementsAttr::get(type, manager.insert("folded_" + std::to_string(index), std::move(blob)));
+  }
+  if (type.getElementType().isInteger(1)) {
+    auto flags = llvm::map_to_vector(data, [](char c) { return c != 0; });
+    return DenseElementsAttr::get(type, ArrayRef<bool>(flags));
+  }
+  return DenseElementsAttr::getFromRawBuffer(type, data);
+}
+
+/// The part of one function that constants alone determine.
+class ConstantPart {
+public:
+  explicit ConstantPart(func::FuncOp func) {
+    for (Operation &op : func.getBody().front())
+      if (canFold(&op))
+        known.insert(&op);
+    for (Operation *op : known)
+      for (Value result : op->getResults())
+        if (llvm::any_of(result.getUsers(), [&](Operation *user) { return !known.contains(user); }))
+          roots.push_back(result);
+    keepNeeded();
+  }
+
+  llvm::SetVector<Operation *> known; // in the order of the function
+  SmallVector<Value> roots;           // values that the rest of the function reads
+
+  /// The part as a function of its own. Blobs become arguments, small constants stay inside.
+  OwningOpRef<ModuleOp> outline(Location loc, SmallVectorImpl<ArrayRef<char>> &inputs) const {
+    OwningOpRef<ModuleOp> module = ModuleOp::create(loc);
+    OpBuilder builder = OpBuilder::atBlockEnd(module->getBody());
+    auto type = builder.getFunctionType({}, llvm::map_to_vector(roots, [](Value v) { return v.getType(); }));
+    auto main = func::FuncOp::create(builder, loc, "main", type);
+    Block *body = main.addEntryBlock();
+    builder.setInsertionPointToEnd(body);
+    IRMapping mapping;
+    for (Operation *op : known) {
+      for (Value operand : op->getOperands())
+        if (!mapping.contains(operand))
+          mapping.map(operand, import(operand, body, builder, inputs));
+      builder.clone(*op, mapping);
+    }
+    func::ReturnOp::create(builder, loc, llvm::map_to_vector(roots, [&](Value v) { return mapping.lookup(v); }));
+    main.setFunctionType(builder.getFunctionType(body->getArgumentTypes(), type.getResults()));
+    return module;
+  }
+
+private:
+  bool isKnown(Value value) const { return isConstant(value) || known.contains(value.getDefiningOp()); }
+
+  bool canFold(Operation *op) const {
+    if (!isa_and_nonnull<nn::NNDialect>(op->getDialect()) || isa<nn::ConstantOp>(op) || op->getNumOperands() == 0 ||
+        op->getNumRegions() != 0 || !llvm::all_of(op->getOperands(), [&](Value v) { return isKnown(v); }) || dependsOnSymbols(op))
+      return false;
+    int64_t read = 0, written = 0;
+    for (Type type : op->getOperandTypes())
+      read += bytesOf(type).value_or(0);
+    for (Type type : op->getResultTypes()) {
+      auto bytes = bytesOf(type);
+      if (!bytes)
+        return false;
+      written += *bytes;
+    }
+    return written <= kLargeBytes || written <= kGrowth * read;
+  }
+
+  /// Drops known ops that no root needs: dead code is not worth compiling.
+  void keepNeeded() {
+    llvm::SetVector<Operation *> needed;
+    SmallVector<Operation *> work;
+    for (Value root : roots)
+      work.push_back(root.getDefiningOp());
+    while (!work.empty()) {
+      Operation *op = work.pop_back_val();
+      if (op && known.contains(op) && needed.insert(op))
+        for (Value operand : op->getOperands())
+          work.push_back(operand.getDefiningOp());
+    }
+    known.remove_if([&](Operation *op) { return !needed.contains(op); });
+  }
+
+  static Value import(Value value, Block *body, OpBuilder &builder, SmallVectorImpl<ArrayRef<char>> &inputs) {
+    auto constant = value.getDefiningOp<nn::ConstantOp>();
+    if (auto resource = dyn_cast<DenseResourceElementsAttr>(constant.getValue()))
+      if (AsmResourceBlob *blob = resource.getRawHandle().getBlob()) {
+        inputs.push_back(blob->getData());
+        return body->addArgument(value.getType(), value.getLoc());
+      }
+    return builder.clone(*constant)->getResult(0);
+  }
+};
+
+struct FoldConstants : impl::FoldConstantsBase<FoldConstants> {
+  ConstantEvaluator *evaluator = nullptr;
+
+  void runOnOperation() override {
+    func::FuncOp func = getOperation();
+    if (func.isExternal())
+      return;
+    func.walk([&](nn::ReshapeOp op) { shared += shareReshapedBlob(op); });
+    ConstantPart part(func);
+    foldable += part.known.size();
+    if (part.roots.empty() || !evaluator)
+      return;
+    SmallVector<ArrayRef<char>> inputs;
+    OwningOpRef<ModuleOp> module = part.outline(func.getLoc(), inputs);
+    auto blobs = evaluator->evaluate(*module, inputs);
+    if (failed(blobs) || blobs->size() != part.roots.size()) {
+      func.emitError("the constant part of the model could not be evaluated (") << part.known.size() << " operations)";
+      return signalPassFailure();
+    }
+    replace(part, *blobs);
+  }
+
+  void replace(ConstantPart &part, MutableArrayRef<AsmResourceBlob> blobs) {
+    for (auto [index, root] : llvm::enumerate(part.roots)) {
+      auto type = cast<RankedTensorType>(root.getType());
+      if (int64_t(blobs[index].getData().size()) != *bytesOf(type)) {
+        emitError(root.getLoc(), "constant folding gave ") << blobs[index].getData().size() << " bytes for " << type;
+        return signalPassFailure();
+      }
+      OpBuilder builder(root.getDefiningOp());
+      auto value = toAttribute(std::move(blobs[index]), type, index);
+      auto constant = nn::ConstantOp::create(builder, root.getLoc(), Attribute(value), type);
+      root.replaceUsesWithIf(constant, [&](OpOperand &use) { return !part.known.contains(use.getOwner()); });
+    }
+    for (Operation *op : llvm::reverse(part.known.getArrayRef()))
+      if (op->use_empty())
+        op->erase();
+    folded += part.known.size();
+  }
+};
+
+} // namespace
+
+std::unique_ptr<Pass> createFoldConstantsPass(ConstantEvaluator *evaluator) {
+  auto pass = std::make_unique<FoldConstants>();
+  pass->evaluator = evaluator;
+  return pass;
+}
+
+} // namespace tenon::graph

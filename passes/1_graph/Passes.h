@@ -1,0 +1,30 @@
+// Phase graph: nn to nn. What the model computes, in fewer and larger ops, weights prepared, activations channels-last.
+#pragma once
+#include "passes/1_graph/FoldConstants.h"
+#include "dialects/nn/NN.h"
+#include "mlir/Dialect/Func/IR/FuncOps.h"
+#include "mlir/Pass/Pass.h"
+#include "mlir/Pass/PassManager.h"
+#include "mlir/Pass/PassOptions.h"
+#include "mlir/Pass/PassRegistry.h"
+
+namespace tenon::graph {
+
+#define GEN_PASS_DECL
+#include "passes/1_graph/Passes.h.inc"
+#define GEN_PASS_REGISTRATION
+#include "passes/1_graph/Passes.h.inc"
+
+struct GraphOptions {
+  bool channelsLast = true;  // lay activations out with channels innermost
+  bool promoteHalf = true;   // compute fp16 and bf16 tensors in f32: targets without half-precision arithmetic
+  bool mergeMatMuls = true;  // products that share their input become one
+  ConstantEvaluator *evaluator = nullptr; // null: constant subgraphs stay as they are
+};
+
+/// Adds the phase to a module's pass manager.
+void buildGraphPipeline(mlir::OpPassManager &manager, const GraphOptions &options);
+/// `--graph{channels-last=… promote-half=… merge-matmuls=…}`.
+void registerGraphPipeline();
+
+} // namespace tenon::graph

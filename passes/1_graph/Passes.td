@@ -1,0 +1,136 @@
+// Passes of phase graph, in the order of their first use.
+#ifndef TENON_GRAPH_PASSES
+#define TENON_GRAPH_PASSES
+include "mlir/Pass/PassBase.td"
+
+class GraphPass<string argument> : Pass<argument, "::mlir::func::FuncOp"> {
+  let dependentDialects = ["::tenon::nn::NNDialect"];
+}
+
+def PromoteHalf : GraphPass<"nn-promote-half"> {
+  let summary = "Compute fp16 and bf16 tensors in f32";
+  let description = [{
+    For targets whose arithmetic is f32. Inputs and outputs keep their type; weights are cast by constant folding.
+    Intermediate rounding and overflow to infinity of the half type are not reproduced.
+    Before:  %y = nn.relu %x : tensor<4xf16> -> tensor<4xf16>
+    After:   %0 = nn.cast %x {to = f32} …   %1 = nn.relu %0 : tensor<4xf32> …   %y = nn.cast %1 {to = f16} …
+  }];
+  let statistics = [Statistic<"promoted", "promoted", "tensors computed in f32 instead of a half type">];
+}
+
+def FoldConstants : GraphPass<"nn-fold-constants"> {
+  let summary = "Evaluate what constants alone determine, with Tenon's own compiled code";
+  let description = [{
+    All ops whose operands are constants (contents known at compile time, not expressions of the input shapes) become one
+    function, which the compiler's evaluator compiles and runs; its results replace them, as `dense` up to 1 KB and as
+    blobs above. Weights are passed by reference. A result that is larger than 1 MB and than 4 times its operands (expand,
+    tile) is left to run time. Without an evaluator (tenon-opt) the pass only counts and shares reshaped blobs.
+    Before:  %w = nn.constant dense_resource<w> …   %0 = nn.mul %w, %s …   %y = nn.conv %x, %0 …
+    After:   %0 = nn.constant dense_resource<folded_0> …   %y = nn.conv %x, %0 …
+  }];
+  let constructor = "::tenon::graph::createFoldConstantsPass(nullptr)";
+  let statistics = [Statistic<"foldable", "foldable", "ops that constants determine">,
+                    Statistic<"folded", "folded", "ops evaluated">,
+                    Statistic<"shared", "shared", "reshapes of constants that share their elements">];
+}
+
+def SimplifyViews : GraphPass<"nn-simplify-views"> {
+  let summary = "Move slices to their source and reshapes after computations; merge concats and slices";
+  let description = [{
+    Slices move before reshapes and transposes, gathers at constant positions become slices, concats of adjacent slices and
+    slices of concats vanish, reshapes move behind matmul and elementwise ops, expands that broadcasting implies go, and
+    transposes of axes of size 1 become reshapes. Nothing is computed differently.
+    Before:  %0 = nn.reshape %x : tensor<1x4x6xf32> -> tensor<4x2x3xf32>   %1 = nn.slice %0 [0, 1, 0] [4, 1, 3] …
+    After:   %0 = nn.slice %x [0, 0, 3] [1, 4, 3] …   %1 = nn.reshape %0 …
+  }];
+}
+
+def Recompose : GraphPass<"nn-recompose"> {
+  let summary = "Find layers in the small ops that exporters make of them";
+  let description = [{
+    SiLU, hard-swish, mish, GELU (erf and tanh), ReLU and clip from max and min, means, global pooling, softmax, layer
+    norm, RMS norm, attention (scale before or after the product, added or boolean masks, the form that is safe for rows
+    without keys), pixel shuffle. One file an idea under recompose/; each says where it is not exact.
+    Before:  %0 = nn.sigmoid %x …   %y = nn.mul %x, %0 …
+    After:   %y = nn.silu %x …
+  }];
+  let statistics = [Statistic<"attentions", "attentions", "attention layers found">,
+                    Statistic<"norms", "norms", "layer and RMS norms found">,
+                    Statistic<"activations", "activations", "activations found">];
+}
+
+def FoldPads : GraphPass<"nn-fold-pads"> {
+  let summary = "Fold constant padding into the convolution or pool that reads it";
+  let description = [{
+    Zeros into convolutions and into means (which then count them), values below every element into maxima.
+    Before:  %0 = nn.pad %x {low = [0, 0, 1, 1], high = [0, 0, 1, 1]} …   %y = nn.conv %0, %w {pads = [0, 0, 0, 0]} …
+    After:   %y = nn.conv %x, %w {pads = [1, 1, 1, 1]} …
+  }];
+  let statistics = [Statistic<"folded", "folded", "pads folded">];
+}
+
+def FoldBatchNorm : GraphPass<"nn-fold-batch-norm"> {
+  let summary = "Fold batch normalization, scales and shifts into the weights around them";
+  let description = [{
+    y = gamma * (conv(x) - mean) / sqrt(var + epsilon) + beta is a convolution with scaled weights and another bias; so is
+    any product or sum with a scalar or a constant per channel, after a convolution, transposed convolution or matmul, and
+    before a convolution or matmul (sums only without padding). Only where the op has no other use: otherwise its work would
+    be doubled. A batch norm without such a neighbour becomes mul and add. Weights arithmetic is spelt as nn ops on
+    constants, which nn-fold-constants evaluates.
+    Before:  %c = nn.conv %x, %w …    %y = nn.batch_norm %c, %gamma, %beta, %mean, %var …
+    After:   %a = … gamma / sqrt(var + epsilon)   %y = nn.conv %x, (%w * %a) bias (%beta - %mean * %a) …
+  }];
+  let statistics = [Statistic<"folded", "folded", "batch norms, scales and shifts folded">];
+}
+
+def ConvTransposeToConv : GraphPass<"nn-conv-transpose-to-conv"> {
+  let summary = "Make transposed convolutions with disjoint blocks a 1x1 convolution and depth_to_space";
+  let description = [{
+    Where the stride is the kernel size and nothing is padded, every input pixel writes its own block.
+    Before:  %y = nn.conv_transpose %x, %w {strides = [2, 2]} : tensor<1x8x4x4xf32>, tensor<8x3x2x2xf32> …
+    After:   %0 = nn.conv %x, %w' : tensor<1x8x4x4xf32>, tensor<12x8x1x1xf32> …   %y = nn.depth_to_space %0 {block = 2} …
+  }];
+}
+
+def ChannelsLast : GraphPass<"nn-channels-last"> {
+  let summary = "Give convolutions, pools, resizes and pixel shuffles channels-last activations";
+  let description = [{
+    Every such layer gets a transpose before and after it; nn-sink-transposes makes them meet.
+    Before:  %y = nn.conv %x, %w : tensor<1x8x4x4xf32> …
+    After:   %0 = nn.transpose %x {perm = [0, 2, 3, 1]}   %1 = nn.conv %0, %w {layout = channels_last} : tensor<1x4x4x8xf32> …
+             %y = nn.transpose %1 {perm = [0, 3, 1, 2]}
+  }];
+  let statistics = [Statistic<"assigned", "assigned", "layers laid out channels-last">];
+}
+
+def SinkTransposes : GraphPass<"nn-sink-transposes"> {
+  let summary = "Move transposes towards the results until they cancel";
+  let description = [{
+    Through elementwise ops (constants are transposed at compile time), concat, slice, pad, reduce, softmax, norms and those
+    reshapes that keep groups of axes together; into the flags of matmul. Includes nn-simplify-views.
+    Before:  %0 = nn.transpose %x {perm = [0, 3, 1, 2]}   %1 = nn.relu %0   %2 = nn.transpose %1 {perm = [0, 2, 3, 1]}
+    After:   %2 = nn.relu %x
+  }];
+  let statistics = [Statistic<"removed", "removed", "transposes that went">];
+}
+
+def MergeMatMuls : GraphPass<"nn-merge-matmuls"> {
+  let summary = "Make matrix products that share their input one";
+  let description = [{
+    Query, key and value projections: one product with concatenated weights, whose parts are read as slices in place. Only
+    where every reader can do that.
+    Before:  %q = nn.matmul %x, %wq   %k = nn.matmul %x, %wk   %v = nn.matmul %x, %wv
+    After:   %0 = nn.matmul %x, (nn.concat %wq, %wk, %wv)   %q = nn.slice %0 …   %k = nn.slice %0 …   %v = nn.slice %0 …
+  }];
+  let statistics = [Statistic<"merged", "merged", "products merged into another">];
+}
+
+def HoistTransposes : GraphPass<"nn-hoist-transposes"> {
+  let summary = "Move transposes that are left before the concat or pad they follow";
+  let description = [{
+    Both copy anyway: they read their operands through the transpose.
+    Before:  %0 = nn.concat %a, %b {axis = 1}   %1 = nn.transpose %0 {perm = [0, 2, 3, 1]}
+    After:   %0 = nn.transpose %a …   %1 = nn.transpose %b …   %2 = nn.concat %0, %1 {axis = 3}
+  }];
+}
+#endif

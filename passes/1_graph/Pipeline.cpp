@@ -1,0 +1,67 @@
+#include "passes/1_graph/Passes.h"
+#include "mlir/Transforms/Passes.h"
+
+using namespace mlir;
+
+namespace tenon::graph {
+
+void buildGraphPipeline(OpPassManager &manager, const GraphOptions &options) {
+  OpPassManager &pm = manager.nest<func::FuncOp>();
+  auto cleanUp = [&] {
+    pm.addPass(createCanonicalizerPass());
+    pm.addPass(createCSEPass());
+  };
+
+  // 1. One element type to match on, shape arithmetic folded, equal ops one: patterns compare values by identity.
+  if (options.promoteHalf)
+    pm.addPass(createPromoteHalf());
+  cleanUp();
+  // 2. What a model's constants determine is constant before anything is matched: masks, position embeddings.
+  pm.addPass(createFoldConstantsPass(options.evaluator));
+  // 3. Views and reshapes out of the way of patterns, then layers from their parts. Twice: a norm or an activation
+  //    found once lets reshapes pass that hid another layer.
+  for (int round = 0; round < 2; ++round) {
+    pm.addPass(createSimplifyViews());
+    pm.addPass(createRecompose());
+    cleanUp();
+  }
+  // 4. Arithmetic into weights: after recomposition, which reads scales and shifts as parts of layers.
+  pm.addPass(createFoldPads());
+  pm.addPass(createFoldBatchNorm());
+  pm.addPass(createConvTransposeToConv());
+  cleanUp();
+  // 5. Layout: every convolution asks for channels last, then transposes meet and cancel.
+  if (options.channelsLast)
+    pm.addPass(createChannelsLast());
+  pm.addPass(createSinkTransposes());
+  cleanUp();
+  // 6. Again: attention whose operands transposes hid, pads that a transpose kept from their convolution.
+  pm.addPass(createRecompose());
+  pm.addPass(createFoldPads());
+  pm.addPass(createFoldBatchNorm());
+  if (options.mergeMatMuls)
+    pm.addPass(createMergeMatMuls());
+  pm.addPass(createSinkTransposes());
+  pm.addPass(createHoistTransposes());
+  cleanUp();
+  // 7. Weights as they will be used.
+  pm.addPass(createFoldConstantsPass(options.evaluator));
+  cleanUp();
+}
+
+namespace {
+struct GraphPipelineOptions : PassPipelineOptions<GraphPipelineOptions> {
+  Option<bool> channelsLast{*this, "channels-last", llvm::cl::desc("Lay activations out with channels innermost"), llvm::cl::init(true)};
+  Option<bool> promoteHalf{*this, "promote-half", llvm::cl::desc("Compute fp16 and bf16 tensors in f32"), llvm::cl::init(true)};
+  Option<bool> mergeMatMuls{*this, "merge-matmuls", llvm::cl::desc("Make products that share their input one"), llvm::cl::init(true)};
+};
+} // namespace
+
+void registerGraphPipeline() {
+  PassPipelineRegistration<GraphPipelineOptions>(
+      "graph", "Phase graph: nn to nn", [](OpPassManager &manager, const GraphPipelineOptions &o) {
+        buildGraphPipeline(manager, {o.channelsLast, o.promoteHalf, o.mergeMatMuls, nullptr});
+      });
+}
+
+} // namespace tenon::graph

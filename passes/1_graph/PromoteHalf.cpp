@@ -1,0 +1,70 @@
+#include "passes/1_graph/Match.h"
+#include "passes/1_graph/Passes.h"
+#include "mlir/Dialect/Func/IR/FuncOps.h"
+
+using namespace mlir;
+
+namespace tenon::graph {
+#define GEN_PASS_DEF_PROMOTEHALF
+#include "passes/1_graph/Passes.h.inc"
+namespace {
+
+bool isHalf(Type type) {
+  auto tensor = dyn_cast<RankedTensorType>(type);
+  return tensor && (tensor.getElementType().isF16() || tensor.getElementType().isBF16());
+}
+
+struct PromoteHalf : impl::PromoteHalfBase<PromoteHalf> {
+  void runOnOperation() override {
+    func::FuncOp func = getOperation();
+    if (func.isExternal())
+      return;
+    Block &body = func.getBody().front();
+    SmallVector<Value> sources(body.getArguments());
+    func.walk([&](nn::ConstantOp constant) { sources.push_back(constant.getResult()); });
+    for (Operation &op : llvm::make_early_inc_range(body))
+      promoteResults(&op);
+    for (Value source : sources)
+      widen(source);
+    narrowReturn(body.getTerminator());
+  }
+
+  Type f32() { return Float32Type::get(&getContext()); }
+  Value cast(OpBuilder &builder, Value value, Type element) {
+    return nn::CastOp::create(builder, value.getLoc(), value, element);
+  }
+
+  /// Everything that is computed in half precision is computed in f32.
+  void promoteResults(Operation *op) {
+    if (isa<nn::ConstantOp>(op))
+      return;
+    for (Value result : op->getResults())
+      if (isHalf(result.getType())) {
+        result.setType(nn::withElement(mlir::cast<RankedTensorType>(result.getType()), f32()));
+        ++promoted;
+      }
+    if (auto toHalf = dyn_cast<nn::CastOp>(op); toHalf && (toHalf.getTo().isF16() || toHalf.getTo().isBF16()))
+      toHalf.setTo(f32());
+  }
+
+  /// Arguments and constants keep their type; what reads them reads a cast.
+  void widen(Value source) {
+    if (!isHalf(source.getType()) || source.use_empty())
+      return;
+    OpBuilder builder(&getContext());
+    builder.setInsertionPointAfterValue(source);
+    Value wide = cast(builder, source, f32());
+    source.replaceAllUsesExcept(wide, wide.getDefiningOp());
+  }
+
+  void narrowReturn(Operation *terminator) {
+    auto func = getOperation();
+    OpBuilder builder(terminator);
+    for (auto [operand, type] : llvm::zip(terminator->getOpOperands(), func.getResultTypes()))
+      if (isHalf(type) && operand.get().getType() != type)
+        operand.set(cast(builder, operand.get(), mlir::cast<RankedTensorType>(type).getElementType()));
+  }
+};
+
+} // namespace
+} // namespace tenon::graph

@@ -1,0 +1,133 @@
+// Reshapes move down, after the ops that compute: what lies between an anchor and its epilogue hinders fusion.
+#include "passes/1_graph/Match.h"
+#include "passes/1_graph/views/Patterns.h"
+
+using namespace mlir;
+
+namespace tenon::graph {
+namespace {
+
+/// matmul(reshape(x), w) of a matrix w, where the last axis stays -> reshape(matmul(x, w)).
+struct MatMulBeforeReshape : OpRewritePattern<nn::MatMulOp> {
+  using OpRewritePattern::OpRewritePattern;
+  LogicalResult matchAndRewrite(nn::MatMulOp op, PatternRewriter &rewriter) const override {
+    auto reshape = op.getLhs().getDefiningOp<nn::ReshapeOp>();
+    if (!reshape || op.getTransposeLhs() || rankOf(op.getRhs()) != 2)
+      return failure();
+    Value x = reshape.getInput();
+    int64_t rank = rankOf(x);
+    if (rank < 2 || nn::dimOf(x.getType(), rank - 1) != nn::dimOf(reshape.getType(), rankOf(reshape) - 1))
+      return failure();
+    Value product = nn::MatMulOp::create(rewriter, op.getLoc(), x, op.getRhs(), op.getBias(), false, op.getTransposeRhs());
+    rewriter.replaceOp(op, reshapeTo(rewriter, op.getLoc(), product, nn::dimsOf(op.getType())));
+    return success();
+  }
+};
+
+/// An operand of an elementwise op under the dimensions before the reshape: whole groups of axes map to whole groups,
+/// broadcast groups (all 1) to ones. None where the operand broadcasts within a group.
+std::optional<SmallVector<nn::Dim>> dimsBefore(Value operand, ArrayRef<AxisGroup> groups, ArrayRef<nn::Dim> before, ArrayRef<nn::Dim> after) {
+  SmallVector<nn::Dim> dims = nn::dimsOf(operand.getType());
+  nn::Dim one = nn::Dim::constant(operand.getContext(), 1);
+  while (dims.size() < after.size())
+    dims.insert(dims.begin(), one);
+  SmallVector<nn::Dim> result;
+  for (const AxisGroup &group : groups) {
+    auto axes = llvm::seq(group.outputBegin, group.outputEnd);
+    bool full = llvm::all_of(axes, [&](int64_t i) { return dims[i] == after[i]; });
+    bool ones = llvm::all_of(axes, [&](int64_t i) { return dims[i] == one; });
+    if (!full && !ones)
+      return std::nullopt;
+    for (int64_t i = group.inputBegin; i < group.inputEnd; ++i)
+      result.push_back(full ? before[i] : one);
+  }
+  return result;
+}
+
+/// op(reshape(x), y) -> reshape(op(x, reshape(y))) for the result of a computation x: op can then be its epilogue.
+struct ElementwiseBeforeReshape : RewritePattern {
+  explicit ElementwiseBeforeReshape(MLIRContext *context) : RewritePattern(MatchAnyOpTypeTag(), 1, context) {}
+  LogicalResult matchAndRewrite(Operation *op, PatternRewriter &rewriter) const override {
+    if (!op->hasTrait<nn::Elementwise>() || op->getNumResults() != 1)
+      return failure();
+    for (Value operand : op->getOperands())
+      if (auto reshape = operand.getDefiningOp<nn::ReshapeOp>())
+        if (sameShape(reshape, op->getResult(0)) && succeeded(sink(op, reshape, rewriter)))
+          return success();
+    return failure();
+  }
+
+  static LogicalResult sink(Operation *op, nn::ReshapeOp reshape, PatternRewriter &rewriter) {
+    Operation *producer = reshape.getInput().getDefiningOp();
+    if (!producer || producer->hasTrait<nn::ViewLike>() || isa<nn::ConstantOp>(producer) || isConstantExpression(reshape))
+      return failure();
+    SmallVector<nn::Dim> before = nn::dimsOf(reshape.getInput().getType()), after = nn::dimsOf(reshape.getType());
+    auto groups = axisGroups(before, after);
+    if (!groups)
+      return failure();
+    SmallVector<SmallVector<nn::Dim>> shapes;
+    for (Value operand : op->getOperands()) {
+      auto dims = dimsBefore(operand, *groups, before, after);
+      if (!dims)
+        return failure();
+      shapes.push_back(*dims);
+    }
+    SmallVector<Value> operands;
+    for (auto [operand, dims] : llvm::zip(op->getOperands(), shapes))
+      operands.push_back(operand == reshape.getResult() ? reshape.getInput() : reshapeTo(rewriter, op->getLoc(), operand, dims));
+    OperationState state(op->getLoc(), op->getName(), operands, nn::tensorOf(before, elementOf(op->getResult(0))), op->getAttrs());
+    Value result = rewriter.create(state)->getResult(0);
+    rewriter.replaceOp(op, reshapeTo(rewriter, op->getLoc(), result, after));
+    return success();
+  }
+};
+
+/// An expand that an elementwise op would do anyway by broadcasting.
+struct DropExpand : RewritePattern {
+  explicit DropExpand(MLIRContext *context) : RewritePattern(MatchAnyOpTypeTag(), 1, context) {}
+  LogicalResult matchAndRewrite(Operation *op, PatternRewriter &rewriter) const override {
+    if (!op->hasTrait<nn::Elementwise>() || op->getNumResults() != 1 || op->getNumOperands() < 2)
+      return failure();
+    for (OpOperand &operand : op->getOpOperands()) {
+      auto expand = operand.get().getDefiningOp<nn::ExpandOp>();
+      if (expand && othersSpan(op, operand.getOperandNumber(), expand.getInput())) {
+        rewriter.modifyOpInPlace(op, [&] { operand.set(expand.getInput()); });
+        return success();
+      }
+    }
+    return failure();
+  }
+  /// Every axis of the result that is not 1 has its size from another operand or from `source` itself.
+  static bool othersSpan(Operation *op, unsigned index, Value source) {
+    SmallVector<nn::Dim> result = nn::dimsOf(op->getResult(0).getType());
+    for (int64_t fromEnd = 1; fromEnd <= int64_t(result.size()); ++fromEnd) {
+      nn::Dim wanted = result[result.size() - fromEnd];
+      auto has = [&](Value value) {
+        return rankOf(value) >= fromEnd && nn::dimOf(value.getType(), rankOf(value) - fromEnd) == wanted;
+      };
+      bool spanned = wanted.isConstant(1) || has(source);
+      for (OpOperand &other : op->getOpOperands())
+        spanned |= other.getOperandNumber() != index && has(other.get());
+      if (!spanned)
+        return false;
+    }
+    return llvm::any_of(op->getOpOperands(), [&](OpOperand &other) {
+      return other.getOperandNumber() != index && rankOf(other.get()) == int64_t(result.size());
+    }) || rankOf(source) == int64_t(result.size());
+  }
+};
+
+} // namespace
+
+void addViewCanonicalizations(RewritePatternSet &patterns) {
+  nn::ReshapeOp::getCanonicalizationPatterns(patterns, patterns.getContext());
+  nn::TransposeOp::getCanonicalizationPatterns(patterns, patterns.getContext());
+  nn::SliceOp::getCanonicalizationPatterns(patterns, patterns.getContext());
+  nn::ConcatOp::getCanonicalizationPatterns(patterns, patterns.getContext());
+}
+
+void addReshapePatterns(RewritePatternSet &patterns) {
+  patterns.add<MatMulBeforeReshape, ElementwiseBeforeReshape, DropExpand>(patterns.getContext());
+}
+
+} // namespace tenon::graph

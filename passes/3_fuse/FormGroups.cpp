@@ -1,0 +1,222 @@
+#include "passes/3_fuse/Groups.h"
+#include "passes/3_fuse/Passes.h"
+#include "mlir/IR/IRMapping.h"
+
+using namespace mlir;
+
+namespace tenon::fuse {
+#define GEN_PASS_DEF_FORMGROUPS
+#include "passes/3_fuse/Passes.h.inc"
+namespace {
+
+/// Ops that stay in the function between dispatches.
+bool staysOutside(Operation *op) {
+  return !isa_and_nonnull<nn::NNDialect>(op->getDialect()) || isa<nn::ConstantOp, nn::ReshapeOp>(op);
+}
+
+bool sameDims(Value a, Value b) { return nn::dimsOf(a.getType()) == nn::dimsOf(b.getType()); }
+
+class GroupFormer {
+public:
+  explicit GroupFormer(Block &block) : block(block), grouping(block) {}
+
+  void run() {
+    seedAnchors();
+    for (int group = grouping.size() - 1; group >= 0; --group) // the later of two anchors takes what joins them
+      growEpilogue(group);
+    for (int group = 0, n = grouping.size(); group < n; ++group)
+      growPrologue(group);
+    formElementwiseGroups();
+    for (int group = 0, n = grouping.size(); group < n; ++group)
+      takeTranspose(group);
+    takeViews();
+    formViewGroups();
+    for (int group = 0; group < grouping.size(); ++group)
+      for (Operation *op : grouping.group(group).ops)
+        op->setAttr(kGroupAttr, Builder(op->getContext()).getI64IntegerAttr(group));
+  }
+
+  int64_t viewsTaken = 0, epilogueOps = 0, prologueOps = 0;
+
+private:
+  void seedAnchors() {
+    for (Operation &op : block)
+      if (!staysOutside(&op) && anchorOf(&op) != Anchor::Elementwise && !isView(&op))
+        grouping.create(&op);
+  }
+
+  /// The values of the ops in `ops` that something outside of `ops` reads.
+  static SmallVector<Value> liveOuts(const llvm::SetVector<Operation *> &ops) {
+    SmallVector<Value> values;
+    for (Operation *op : ops)
+      for (Value result : op->getResults())
+        if (llvm::any_of(result.getUsers(), [&](Operation *user) { return !ops.contains(user); }))
+          values.push_back(result);
+    return values;
+  }
+
+  /// The first reader of `values` outside of `ops` that may join the group around `anchor`.
+  Operation *nextEpilogue(Operation *anchor, ArrayRef<Value> values, const llvm::SetVector<Operation *> &ops) const {
+    Operation *next = nullptr;
+    for (Value value : values)
+      for (Operation *user : value.getUsers())
+        if (!ops.contains(user) && grouping.groupOf(user) < 0 && takesEpilogue(anchor, user) && !staysOutside(user) &&
+            sameDims(user->getResult(0), anchor->getResult(0)) && (!next || user->isBeforeInBlock(next)))
+          next = user;
+    return next;
+  }
+
+  /// Takes the elementwise ops of the anchor's result, as long as the kernel keeps one result: a value that others read ends
+  /// the epilogue, unless all of them join too (x * tanh(softplus(x))).
+  void growEpilogue(int group) {
+    Operation *anchor = grouping.group(group).anchor;
+    if (anchor->getNumResults() != 1)
+      return;
+    constexpr int kLookAhead = 8; // ops tried before the results must have come together again
+    llvm::SetVector<Operation *> trial = grouping.group(group).ops;
+    SmallVector<Operation *> pending;
+    while (pending.size() < kLookAhead) {
+      Operation *next = nextEpilogue(anchor, liveOuts(trial), trial);
+      if (!next)
+        return;
+      trial.insert(next);
+      pending.push_back(next);
+      if (liveOuts(trial).size() != 1)
+        continue;
+      if (!grouping.add(group, pending))
+        return;
+      epilogueOps += pending.size();
+      pending.clear();
+    }
+  }
+
+  /// Takes the elementwise ops above the anchor's first operand that nothing else reads.
+  void growPrologue(int group) {
+    Operation *anchor = grouping.group(group).anchor;
+    if (anchor->getNumOperands() == 0)
+      return;
+    SmallVector<Value> frontier{anchor->getOperand(0)};
+    Value shape = anchor->getOperand(0);
+    while (!frontier.empty()) {
+      Value value = frontier.pop_back_val();
+      Operation *op = value.getDefiningOp();
+      if (!op || grouping.groupOf(op) >= 0 || staysOutside(op) || !takesPrologue(anchor, 0, op) || !sameDims(value, shape) ||
+          grouping.isReadOutside(value, group) || !grouping.add(group, op))
+        continue;
+      ++prologueOps;
+      llvm::append_range(frontier, op->getOperands());
+    }
+  }
+
+  /// What is left of elementwise ops: each joins the groups of its operands where they have its shape.
+  void formElementwiseGroups() {
+    for (Operation &op : block) {
+      if (staysOutside(&op) || anchorOf(&op) != Anchor::Elementwise || grouping.groupOf(&op) >= 0)
+        continue;
+      int group = grouping.create(&op);
+      for (Value operand : op.getOperands()) {
+        Operation *producer = operand.getDefiningOp();
+        int other = producer ? grouping.groupOf(producer) : -1;
+        if (other < 0 || other == group || anchorOf(grouping.group(other).anchor) != Anchor::Elementwise || !sameDims(operand, op.getResult(0)))
+          continue;
+        if (grouping.merge(other, group))
+          group = other;
+      }
+    }
+  }
+
+  /// A transpose that an anchor can do at its store.
+  void takeTranspose(int group) {
+    if (grouping.group(group).ops.size() != 1)
+      return;
+    Operation *anchor = grouping.group(group).anchor;
+    if (anchor->getNumResults() != 1 || !anchor->hasOneUse())
+      return;
+    auto transpose = dyn_cast<nn::TransposeOp>(*anchor->user_begin());
+    if (transpose && takesTranspose(anchor, transpose))
+      grouping.add(group, transpose.getOperation());
+  }
+
+  /// Reads of transposes, slices and expands become reads of their source: the views are copied into the kernel.
+  void takeViews() {
+    for (int number = 0; number < grouping.size(); ++number) {
+      SmallVector<Operation *> ops(grouping.group(number).ops.begin(), grouping.group(number).ops.end());
+      for (Operation *op : ops)
+        for (OpOperand &operand : op->getOpOperands())
+          takeView(operand, number);
+    }
+  }
+
+  void takeView(OpOperand &operand, int number) {
+    Operation *anchor = grouping.group(number).anchor;
+    SmallVector<Operation *> chain = viewChain(operand, anchor, number);
+    if (chain.empty())
+      return;
+    // From the source down: clones right before the reader.
+    OpBuilder builder(operand.getOwner());
+    IRMapping mapping;
+    Operation *last = nullptr;
+    for (Operation *view : llvm::reverse(chain)) {
+      last = builder.clone(*view, mapping);
+      grouping.adopt(number, last, operand.getOwner());
+    }
+    operand.set(last->getResult(0));
+    ++viewsTaken;
+  }
+
+  /// The views between `operand` and what it can read in place, nearest first; empty where it reads its operand itself.
+  /// Reshapes next to the source stay outside, where they cost nothing.
+  SmallVector<Operation *> viewChain(OpOperand &operand, Operation *anchor, int number) {
+    SmallVector<Operation *> chain;
+    kernel::View view = kernel::viewOf(operand.get());
+    if (!readsView(anchor, operand, view))
+      return {};
+    for (Value value = operand.get(); value != view.source;) {
+      Operation *op = value.getDefiningOp();
+      if (grouping.groupOf(op) >= 0)
+        return {};
+      chain.push_back(op);
+      value = op->getOperand(0);
+    }
+    while (!chain.empty() && isa<nn::ReshapeOp>(chain.back()))
+      chain.pop_back();
+    return chain;
+  }
+
+  /// Views that something still reads are copies of their own, each with the views above it.
+  void formViewGroups() {
+    SmallVector<Operation *> views;
+    for (Operation &op : block)
+      if (isView(&op) && grouping.groupOf(&op) < 0)
+        views.push_back(&op);
+    for (Operation *view : llvm::reverse(views)) {
+      if (view->use_empty()) {
+        view->erase();
+        continue;
+      }
+      if (grouping.groupOf(view) >= 0)
+        continue;
+      int number = grouping.create(view);
+      takeView(view->getOpOperand(0), number);
+    }
+  }
+
+  Block &block;
+  Grouping grouping;
+};
+
+struct FormGroups : impl::FormGroupsBase<FormGroups> {
+  void runOnOperation() override {
+    func::FuncOp func = getOperation();
+    if (func.isExternal())
+      return;
+    GroupFormer former(func.getBody().front());
+    former.run();
+    views += former.viewsTaken;
+    epilogues += former.epilogueOps;
+    prologues += former.prologueOps;
+  }
+};
+
+} // namespace
+} // namespace tenon::fuse

@@ -1,0 +1,151 @@
+#include "passes/3_fuse/FusionRules.h"
+#include "llvm/ADT/TypeSwitch.h"
+
+using namespace mlir;
+
+namespace tenon::fuse {
+
+Anchor anchorOf(Operation *op) {
+  if (op->hasTrait<nn::Elementwise>())
+    return Anchor::Elementwise;
+  return TypeSwitch<Operation *, Anchor>(op)
+      .Case<nn::ConvOp, nn::MatMulOp>([](auto) { return Anchor::Contraction; })
+      .Case<nn::AttentionOp>([](auto) { return Anchor::Attention; })
+      .Case<nn::SoftmaxOp, nn::LayerNormOp, nn::RMSNormOp, nn::ReduceOp, nn::ArgReduceOp, nn::CumSumOp>([](auto) { return Anchor::Rows; })
+      .Case<nn::PoolOp, nn::ResizeOp, nn::ConvTransposeOp>([](auto) { return Anchor::Window; })
+      .Case<nn::GatherOp, nn::GatherElementsOp, nn::GatherNDOp>([](auto) { return Anchor::Lookup; })
+      .Case<nn::ConcatOp, nn::SliceOp, nn::TransposeOp, nn::ExpandOp, nn::PadOp, nn::TileOp, nn::DepthToSpaceOp, nn::SpaceToDepthOp>(
+          [](auto) { return Anchor::Move; })
+      .Default(Anchor::Other);
+}
+
+bool isView(Operation *op) { return isa_and_nonnull<nn::TransposeOp, nn::SliceOp, nn::ExpandOp>(op); }
+
+namespace {
+struct Rule {
+  bool epilogue; // elementwise ops of the result, read and written at the same position
+  bool prologue; // elementwise ops of the first operand
+  bool views;    // operands through strides
+};
+/// The table. What a family cannot inline falls to the general road: right, but slow; so this says what families can.
+Rule ruleOf(Anchor anchor) {
+  switch (anchor) {
+  case Anchor::Elementwise:
+    return {true, false, true};
+  case Anchor::Contraction:
+    return {true, true, true};
+  case Anchor::Attention:
+    return {false, false, true};
+  case Anchor::Rows:
+    return {true, true, true};
+  case Anchor::Window:
+    return {true, false, true};
+  case Anchor::Lookup:
+    return {true, false, false};
+  case Anchor::Move:
+    return {false, false, true};
+  case Anchor::Other:
+    return {false, false, false};
+  }
+  return {false, false, false};
+}
+
+/// Whether a reduction, softmax or norm runs along the last axes, so that a row is contiguous.
+bool isAlongRows(Operation *op) {
+  int64_t rank = cast<RankedTensorType>(op->getOperand(0).getType()).getRank();
+  if (auto reduce = dyn_cast<nn::ReduceOp>(op)) {
+    SmallVector<int64_t> axes(reduce.getAxes());
+    llvm::sort(axes);
+    for (auto [i, axis] : llvm::enumerate(axes))
+      if (axis != rank - int64_t(axes.size()) + int64_t(i))
+        return false;
+    return !axes.empty();
+  }
+  if (auto softmax = dyn_cast<nn::SoftmaxOp>(op))
+    return int64_t(softmax.getAxis()) == rank - 1;
+  return isa<nn::LayerNormOp, nn::RMSNormOp>(op);
+}
+
+/// A convolution that reads every input element once for each output channel panel, so that work at the load is not repeated
+/// for taps: 1x1, stride 1, no padding (a prologue need not give zero for padding).
+bool readsOnce(Operation *anchor) {
+  auto conv = dyn_cast<nn::ConvOp>(anchor);
+  if (!conv)
+    return isa<nn::MatMulOp>(anchor);
+  auto isAll = [](ArrayRef<int64_t> list, int64_t value) { return llvm::all_of(list, [&](int64_t v) { return v == value; }); };
+  return conv.getGroups() == 1 && isAll(cast<RankedTensorType>(conv.getWeight().getType()).getShape().drop_front(2), 1) &&
+         isAll(conv.getPads(), 0) && isAll(conv.getStrides(), 1);
+}
+
+/// Ops cheap enough to be repeated for every panel of columns.
+bool isCheap(Operation *op) {
+  return isa<nn::MulOp, nn::AddOp, nn::SubOp, nn::ReluOp, nn::ClipOp, nn::CastOp, nn::NegOp, nn::AbsOp, nn::MaxOp, nn::MinOp,
+             nn::LeakyReluOp, nn::EqualOp>(op);
+}
+} // namespace
+
+bool takesEpilogue(Operation *anchor, Operation *op) {
+  return ruleOf(anchorOf(anchor)).epilogue && op->hasTrait<nn::Elementwise>() && op->getNumResults() == 1 &&
+         !isa<nn::ArgReduceOp, nn::CumSumOp>(anchor);
+}
+
+bool takesPrologue(Operation *anchor, unsigned operand, Operation *op) {
+  Anchor kind = anchorOf(anchor);
+  if (operand != 0 || !ruleOf(kind).prologue || !op->hasTrait<nn::Elementwise>() || op->getNumResults() != 1)
+    return false;
+  return kind == Anchor::Rows ? isAlongRows(anchor) : readsOnce(anchor) && isCheap(op);
+}
+
+bool takesTranspose(Operation *anchor, nn::TransposeOp transpose) {
+  // [batch, heads, rows, columns] -> [batch, rows, heads, columns]: the next product reads all heads of a row.
+  return isa<nn::AttentionOp>(anchor) && transpose.getPerm() == ArrayRef<int64_t>{0, 2, 1, 3};
+}
+
+bool readsView(Operation *anchor, OpOperand &operand, const kernel::View &view) {
+  Operation *user = operand.getOwner();
+  Anchor kind = anchorOf(anchor);
+  if (!ruleOf(kind).views)
+    return false;
+  bool isDense = view.strides.empty() || view.strides.back().isConstant(1) || view.strides.back().isConstant(0) ||
+                 nn::dimsOf(operand.get().getType()).back().isConstant(1);
+  if (user != anchor) // elementwise ops around an anchor read vectors along the last axis
+    return kind == Anchor::Elementwise || isDense;
+  unsigned index = operand.getOperandNumber();
+  switch (kind) {
+  case Anchor::Contraction: {
+    // The model's images have few channels: gathering them into panels costs little, a transposed copy a pass over memory.
+    constexpr int64_t kFewChannels = 4;
+    if (auto conv = dyn_cast<nn::ConvOp>(anchor)) {
+      auto channels = nn::dimsOf(conv.getInput().getType()).back().asConstant();
+      bool isDepthwise = conv.getGroups() > 1;
+      return index == 0 && (isDense || (channels && *channels <= kFewChannels && !isDepthwise));
+    }
+    return index < 2 && isDense;
+  }
+  case Anchor::Attention:
+    return index < 3 && isDense;
+  case Anchor::Rows:
+  case Anchor::Window:
+    return index == 0 && isDense;
+  case Anchor::Elementwise:
+  case Anchor::Move:
+    return true;
+  case Anchor::Lookup:
+  case Anchor::Other:
+    return false;
+  }
+  return false;
+}
+
+bool inlinesConstant(OpOperand &operand, nn::ConstantOp constant) {
+  if (isa<nn::DimsAttr>(constant.getValue()))
+    return true;
+  auto dense = dyn_cast<DenseElementsAttr>(constant.getValue());
+  if (!dense || !(dense.isSplat() || dense.getNumElements() == 1))
+    return false;
+  // Weights and biases are packed and read as memory, whatever they hold.
+  bool isWeight = anchorOf(operand.getOwner()) == Anchor::Contraction || isa<nn::ConvTransposeOp, nn::LSTMOp>(operand.getOwner());
+  return !isWeight;
+}
+
+} // namespace tenon::fuse

@@ -1,0 +1,34 @@
+// Which ops a kernel may hold around its anchor: one table, asked by kernel-form-groups.
+#pragma once
+#include "dialects/kernel/Kernel.h"
+
+namespace tenon::fuse {
+
+/// The families of anchors, by what their code can inline.
+enum class Anchor {
+  Elementwise, // no anchor: a group of elementwise ops
+  Contraction, // conv, matmul
+  Attention,
+  Rows,        // softmax, norms, reductions
+  Window,      // pool, resize
+  Lookup,      // gathers
+  Move,        // concat, slice, transpose, pad, tile, depth_to_space: data movement on its own
+  Other,       // everything else stays alone
+};
+Anchor anchorOf(mlir::Operation *op);
+
+/// Whether `op` is a view that can be part of a kernel: transpose, slice, expand. A reshape is one only together with these.
+bool isView(mlir::Operation *op);
+
+/// Whether the kernel around `anchor` may compute `op`, an elementwise op of the anchor's result.
+bool takesEpilogue(mlir::Operation *anchor, mlir::Operation *op);
+/// Whether it may compute `op`, whose result is operand `operand` of the anchor, at its loads.
+bool takesPrologue(mlir::Operation *anchor, unsigned operand, mlir::Operation *op);
+/// Whether it may store its result through `transpose`.
+bool takesTranspose(mlir::Operation *anchor, nn::TransposeOp transpose);
+/// Whether `user` in the kernel around `anchor` may read its operand through the view.
+bool readsView(mlir::Operation *anchor, mlir::OpOperand &operand, const kernel::View &view);
+/// Whether a constant operand lives inside the kernel (scalars, shapes) instead of being an argument (weights).
+bool inlinesConstant(mlir::OpOperand &operand, nn::ConstantOp constant);
+
+} // namespace tenon::fuse

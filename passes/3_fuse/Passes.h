@@ -1,0 +1,26 @@
+// Phase fuse: nn to kernel. Ops that are computed together become kernels; equal kernels are one.
+#pragma once
+#include "dialects/kernel/Kernel.h"
+#include "mlir/Dialect/Func/IR/FuncOps.h"
+#include "mlir/Pass/Pass.h"
+#include "mlir/Pass/PassManager.h"
+#include "mlir/Pass/PassOptions.h"
+#include "mlir/Pass/PassRegistry.h"
+
+namespace tenon::fuse {
+
+#define GEN_PASS_DECL
+#include "passes/3_fuse/Passes.h.inc"
+#define GEN_PASS_REGISTRATION
+#include "passes/3_fuse/Passes.h.inc"
+
+struct FuseOptions {
+  bool summary = false; // print how many dispatches there are, and of what
+};
+
+/// Adds the phase to a module's pass manager.
+void buildFusePipeline(mlir::OpPassManager &manager, const FuseOptions &options);
+/// `--fuse{summary=…}`.
+void registerFusePipeline();
+
+} // namespace tenon::fuse

@@ -1,0 +1,45 @@
+// Passes of phase fuse, in order.
+#ifndef TENON_FUSE_PASSES
+#define TENON_FUSE_PASSES
+include "mlir/Pass/PassBase.td"
+
+def FormGroups : Pass<"kernel-form-groups", "::mlir::func::FuncOp"> {
+  let summary = "Decide which ops are computed together";
+  let description = [{
+    Every op that is more than elementwise is an anchor. It takes the elementwise ops of its result while one value leaves
+    the group, then the cheap ones of its first operand; elementwise ops that are left form groups of one shape. Views are
+    copied into each kernel that can read through them; the others become kernels of their own. What an anchor may take is
+    in FusionRules.cpp. Groups never depend on each other in a circle. Marks ops with `kernel.group`.
+    Before:  %0 = nn.conv %x, %w …   %1 = nn.add %0, %r …   %2 = nn.relu %1 …
+    After:   the same, all three with {kernel.group = 0 : i64}
+  }];
+  let dependentDialects = ["::tenon::nn::NNDialect"];
+  let statistics = [Statistic<"epilogues", "epilogue-ops", "ops computed at an anchor's store">,
+                    Statistic<"prologues", "prologue-ops", "ops computed at an anchor's load">,
+                    Statistic<"views", "views", "operands read through views">];
+}
+
+def Outline : Pass<"kernel-outline", "::mlir::ModuleOp"> {
+  let summary = "Make every group a kernel.func and a dispatch";
+  let description = [{
+    Tensors from outside become arguments, weights included; scalars and shape expressions become constants inside.
+    Before:  %0 = nn.conv %x, %w {kernel.group = 0} …   %1 = nn.relu %0 {kernel.group = 0} …
+    After:   %1 = kernel.dispatch @kernel_0(%x, %w) …
+             kernel.func private @kernel_0(%x, %w) { … nn.conv … nn.relu … kernel.return … }
+  }];
+  let dependentDialects = ["::tenon::nn::NNDialect", "::tenon::kernel::KernelDialect"];
+  let statistics = [Statistic<"kernels", "outlined", "kernels outlined">];
+}
+
+def Deduplicate : Pass<"kernel-deduplicate", "::mlir::ModuleOp"> {
+  let summary = "Make equal kernels one and name them by what they compute";
+  let description = [{
+    Kernels that differ only in locations are the same code. Names are the anchor, what follows it, and a number in the order
+    of first use.
+    Before:  kernel.dispatch @kernel_0(%a, %w0)   kernel.dispatch @kernel_1(%b, %w1)
+    After:   kernel.dispatch @conv_relu_0(%a, %w0)   kernel.dispatch @conv_relu_0(%b, %w1)
+  }];
+  let options = [Option<"summary", "summary", "bool", "false", "Print how many dispatches there are, and of what">];
+  let statistics = [Statistic<"dispatches", "dispatches", "dispatches">, Statistic<"kernels", "kernels", "different kernels">];
+}
+#endif

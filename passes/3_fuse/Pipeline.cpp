@@ -1,0 +1,27 @@
+#include "passes/3_fuse/Passes.h"
+#include "mlir/Transforms/Passes.h"
+
+using namespace mlir;
+
+namespace tenon::fuse {
+
+void buildFusePipeline(OpPassManager &manager, const FuseOptions &options) {
+  manager.addNestedPass<func::FuncOp>(createFormGroups());
+  manager.addPass(createOutline());
+  // The same view may have been copied into a kernel twice.
+  manager.addNestedPass<kernel::FuncOp>(createCSEPass());
+  manager.addPass(createDeduplicate({options.summary}));
+}
+
+namespace {
+struct FusePipelineOptions : PassPipelineOptions<FusePipelineOptions> {
+  Option<bool> summary{*this, "summary", llvm::cl::desc("Print how many dispatches there are, and of what"), llvm::cl::init(false)};
+};
+} // namespace
+
+void registerFusePipeline() {
+  PassPipelineRegistration<FusePipelineOptions>("fuse", "Phase fuse: nn to kernel",
+                                                [](OpPassManager &manager, const FusePipelineOptions &o) { buildFusePipeline(manager, {o.summary}); });
+}
+
+} // namespace tenon::fuse

@@ -1,0 +1,209 @@
+// Addresses of a contraction's tiles: where rows, panels, taps and staged copies lie.
+#include "passes/6_codegen/cpu/ContractionEmitter.h"
+#include "passes/6_codegen/cpu/ContractionStage.h"
+
+namespace tenon::cpu {
+using namespace mlir;
+
+/// Elements that one step along a row axis moves in what the tiles read.
+Index ContractionEmitter::lhsStride(int rowAxis) {
+  Index sum = 0;
+  for (auto [axis, info] : llvm::enumerate(p.lhsAxes))
+    if (info.rowAxis == rowAxis)
+      sum = b.add(sum, b.mul(lhs.strides[axis], info.rowScale));
+  return sum;
+}
+
+/// Position in lhs of the first tap of a row of the block's run; merged axes are taken apart again.
+SmallVector<Index> ContractionEmitter::lhsPosition(const Block &block, Index row) {
+  SmallVector<Index> rows = block.rows;
+  rows[layout.groups.back().carrier] = row;
+  for (const RowGroup &group : layout.groups)
+    for (int axis = group.carrier; axis > group.first; --axis) {
+      Index merged = rows[axis], extent = b.dim(p.extents[axis]);
+      rows[axis] = b.rem(merged, extent);
+      rows[axis - 1] = b.div(merged, extent);
+    }
+  SmallVector<Index> position;
+  for (const LhsAxis &axis : p.lhsAxes)
+    position.push_back(axis.rowAxis < 0 ? Index(axis.shift) : b.add(b.mul(rows[axis.rowAxis], axis.rowScale), axis.shift));
+  return position;
+}
+
+ContractionEmitter::TileRows ContractionEmitter::runTile(const Block &block, Index first, int64_t rows, Index number) {
+  TileRows tile;
+  tile.number = number;
+  tile.packedRow = b.sub(first, block.firstRow);
+  int axis = layout.groups.back().carrier;
+  if (s.lhs == LhsMode::Packed) {
+    int64_t depth = llvm::alignTo(blockDepth.get(), ContractionLayout::kPackGroup);
+    tile.base = b.add(lhs.offset, b.mul(tile.packedRow, depth));
+  } else {
+    tile.base = b.add(lhs.offset, b.mul(first, lhsStride(axis)));
+    for (int outer = 0; outer < layout.groups.back().first; ++outer)
+      tile.base = b.add(tile.base, b.mul(block.rows[outer], lhsStride(outer)));
+  }
+  for (int64_t r = 0; r < rows; ++r) {
+    tile.offsets.push_back(s.lhs == LhsMode::Packed ? Index(r * ContractionLayout::kPackGroup) : b.mul(lhsStride(axis), r));
+    tile.positions.push_back(block.rows);
+    tile.positions.back()[axis] = b.add(first, r);
+  }
+  return tile;
+}
+
+ContractionEmitter::TileRows ContractionEmitter::boxTile(const Block &block, Index first, int64_t rows, Index number,
+                                                         llvm::function_ref<std::pair<Index, Index>(int64_t)> pixel) {
+  TileRows tile;
+  tile.number = number;
+  tile.packedRow = first;
+  int x = p.rowAxes() - 1, y = x - 1;
+  Index strideX = lhsStride(x), strideY = lhsStride(y);
+  tile.base = lhs.offset;
+  if (s.lhs == LhsMode::InPlace)
+    for (int axis = 0; axis < p.rowAxes(); ++axis)
+      tile.base = b.add(tile.base, b.mul(block.rows[axis], lhsStride(axis)));
+  auto [firstY, firstX] = pixel(0);
+  bool oneRow = !s.flat;
+  if (oneRow)
+    tile.base = b.sum(tile.base, b.mul(firstY, strideY), b.mul(firstX, strideX));
+  for (int64_t r = 0; r < rows; ++r) {
+    auto [row, column] = pixel(r);
+    tile.offsets.push_back(oneRow ? b.mul(strideX, r) : b.add(b.mul(row, strideY), b.mul(column, strideX)));
+    tile.positions.push_back(block.rows);
+    tile.positions.back()[y] = b.add(block.rows[y], row);
+    tile.positions.back()[x] = b.add(block.rows[x], column);
+  }
+  return tile;
+}
+
+LhsAddress ContractionEmitter::lhsAddress(const Panel &panel, const TileRows &rows) {
+  LhsAddress address;
+  address.memory = lhs;
+  address.base = rows.base;
+  address.rows = rows.offsets;
+  if (s.lhs == LhsMode::Packed) {
+    address.depth = static_cast<int64_t>(rows.offsets.size());
+    address.unroll = 1;
+    return address;
+  }
+  address.depth = address.unroll = lhs.strides[p.lhsChannel];
+  if (p.groups > 1) {
+    Index group = b.div(panel.number, *layout.panels / p.groups);
+    address.base = b.add(address.base, b.mul(b.mul(group, *layout.depth), address.depth));
+  }
+  for (size_t tap = 0; tap < p.taps.size(); ++tap)
+    for (auto [axis, info] : llvm::enumerate(p.lhsAxes))
+      if (info.tapAxis == static_cast<int>(tap))
+        address.taps.push_back(b.mul(lhs.strides[axis], info.tapScale));
+  return address;
+}
+
+RhsAddress ContractionEmitter::rhsAddress(const Block &block, const Panel &panel, const DepthBlock &depth) {
+  RhsAddress address;
+  address.memory = rhs;
+  address.base = rhs.offset;
+  if (rhsPacked || layout.rhsStaged) {
+    Index run = b.mul(blockDepth, layout.panelColumns);
+    for (size_t tap = 0; tap < p.taps.size(); ++tap) {
+      int64_t inner = 1;
+      for (size_t i = tap + 1; i < p.taps.size(); ++i)
+        inner *= p.taps[i];
+      address.taps.push_back(b.mul(run, inner));
+    }
+    address.depth = layout.panelColumns;
+    if (layout.panelColumns % layout.lanes)
+      address.tail = b.tailMask(layout.panelColumns % layout.lanes, layout.lanes);
+    if (rhsPacked) {
+      Index number = b.add(b.mul(depth.number, *layout.panels), panel.number);
+      address.base = b.add(address.base, b.mul(number, b.mul(run, p.tapCount())));
+    }
+    return address;
+  }
+  for (auto [axis, rhsAxis] : llvm::enumerate(p.rhsRows))
+    if (rhsAxis >= 0)
+      address.base = b.add(address.base, b.mul(block.rows[axis], rhs.strides[rhsAxis]));
+  for (size_t tap = 0; tap < p.taps.size(); ++tap)
+    address.taps.push_back(rhs.strides[p.rhsTap + tap]);
+  address.depth = rhs.strides[p.rhsDepth];
+  address.column = rhs.strides[p.rhsColumn];
+  address.tail = panel.mask;
+  Index firstDepth = b.mul(depth.number, blockDepth);
+  address.base = b.sum(address.base, b.mul(panel.column, address.column), b.mul(firstDepth, address.depth));
+  return address;
+}
+
+/// Drops taps of size 1 and joins the innermost tap with the depth where both operands continue without a gap.
+void ContractionEmitter::mergeTaps(TileShape &shape, LhsAddress &left, RhsAddress &right) {
+  SmallVector<Index> leftTaps, rightTaps;
+  for (auto [tap, size] : llvm::enumerate(p.taps))
+    if (size != 1) {
+      shape.taps.push_back(size);
+      leftTaps.push_back(left.taps[tap]);
+      rightTaps.push_back(right.taps[tap]);
+    }
+  auto continues = [&](Index stride, Index depth) {
+    return stride.isConstant() && depth.isConstant() && shape.depth.isConstant() && stride.get() == depth.get() * shape.depth.get();
+  };
+  while (!shape.taps.empty() && continues(leftTaps.back(), left.depth) && continues(rightTaps.back(), right.depth)) {
+    shape.depth = shape.depth.get() * shape.taps.back();
+    shape.taps.pop_back();
+    leftTaps.pop_back();
+    rightTaps.pop_back();
+  }
+  left.taps = leftTaps;
+  right.taps = rightTaps;
+}
+
+/// The next panel, spread over the iterations of this panel's tiles.
+PrefetchStream ContractionEmitter::nextPanel(const Block &block, const Panel &panel, const TileRows &rows, const DepthBlock &depth,
+                                             const TileShape &shape) {
+  PrefetchStream stream;
+  if (!s.prefetch || !rhsPacked || s.rowsOuter || !shape.depth.isConstant() || shape.depth.get() < shape.unroll)
+    return stream;
+  int64_t elementBytes = rhs.element.getIntOrFloatBitWidth() / 8, lineElements = 64 / elementBytes;
+  int64_t panelElements = blockDepth.get() * p.tapCount() * layout.panelColumns;
+  int64_t iterations = shape.depth.get() / shape.unroll;
+  for (int64_t tap : shape.taps)
+    iterations *= tap;
+  int64_t panelLines = llvm::divideCeil(panelElements, lineElements);
+  Index tiles = b.sub(block.endTile, block.firstTile);
+  int64_t share = tiles.isConstant() ? std::max<int64_t>(tiles.get(), 1) : 1;
+  constexpr int64_t kMostLines = 4;
+  stream.memory = rhs;
+  stream.lines = std::min<int64_t>(llvm::divideCeil(panelLines, share * iterations), kMostLines);
+  int64_t useful = llvm::divideCeil(panelLines, iterations * stream.lines);
+  Index part = b.mul(b.min(rows.number, useful - 1), iterations * stream.lines * lineElements);
+  Index next = b.add(b.mul(depth.number, *layout.panels), b.add(panel.number, 1));
+  stream.base = b.sum(rhs.offset, b.mul(next, panelElements), part);
+  return stream;
+}
+
+void ContractionEmitter::stageBand(const Block &block) {
+  LhsBox box;
+  int x = p.rowAxes() - 1, y = x - 1;
+  for (auto [axis, info] : llvm::enumerate(p.lhsAxes)) {
+    if (static_cast<int>(axis) == p.lhsChannel) {
+      box.start.push_back(0);
+      box.extent.push_back(layout.bandSizes[axis]);
+      continue;
+    }
+    Index count = info.rowAxis == x ? block.width : info.rowAxis == y ? block.height : Index(1);
+    Index first = info.rowAxis < 0 ? Index(0) : block.rows[info.rowAxis];
+    int64_t reach = info.tapAxis < 0 ? 0 : (p.taps[info.tapAxis] - 1) * info.tapScale;
+    box.start.push_back(b.add(b.mul(first, info.rowScale), info.shift));
+    box.extent.push_back(b.add(b.mul(b.sub(count, 1), info.rowScale), reach + 1));
+  }
+  copyBand(b, p, box, lhs);
+}
+
+void ContractionEmitter::packBlock(const Block &block, const DepthBlock &depth) {
+  int64_t count = blockDepth.get();
+  int64_t aligned = llvm::alignTo(count, ContractionLayout::kPackGroup);
+  forRowTiles(b, block.total, s.rows, block.firstTile, block.endTile, [&](Index first, int64_t rows, Index) {
+    Index offset = b.add(lhs.offset, b.mul(b.sub(first, block.firstRow), aligned));
+    packRows(b, p, lhs, offset, rows, ContractionLayout::kPackGroup, b.mul(depth.number, count), count,
+             [&](int64_t r) { return lhsPosition(block, b.add(first, r)); });
+  });
+}
+
+} // namespace tenon::cpu

@@ -1,0 +1,292 @@
+// Chooses schedules of contractions: a model of the register tile, of the caches and of the tasks.
+#include "passes/6_codegen/cpu/ContractionSchedule.h"
+#include "llvm/ADT/SetVector.h"
+#include "llvm/Support/MathExtras.h"
+
+namespace tenon::cpu {
+using namespace mlir;
+
+namespace {
+struct RegisterTile {
+  int64_t rows, vectors;
+  double cycles; // of the whole product, on one core
+};
+
+/// What the model knows of a problem: numbers instead of expressions.
+struct Sizes {
+  int64_t outer, rows, columns, depth, taps, groups; // rows of the tiles' axis; columns of one group
+  int64_t multiplications() const { return outer * rows * columns * depth * taps * groups; }
+};
+
+class ScheduleChooser {
+public:
+  ScheduleChooser(const ContractionProblem &p, const Target &target) : p(p), target(target) {
+    Type element = p.computeElement();
+    bytes = element.getIntOrFloatBitWidth() / 8;
+    lanes = target.lanes(bytes * 8);
+    readable = p.lhsReadable();
+    // Without padding and with rows at even distances the product is one run of rows; else tiles live in boxes of pixels.
+    groups = p.rowGroups(readable);
+    boxed = !p.taps.empty() && (p.tapCount() > 1 || groups.size() > 1 || p.padded);
+    bool packable = p.tapCount() == 1 && !p.padded && p.groups == 1 && p.depth.isConstant();
+    if (!readable && packable && llvm::all_of(p.lhsAxes, [](const LhsAxis &axis) { return axis.rowScale == 1; })) {
+      boxed = false;
+      groups = p.rowGroups(false);
+    }
+    sizes.taps = p.tapCount();
+    sizes.groups = p.groups;
+    sizes.columns = p.groupColumns().value_or(p.typical(p.columns));
+    sizes.depth = p.typical(p.depth);
+    if (boxed) {
+      sizes.rows = p.typical(p.extents[p.rowAxes() - 1]) * p.typical(p.extents[p.rowAxes() - 2]);
+      sizes.outer = 1;
+      for (int axis = 0; axis + 2 < p.rowAxes(); ++axis)
+        sizes.outer *= p.typical(p.extents[axis]);
+    } else {
+      sizes.rows = p.typical(groups.back().extent);
+      sizes.outer = 1;
+      for (size_t g = 0; g + 1 < groups.size(); ++g)
+        sizes.outer *= p.typical(groups[g].extent);
+    }
+  }
+
+  void list(SmallVectorImpl<ContractionSchedule> &out) {
+    SmallVector<RegisterTile> tiles = registerTiles();
+    constexpr size_t kTilesToTry = 4;
+    llvm::SetVector<kernel::ScheduleAttr> seen;
+    auto add = [&](const ContractionSchedule &s) {
+      if (validate(p, s, target).empty() && seen.insert(s.attr(p.anchor->getContext())))
+        out.push_back(s);
+    };
+    tiles.truncate(std::min(tiles.size(), kTilesToTry));
+    // The guess for every tile before the variants of any: a short search sees the large differences first.
+    for (const RegisterTile &tile : tiles)
+      add(boxed ? boxSchedule(tile) : runSchedule(tile));
+    for (const RegisterTile &tile : tiles)
+      for (const ContractionSchedule &s : variants(boxed ? boxSchedule(tile) : runSchedule(tile)))
+        add(s);
+  }
+
+private:
+  /// Cycles of one tile: the multiply-add pipes, the load pipes or the latency of a chain of sums, whichever is slowest.
+  double tileCycles(int64_t rows, int64_t vectors) const {
+    constexpr double kPerCycle = 2, kLatency = 4.5, kTileOverhead = 24, kStoreCycles = 2;
+    constexpr int64_t kEnoughAccumulators = 8;
+    double splits = std::clamp<double>(llvm::divideCeil(kEnoughAccumulators, rows * vectors), 1, 4);
+    double step = std::max({rows * vectors / kPerCycle, (rows + vectors) / kPerCycle, kLatency / splits});
+    return step * sizes.depth * sizes.taps + kTileOverhead + kStoreCycles * rows * vectors;
+  }
+
+  double productCycles(int64_t rows, int64_t vectors) const {
+    int64_t tiles = llvm::divideCeil(sizes.rows, rows), low = sizes.rows / tiles, larger = sizes.rows % tiles;
+    auto allRows = [&](int64_t v) { return larger * tileCycles(low + 1, v) + (tiles - larger) * tileCycles(low, v); };
+    int64_t width = vectors * lanes, full = sizes.columns / width, rest = sizes.columns % width;
+    double cycles = full * allRows(vectors);
+    if (rest)
+      cycles += allRows(llvm::divideCeil(rest, lanes));
+    return cycles * sizes.outer * sizes.groups;
+  }
+
+  bool fits(int64_t rows, int64_t vectors) const {
+    int64_t registers = target.vectorRegisters;
+    if (rows == 1) // rhs is a memory operand of the multiply-add
+      return vectors <= registers / 2;
+    return rows * vectors + vectors + 1 <= registers;
+  }
+
+  SmallVector<RegisterTile> registerTiles() const {
+    SmallVector<RegisterTile> tiles;
+    constexpr int64_t kMostRows = 14, kMostVectors = 8;
+    for (int64_t vectors = 1; vectors <= kMostVectors; ++vectors)
+      for (int64_t rows = 1; rows <= kMostRows; ++rows) {
+        bool wider = vectors > 1 && (vectors - 1) * lanes >= sizes.columns;
+        bool taller = rows > 1 && rows > sizes.rows && groups.back().extent.isConstant();
+        if (fits(rows, vectors) && !wider && !taller)
+          tiles.push_back({rows, vectors, productCycles(rows, vectors)});
+      }
+    // Equal costs go to wide tiles: fewer passes over the left operand.
+    llvm::sort(tiles, [](const RegisterTile &x, const RegisterTile &y) {
+      return std::tuple(x.cycles, -x.vectors, x.rows) < std::tuple(y.cycles, -y.vectors, y.rows);
+    });
+    return tiles;
+  }
+
+  int64_t unrollFor(int64_t run) const {
+    for (int64_t unroll : {4, 3, 2})
+      if (run % unroll == 0)
+        return unroll;
+    return run < 4 ? 1 : 2;
+  }
+
+  /// Tasks that are worth their start: none below some 30 thousand multiplications, a few for each core above.
+  int64_t wantedTasks() const {
+    constexpr int64_t kWorthATask = 32 << 10, kSharesPerCore = 4;
+    if (target.cores <= 1)
+      return 1;
+    return std::clamp<int64_t>(sizes.multiplications() / kWorthATask, 1, kSharesPerCore * target.cores);
+  }
+
+  int64_t weightBytes() const { return sizes.columns * sizes.groups * sizes.depth * sizes.taps * bytes; }
+  int64_t panels(int64_t vectors) const { return sizes.groups * llvm::divideCeil(sizes.columns, vectors * lanes); }
+
+  ContractionSchedule runSchedule(const RegisterTile &tile) const {
+    ContractionSchedule s;
+    s.rows = tile.rows;
+    s.vectors = tile.vectors;
+    s.unroll = p.depth.isConstant() ? unrollFor(sizes.depth) : 4;
+    if (p.depth.isConstant(0))
+      s.unroll = 1;
+    int64_t tiles = llvm::divideCeil(sizes.rows, s.rows), count = panels(s.vectors), wanted = wantedTasks();
+    bool known = p.columns.isConstant() && p.depth.isConstant();
+    // Few k and many rows: all panels stay in the L2 while the rows pass by once.
+    constexpr int64_t kShortDepth = 256, kManyTiles = 8, kManyPanels = 3;
+    bool rhsFits = weightBytes() <= target.l2Bytes / 2;
+    s.rowsOuter = tiles >= kManyTiles && rhsFits && sizes.depth <= kShortDepth;
+    if (s.rowsOuter && !p.rhsConstant() && !p.rhsReadable())
+      s.rowsOuter = false; // a panel is packed once for all rows
+    s.prefetch = !s.rowsOuter && p.rhsConstant();
+    bool deep = !s.rowsOuter && known && sizes.depth > kShortDepth && tiles >= 4 && count >= kManyPanels;
+    if (deep && p.groups == 1 && p.tapCount() == 1) {
+      s.lhs = LhsMode::Packed;
+      s.depthBlock = dividing(sizes.depth, kShortDepth);
+    }
+    if (!readable)
+      s.lhs = LhsMode::Packed;
+    int64_t blockDepth = s.depthBlock ? s.depthBlock : sizes.depth;
+    if (s.depthBlock && (!p.columns.isConstant() || s.depthBlock == sizes.depth))
+      s.depthBlock = 0;
+
+    // Shares: of columns where the weights are what moves, of rows otherwise.
+    bool heavyWeights = p.columns.isConstant() && weightBytes() > target.l2Bytes / 2 && weightBytes() > 2 * sizes.rows * sizes.depth * bytes;
+    int64_t rowShares = std::min(wanted, sizes.outer * tiles);
+    if (heavyWeights || tiles * sizes.outer < 2 * target.cores) {
+      s.columnTasks = std::clamp<int64_t>(count / (s.lhs == LhsMode::Packed ? 8 : 2), 1, std::min(wanted, count));
+      rowShares = llvm::divideCeil(wanted, s.columnTasks) > 1 ? std::min<int64_t>(sizes.outer, llvm::divideCeil(wanted, s.columnTasks)) : 1;
+    }
+    if (!p.columns.isConstant())
+      s.columnTasks = 1;
+    s.rowTasks = std::max<int64_t>(rowShares, 1);
+    // Blocks: one a share and outer index, and no larger than what half of the L2 holds when it is packed.
+    int64_t blocksAnIndex = std::max<int64_t>(1, s.rowTasks / std::max<int64_t>(sizes.outer, 1));
+    int64_t blockTiles = llvm::divideCeil(tiles, blocksAnIndex);
+    if (s.lhs == LhsMode::Packed || s.depthBlock)
+      blockTiles = std::min(blockTiles, std::max<int64_t>(1, target.l2Bytes / 2 / (s.rows * std::max<int64_t>(blockDepth, 1) * bytes)));
+    bool bounded = groups.back().extent.isConstant() && blockTiles >= tiles;
+    s.blockTiles = bounded ? 0 : std::max<int64_t>(blockTiles, 1);
+    if (!groups.back().extent.isConstant() && s.columnTasks == 1) {
+      constexpr int64_t kFreeBlock = 16; // tiles of a block where the number of rows is free
+      s.blockTiles = std::min<int64_t>(s.blockTiles ? s.blockTiles : kFreeBlock, kFreeBlock);
+      s.rowTasks = std::max<int64_t>(s.rowTasks, target.cores > 1 ? 2 * target.cores : 1);
+    }
+    return s;
+  }
+
+  static int64_t dividing(int64_t depth, int64_t most) {
+    int64_t block = std::min(depth, most + most / 2);
+    for (int64_t candidate = block; candidate >= most / 2; --candidate)
+      if (depth % candidate == 0 && candidate % 8 == 0)
+        return candidate;
+    return depth;
+  }
+
+  ContractionSchedule boxSchedule(const RegisterTile &tile) const {
+    ContractionSchedule s;
+    s.rows = tile.rows;
+    s.vectors = tile.vectors;
+    nn::Dim height = p.extents[p.rowAxes() - 2], width = p.extents[p.rowAxes() - 1];
+    int64_t run = p.groups == 1 && p.lhsAxes[p.lhsChannel - 1].tapScale == 1 ? sizes.depth * p.taps.back() : sizes.depth;
+    s.unroll = unrollFor(run);
+    s.lhs = readable ? LhsMode::InPlace : LhsMode::Band;
+    int64_t wanted = wantedTasks(), count = panels(s.vectors);
+    int64_t high = p.typical(height), wide = p.typical(width);
+    // A band holds the input of its outputs; half of the L2 is for it.
+    constexpr int64_t kFreeWidth = 64;
+    const LhsAxis &down = p.lhsAxes[p.lhsChannel - 2], &across = p.lhsAxes[p.lhsChannel - 1];
+    int64_t boxWidth = width.isConstant() ? wide : std::min(wide, kFreeWidth);
+    int64_t channels = nn::dimOf(p.lhs.getType(), p.lhsChannel).asConstant().value_or(1);
+    auto bandBytes = [&](int64_t h, int64_t w) {
+      auto reach = [&](const LhsAxis &axis, int64_t outputs) {
+        return (outputs - 1) * axis.rowScale + 1 + (axis.tapAxis < 0 ? 0 : (p.taps[axis.tapAxis] - 1) * axis.tapScale);
+      };
+      int64_t deep = 1;
+      for (int axis = 0; axis + 2 < p.lhsChannel; ++axis)
+        deep *= reach(p.lhsAxes[axis], 1);
+      return deep * reach(down, h) * reach(across, w) * channels * bytes;
+    };
+    int64_t budget = target.l2Bytes / 2;
+    while (boxWidth > 32 && bandBytes(1, boxWidth) > budget)
+      boxWidth = llvm::divideCeil(boxWidth, 2);
+    bool heavyWeights = weightBytes() > target.l2Bytes && weightBytes() > bandBytes(high, wide) && count >= 2 * target.cores;
+    int64_t wantedBands = heavyWeights ? 1 : llvm::divideCeil(wanted, std::max<int64_t>(sizes.outer, 1));
+    int64_t boxHeight = std::max<int64_t>(1, high / std::max<int64_t>(1, wantedBands / llvm::divideCeil(wide, boxWidth)));
+    while (boxHeight > 1 && bandBytes(boxHeight, boxWidth) > (heavyWeights ? 2 : 1) * budget)
+      --boxHeight;
+    if (height.isConstant()) {
+      int64_t even = boxHeight;
+      while (high % even)
+        --even;
+      if (even * 2 > boxHeight)
+        boxHeight = even;
+    }
+    s.boxHeight = height.isConstant() && boxHeight >= high ? 0 : boxHeight;
+    s.boxWidth = width.isConstant() && boxWidth >= wide ? 0 : boxWidth;
+    int64_t boxes = sizes.outer * llvm::divideCeil(high, boxHeight) * llvm::divideCeil(wide, boxWidth);
+    s.rowTasks = heavyWeights ? std::min<int64_t>(sizes.outer, wanted) : std::min(wanted, boxes);
+    bool free = llvm::any_of(p.extents, [](nn::Dim d) { return !d.isConstant(); });
+    if (free && target.cores > 1 && !heavyWeights)
+      s.rowTasks = std::max<int64_t>(s.rowTasks, 2 * target.cores);
+    s.columnTasks = std::clamp<int64_t>(wanted / s.rowTasks, 1, std::max<int64_t>(1, count / 2));
+    int64_t tilesAcross = llvm::divideCeil(boxWidth, s.rows);
+    s.flat = !width.isConstant() || boxWidth / tilesAcross < s.rows - 1; // tiles of single rows would be too short
+    s.rowsOuter = weightBytes() <= target.l2Bytes / 2 && sizes.depth * sizes.taps <= 256 && sizes.rows > 8 * s.rows;
+    s.prefetch = !s.rowsOuter && weightBytes() > target.l2Bytes / 4;
+    return s;
+  }
+
+  /// What else a tuner may try around a guess.
+  SmallVector<ContractionSchedule> variants(const ContractionSchedule &best) const {
+    SmallVector<ContractionSchedule> all;
+    auto with = [&](auto change) {
+      ContractionSchedule s = best;
+      change(s);
+      all.push_back(s);
+    };
+    with([](auto &s) { s.prefetch = !s.prefetch; });
+    with([](auto &s) { s.rowsOuter = !s.rowsOuter; });
+    for (int64_t unroll : {1, 2, 4, 8})
+      with([&](auto &s) { s.unroll = unroll; });
+    if (boxed) {
+      with([](auto &s) { s.flat = !s.flat; });
+      for (int64_t height : {1, 2, 4, 7, 8, 14})
+        with([&](auto &s) { s.boxHeight = height; });
+      return all;
+    }
+    with([](auto &s) {
+      s.lhs = LhsMode::InPlace;
+      s.depthBlock = 0;
+    });
+    for (int64_t depth : {128, 192, 256, 384, 512})
+      with([&](auto &s) {
+        s.lhs = LhsMode::Packed;
+        s.depthBlock = depth;
+      });
+    for (int64_t tiles : {4, 8, 16, 32})
+      with([&](auto &s) { s.blockTiles = tiles; });
+    with([](auto &s) { std::swap(s.rowTasks, s.columnTasks); });
+    return all;
+  }
+
+  const ContractionProblem &p;
+  const Target &target;
+  Sizes sizes{};
+  SmallVector<RowGroup> groups;
+  int64_t bytes = 4, lanes = 8;
+  bool readable = false, boxed = false;
+};
+} // namespace
+
+void listSchedules(const ContractionProblem &p, const Target &target, SmallVectorImpl<ContractionSchedule> &out) {
+  ScheduleChooser(p, target).list(out);
+}
+
+} // namespace tenon::cpu

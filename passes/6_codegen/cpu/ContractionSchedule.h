@@ -1,0 +1,64 @@
+// What a schedule of the contraction family may choose, and what follows from it.
+#pragma once
+#include "passes/6_codegen/cpu/ContractionProblem.h"
+#include "passes/6_codegen/cpu/KernelFamily.h"
+
+namespace tenon::cpu {
+
+/// How a tile reads the left operand.
+enum class LhsMode {
+  InPlace, // where it lies
+  Packed,  // rows of a block are first copied as [row tile][k / group][row][group]: no cache conflicts between far rows, fused prologues
+  Band,    // the part of the input under a block of outputs is first copied, with its padding: convolutions
+};
+
+/// Parameters of `#kernel.schedule<"contraction", {...}>`, in the names of their attributes.
+struct ContractionSchedule {
+  int64_t rows = 6;        // mr: rows of the register tile
+  int64_t vectors = 2;     // nv: vectors of the register tile
+  int64_t unroll = 2;      // ku: steps of the depth loop at once
+  int64_t depthBlock = 0;  // kc: partial sums after so many k; 0: all at once
+  int64_t blockTiles = 0;  // mt: row tiles of a block; 0: all
+  bool rowsOuter = false;  // order: "ij" takes all panels of a row tile before the next tile, "ji" all tiles of a panel
+  LhsMode lhs = LhsMode::InPlace; // a: "in_place", "packed", "band"
+  bool prefetch = true;    // pf: next panel during this one
+  int64_t rowTasks = 1;    // tm: shares of the blocks
+  int64_t columnTasks = 1; // tn: shares of the panels
+  // Blocks of two axes (convolutions): bh x bw outputs; 0: the whole axis; -1 (bh): blocks are runs of one merged row axis.
+  int64_t boxHeight = -1, boxWidth = 0;
+  bool flat = false;       // tiles run over the rows of a box as if they were one
+
+  static ContractionSchedule of(kernel::ScheduleAttr attr);
+  kernel::ScheduleAttr attr(mlir::MLIRContext *ctx) const;
+  bool boxed() const { return boxHeight >= 0; }
+};
+
+/// Sizes that both the emitter and the plan derive from a problem and its schedule.
+struct ContractionLayout {
+  static constexpr int64_t kPackGroup = 8; // k of one row that lie together in a packed left operand
+
+  int64_t lanes = 1;          // of a vector of the computation type
+  int64_t panelColumns = 1;   // n of one panel, at most vectors * lanes
+  std::optional<int64_t> panels; // of all groups; none if n is not known
+  std::optional<int64_t> depth;
+  llvm::SmallVector<RowGroup> groups; // of row axes
+  // Byte offsets of the parts of a task's workspace.
+  int64_t lhsBytes = 0, rhsOffset = 0, rhsBytes = 0, partialOffset = 0, partialBytes = 0, totalBytes = 0;
+  int64_t partialStride = 0;  // elements of one row of partial sums
+  bool rhsStaged = false;     // panels are packed into the workspace before use
+  llvm::SmallVector<int64_t> bandSizes; // Band: the largest extents of the copy, by axis of lhs
+  nn::Dim blocks;             // blocks of all rows
+
+  ContractionLayout(const ContractionProblem &p, const ContractionSchedule &s, const Target &target);
+};
+
+/// Why `s` cannot compute `p`, or an empty string.
+std::string validate(const ContractionProblem &p, const ContractionSchedule &s, const Target &target);
+
+/// The layout of panels [depth blocks][panels][taps][depth][columns], if this right operand can be packed at compile time.
+kernel::PackingAttr packingOf(const ContractionProblem &p, const ContractionSchedule &s, const Target &target);
+
+/// Candidates, the cost model's choice first.
+void listSchedules(const ContractionProblem &p, const Target &target, llvm::SmallVectorImpl<ContractionSchedule> &out);
+
+} // namespace tenon::cpu

@@ -1,0 +1,262 @@
+#include "passes/6_codegen/cpu/ContractionStage.h"
+#include "passes/6_codegen/cpu/Transpose.h"
+
+namespace tenon::cpu {
+using namespace mlir;
+
+static Type storageType(Value value) { return cast<RankedTensorType>(value.getType()).getElementType(); }
+
+namespace {
+/// The copy of one band. The axis before the channels is the innermost spatial axis, called x here.
+class BandCopy {
+public:
+  BandCopy(KernelBuilder &b, const ContractionProblem &p, const LhsBox &box, const Tensor &band)
+      : b(b), p(p), box(box), band(band), source(b, p.lhs), x(p.lhsChannel - 1), channels(band.sizes.back()),
+        zero(b.constant(0.0, band.element)), inside(box.start.size()) {
+    kernel::View view = kernel::viewOf(p.lhs);
+    if (!isa<BlockArgument>(view.source))
+      return;
+    strides = view.strides;
+    bool dense = strides[p.lhsChannel].isConstant(1) && strides[x] == nn::dimOf(p.lhs.getType(), p.lhsChannel);
+    if (dense && storageType(p.lhs) == band.element)
+      memory = b.tensorOf(p.lhs);
+  }
+
+  void emit() { outerAxis(0, band.offset); }
+
+private:
+  /// Axes outside of x: one loop each; a position outside of lhs fills everything below with zeros.
+  void outerAxis(int axis, Index to) {
+    if (axis == x)
+      return row(to);
+    Index size = b.dim(nn::dimOf(p.lhs.getType(), axis));
+    b.loop(0, box.extent[axis], 1, [&](Index i) {
+      Index position = b.add(box.start[axis], i);
+      Index target = b.add(to, b.mul(i, band.strides[axis]));
+      inside[axis] = position;
+      if (!mayLeave(axis))
+        return outerAxis(axis + 1, target);
+      // One comparison covers both sides: negative positions are huge without a sign.
+      Value valid = arith::CmpIOp::create(b.ops(), arith::CmpIPredicate::ult, b.value(position), b.value(size));
+      b.ifThen(valid, [&] { outerAxis(axis + 1, target); }, [&] { clear(axis + 1, target); });
+    });
+  }
+
+  bool mayLeave(int axis) const { return p.padded && p.lhsAxes[axis].tapAxis >= 0; }
+
+  void clear(int axis, Index to) {
+    if (axis == x)
+      return b.fill(band, to, b.mul(box.extent[x], channels), zero);
+    b.loop(0, box.extent[axis], 1, [&](Index i) { clear(axis + 1, b.add(to, b.mul(i, band.strides[axis]))); });
+  }
+
+  void row(Index to) {
+    Index size = b.dim(nn::dimOf(p.lhs.getType(), x));
+    Index extent = box.extent[x], left = 0, right = extent;
+    if (mayLeave(x)) {
+      left = b.min(b.max(b.sub(0, box.start[x]), 0), extent);
+      right = b.max(b.min(b.sub(size, box.start[x]), extent), left);
+      b.fill(band, to, b.mul(left, channels), zero);
+      b.fill(band, b.add(to, b.mul(right, channels)), b.mul(b.sub(extent, right), channels), zero);
+    }
+    Index target = b.add(to, b.mul(left, channels)), first = b.add(box.start[x], left), count = b.sub(right, left);
+    if (memory)
+      copyDense(target, first, count);
+    else if (alongX())
+      copyAlongX(target, first, count);
+    else
+      copyAlongChannels(target, first, count);
+  }
+
+  void copyDense(Index to, Index first, Index count) {
+    SmallVector<Index> position = inside;
+    position[x] = first;
+    position[p.lhsChannel] = 0;
+    Index from = b.at(*memory, position);
+    int lanes = b.target().lanes(band.element.getIntOrFloatBitWidth());
+    b.lanesLoop(b.mul(count, channels), lanes, [&](Index i, Value mask) {
+      Index source = b.add(from, i), target = b.add(to, i);
+      if (mask)
+        b.storeMasked(b.loadMasked(*memory, source, lanes, mask), band, target, mask);
+      else
+        b.store(b.load(*memory, source, lanes), band, target);
+    });
+  }
+
+  /// Few channels, or channels that lie far apart (a channels-first input): vectors of neighbours in x.
+  bool alongX() const {
+    int lanes = b.target().lanes(band.element.getIntOrFloatBitWidth());
+    bool contiguous = !strides.empty() && strides[x].isConstant(1) && !strides[p.lhsChannel].isConstant(1);
+    return contiguous || (channels.isConstant() && channels.get() < lanes && strides.empty());
+  }
+
+  void copyAlongX(Index to, Index first, Index count) {
+    int lanes = b.target().lanes(band.element.getIntOrFloatBitWidth());
+    bool weave = channels.isConstant() && channels.get() >= 2 && channels.get() <= 4;
+    Index whole = b.sub(count, b.rem(count, lanes));
+    b.loop(0, whole, lanes, [&](Index i) {
+      Index target = b.add(to, b.mul(i, channels));
+      if (!weave)
+        return b.loop(0, channels, 1, [&](Index c) {
+          b.storeStrided(read(b.add(first, i), c, lanes, x), band, b.add(target, c), channels);
+        });
+      SmallVector<Value> planes;
+      for (int64_t c = 0; c < channels.get(); ++c)
+        planes.push_back(read(b.add(first, i), c, lanes, x));
+      for (auto [k, vector] : llvm::enumerate(interleave(b, planes)))
+        b.store(vector, band, b.add(target, k * lanes));
+    });
+    b.loop(whole, count, 1, [&](Index i) {
+      b.loop(0, channels, 1, [&](Index c) {
+        b.storeStrided(read(b.add(first, i), c, 1, x), band, b.sum(to, b.mul(i, channels), c), channels);
+      });
+    });
+  }
+
+  void copyAlongChannels(Index to, Index first, Index count) {
+    int lanes = b.target().lanes(band.element.getIntOrFloatBitWidth());
+    b.loop(0, count, 1, [&](Index i) {
+      b.lanesLoop(channels, lanes, [&](Index c, Value mask) {
+        Value vector = read(b.add(first, i), c, lanes, p.lhsChannel, mask);
+        Index target = b.sum(to, b.mul(i, channels), c);
+        mask ? b.storeMasked(vector, band, target, mask) : b.store(vector, band, target);
+      });
+    });
+  }
+
+  Value read(Index column, Index channel, int lanes, int axis, Value mask = {}) {
+    SmallVector<Index> position = inside;
+    position[x] = column;
+    position[p.lhsChannel] = channel;
+    return b.convert(source.load(position, lanes, axis, mask), band.element);
+  }
+
+  KernelBuilder &b;
+  const ContractionProblem &p;
+  const LhsBox &box;
+  const Tensor &band;
+  Prologue source;
+  int x;
+  Index channels;
+  Value zero;
+  SmallVector<Index> inside;
+  SmallVector<nn::Dim> strides; // of lhs, where it is a view
+  std::optional<Tensor> memory; // lhs, where rows of pixels are contiguous
+};
+} // namespace
+
+void copyBand(KernelBuilder &b, const ContractionProblem &p, const LhsBox &box, const Tensor &band) {
+  BandCopy(b, p, box, band).emit();
+}
+
+void packRows(KernelBuilder &b, const ContractionProblem &p, const Tensor &packed, Index offset, int64_t rows, int64_t group,
+              Index depthStart, int64_t depth, llvm::function_ref<SmallVector<Index>(int64_t)> position) {
+  Prologue source(b, p.lhs);
+  SmallVector<SmallVector<Index>> starts;
+  for (int64_t r = 0; r < rows; ++r)
+    starts.push_back(position(r));
+  int64_t lanes = std::min<int64_t>(group, b.target().lanes(packed.element.getIntOrFloatBitWidth()));
+  auto copy = [&](Index k, int64_t count) {
+    for (int64_t r = 0; r < rows; ++r)
+      for (int64_t i = 0; i < count; i += lanes) {
+        int64_t width = std::min(lanes, count - i);
+        SmallVector<Index> at = starts[r];
+        at[p.lhsChannel] = b.sum(at[p.lhsChannel], depthStart, k, i);
+        Value mask = width < lanes ? b.tailMask(width, lanes) : Value();
+        Value vector = b.convert(source.load(at, lanes, p.lhsChannel, mask), packed.element);
+        b.store(vector, packed, b.sum(offset, b.mul(k, rows), r * group + i));
+      }
+  };
+  int64_t whole = depth / group * group;
+  b.loop(0, whole, group, [&](Index k) { copy(k, group); });
+  if (whole < depth)
+    copy(whole, depth - whole);
+}
+
+namespace {
+/// Packs one panel of a right operand that is not packed yet.
+class PanelCopy {
+public:
+  PanelCopy(KernelBuilder &b, const ContractionProblem &p, const Tensor &panel, ArrayRef<Index> rows, Index column, Index count, int64_t width)
+      : b(b), p(p), panel(panel), source(b, p.rhs), column(column), count(count), width(width),
+        lanes(b.target().lanes(panel.element.getIntOrFloatBitWidth())), position(cast<RankedTensorType>(p.rhs.getType()).getRank()) {
+    for (auto [axis, rhsAxis] : llvm::enumerate(p.rhsRows))
+      if (rhsAxis >= 0)
+        position[rhsAxis] = rows[axis];
+  }
+
+  void emit() { tap(0, panel.offset); }
+
+private:
+  Index tap(size_t axis, Index to) {
+    Index depth = b.dim(p.depth);
+    if (axis == p.taps.size()) {
+      columns(to, depth);
+      return b.mul(depth, width);
+    }
+    int64_t inner = width;
+    for (size_t i = axis + 1; i < p.taps.size(); ++i)
+      inner *= p.taps[i];
+    Index stride = b.mul(depth, inner);
+    b.loop(0, p.taps[axis], 1, [&](Index t) {
+      position[p.rhsTap + axis] = t;
+      tap(axis + 1, b.add(to, b.mul(t, stride)));
+    });
+    return stride;
+  }
+
+  void columns(Index to, Index depth) {
+    kernel::View view = kernel::viewOf(p.rhs);
+    bool alongDepth = isa<BlockArgument>(view.source) && view.strides[p.rhsDepth].isConstant(1);
+    Index whole = b.min(b.sub(count, b.rem(count, lanes)), width / lanes * lanes);
+    b.loop(0, whole, lanes, [&](Index n) {
+      if (!alongDepth || !canTranspose(lanes))
+        return b.loop(0, depth, 1, [&](Index k) { b.store(read(k, n, lanes, p.rhsColumn), panel, b.sum(to, b.mul(k, width), n)); });
+      Index square = b.sub(depth, b.rem(depth, lanes));
+      b.loop(0, square, lanes, [&](Index k) { transposed(to, k, n); });
+      b.loop(square, depth, 1, [&](Index k) { b.store(read(k, n, lanes, p.rhsColumn), panel, b.sum(to, b.mul(k, width), n)); });
+    });
+    // The last columns of the panel: single elements, then zeros.
+    b.loop(0, depth, 1, [&](Index k) {
+      Index row = b.add(to, b.mul(k, width));
+      b.loop(whole, b.min(count, width), 1, [&](Index n) { b.store(scalar(k, n), panel, b.add(row, n)); });
+      b.fill(panel, b.add(row, count), b.max(b.sub(width, count), 0), b.constant(0.0, panel.element));
+    });
+  }
+
+  /// A square of lanes x lanes elements: read along k, transposed in registers.
+  void transposed(Index to, Index k, Index n) {
+    SmallVector<Value> square;
+    for (int64_t i = 0; i < lanes; ++i)
+      square.push_back(read(k, b.add(n, i), lanes, p.rhsDepth));
+    for (auto [i, vector] : llvm::enumerate(transposeSquare(b, square)))
+      b.store(vector, panel, b.sum(to, b.mul(b.add(k, i), width), n));
+  }
+
+  Value read(Index k, Index n, int64_t count, int axis) {
+    position[p.rhsDepth] = k;
+    position[p.rhsColumn] = b.add(column, n);
+    return b.convert(source.load(position, count, axis), panel.element);
+  }
+  Value scalar(Index k, Index n) {
+    Value vector = read(k, n, 1, p.rhsColumn);
+    if (!isa<VectorType>(vector.getType()))
+      return vector;
+    return vector::ExtractOp::create(b.ops(), vector, ArrayRef<int64_t>{0});
+  }
+
+  KernelBuilder &b;
+  const ContractionProblem &p;
+  const Tensor &panel;
+  Prologue source;
+  Index column, count;
+  int64_t width, lanes;
+  SmallVector<Index> position;
+};
+} // namespace
+
+void packPanel(KernelBuilder &b, const ContractionProblem &p, const Tensor &panel, ArrayRef<Index> rows, Index column, Index count, int64_t width) {
+  PanelCopy(b, p, panel, rows, column, count, width).emit();
+}
+
+} // namespace tenon::cpu

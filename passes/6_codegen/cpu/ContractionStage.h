@@ -1,0 +1,27 @@
+// Copies of operands that a contraction makes in its workspace before it computes: padded bands, packed rows, packed panels.
+#pragma once
+#include "passes/6_codegen/cpu/ContractionProblem.h"
+#include "passes/6_codegen/cpu/Elementwise.h"
+
+namespace tenon::cpu {
+
+/// A box of lhs positions: `start` may lie outside of lhs (padding), `extent` elements along each axis.
+struct LhsBox {
+  llvm::SmallVector<Index> start, extent;
+};
+
+/// Copies a box of lhs to `band` (dense strides in the order of lhs's axes, channels last), zeros where it lies outside.
+/// The prologue above lhs is evaluated on the way.
+void copyBand(KernelBuilder &b, const ContractionProblem &p, const LhsBox &box, const Tensor &band);
+
+/// Packs `rows` rows of lhs, k in [depthStart, depthStart + depth), as [k / group][row][group] from `offset` of `packed` on.
+/// `position(r)` gives the position in lhs of row r at k = 0.
+void packRows(KernelBuilder &b, const ContractionProblem &p, const Tensor &packed, Index offset, int64_t rows, int64_t group,
+              Index depthStart, int64_t depth, llvm::function_ref<llvm::SmallVector<Index>(int64_t)> position);
+
+/// Packs columns [column, column + count) of rhs as [tap][k][width] at the start of `panel`; columns from `count` on are zero.
+/// `rows` are the positions along the row axes (for a batched rhs).
+void packPanel(KernelBuilder &b, const ContractionProblem &p, const Tensor &panel, llvm::ArrayRef<Index> rows, Index column,
+               Index count, int64_t width);
+
+} // namespace tenon::cpu

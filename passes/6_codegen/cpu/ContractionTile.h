@@ -1,0 +1,50 @@
+// The register tile of a contraction: rows x vectors accumulators over the taps and the depth.
+#pragma once
+#include "passes/6_codegen/cpu/KernelBuilder.h"
+
+namespace tenon::cpu {
+
+/// Where the left operand's elements of one tile are, in elements of `memory`:
+/// base + rows[r] + sum of tap * taps + step * depth + unrolled * unroll, the depth loop advancing `step` by the unroll factor.
+struct LhsAddress {
+  Tensor memory;
+  Index base;
+  llvm::SmallVector<Index> rows;
+  llvm::SmallVector<Index> taps;
+  Index depth, unroll;
+};
+
+/// Where the right operand's vectors of one panel are: base + sum of tap * taps + k * depth + lane * column.
+struct RhsAddress {
+  Tensor memory;
+  Index base;
+  llvm::SmallVector<Index> taps;
+  Index depth;
+  Index column = 1; // vectors are gathered where this is not 1
+  mlir::Value tail; // mask of the last vector where memory ends with it; null: whole vectors can be read
+};
+
+/// Cache lines that the depth loop touches ahead of their use, `lines` of them in each iteration.
+struct PrefetchStream {
+  Tensor memory;
+  Index base;
+  int64_t lines = 0;
+};
+
+struct TileShape {
+  int64_t rows = 1, vectors = 1, lanes = 1;
+  llvm::SmallVector<int64_t> taps;
+  Index depth;
+  int64_t unroll = 1;
+  mlir::Type element; // of the accumulators
+};
+
+/// Emits the loops of a tile. `init` and the result hold rows * vectors accumulators, row by row.
+/// Tiles with few accumulators split the sums over the unrolled steps, to hide the latency of the multiply-add.
+KernelBuilder::Values emitTile(KernelBuilder &b, const TileShape &shape, const LhsAddress &lhs, const RhsAddress &rhs,
+                               const PrefetchStream &prefetch, mlir::ValueRange init);
+
+/// a * b + c in floating-point or integer arithmetic.
+mlir::Value emitMultiplyAdd(KernelBuilder &b, mlir::Value x, mlir::Value y, mlir::Value sum);
+
+} // namespace tenon::cpu

@@ -1,0 +1,15 @@
+// RUN: tenon-opt %s --nn-promote-half | FileCheck %s
+
+// Inputs, outputs and constants keep their type; what is between is f32.
+// CHECK-LABEL: func.func @main(%arg0: tensor<2x4xf16>) -> tensor<2x3xf16>
+// CHECK:         %[[X:.*]] = nn.cast %arg0 {to = f32}
+// CHECK:         %[[W:.*]] = nn.cast %{{.*}} {to = f32} : tensor<4x3xf16> -> tensor<4x3xf32>
+// CHECK:         %[[P:.*]] = nn.matmul %[[X]], %[[W]] : tensor<2x4xf32>, tensor<4x3xf32> -> tensor<2x3xf32>
+// CHECK:         %[[Y:.*]] = nn.cast %{{.*}} {to = f16} : tensor<2x3xf32> -> tensor<2x3xf16>
+// CHECK:         return %[[Y]]
+func.func @main(%x: tensor<2x4xf16>) -> tensor<2x3xf16> {
+  %w = nn.constant dense_resource<w> : tensor<4x3xf16>
+  %0 = nn.matmul %x, %w : tensor<2x4xf16>, tensor<4x3xf16> -> tensor<2x3xf16>
+  %1 = nn.relu %0 : tensor<2x3xf16> -> tensor<2x3xf16>
+  return %1 : tensor<2x3xf16>
+}

@@ -1,0 +1,39 @@
+// RUN: tenon-opt %s --nn-sink-transposes --canonicalize --cse | FileCheck %s
+
+// Softmax over channels and a concat of channels, seen through transposes on all sides.
+// CHECK-LABEL: func.func @axes
+// CHECK-NEXT:    %[[S:.*]] = nn.softmax %arg0 {axis = 3 : i64}
+// CHECK-NEXT:    %[[Y:.*]] = nn.concat %[[S]], %arg1 {axis = 3 : i64}
+// CHECK-NEXT:    return %[[Y]]
+func.func @axes(%x: tensor<1x4x5x3xf32>, %y: tensor<1x4x5x2xf32>) -> tensor<1x4x5x5xf32> {
+  %0 = nn.transpose %x {perm = array<i64: 0, 3, 1, 2>} : tensor<1x4x5x3xf32> -> tensor<1x3x4x5xf32>
+  %1 = nn.softmax %0 {axis = 1 : i64} : tensor<1x3x4x5xf32> -> tensor<1x3x4x5xf32>
+  %2 = nn.transpose %y {perm = array<i64: 0, 3, 1, 2>} : tensor<1x4x5x2xf32> -> tensor<1x2x4x5xf32>
+  %3 = nn.concat %1, %2 {axis = 1 : i64} : tensor<1x3x4x5xf32>, tensor<1x2x4x5xf32> -> tensor<1x5x4x5xf32>
+  %4 = nn.transpose %3 {perm = array<i64: 0, 2, 3, 1>} : tensor<1x5x4x5xf32> -> tensor<1x4x5x5xf32>
+  return %4 : tensor<1x4x5x5xf32>
+}
+
+// Height and width merge under the transpose: [N, C, H, W] -> [N, C, H*W] -> [N, H*W, C] is a plain reshape of [N, H, W, C].
+// CHECK-LABEL: func.func @tokens
+// CHECK-NEXT:    %[[Y:.*]] = nn.reshape %arg0 {dims = #nn.dims<[2, 20, 3]>}
+// CHECK-NEXT:    return %[[Y]]
+func.func @tokens(%x: tensor<2x4x5x3xf32>) -> tensor<2x20x3xf32> {
+  %0 = nn.transpose %x {perm = array<i64: 0, 3, 1, 2>} : tensor<2x4x5x3xf32> -> tensor<2x3x4x5xf32>
+  %1 = nn.reshape %0 {dims = #nn.dims<[2, 3, 20]>} : tensor<2x3x4x5xf32> -> tensor<2x3x20xf32>
+  %2 = nn.transpose %1 {perm = array<i64: 0, 2, 1>} : tensor<2x3x20xf32> -> tensor<2x20x3xf32>
+  return %2 : tensor<2x20x3xf32>
+}
+
+// The transpose of keys becomes the flag of the product; a reshape that merges heads and channels cannot pass and stays.
+// CHECK-LABEL: func.func @heads
+// CHECK:         nn.matmul %arg0, %arg1 {transpose_rhs}
+// CHECK:         %[[T:.*]] = nn.transpose %arg1 {perm = array<i64: 0, 2, 1, 3>}
+// CHECK:         nn.reshape %[[T]]
+func.func @heads(%q: tensor<1x2x4x8xf32>, %k: tensor<1x2x6x8xf32>) -> (tensor<1x2x4x6xf32>, tensor<1x6x16xf32>) {
+  %0 = nn.transpose %k {perm = array<i64: 0, 1, 3, 2>} : tensor<1x2x6x8xf32> -> tensor<1x2x8x6xf32>
+  %1 = nn.matmul %q, %0 : tensor<1x2x4x8xf32>, tensor<1x2x8x6xf32> -> tensor<1x2x4x6xf32>
+  %2 = nn.transpose %k {perm = array<i64: 0, 2, 1, 3>} : tensor<1x2x6x8xf32> -> tensor<1x6x2x8xf32>
+  %3 = nn.reshape %2 {dims = #nn.dims<[1, 6, 16]>} : tensor<1x6x2x8xf32> -> tensor<1x6x16xf32>
+  return %1, %3 : tensor<1x2x4x6xf32>, tensor<1x6x16xf32>
+}

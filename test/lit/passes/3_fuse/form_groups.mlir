@@ -1,0 +1,71 @@
+// RUN: tenon-opt %s --kernel-form-groups | FileCheck %s
+
+// Both convolutions could take the sum; the later one does. The ReLU of the other stays with it.
+// CHECK-LABEL: func.func @residual
+// CHECK:         nn.conv {{.*}}kernel.group = 0
+// CHECK:         nn.relu {{.*}}kernel.group = 0
+// CHECK:         nn.conv {{.*}}kernel.group = 1
+// CHECK:         nn.add {{.*}}kernel.group = 1
+// CHECK:         nn.relu {{.*}}kernel.group = 1
+func.func @residual(%x: tensor<1x4x4x8xf32>, %w: tensor<8x8x1x1xf32>) -> tensor<1x4x4x8xf32> {
+  %0 = nn.conv %x, %w {strides = array<i64: 1, 1>, pads = array<i64: 0, 0, 0, 0>, dilations = array<i64: 1, 1>, layout = #nn<layout channels_last>}
+     : tensor<1x4x4x8xf32>, tensor<8x8x1x1xf32> -> tensor<1x4x4x8xf32>
+  %1 = nn.relu %0 : tensor<1x4x4x8xf32> -> tensor<1x4x4x8xf32>
+  %2 = nn.conv %1, %w {strides = array<i64: 1, 1>, pads = array<i64: 0, 0, 0, 0>, dilations = array<i64: 1, 1>, layout = #nn<layout channels_last>}
+     : tensor<1x4x4x8xf32>, tensor<8x8x1x1xf32> -> tensor<1x4x4x8xf32>
+  %3 = nn.add %2, %1 : tensor<1x4x4x8xf32>, tensor<1x4x4x8xf32> -> tensor<1x4x4x8xf32>
+  %4 = nn.relu %3 : tensor<1x4x4x8xf32> -> tensor<1x4x4x8xf32>
+  return %4 : tensor<1x4x4x8xf32>
+}
+
+// Squeeze and excite: the gate is an epilogue of the small convolution, the scaling a prologue of the 1x1 convolution.
+// CHECK-LABEL: func.func @gate
+// CHECK:         nn.conv %arg1, {{.*}}kernel.group = 0
+// CHECK:         nn.sigmoid {{.*}}kernel.group = 0
+// CHECK:         nn.mul {{.*}}kernel.group = 1
+// CHECK:         nn.conv {{.*}}kernel.group = 1
+func.func @gate(%x: tensor<1x4x4x8xf32>, %s: tensor<1x1x1x8xf32>, %w: tensor<8x8x1x1xf32>) -> tensor<1x4x4x8xf32> {
+  %0 = nn.conv %s, %w {strides = array<i64: 1, 1>, pads = array<i64: 0, 0, 0, 0>, dilations = array<i64: 1, 1>, layout = #nn<layout channels_last>}
+     : tensor<1x1x1x8xf32>, tensor<8x8x1x1xf32> -> tensor<1x1x1x8xf32>
+  %1 = nn.sigmoid %0 : tensor<1x1x1x8xf32> -> tensor<1x1x1x8xf32>
+  %2 = nn.mul %x, %1 : tensor<1x4x4x8xf32>, tensor<1x1x1x8xf32> -> tensor<1x4x4x8xf32>
+  %3 = nn.conv %2, %w {strides = array<i64: 1, 1>, pads = array<i64: 0, 0, 0, 0>, dilations = array<i64: 1, 1>, layout = #nn<layout channels_last>}
+     : tensor<1x4x4x8xf32>, tensor<8x8x1x1xf32> -> tensor<1x4x4x8xf32>
+  return %3 : tensor<1x4x4x8xf32>
+}
+
+// %0 joins %1 only if the softmax, which needs %0 and is needed by %2, is not between them: %2 starts a group of its own.
+// CHECK-LABEL: func.func @circle
+// CHECK:         %[[A:.*]] = nn.exp %arg0 {kernel.group = [[A:[0-9]+]]
+// CHECK:         nn.softmax %{{.*}}kernel.group
+// CHECK-NOT:     nn.add {{.*}}kernel.group = [[A]] :
+// CHECK:         return
+func.func @circle(%x: tensor<4x8xf32>) -> (tensor<4x8xf32>, tensor<4x8xf32>) {
+  %0 = nn.exp %x : tensor<4x8xf32> -> tensor<4x8xf32>
+  %1 = nn.softmax %0 {axis = 1 : i64} : tensor<4x8xf32> -> tensor<4x8xf32>
+  %2 = nn.add %0, %1 : tensor<4x8xf32>, tensor<4x8xf32> -> tensor<4x8xf32>
+  return %1, %2 : tensor<4x8xf32>, tensor<4x8xf32>
+}
+
+// Heads are read in place: slice, reshape and transpose are copied into the kernel; the result is stored transposed.
+// CHECK-LABEL: func.func @heads
+// CHECK-COUNT-3: nn.slice {{.*}}kernel.group = 0
+// CHECK:         nn.attention {{.*}}kernel.group = 0
+// CHECK:         %[[T:.*]] = nn.transpose {{.*}}kernel.group = 0
+// CHECK:         nn.reshape %[[T]] {dims
+// CHECK-NOT:     kernel.group = 1
+func.func @heads(%x: tensor<1x4x24xf32>) -> tensor<1x4x8xf32> {
+  %q0 = nn.slice %x {starts = #nn.dims<[0, 0, 0]>, sizes = #nn.dims<[1, 4, 8]>, steps = array<i64: 1, 1, 1>} : tensor<1x4x24xf32> -> tensor<1x4x8xf32>
+  %k0 = nn.slice %x {starts = #nn.dims<[0, 0, 8]>, sizes = #nn.dims<[1, 4, 8]>, steps = array<i64: 1, 1, 1>} : tensor<1x4x24xf32> -> tensor<1x4x8xf32>
+  %v0 = nn.slice %x {starts = #nn.dims<[0, 0, 16]>, sizes = #nn.dims<[1, 4, 8]>, steps = array<i64: 1, 1, 1>} : tensor<1x4x24xf32> -> tensor<1x4x8xf32>
+  %q1 = nn.reshape %q0 {dims = #nn.dims<[1, 4, 2, 4]>} : tensor<1x4x8xf32> -> tensor<1x4x2x4xf32>
+  %k1 = nn.reshape %k0 {dims = #nn.dims<[1, 4, 2, 4]>} : tensor<1x4x8xf32> -> tensor<1x4x2x4xf32>
+  %v1 = nn.reshape %v0 {dims = #nn.dims<[1, 4, 2, 4]>} : tensor<1x4x8xf32> -> tensor<1x4x2x4xf32>
+  %q = nn.transpose %q1 {perm = array<i64: 0, 2, 1, 3>} : tensor<1x4x2x4xf32> -> tensor<1x2x4x4xf32>
+  %k = nn.transpose %k1 {perm = array<i64: 0, 2, 1, 3>} : tensor<1x4x2x4xf32> -> tensor<1x2x4x4xf32>
+  %v = nn.transpose %v1 {perm = array<i64: 0, 2, 1, 3>} : tensor<1x4x2x4xf32> -> tensor<1x2x4x4xf32>
+  %a = nn.attention %q, %k, %v {scale = 0.5} : tensor<1x2x4x4xf32>, tensor<1x2x4x4xf32>, tensor<1x2x4x4xf32> -> tensor<1x2x4x4xf32>
+  %t = nn.transpose %a {perm = array<i64: 0, 2, 1, 3>} : tensor<1x2x4x4xf32> -> tensor<1x4x2x4xf32>
+  %y = nn.reshape %t {dims = #nn.dims<[1, 4, 8]>} : tensor<1x4x2x4xf32> -> tensor<1x4x8xf32>
+  return %y : tensor<1x4x8xf32>
+}

@@ -1,0 +1,16 @@
+// NumPy's array format (.npy, versions 1 to 3): numpy/lib/format.py describes it.
+#pragma once
+#include "tools/tenon/HostTensor.h"
+
+#include <span>
+
+namespace tenon::driver {
+
+/// Reads an array; `what` names it in errors. Little-endian arrays of numbers and booleans in C or Fortran order; two-byte void is bfloat16, as
+/// ml_dtypes writes it. Any bytes are safe to give. Throws Failure.
+HostTensor parseNpy(std::span<const std::byte> bytes, const std::string &what);
+
+/// The bytes before an array's data, padded to a multiple of 64. Throws Failure for element types that NumPy does not have.
+std::string npyHeader(tn_dtype dtype, const std::vector<int64_t> &dims, const std::string &what);
+
+} // namespace tenon::driver

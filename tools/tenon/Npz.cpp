@@ -1,0 +1,102 @@
+#include "tools/tenon/Npz.h"
+#include "tools/tenon/Failure.h"
+#include "tools/tenon/File.h"
+#include "tools/tenon/Npy.h"
+
+#include <algorithm>
+#include <cerrno>
+#include <cstring>
+#include <unistd.h>
+#include <zip.h>
+
+namespace tenon::driver {
+namespace {
+
+zip_t *handle(void *archive) { return static_cast<zip_t *>(archive); }
+
+std::string zipMessage(int code) {
+  zip_error_t error;
+  zip_error_init_with_code(&error, code);
+  std::string text = zip_error_strerror(&error);
+  zip_error_fini(&error);
+  return text;
+}
+
+/// Deflate never expands by more: an entry that claims to is damaged, and would make us allocate without bound.
+constexpr uint64_t kLargestRatio = 1100;
+
+} // namespace
+
+NpzReader::NpzReader(const std::string &file) : path(file) {
+  int code = 0;
+  archive = zip_open(path.c_str(), ZIP_RDONLY, &code);
+  if (!archive)
+    throw Failure(path + ": " + (code == ZIP_ER_NOENT ? "cannot be opened: No such file or directory" : "is not a .npz archive: " + zipMessage(code)));
+  zip_int64_t count = zip_get_num_entries(handle(archive), 0);
+  for (zip_int64_t i = 0; i < count; i++) {
+    const char *name = zip_get_name(handle(archive), zip_uint64_t(i), 0);
+    std::string key = name ? name : "";
+    if (endsWith(key, ".npy"))
+      keys.push_back(key.substr(0, key.size() - 4));
+  }
+}
+
+NpzReader::~NpzReader() { zip_discard(handle(archive)); }
+
+bool NpzReader::has(const std::string &name) const { return std::find(keys.begin(), keys.end(), name) != keys.end(); }
+
+HostTensor NpzReader::read(const std::string &name) const {
+  std::string what = path + ", array '" + name + "'", entry = name + ".npy";
+  zip_stat_t status;
+  zip_stat_init(&status);
+  if (zip_stat(handle(archive), entry.c_str(), 0, &status) != 0)
+    throw Failure(what + ": is not there");
+  if (status.size > (status.comp_size + 1) * kLargestRatio)
+    throw Failure(what + ": is damaged: " + std::to_string(status.comp_size) + " bytes cannot hold " + std::to_string(status.size));
+  zip_file_t *file = zip_fopen(handle(archive), entry.c_str(), 0);
+  if (!file)
+    throw Failure(what + ": cannot be read: " + zip_strerror(handle(archive)));
+  std::vector<std::byte> bytes(status.size);
+  zip_int64_t got = zip_fread(file, bytes.data(), bytes.size());
+  int code = zip_fclose(file);
+  if (got < 0 || zip_uint64_t(got) != status.size || code != 0)
+    throw Failure(what + ": is damaged" + (code ? ": " + zipMessage(code) : ""));
+  return parseNpy(bytes, what);
+}
+
+void writeNpz(const std::string &path, const std::vector<NamedTensor> &tensors) {
+  // libzip writes to a temporary file and renames it when the archive is closed.
+  int code = 0;
+  zip_t *archive = zip_open(path.c_str(), ZIP_CREATE | ZIP_TRUNCATE, &code);
+  if (!archive)
+    throw Failure(path + ": cannot be written: " + zipMessage(code));
+  auto fail = [&] {
+    std::string message = path + ": cannot be written: " + zip_strerror(archive);
+    zip_discard(archive);
+    throw Failure(message);
+  };
+  std::vector<std::string> headers;
+  headers.reserve(tensors.size());
+  for (const NamedTensor &named : tensors) {
+    const tn_tensor &tensor = named.tensor;
+    std::vector<int64_t> dims = dimsOf(tensor);
+    headers.push_back(npyHeader(tensor.dtype, dims, named.name));
+    zip_buffer_fragment_t fragments[2] = {{reinterpret_cast<zip_uint8_t *>(headers.back().data()), headers.back().size()},
+                                          {static_cast<zip_uint8_t *>(tensor.data), zip_uint64_t(bytesOf(tensor.dtype, dims, named.name))}};
+    zip_source_t *source = zip_source_buffer_fragment(archive, fragments, fragments[1].length ? 2 : 1, 0);
+    if (!source)
+      fail();
+    zip_int64_t index = zip_file_add(archive, (named.name + ".npy").c_str(), source, ZIP_FL_ENC_UTF_8);
+    if (index < 0) {
+      zip_source_free(source);
+      fail();
+    }
+    // The date is fixed so that equal arrays give equal files.
+    zip_set_file_compression(archive, zip_uint64_t(index), ZIP_CM_STORE, 0);
+    zip_file_set_dostime(archive, zip_uint64_t(index), 0, 33, 0);
+  }
+  if (zip_close(archive) != 0)
+    fail();
+}
+
+} // namespace tenon::driver

@@ -1,0 +1,35 @@
+#include "tools/tenon/Profile.h"
+
+namespace tenon::driver {
+
+StepProfile describeStep(const tn_plan *plan, uint32_t step) {
+  StepProfile result;
+  result.step = step;
+  auto info = infoOf<tn_step_info>([&](tn_step_info *info) { return tn_plan_step(plan, step, info); });
+  result.kernel = result.family = "copy";
+  if (info.kernel >= 0) {
+    auto kernel = infoOf<tn_kernel_info>([&](tn_kernel_info *kernel) { return tn_plan_kernel(plan, uint32_t(info.kernel), kernel); });
+    result.kernel = kernel.name;
+    result.family = kernel.family;
+  }
+  for (uint32_t i = 0; i < info.source_count; i++)
+    result.sources += (i ? " + " : "") + std::string(tn_plan_step_source(plan, step, i));
+  return result;
+}
+
+std::vector<StepProfile> profileOf(const tn_plan *plan, const tn_context *context, const tn_layout *layout) {
+  std::vector<StepProfile> steps;
+  for (uint32_t i = 0; i < infoOfPlan(plan).step_count; i++) {
+    StepProfile step = describeStep(plan, i);
+    auto measured = infoOf<tn_step_profile>([&](tn_step_profile *info) { return tn_profile_step(context, i, info); });
+    auto cost = infoOf<tn_step_cost>([&](tn_step_cost *info) { return tn_layout_step(layout, i, info); });
+    step.seconds = measured.runs ? double(measured.total_ns) * 1e-9 / measured.runs : 0;
+    step.flops = cost.flops;
+    step.bytes = cost.bytes;
+    step.tasks = cost.tasks;
+    steps.push_back(std::move(step));
+  }
+  return steps;
+}
+
+} // namespace tenon::driver

@@ -1,0 +1,24 @@
+// Where the time of a run goes, by step.
+#pragma once
+#include "tools/tenon/Plan.h"
+
+#include <string>
+#include <vector>
+
+namespace tenon::driver {
+
+struct StepProfile {
+  uint32_t step = 0;
+  std::string kernel, family, sources;
+  double seconds = 0; ///< mean of the measured runs
+  int64_t flops = 0, bytes = 0;
+  uint32_t tasks = 0;
+};
+
+/// What a step computes: its kernel ("copy" for a copy) and the names of its source nodes, joined.
+StepProfile describeStep(const tn_plan *plan, uint32_t step);
+
+/// The steps of a context that has run with profiling on, in their order; costs are those of the given layout.
+std::vector<StepProfile> profileOf(const tn_plan *plan, const tn_context *context, const tn_layout *layout);
+
+} // namespace tenon::driver

@@ -1,0 +1,153 @@
+// tenon compile: an ONNX model, or a module dumped after a phase, to a plan.
+#include "tools/tenon/CompilerLibrary.h"
+#include "tools/tenon/Failure.h"
+#include "tools/tenon/File.h"
+#include "tools/tenon/Plan.h"
+#include "tools/tenon/Progress.h"
+#include "tools/tenon/Table.h"
+#include "tools/tenon/Verbs.h"
+
+#include <CLI/CLI.hpp>
+#include <algorithm>
+#include <cstdio>
+#include <filesystem>
+#include <nlohmann/json.hpp>
+#include <optional>
+
+namespace tenon::driver {
+namespace {
+
+struct Arguments {
+  std::string model, output;
+  std::vector<std::string> shapes;
+  CompileOptions options;
+  bool json = false, quiet = false;
+};
+
+void checkOptions(const Arguments &arguments) {
+  const std::vector<std::string> &phases = compiler().phaseNames();
+  const std::string &stop = arguments.options.stopAfter;
+  if (stop.empty() || std::find(phases.begin(), phases.end(), stop) != phases.end())
+    return;
+  std::string list;
+  for (const std::string &phase : phases)
+    list += (list.empty() ? "" : ", ") + phase;
+  throw UsageFailure("--stop-after '" + stop + "': the phases are " + list);
+}
+
+/// "name=1x3x224x224", split at the last '=': names may hold one.
+std::pair<std::string, std::string> splitShape(const std::string &text) {
+  size_t equal = text.rfind('=');
+  if (equal == std::string::npos || equal == 0 || equal + 1 == text.size())
+    throw UsageFailure("--shape '" + text + "': expected name=1x3x224x224");
+  return {text.substr(0, equal), text.substr(equal + 1)};
+}
+
+/// Memory of the plan at its fixed shapes; nothing for free shapes and for plans of other machines.
+std::optional<tn_memory_info> memoryOf(const std::string &path) {
+  tn_plan *opened = nullptr;
+  if (tn_plan_open(path.c_str(), 0, &opened) != TN_OK)
+    return std::nullopt;
+  PlanHandle plan(opened);
+  if (!infoOfPlan(opened).is_static)
+    return std::nullopt;
+  tn_layout *made = nullptr;
+  if (tn_layout_create(opened, nullptr, &made) != TN_OK)
+    return std::nullopt;
+  LayoutHandle layout(made);
+  return infoOf<tn_memory_info>([&](tn_memory_info *info) { return tn_layout_memory(made, info); });
+}
+
+uint64_t planBytes(const Arguments &arguments, const CompileResult &result) {
+  std::error_code ignored;
+  return result.plan.empty() ? std::filesystem::file_size(arguments.output, ignored) : result.plan.size();
+}
+
+void printJson(const Arguments &arguments, const CompileResult &result, double seconds) {
+  nlohmann::ordered_json json;
+  json["model"] = arguments.model;
+  json["plan"] = arguments.output;
+  json["plan_bytes"] = planBytes(arguments, result);
+  json["kernels"] = result.kernels;
+  json["dispatches"] = result.dispatches;
+  json["seconds"] = seconds;
+  for (const PhaseTime &time : result.times)
+    json["phases"].push_back({{"phase", time.phase}, {"seconds", time.seconds}});
+  if (auto memory = memoryOf(arguments.output))
+    json["memory"] = {{"arena_bytes", memory->arena_bytes}, {"lower_bound", memory->lower_bound}, {"naive_bytes", memory->naive_bytes}, {"weights_bytes", memory->weights_bytes}};
+  std::printf("%s\n", json.dump(2, ' ', false, nlohmann::ordered_json::error_handler_t::replace).c_str());
+}
+
+void printSummary(const Arguments &arguments, const CompileResult &result, double seconds) {
+  std::printf("%s: %s, %d kernels, %d dispatches, compiled for %s in %s\n", arguments.output.c_str(), bytesText(planBytes(arguments, result)).c_str(), result.kernels,
+              result.dispatches, arguments.options.target.c_str(), timeText(seconds).c_str());
+  if (auto memory = memoryOf(arguments.output))
+    std::printf("  memory: weights %s, arena %s (lower bound %s, without reuse %s)\n", bytesText(memory->weights_bytes).c_str(), bytesText(memory->arena_bytes).c_str(),
+                bytesText(memory->lower_bound).c_str(), bytesText(memory->naive_bytes).c_str());
+  std::string phases;
+  for (const PhaseTime &time : result.times)
+    phases += (phases.empty() ? "" : ", ") + time.phase + " " + timeText(time.seconds);
+  std::printf("  time: %s\n", phases.c_str());
+}
+
+int compileModel(Arguments &arguments) {
+  checkOptions(arguments);
+  for (const std::string &text : arguments.shapes)
+    arguments.options.shapes.push_back(splitShape(text));
+  bool stopped = !arguments.options.stopAfter.empty() && arguments.options.stopAfter != compiler().phaseNames().back();
+  if (arguments.output.empty())
+    arguments.output = stopped ? "-" : std::filesystem::path(arguments.model).filename().replace_extension(".plan").string();
+
+  // The compiler itself writes ordinary files, without holding the plan in memory; pipes and devices get its bytes.
+  std::error_code ignored;
+  std::filesystem::file_status status = std::filesystem::status(arguments.output, ignored);
+  bool ordinary = arguments.output != "-" && (!std::filesystem::exists(status) || std::filesystem::is_regular_file(status));
+  if (ordinary && !stopped)
+    arguments.options.output = arguments.output;
+
+  Progress progress(arguments.model, !arguments.quiet && !arguments.json);
+  arguments.options.progress = [&](std::string_view phase, double fraction) { progress.update(phase, fraction); };
+  auto start = std::chrono::steady_clock::now();
+  CompileResult result = compiler().compileFile(arguments.model, arguments.options);
+  double seconds = std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
+  progress.finish();
+  if (!result.ok)
+    throw Failure(result.message.empty() ? arguments.model + ": cannot be compiled" : result.message);
+  if (!result.message.empty() && !arguments.quiet)
+    std::fprintf(stderr, "%s%s", result.message.c_str(), result.message.ends_with('\n') ? "" : "\n");
+
+  if (stopped) {
+    writeFile(arguments.output, std::as_bytes(std::span(result.ir)));
+    return 0;
+  }
+  if (!ordinary)
+    writeFile(arguments.output, result.plan);
+  if (arguments.output == "-")
+    return 0;
+  if (arguments.json)
+    printJson(arguments, result, seconds);
+  else if (!arguments.quiet)
+    printSummary(arguments, result, seconds);
+  if (arguments.options.statistics && !arguments.json)
+    std::fputs(result.report.c_str(), stdout);
+  return 0;
+}
+
+} // namespace
+
+void addCompile(CLI::App &app, Action &action) {
+  auto arguments = std::make_shared<Arguments>();
+  CLI::App *verb = app.add_subcommand("compile", "Compile an ONNX model to a plan");
+  verb->add_option("model", arguments->model, "model.onnx, or a .mlir file that --stop-after or --dump-phases wrote")->required();
+  verb->add_option("-o,--output", arguments->output, "file to write; MODEL.plan here by default");
+  verb->add_option("--target", arguments->options.target, "machine to compile for: see `tenon targets`")->capture_default_str();
+  verb->add_option("--shape", arguments->shapes, "name=1x3x224x224: fix the free dimensions of an input")->type_name("NAME=DIMS")->allow_extra_args(false);
+  verb->add_option("--stop-after", arguments->options.stopAfter, "print the module after this phase instead of writing a plan")->type_name("PHASE");
+  verb->add_option("--dump-phases", arguments->options.dumpPhases, "write NN-phase.mlir after every phase into this folder")->type_name("DIR");
+  verb->add_flag("--statistics", arguments->options.statistics, "print kernels, schedules and what the passes did");
+  verb->add_flag("--json", arguments->json, "print the summary as JSON");
+  verb->add_flag("--quiet", arguments->quiet, "print errors only");
+  verb->callback([arguments, &action] { action = [arguments] { return compileModel(*arguments); }; });
+}
+
+} // namespace tenon::driver
