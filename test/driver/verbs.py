@@ -1,0 +1,139 @@
+"""Every verb, as a user types it."""
+
+import numpy as np
+from onnx import numpy_helper
+
+
+
+def arrays(*shape, seed=0):
+    return np.random.default_rng(seed).standard_normal(shape).astype(np.float32)
+
+
+def test_compile_prints_a_summary(driver):
+    text = driver.ok("compile", driver.model("mobile_block"), "-o", "summary.plan")
+    assert "kernels" in text and "dispatches" in text and "lower bound" in text, text
+    assert max(map(len, text.splitlines())) <= 100, text
+
+
+def test_compile_is_deterministic(driver):
+    for name in ("one.plan", "two.plan"):
+        driver.ok("compile", driver.model("transformer_block"), "-o", name, "--quiet")
+    assert (driver.folder / "one.plan").read_bytes() == (driver.folder / "two.plan").read_bytes()
+
+
+def test_compile_fixes_shapes(driver):
+    plan = driver.plan("transformer_block", "--shape", "x=4x12x32")
+    report = driver.json("inspect", plan)
+    assert report["static"] and report["inputs"][0]["dims"] == [4, 12, 32], report["inputs"]
+
+
+def test_compile_stops_and_goes_on(driver):
+    module = driver.ok("compile", driver.model("mobile_block"), "--stop-after", "graph")
+    assert "nn.conv" in module, module[:500]
+
+
+def test_compile_goes_on_from_a_dump(driver):
+    model = driver.model("residual_convolutions")
+    driver.ok("compile", model, "--dump-phases", "phases", "-o", "direct.plan", "--quiet")
+    dumps = sorted((driver.folder / "phases").glob("*.mlir"))
+    assert len(dumps) >= 5, dumps
+    np.save(driver.folder / "stop.npy", arrays(2, 3, 32, 32))
+    driver.ok("run", "direct.plan", "--inputs", "stop.npy", "--outputs", "direct.npz")
+    for dump in dumps[:3]:
+        driver.ok("compile", dump, "-o", "resumed.plan", "--quiet")
+        driver.ok("run", "resumed.plan", "--inputs", "stop.npy", "--expect", "direct.npz")
+
+
+def test_run_reads_and_writes_every_format(driver):
+    plan, x = driver.plan("residual_convolutions"), arrays(2, 3, 32, 32)
+    np.save(driver.folder / "x.npy", x)
+    np.save(driver.folder / "fortran.npy", np.asfortranarray(x))
+    np.savez(driver.folder / "x.npz", x=x)
+    np.savez_compressed(driver.folder / "in.npz", **{"in:x": x})
+    (driver.folder / "x.pb").write_bytes(numpy_helper.from_array(x, "x").SerializeToString())
+    driver.ok("run", plan, "--inputs", "x.npy", "--outputs", "y.npz")
+    y = np.load(driver.folder / "y.npz")["scores"]
+    assert y.shape == (2, 10) and np.allclose(y.sum(axis=1), 1, atol=1e-5)
+    for given in (["--inputs", "fortran.npy"], ["--inputs", "x.npz"], ["--inputs", "in.npz"], ["--inputs", "x.pb"], ["--input", "x=@x.npy"], ["--input", "x=@x.pb"]):
+        driver.ok("run", plan, *given, "--expect", "y.npz", "--rtol", "0")
+
+
+def test_run_integers_and_booleans(driver):
+    plan = driver.plan("integers")
+    np.savez(driver.folder / "ids.npz", ids=np.arange(5, dtype=np.int64), limit=np.int64(3))
+    driver.ok("run", plan, "--inputs", "ids.npz", "--outputs", "ints.npz")
+    outputs = np.load(driver.folder / "ints.npz")
+    assert outputs["small"].tolist() == [True, True, True, False, False] and outputs["next"].tolist() == [3, 4, 5, 6, 7]
+    assert outputs["small"].dtype == np.bool_ and outputs["best"].dtype == np.int64
+
+
+def test_run_tells_differences(driver):
+    plan, x = driver.plan("residual_convolutions"), arrays(1, 3, 32, 32)
+    np.save(driver.folder / "d.npy", x)
+    driver.ok("run", plan, "--inputs", "d.npy", "--outputs", "d.npz")
+    y = np.load(driver.folder / "d.npz")["scores"]
+    wrong = y.copy()
+    wrong[0, 4] += 0.01
+    np.savez(driver.folder / "wrong.npz", **{"out:scores": wrong})
+    done = driver.execute("run", plan, "--inputs", "d.npy", "--expect", "wrong.npz")
+    assert done.returncode == 1 and "DIFFER" in done.stdout, done.stdout
+    driver.ok("run", plan, "--inputs", "d.npy", "--expect", "wrong.npz", "--atol", "0.02")
+
+
+def test_nan_flows_through(driver):
+    plan, x = driver.plan("transformer_block"), arrays(2, 12, 32)
+    x[1, 3, 5] = np.nan
+    np.save(driver.folder / "nan.npy", x)
+    driver.ok("run", plan, "--inputs", "nan.npy", "--outputs", "nan.npz")
+    y = np.load(driver.folder / "nan.npz")["y"]
+    assert np.isnan(y[1]).any() and not np.isnan(y[0]).any()
+
+
+def test_bench_measures(driver):
+    report = driver.json("bench", driver.plan("mobile_block"), "--duration", "50ms", "--warmup", "0s", "--threads", "1")
+    latency = report["latency_ms"]
+    assert 0 < latency["min"] <= latency["median"] <= latency["p90"] <= latency["p99"] and report["threads"] == 1
+    assert report["first_run_ms"] > 0 and report["profile"] and report["throughput_per_s"] > 0
+    text = driver.ok("bench", driver.plan("residual_convolutions"), "--shape", "x=3x3x32x32", "--duration", "20ms")
+    assert "median" in text and max(map(len, text.splitlines())) <= 100, text
+
+
+def test_inspect_shows_everything(driver):
+    text = driver.ok("inspect", driver.plan("mobile_block"))
+    for word in ("Signature", "Memory", "Kernels", "Steps", "Arena", "lower bound", "/conv"):
+        assert word in text, f"'{word}' expected in {text}"
+    assert max(map(len, text.splitlines())) <= 100, text
+    report = driver.json("inspect", driver.plan("detection_head"), "--shape", "image=1x3x64x48")
+    assert report["memory"]["arena_bytes"] >= report["memory"]["lower_bound"] > 0
+    assert report["inputs"][0]["dims"][:2] == [1, 3] and not report["static"]
+
+
+def test_check_accepts_a_sound_plan(driver):
+    assert "intact" in driver.ok("check", driver.plan("mobile_block"))
+    assert driver.json("check", driver.plan("mobile_block"))["runs_here"]
+
+
+def test_other_targets(driver):
+    driver.ok("compile", driver.model("mobile_block"), "-o", "portable.plan", "--target", "x86-64", "--quiet")
+    driver.ok("compile", driver.model("mobile_block"), "-o", "arm.plan", "--target", "aarch64", "--quiet")
+    np.save(driver.folder / "t.npy", arrays(1, 8, 28, 28))
+    driver.ok("run", driver.plan("mobile_block"), "--inputs", "t.npy", "--outputs", "t.npz")
+    driver.ok("run", "portable.plan", "--inputs", "t.npy", "--expect", "t.npz")
+    driver.fails("check", "arm.plan", message="intact, but cannot run here.*WRONG_TARGET")
+    driver.fails("run", "arm.plan", "--inputs", "t.npy", message="aarch64")
+
+
+def test_ops_and_targets_list(driver):
+    names = {op["name"] for op in driver.json("ops")}
+    assert {"Conv", "MatMul", "Softmax", "Resize"} <= names
+    targets = driver.json("targets")
+    assert len(targets) > 3 and targets[0]["vector_bits"] >= 128
+
+
+def test_usage(driver):
+    driver.fails(code=2)
+    driver.fails("fly", code=2)
+    driver.fails("run", code=2)
+    driver.fails("compile", driver.model("mobile_block"), "--stop-after", "nowhere", message="phases are import", code=2)
+    driver.fails("compile", driver.model("mobile_block"), "--shape", "x", message="name=", code=2)
+    driver.fails("bench", driver.plan("mobile_block"), "--duration", "soon", message="duration", code=2)
