@@ -1,5 +1,6 @@
 // Rewrites constant arguments to the layouts that the schedules read.
 #include "passes/4_schedule/Passes.h"
+#include "passes/4_schedule/Schedules.h"
 #include "passes/6_codegen/cpu/KernelFamily.h"
 
 namespace tenon::schedule {
@@ -37,20 +38,9 @@ public:
 
 private:
   void pack(kernel::FuncOp func, ArrayRef<kernel::DispatchOp> dispatches, unsigned index, kernel::PackingAttr packing) {
-    BlockArgument argument = func.getBody().getArgument(index);
-    auto logical = cast<RankedTensorType>(argument.getType());
-    auto packedType = RankedTensorType::get(packing.packedShape(), logical.getElementType());
-
-    argument.setType(packedType);
-    SmallVector<Type> inputs(func.getArgumentTypes());
-    inputs[index] = packedType;
-    func.setFunctionType(FunctionType::get(&getContext(), inputs, func.getResultTypes()));
-    OpBuilder builder = OpBuilder::atBlockBegin(&func.getBody().front());
-    auto unpack = kernel::UnpackOp::create(builder, func.getLoc(), logical, argument, packing);
-    argument.replaceAllUsesExcept(unpack, unpack);
-
+    packArgument(func, index, packing);
+    OpBuilder builder(&getContext());
     for (kernel::DispatchOp dispatch : dispatches) {
-      builder.setInsertionPoint(dispatch);
       Value operand = dispatch.getArgs()[index];
       // Other dispatches may pack the same constant: the packing stands right after it, where CSE finds it.
       builder.setInsertionPointAfterValue(operand);

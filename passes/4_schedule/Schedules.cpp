@@ -22,4 +22,17 @@ void setSchedule(kernel::FuncOp func, kernel::ScheduleAttr schedule, const Targe
   func.setOverwritesAttr(DenseI64ArrayAttr::get(func.getContext(), plan.overwrites));
 }
 
+void packArgument(kernel::FuncOp func, unsigned index, kernel::PackingAttr packing) {
+  BlockArgument argument = func.getBody().getArgument(index);
+  auto logical = cast<RankedTensorType>(argument.getType());
+  auto packed = RankedTensorType::get(packing.packedShape(), logical.getElementType());
+  argument.setType(packed);
+  SmallVector<Type> inputs(func.getArgumentTypes());
+  inputs[index] = packed;
+  func.setFunctionType(FunctionType::get(func.getContext(), inputs, func.getResultTypes()));
+  OpBuilder builder = OpBuilder::atBlockBegin(&func.getBody().front());
+  auto unpack = kernel::UnpackOp::create(builder, func.getLoc(), logical, argument, packing);
+  argument.replaceAllUsesExcept(unpack, unpack);
+}
+
 } // namespace tenon::schedule

@@ -67,7 +67,7 @@ Value emitTanh(KernelBuilder &b, Value x) {
     return tanhDouble(r, x);
   x = r.clamp(x, -kTanhEnd, kTanhEnd);
   Value z = r.mul(x, x);
-  return r.div(r.mul(x, r.polynomial(z, kTanhTop)), r.polynomial(z, kTanhBottom));
+  return r.clamp(r.div(r.mul(x, r.polynomial(z, kTanhTop)), r.polynomial(z, kTanhBottom)), -1, 1);
 }
 
 Value emitErf(KernelBuilder &b, Value x) {
@@ -76,7 +76,7 @@ Value emitErf(KernelBuilder &b, Value x) {
     return erfDouble(r, x);
   x = r.clamp(x, -kErfEnd, kErfEnd);
   Value z = r.mul(x, x);
-  return r.div(r.mul(x, r.polynomial(z, kErfTop)), r.polynomial(z, kErfBottom));
+  return r.clamp(r.div(r.mul(x, r.polynomial(z, kErfTop)), r.polynomial(z, kErfBottom)), -1, 1);
 }
 
 Value emitSigmoid(KernelBuilder &b, Value x) {

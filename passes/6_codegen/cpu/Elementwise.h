@@ -1,6 +1,6 @@
 // Elementwise nn ops on emitted values: what every family inlines at its loads and stores.
 #pragma once
-#include "passes/6_codegen/cpu/KernelBuilder.h"
+#include "passes/6_codegen/cpu/OperandReader.h"
 
 namespace tenon::cpu {
 
@@ -16,7 +16,8 @@ bool canEmitElementwise(mlir::Operation *op);
 /// register of the anchor's result into registers of the kernel's results.
 ///
 /// Other operands of those ops are arguments: the same shape as the result (residual), a vector along the last axis
-/// (bias), a scalar, or anything that broadcasts to the result; views of arguments are read in place.
+/// (bias), a scalar, or anything that broadcasts to the result; views of arguments are read in place, small constants and elementwise
+/// ops of such are computed. nn.reshape and nn.transpose within the program move where the rest of it reads and stores.
 class Epilogue {
 public:
   /// Whether everything from `anchor` to the terminator is such a program.
@@ -24,16 +25,21 @@ public:
   Epilogue(KernelBuilder &b, mlir::Value anchor);
 
   /// Applies the program to `lanes` neighbours along the last axis of the anchor's result at `position` (one index per axis)
-  /// and stores every result of the kernel. `acc` is in the anchor's computation type; `mask` as in KernelBuilder or null.
+  /// and stores every result of the kernel. `acc` is a scalar or a vector in the anchor's computation type; `mask` as in
+  /// KernelBuilder or null. All is read before the first store, so a result may overwrite a residual.
   void store(mlir::Value acc, llvm::ArrayRef<Index> position, mlir::Value mask = {});
   /// Prefetches what `store` at this position will read or write.
   void prefetch(llvm::ArrayRef<Index> position);
 
 private:
-  struct Operand;
+  bool storeAt(mlir::Value acc, const LanePosition &position, mlir::Value mask);
+  mlir::Value inputOf(mlir::Operation *op) const;
+
   KernelBuilder &builder;
   mlir::Value anchor;
+  OperandReader reader;
   llvm::SmallVector<mlir::Operation *> program;
+  llvm::SmallVector<Tensor> results;
 };
 
 /// Reads elements of a value of the body that is not an argument: a prologue of views, elementwise ops, pads, concats and
@@ -42,13 +48,14 @@ class Prologue {
 public:
   static bool matches(mlir::Value value);
   Prologue(KernelBuilder &b, mlir::Value value);
-  /// `lanes` neighbours along `axis` from `position` on, in the computation type. Vector loads where the memory is contiguous,
+  /// `lanes` neighbours along `axis` from `position` on, in the computation type; a scalar for one lane. Vector loads where the memory is contiguous,
   /// broadcasts where it is constant along the axis, lane by lane otherwise.
   mlir::Value load(llvm::ArrayRef<Index> position, int lanes, int axis, mlir::Value mask = {});
 
 private:
   KernelBuilder &builder;
   mlir::Value root;
+  OperandReader reader;
 };
 
 } // namespace tenon::cpu

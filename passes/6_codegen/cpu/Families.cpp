@@ -1,13 +1,19 @@
-#include "passes/6_codegen/cpu/KernelFamily.h"
+// The list of families. A new one takes a line in it, before what is more general.
+#include "passes/6_codegen/cpu/Attention.h"
+#include "passes/6_codegen/cpu/Contraction.h"
+#include "passes/6_codegen/cpu/Depthwise.h"
 #include "passes/6_codegen/cpu/Loops.h"
+#include "passes/6_codegen/cpu/Pooling.h"
 #include "passes/6_codegen/cpu/RowReduction.h"
 
 namespace tenon::cpu {
 
 llvm::ArrayRef<const KernelFamily *> families() {
+  static const DepthwiseFamily depthwise;
+  static const PoolingFamily pooling;
   static const RowReductionFamily rowReduction;
   static const LoopsFamily loops;
-  static const KernelFamily *const all[] = {&rowReduction, &loops};
+  static const KernelFamily *const all[] = {&depthwise, &contractionFamily(), &attentionFamily(), &pooling, &rowReduction, &loops};
   return all;
 }
 

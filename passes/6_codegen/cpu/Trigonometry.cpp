@@ -144,7 +144,7 @@ Value emitAsinh(KernelBuilder &b, Value x) {
 Value emitAcosh(KernelBuilder &b, Value x) {
   Registers r{b};
   return inDouble(r, x, [&](Value v) {
-    Value root = r.sqrt(r.mul(r.sub(v, 1.0), r.add(v, 1.0)));
+    Value root = r.mul(r.sqrt(r.sub(v, 1.0)), r.sqrt(r.add(v, 1.0))); // NaN below 1
     return emitLog1p(b, r.add(r.sub(v, 1.0), root));
   });
 }

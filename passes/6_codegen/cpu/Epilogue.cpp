@@ -1,0 +1,159 @@
+// The program below an anchor: from an accumulator to the kernel's results.
+#include "passes/6_codegen/cpu/Elementwise.h"
+
+namespace tenon::cpu {
+using namespace mlir;
+
+namespace {
+bool isRearrangement(Operation *op) { return isa<nn::ReshapeOp, nn::TransposeOp>(op); }
+
+/// Whether `operand` can be read at every position of `shape`.
+bool broadcasts(Value operand, ArrayRef<nn::Dim> shape) {
+  return nn::dimsOf(operand.getType()).size() <= shape.size() && OperandReader::canRead(operand);
+}
+
+/// Collects the ops below `anchor`; false if one of them is not the epilogue's business.
+bool collectProgram(Value anchor, SmallVectorImpl<Operation *> &program) {
+  // Values that depend on the anchor, each with the rearrangement that its positions have gone through.
+  llvm::DenseMap<Value, Operation *> frames{{anchor, nullptr}};
+  Block *block = anchor.getParentBlock();
+  for (Operation &op : *block) {
+    auto depends = [&](Value operand) { return frames.contains(operand); };
+    if (llvm::none_of(op.getOperands(), depends))
+      continue;
+    if (isa<kernel::ReturnOp>(op))
+      return llvm::all_of(op.getOperands(), depends);
+    Operation *frame = frames.lookup(*llvm::find_if(op.getOperands(), depends));
+    if (isRearrangement(&op)) {
+      frame = &op;
+    } else {
+      if (!canEmitElementwise(&op))
+        return false;
+      SmallVector<nn::Dim> shape = nn::dimsOf(op.getResult(0).getType());
+      for (Value operand : op.getOperands())
+        if (depends(operand) ? frames.lookup(operand) != frame || nn::dimsOf(operand.getType()) != shape : !broadcasts(operand, shape))
+          return false;
+    }
+    frames[op.getResult(0)] = frame;
+    program.push_back(&op);
+  }
+  return false;
+}
+
+/// The anchor's position carried through the rearrangements of the program.
+class Frames {
+public:
+  Frames(KernelBuilder &b, Value anchor, const LanePosition &position) : b(b) { positions[anchor] = position; }
+
+  const LanePosition &of(Value value) const { return positions.find(value)->second; }
+
+  /// False if the lanes do not stay neighbours.
+  bool follow(Operation *op, Value input) {
+    LanePosition position = of(input);
+    if (auto transpose = dyn_cast<nn::TransposeOp>(op)) {
+      positions[op->getResult(0)] = transposed(transpose.getPerm(), position);
+      return true;
+    }
+    if (isa<nn::ReshapeOp>(op)) {
+      std::optional<LanePosition> after = reshaped(b, nn::dimsOf(input.getType()), nn::dimsOf(op->getResult(0).getType()), position);
+      if (!after)
+        return false;
+      position = *after;
+    }
+    positions[op->getResult(0)] = position;
+    return true;
+  }
+
+private:
+  KernelBuilder &b;
+  llvm::DenseMap<Value, LanePosition> positions;
+};
+} // namespace
+
+bool Epilogue::matches(Value anchor) {
+  SmallVector<Operation *> program;
+  return collectProgram(anchor, program);
+}
+
+Epilogue::Epilogue(KernelBuilder &b, Value anchor) : builder(b), anchor(anchor), reader(b) {
+  collectProgram(anchor, program);
+  for (unsigned i = 0, e = b.kernelFunc().getNumResults(); i < e; ++i)
+    results.push_back(b.result(i));
+}
+
+void Epilogue::store(Value acc, ArrayRef<Index> position, Value mask) {
+  LanePosition at{SmallVector<Index>(position), -1, 0};
+  if (auto vector = dyn_cast<VectorType>(acc.getType())) {
+    at.axis = int(position.size()) - 1;
+    at.lanes = vector.getNumElements();
+  }
+  if (storeAt(acc, at, mask))
+    return;
+  // A reshape takes the lanes apart: each goes its own way.
+  for (int lane = 0; lane < at.lanes; ++lane) {
+    LanePosition one{at.index, -1, 0};
+    one.index.back() = builder.add(one.index.back(), lane);
+    auto storeOne = [&] { storeAt(builder.extractLane(acc, lane), one, {}); };
+    if (mask)
+      builder.ifThen(builder.extractLane(mask, lane), storeOne);
+    else
+      storeOne();
+  }
+}
+
+bool Epilogue::storeAt(Value acc, const LanePosition &position, Value mask) {
+  Frames frames(builder, anchor, position);
+  for (Operation *op : program)
+    if (!frames.follow(op, inputOf(op)))
+      return false;
+
+  llvm::DenseMap<Value, Value> registers{{anchor, acc}};
+  for (Operation *op : program) {
+    if (isRearrangement(op)) {
+      registers[op->getResult(0)] = registers.lookup(op->getOperand(0));
+      continue;
+    }
+    SmallVector<nn::Dim> shape = nn::dimsOf(op->getResult(0).getType());
+    SmallVector<Value> operands;
+    for (Value operand : op->getOperands()) {
+      Value known = registers.lookup(operand);
+      operands.push_back(known ? known : reader.readBroadcast(operand, shape, frames.of(op->getResult(0)), mask));
+    }
+    registers[op->getResult(0)] = emitElementwise(builder, op, operands);
+  }
+
+  // Everything has been read: a result may overwrite an operand.
+  for (auto [result, value] : llvm::zip_equal(results, builder.kernelFunc().terminator().getOperands())) {
+    const LanePosition &at = frames.of(value);
+    bool isUnsigned = result.element.isUnsignedInteger();
+    Value stored = builder.convert(registers.lookup(value), result.element, isUnsigned, isUnsigned);
+    Index stride = at.lanes ? result.strides[at.axis] : Index(1);
+    builder.storeStrided(stored, result, builder.at(result, at.index), stride, mask);
+  }
+  return true;
+}
+
+/// The operand whose position an op takes over.
+Value Epilogue::inputOf(Operation *op) const {
+  for (Value operand : op->getOperands())
+    if (operand == anchor || llvm::is_contained(program, operand.getDefiningOp()))
+      return operand;
+  return {};
+}
+
+void Epilogue::prefetch(ArrayRef<Index> position) {
+  Frames frames(builder, anchor, {SmallVector<Index>(position), -1, 0});
+  for (Operation *op : program)
+    if (!frames.follow(op, inputOf(op)))
+      return;
+  for (Operation *op : program) {
+    SmallVector<nn::Dim> shape = nn::dimsOf(op->getResult(0).getType());
+    for (Value operand : op->getOperands())
+      if (std::optional<Tensor> memory = reader.memoryOf(operand, shape))
+        builder.prefetch(*memory, builder.at(*memory, frames.of(op->getResult(0)).index));
+  }
+  for (auto [result, value] : llvm::zip_equal(results, builder.kernelFunc().terminator().getOperands()))
+    builder.prefetch(result, builder.at(result, frames.of(value).index), /*locality=*/2, /*write=*/true);
+}
+
+} // namespace tenon::cpu
