@@ -16,6 +16,7 @@ struct HoistTransposes : impl::HoistTransposesBase<HoistTransposes> {
     addViewCanonicalizations(patterns);
     addUnitTransposePatterns(patterns);
     addTransposeHoistingPatterns(patterns);
+    addUnitSplittingPatterns(patterns);
     if (failed(applyPatternsGreedily(getOperation(), std::move(patterns))))
       signalPassFailure();
   }

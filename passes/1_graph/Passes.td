@@ -128,7 +128,8 @@ def MergeMatMuls : GraphPass<"nn-merge-matmuls"> {
 def HoistTransposes : GraphPass<"nn-hoist-transposes"> {
   let summary = "Move transposes that are left before the concat or pad they follow";
   let description = [{
-    Both copy anyway: they read their operands through the transpose.
+    Both copy anyway: they read their operands through the transpose. What is left moves no axes of size 1 (a reshape
+    follows it), so that [1, heads, rows, columns] is transposed in one form only.
     Before:  %0 = nn.concat %a, %b {axis = 1}   %1 = nn.transpose %0 {perm = [0, 2, 3, 1]}
     After:   %0 = nn.transpose %a …   %1 = nn.transpose %b …   %2 = nn.concat %0, %1 {axis = 3}
   }];

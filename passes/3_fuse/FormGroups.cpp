@@ -187,17 +187,13 @@ private:
   void formViewGroups() {
     SmallVector<Operation *> views;
     for (Operation &op : block)
-      if (isView(&op) && grouping.groupOf(&op) < 0)
+      if (op.hasTrait<nn::ViewLike>() && grouping.groupOf(&op) < 0)
         views.push_back(&op);
     for (Operation *view : llvm::reverse(views)) {
-      if (view->use_empty()) {
+      if (view->use_empty())
         view->erase();
-        continue;
-      }
-      if (grouping.groupOf(view) >= 0)
-        continue;
-      int number = grouping.create(view);
-      takeView(view->getOpOperand(0), number);
+      else if (isView(view))
+        takeView(view->getOpOperand(0), grouping.create(view));
     }
   }
 

@@ -9,6 +9,7 @@ void addSlicePatterns(mlir::RewritePatternSet &patterns);         // slices move
 void addConcatPatterns(mlir::RewritePatternSet &patterns);        // concat of slices, slices of concat
 void addReshapePatterns(mlir::RewritePatternSet &patterns);       // reshapes move after matmul and elementwise ops
 void addUnitTransposePatterns(mlir::RewritePatternSet &patterns); // transposes of axes of size 1 are reshapes
+void addUnitSplittingPatterns(mlir::RewritePatternSet &patterns); // last of all: transposes move no axes of size 1
 void addTransposeSinkingPatterns(mlir::RewritePatternSet &patterns);   // through elementwise ops, concat, slice, pad, reduce ...
 void addTransposeIntoOpsPatterns(mlir::RewritePatternSet &patterns);   // through reshape, into matmul
 void addTransposeHoistingPatterns(mlir::RewritePatternSet &patterns);  // before concat and pad

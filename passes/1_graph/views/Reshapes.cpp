@@ -44,7 +44,18 @@ std::optional<SmallVector<nn::Dim>> dimsBefore(Value operand, ArrayRef<AxisGroup
   return result;
 }
 
-/// op(reshape(x), y) -> reshape(op(x, reshape(y))) for the result of a computation x: op can then be its epilogue.
+/// Whether `value` is what an anchor computes, or elementwise ops of its shape on that: op can be its epilogue.
+bool comesFromAnchor(Value value, int depth = 8) {
+  Operation *op = value.getDefiningOp();
+  if (isa_and_nonnull<nn::ConvOp, nn::ConvTransposeOp, nn::MatMulOp>(op))
+    return true;
+  return op && depth > 0 && op->hasTrait<nn::Elementwise>() && llvm::any_of(op->getOperands(), [&](Value operand) {
+    return sameShape(operand, value) && comesFromAnchor(operand, depth - 1);
+  });
+}
+
+/// op(reshape(x), y) -> reshape(op(x, reshape(y))) for the result x of an anchor: op can then be its epilogue. Where y is the
+/// result of another anchor as it is, the two shapes would chase each other for ever: then nothing is done.
 struct ElementwiseBeforeReshape : RewritePattern {
   explicit ElementwiseBeforeReshape(MLIRContext *context) : RewritePattern(MatchAnyOpTypeTag(), 1, context) {}
   LogicalResult matchAndRewrite(Operation *op, PatternRewriter &rewriter) const override {
@@ -58,8 +69,7 @@ struct ElementwiseBeforeReshape : RewritePattern {
   }
 
   static LogicalResult sink(Operation *op, nn::ReshapeOp reshape, PatternRewriter &rewriter) {
-    Operation *producer = reshape.getInput().getDefiningOp();
-    if (!producer || producer->hasTrait<nn::ViewLike>() || isa<nn::ConstantOp>(producer) || isConstantExpression(reshape))
+    if (!comesFromAnchor(reshape.getInput()) || llvm::any_of(op->getOperands(), [](Value operand) { return comesFromAnchor(operand); }))
       return failure();
     SmallVector<nn::Dim> before = nn::dimsOf(reshape.getInput().getType()), after = nn::dimsOf(reshape.getType());
     auto groups = axisGroups(before, after);

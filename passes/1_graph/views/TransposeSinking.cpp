@@ -23,13 +23,23 @@ SmallVector<int64_t> withoutUnitMoves(ArrayRef<int64_t> perm, ArrayRef<nn::Dim> 
 
 bool movesOnlyUnits(ArrayRef<int64_t> perm, ArrayRef<nn::Dim> source) { return isIdentity(withoutUnitMoves(perm, source)); }
 
-/// A transpose of axes of size 1 is a reshape; one that moves some of them is a transpose of the others and a reshape.
+/// A transpose of axes of size 1 is a reshape.
 struct UnitTranspose : OpRewritePattern<nn::TransposeOp> {
   using OpRewritePattern::OpRewritePattern;
   LogicalResult matchAndRewrite(nn::TransposeOp op, PatternRewriter &rewriter) const override {
-    SmallVector<nn::Dim> source = nn::dimsOf(op.getInput().getType());
-    SmallVector<int64_t> perm = withoutUnitMoves(op.getPerm(), source);
-    if (ArrayRef(perm) == op.getPerm() && !isIdentity(perm))
+    if (!movesOnlyUnits(op.getPerm(), nn::dimsOf(op.getInput().getType())))
+      return failure();
+    rewriter.replaceOp(op, reshapeTo(rewriter, op.getLoc(), op.getInput(), nn::dimsOf(op.getType())));
+    return success();
+  }
+};
+
+/// A transpose that moves axes of size 1 among others leaves those to a reshape after it. The opposite of sinking.
+struct SplitUnitMoves : OpRewritePattern<nn::TransposeOp> {
+  using OpRewritePattern::OpRewritePattern;
+  LogicalResult matchAndRewrite(nn::TransposeOp op, PatternRewriter &rewriter) const override {
+    SmallVector<int64_t> perm = withoutUnitMoves(op.getPerm(), nn::dimsOf(op.getInput().getType()));
+    if (ArrayRef(perm) == op.getPerm())
       return failure();
     Value moved = transposeBy(rewriter, op.getLoc(), op.getInput(), perm);
     rewriter.replaceOp(op, reshapeTo(rewriter, op.getLoc(), moved, nn::dimsOf(op.getType())));
@@ -59,10 +69,13 @@ Value beforeTranspose(PatternRewriter &rewriter, Value value, ArrayRef<int64_t> 
   while (dims.size() < perm.size())
     dims.insert(dims.begin(), nn::Dim::constant(rewriter.getContext(), 1));
   SmallVector<int64_t> back = inverse(perm);
-  if (!isConstantExpression(value) && !movesOnlyUnits(back, dims))
+  bool isFree = movesOnlyUnits(back, dims);
+  if (!isFree && !isConstantExpression(value))
     return {};
   if (check)
     return value;
+  if (isFree)
+    return reshapeTo(rewriter, value.getLoc(), value, permuted<nn::Dim>(dims, back));
   return transposeBy(rewriter, value.getLoc(), reshapeTo(rewriter, value.getLoc(), value, dims), back);
 }
 
@@ -81,11 +94,12 @@ SmallVector<Value> operandsBefore(PatternRewriter &rewriter, Operation *op, Arra
   return operands;
 }
 
-/// The first operand's transpose that spans the result's rank.
+/// The first operand that a transpose of the result's rank really moves.
 nn::TransposeOp transposedOperand(Operation *op) {
   for (Value operand : op->getOperands())
     if (auto transpose = operand.getDefiningOp<nn::TransposeOp>())
-      if (rankOf(transpose) == rankOf(op->getResult(0)) && !isConstantExpression(transpose))
+      if (rankOf(transpose) == rankOf(op->getResult(0)) && !isConstantExpression(transpose) &&
+          !movesOnlyUnits(transpose.getPerm(), nn::dimsOf(transpose.getInput().getType())))
         return transpose;
   return {};
 }
@@ -224,6 +238,8 @@ template <typename NormOp> struct SinkThroughNorm : OpRewritePattern<NormOp> {
 void addUnitTransposePatterns(RewritePatternSet &patterns) {
   patterns.add<UnitTranspose, ComposeTransposes>(patterns.getContext());
 }
+
+void addUnitSplittingPatterns(RewritePatternSet &patterns) { patterns.add<SplitUnitMoves>(patterns.getContext()); }
 
 void addTransposeSinkingPatterns(RewritePatternSet &patterns) {
   patterns.add<SinkThroughElementwise, SinkThroughConcat, SinkThroughPad, SinkThroughTile, SinkThroughExpand, SinkThroughSoftmax,
