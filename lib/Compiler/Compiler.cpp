@@ -2,6 +2,8 @@
 #include "include/tenon/compiler.h"
 #include "lib/Compiler/Dump.h"
 #include "lib/Compiler/Session.h"
+#include "dialects/kernel/Kernel.h"
+#include "dialects/plan/Plan.h"
 #include "lib/Importer/Importer.h"
 #include "lib/Compiler/Serializer.h"
 #include "llvm/Support/Path.h"
@@ -118,7 +120,7 @@ private:
     }
     ImportOptions import;
     import.shapes = options.shapes;
-    FailureOr<OwningOpRef<ModuleOp>> imported = importOnnx(context, path, import);
+    FailureOr<OwningOpRef<ModuleOp>> imported = importOnnx(&context, path, import);
     if (failed(imported))
       return failure();
     module = std::move(*imported);

@@ -5,6 +5,7 @@
 #include "passes/6_codegen/cpu/KernelFamily.h"
 #include "llvm/ADT/SetVector.h"
 #include "llvm/TargetParser/Triple.h"
+#include <list>
 
 namespace tenon {
 using namespace mlir;
@@ -224,7 +225,7 @@ private:
   FailureOr<uint32_t> kernelId(plan::LaunchOp launch, kernel::FuncOp func) {
     auto [entry, isNew] = kernelIds.try_emplace(func, result.kernels.size());
     if (isNew) {
-      auto offset = code.entries.find(func.getSymName());
+      auto offset = code.entries.find(func.getSymName().str());
       if (offset == code.entries.end())
         return launch.emitError("no code was generated for @") << func.getSymName();
       std::string schedule;
