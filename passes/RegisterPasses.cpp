@@ -1,6 +1,9 @@
 #include "passes/RegisterPasses.h"
 #include "passes/1_graph/Passes.h"
 #include "passes/3_fuse/Passes.h"
+#include "passes/4_schedule/Passes.h"
+#include "passes/5_memory/Passes.h"
+#include "passes/7_plan/Passes.h"
 
 namespace tenon {
 
@@ -9,6 +12,9 @@ void registerAllPasses() {
   graph::registerGraphPipeline();
   fuse::registerFusePasses();
   fuse::registerFusePipeline();
+  schedule::registerSchedulePasses();
+  memory::registerMemoryPasses();
+  plan::registerPlanPasses();
 }
 
 } // namespace tenon

@@ -3,6 +3,8 @@
 #include "lib/Target/Target.h"
 #include "mlir/Pass/Pass.h"
 #include "mlir/Pass/PassManager.h"
+#include "mlir/Pass/PassOptions.h"
+#include "mlir/Pass/PassRegistry.h"
 #include <memory>
 
 namespace tenon::schedule {
