@@ -45,6 +45,18 @@ kernel::ScheduleAttr scheduleOf(MLIRContext *ctx, int64_t pixels, bool unrollRow
 
 } // namespace
 
+namespace {
+class DepthwiseFamily final : public KernelFamily {
+public:
+  StringRef name() const override { return "depthwise"; }
+  bool matches(kernel::FuncOp func, const Target &target) const override;
+  void schedules(kernel::FuncOp func, const Target &target, SmallVectorImpl<kernel::ScheduleAttr> &out) const override;
+  KernelPlan plan(kernel::FuncOp func, kernel::ScheduleAttr schedule, const Target &target) const override;
+  LogicalResult emit(kernel::FuncOp func, kernel::ScheduleAttr schedule, KernelBuilder &builder) const override;
+  nn::Dim operations(kernel::FuncOp func) const override;
+};
+} // namespace
+
 bool DepthwiseFamily::matches(kernel::FuncOp func, const Target &) const {
   nn::ConvOp conv = anchorOf(func);
   if (!conv || conv.getLayout() != nn::Layout::ChannelsLast || conv.getStrides().size() > 2)
@@ -155,6 +167,11 @@ LogicalResult DepthwiseFamily::emit(kernel::FuncOp func, kernel::ScheduleAttr sc
   window.finish = finish;
   window.emit(b);
   return success();
+}
+
+const KernelFamily &depthwiseFamily() {
+  static const DepthwiseFamily family;
+  return family;
 }
 
 } // namespace tenon::cpu

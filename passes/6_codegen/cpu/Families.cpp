@@ -1,19 +1,18 @@
-// The list of families. A new one takes a line in it, before what is more general.
+// The list of families. A new one: `const KernelFamily &nameFamily();` in its header, and a line here, before what is more general.
+#include "passes/6_codegen/cpu/KernelFamily.h"
 #include "passes/6_codegen/cpu/Attention.h"
 #include "passes/6_codegen/cpu/Contraction.h"
 #include "passes/6_codegen/cpu/Depthwise.h"
 #include "passes/6_codegen/cpu/Loops.h"
 #include "passes/6_codegen/cpu/Pooling.h"
 #include "passes/6_codegen/cpu/RowReduction.h"
+#include "passes/6_codegen/cpu/TransposeKernel.h"
 
 namespace tenon::cpu {
 
 llvm::ArrayRef<const KernelFamily *> families() {
-  static const DepthwiseFamily depthwise;
-  static const PoolingFamily pooling;
-  static const RowReductionFamily rowReduction;
-  static const LoopsFamily loops;
-  static const KernelFamily *const all[] = {&depthwise, &contractionFamily(), &attentionFamily(), &pooling, &rowReduction, &loops};
+  static const KernelFamily *const all[] = {&depthwiseFamily(), &contractionFamily(), &attentionFamily(), &poolingFamily(),
+                                            &rowReductionFamily(), &transposeFamily(), &loopsFamily()};
   return all;
 }
 

@@ -27,6 +27,18 @@ bool canCompute(kernel::FuncOp func) {
   return true;
 }
 
+namespace {
+class LoopsFamily final : public KernelFamily {
+public:
+  StringRef name() const override { return "loops"; }
+  bool matches(kernel::FuncOp func, const Target &target) const override;
+  void schedules(kernel::FuncOp func, const Target &target, SmallVectorImpl<kernel::ScheduleAttr> &out) const override;
+  KernelPlan plan(kernel::FuncOp func, kernel::ScheduleAttr schedule, const Target &target) const override;
+  LogicalResult emit(kernel::FuncOp func, kernel::ScheduleAttr schedule, KernelBuilder &builder) const override;
+  nn::Dim operations(kernel::FuncOp func) const override;
+};
+} // namespace
+
 bool LoopsFamily::matches(kernel::FuncOp func, const Target &) const { return canCompute(func); }
 
 static kernel::ScheduleAttr scheduleOf(kernel::FuncOp func, int64_t tasks) {
@@ -157,6 +169,11 @@ LogicalResult LoopsFamily::emit(kernel::FuncOp func, kernel::ScheduleAttr schedu
     emitResults(b, evaluator, func, group, tasks);
   }
   return success();
+}
+
+const KernelFamily &loopsFamily() {
+  static const LoopsFamily family;
+  return family;
 }
 
 } // namespace tenon::cpu

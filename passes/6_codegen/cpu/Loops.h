@@ -9,14 +9,7 @@ namespace tenon::cpu {
 /// must be split.
 bool canCompute(kernel::FuncOp func);
 
-class LoopsFamily : public KernelFamily {
-public:
-  llvm::StringRef name() const override { return "loops"; }
-  bool matches(kernel::FuncOp func, const Target &target) const override;
-  void schedules(kernel::FuncOp func, const Target &target, llvm::SmallVectorImpl<kernel::ScheduleAttr> &out) const override;
-  KernelPlan plan(kernel::FuncOp func, kernel::ScheduleAttr schedule, const Target &target) const override;
-  llvm::LogicalResult emit(kernel::FuncOp func, kernel::ScheduleAttr schedule, KernelBuilder &builder) const override;
-  nn::Dim operations(kernel::FuncOp func) const override;
-};
+/// The general road; it comes last in `families()`. Schedule: `tasks` at most.
+const KernelFamily &loopsFamily();
 
 } // namespace tenon::cpu

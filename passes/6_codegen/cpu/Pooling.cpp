@@ -38,6 +38,18 @@ kernel::ScheduleAttr scheduleOf(MLIRContext *ctx, int64_t pixels, bool unrollRow
 
 } // namespace
 
+namespace {
+class PoolingFamily final : public KernelFamily {
+public:
+  StringRef name() const override { return "pooling"; }
+  bool matches(kernel::FuncOp func, const Target &target) const override;
+  void schedules(kernel::FuncOp func, const Target &target, SmallVectorImpl<kernel::ScheduleAttr> &out) const override;
+  KernelPlan plan(kernel::FuncOp func, kernel::ScheduleAttr schedule, const Target &target) const override;
+  LogicalResult emit(kernel::FuncOp func, kernel::ScheduleAttr schedule, KernelBuilder &builder) const override;
+  nn::Dim operations(kernel::FuncOp func) const override;
+};
+} // namespace
+
 bool PoolingFamily::matches(kernel::FuncOp func, const Target &) const {
   constexpr int64_t kWidestWindow = 16; // a wider window is cheaper as loops
   nn::PoolOp pool = anchorOf(func);
@@ -128,6 +140,11 @@ LogicalResult PoolingFamily::emit(kernel::FuncOp func, kernel::ScheduleAttr sche
   window.finish = finish;
   window.emit(b);
   return success();
+}
+
+const KernelFamily &poolingFamily() {
+  static const PoolingFamily family;
+  return family;
 }
 
 } // namespace tenon::cpu

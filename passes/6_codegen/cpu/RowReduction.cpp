@@ -255,6 +255,18 @@ private:
 
 } // namespace
 
+namespace {
+class RowReductionFamily final : public KernelFamily {
+public:
+  StringRef name() const override { return "row_reduction"; }
+  bool matches(kernel::FuncOp func, const Target &target) const override;
+  void schedules(kernel::FuncOp func, const Target &target, SmallVectorImpl<kernel::ScheduleAttr> &out) const override;
+  KernelPlan plan(kernel::FuncOp func, kernel::ScheduleAttr schedule, const Target &target) const override;
+  LogicalResult emit(kernel::FuncOp func, kernel::ScheduleAttr schedule, KernelBuilder &builder) const override;
+  nn::Dim operations(kernel::FuncOp func) const override;
+};
+} // namespace
+
 bool RowReductionFamily::matches(kernel::FuncOp func, const Target &) const {
   Operation *anchor = anchorOf(func);
   if (!anchor || !canCompute(func))
@@ -295,6 +307,11 @@ KernelPlan RowReductionFamily::plan(kernel::FuncOp func, kernel::ScheduleAttr sc
 LogicalResult RowReductionFamily::emit(kernel::FuncOp func, kernel::ScheduleAttr schedule, KernelBuilder &b) const {
   RowEmitter(b, func, anchorOf(func), schedule.get("keep", 1)).emit();
   return success();
+}
+
+const KernelFamily &rowReductionFamily() {
+  static const RowReductionFamily family;
+  return family;
 }
 
 } // namespace tenon::cpu

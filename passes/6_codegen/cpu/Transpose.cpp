@@ -48,4 +48,22 @@ SmallVector<Value> interleave(KernelBuilder &b, ValueRange planes) {
   return woven;
 }
 
+SmallVector<Value> deinterleave(KernelBuilder &b, ValueRange sequence) {
+  int64_t count = sequence.size(), lanes = cast<VectorType>(sequence.front().getType()).getDimSize(0);
+  SmallVector<Value> planes;
+  for (int64_t plane = 0; plane < count; ++plane) {
+    Value sum = sequence[0];
+    for (int64_t part = 0; part < count; ++part) {
+      SmallVector<int64_t> mask(lanes);
+      for (int64_t i = 0; i < lanes; ++i) {
+        int64_t k = i * count + plane;
+        mask[i] = k / lanes == part ? lanes + k % lanes : (part == 0 ? 0 : i);
+      }
+      sum = vector::ShuffleOp::create(b.ops(), part == 0 ? sequence[0] : sum, sequence[part], mask);
+    }
+    planes.push_back(sum);
+  }
+  return planes;
+}
+
 } // namespace tenon::cpu

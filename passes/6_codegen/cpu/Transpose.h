@@ -11,5 +11,7 @@ llvm::SmallVector<mlir::Value> transposeSquare(KernelBuilder &b, mlir::ValueRang
 
 /// Element k of the results, taken as one sequence, is element k / n of planes[k mod n] (n planes).
 llvm::SmallVector<mlir::Value> interleave(KernelBuilder &b, mlir::ValueRange planes);
+/// The inverse: element k of plane p is element k * n + p of `sequence` (n vectors).
+llvm::SmallVector<mlir::Value> deinterleave(KernelBuilder &b, mlir::ValueRange sequence);
 
 } // namespace tenon::cpu
