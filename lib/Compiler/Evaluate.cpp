@@ -2,12 +2,13 @@
 #include "dialects/nn/NN.h"
 #include "lib/Compiler/Session.h"
 #include "tenon/runtime.h"
-#include "llvm/Support/Alignment.h"
 
 namespace tenon {
 using namespace mlir;
 
 namespace {
+constexpr size_t kAlignment = 8; // of any element
+
 struct PlanCloser {
   void operator()(tn_plan *plan) const { tn_plan_close(plan); }
 };
@@ -51,7 +52,7 @@ FailureOr<SmallVector<AsmResourceBlob>> CompiledEvaluator::evaluate(ModuleOp mod
   std::unique_ptr<tn_context, ContextDestroyer> context(created);
 
   SmallVector<tn_tensor> inputs, outputs;
-  SmallVector<AsmResourceBlob> results;
+  SmallVector<AsmResourceBlob> results, copies;
   tn_tensor_info info{};
   info.struct_size = sizeof(info);
   for (auto [index, input] : llvm::enumerate(data)) {
@@ -61,6 +62,11 @@ FailureOr<SmallVector<AsmResourceBlob>> CompiledEvaluator::evaluate(ModuleOp mod
       return failure();
     if (tensor->bytes > input.size())
       return emitError(loc) << "constant folding: expected " << tensor->bytes << " bytes for '" << info.name << "', found " << input.size();
+    // Weights may lie anywhere in a model file.
+    if (reinterpret_cast<uintptr_t>(input.data()) % kAlignment) {
+      copies.push_back(HeapAsmResourceBlob::allocateAndCopyWithAlign(input, kAlignment, /*dataIsMutable=*/true));
+      input = copies.back().getData();
+    }
     tensor->data = const_cast<char *>(input.data());
     inputs.push_back(*tensor);
   }

@@ -24,9 +24,9 @@ public:
   void write() {
     SmallVector<Attribute> inputNames, outputNames;
     for (unsigned i = 0; i < func.getNumArguments(); ++i)
-      inputNames.push_back(func.getArgAttr(i, "nn.name"));
+      inputNames.push_back(nameOf(func.getArgAttr(i, "nn.name"), "input", i));
     for (unsigned i = 0; i < func.getNumResults(); ++i)
-      outputNames.push_back(func.getResultAttr(i, "nn.name"));
+      outputNames.push_back(nameOf(func.getResultAttr(i, "nn.name"), "output", i));
     auto planFunc = plan::FuncOp::create(builder, func.getLoc(), func.getName(), builder.getTypeArrayAttr(func.getArgumentTypes()),
                                          builder.getTypeArrayAttr(func.getResultTypes()), builder.getArrayAttr(inputNames),
                                          builder.getArrayAttr(outputNames), IntegerAttr(), IntegerAttr(), IntegerAttr());
@@ -45,6 +45,10 @@ public:
   }
 
 private:
+  Attribute nameOf(Attribute given, StringRef kind, unsigned index) {
+    return given ? given : builder.getStringAttr(kind + Twine(index));
+  }
+
   nn::Dim bytesOf(Type tensor) { return nn::numElements(tensor) * elementBytes(tensor); }
 
   /// The producer of an output writes into it, unless that buffer is an input, a constant, a view or another output already.
