@@ -28,8 +28,21 @@ ParseResult FuncOp::parse(OpAsmParser &parser, OperationState &result) {
 }
 
 void FuncOp::print(OpAsmPrinter &printer) {
-  function_interface_impl::printFunctionOp(printer, *this, /*isVariadic=*/false, getFunctionTypeAttrName(), getArgAttrsAttrName(),
-                                           getResAttrsAttrName());
+  if (std::optional<StringRef> visibility = getSymVisibility())
+    printer << " " << *visibility;
+  printer << " ";
+  printer.printSymbolName(getSymName());
+  call_interface_impl::printFunctionSignature(printer, getArgumentTypes(), getArgAttrsAttr(), /*isVariadic=*/false, getResultTypes(),
+                                              getResAttrsAttr(), &getBody(), /*printEmptyResult=*/false);
+  // Attributes at their default are left out.
+  SmallVector<StringRef> elided{getSymVisibilityAttrName(), getFunctionTypeAttrName(), getArgAttrsAttrName(), getResAttrsAttrName()};
+  if (getSymbols().empty())
+    elided.push_back(getSymbolsAttrName());
+  if (getWorkspaceBytes() == 0)
+    elided.push_back(getWorkspaceBytesAttrName());
+  function_interface_impl::printFunctionAttributes(printer, *this, elided);
+  printer << ' ';
+  printer.printRegion(getBody(), /*printEntryBlockArgs=*/false, /*printBlockTerminators=*/true);
 }
 
 LogicalResult FuncOp::verify() {

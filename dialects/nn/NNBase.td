@@ -20,6 +20,7 @@ def NN_Dialect : Dialect {
   let cppNamespace = "::tenon::nn";
   let useDefaultAttributePrinterParser = 1;
   let hasConstantMaterializer = 1;
+  let hasCanonicalizer = 1;
 }
 
 class NN_Attr<string name, string attrMnemonic, list<Trait> traits = []> : AttrDef<NN_Dialect, name, traits> {
@@ -58,7 +59,10 @@ class NN_Enum<string name, string description, list<I32EnumAttrCase> cases>
   let genSpecializedAttr = 0;
   let cppNamespace = "::tenon::nn";
 }
-class NN_EnumAttr<I32EnumAttr enum, string mnemonic> : EnumAttr<NN_Dialect, enum, mnemonic>;
+/// Written `#nn.layout<channels_last>`.
+class NN_EnumAttr<I32EnumAttr enum, string mnemonic> : EnumAttr<NN_Dialect, enum, mnemonic> {
+  let assemblyFormat = "`<` $value `>`";
+}
 
 def NN_LayoutEnum : NN_Enum<"Layout", "where the channel axis is", [
   I32EnumAttrCase<"ChannelsFirst", 0, "channels_first">, I32EnumAttrCase<"ChannelsLast", 1, "channels_last">]>;
