@@ -55,7 +55,8 @@ FailureOr<SmallVector<AsmResourceBlob>> CompiledEvaluator::evaluate(ModuleOp mod
   SmallVector<AsmResourceBlob> results, copies;
   tn_tensor_info info{};
   info.struct_size = sizeof(info);
-  for (auto [index, input] : llvm::enumerate(data)) {
+  for (auto [index, given] : llvm::enumerate(data)) {
+    ArrayRef<char> input = given;
     tn_plan_input(plan.get(), index, &info);
     FailureOr<tn_tensor> tensor = describe(info, loc);
     if (failed(tensor))
