@@ -44,10 +44,10 @@ private:
   /// Marks arguments that every dispatch fills with a constant; kernels that are called both ways are cloned, one for each pattern.
   void markConstants() {
     SymbolTable symbols(getOperation());
-    llvm::MapVector<kernel::FuncOp, llvm::MapVector<llvm::SmallBitVector, SmallVector<kernel::DispatchOp>>> patterns;
+    llvm::MapVector<kernel::FuncOp, std::map<std::vector<bool>, SmallVector<kernel::DispatchOp>>> patterns;
     getOperation().walk([&](kernel::DispatchOp dispatch) {
       auto func = symbols.lookup<kernel::FuncOp>(dispatch.getKernel());
-      llvm::SmallBitVector constants(dispatch.getArgs().size());
+      std::vector<bool> constants(dispatch.getArgs().size());
       for (auto [i, arg] : llvm::enumerate(dispatch.getArgs()))
         constants[i] = isConstant(arg);
       patterns[func][constants].push_back(dispatch);
@@ -65,8 +65,9 @@ private:
           ++split;
         }
         first = false;
-        for (int i : constants.set_bits())
-          variant.setArgAttr(i, "kernel.constant", UnitAttr::get(&getContext()));
+        for (size_t i = 0; i < constants.size(); ++i)
+          if (constants[i])
+            variant.setArgAttr(i, "kernel.constant", UnitAttr::get(&getContext()));
       }
       original->erase();
     }
