@@ -14,8 +14,8 @@ LogicalResult ConstantOp::inferReturnTypes(MLIRContext *, Where where, Adaptor o
     Type element = type.getElementType();
     if (!element.isInteger(32) && !element.isInteger(64))
       return refuse(where, "expected i32 or i64 elements of sizes, found ", element);
-    if (type.getRank() > 1 || type.getNumElements() != static_cast<int64_t>(dims.size()))
-      return refuse(where, "expected a scalar or a vector of ", dims.size(), " sizes, found ", type);
+    if (type.getNumElements() != static_cast<int64_t>(dims.size()))
+      return refuse(where, "expected a tensor of ", dims.size(), " sizes, found ", type);
   } else if (auto elements = dyn_cast<ElementsAttr>(op.getValue())) {
     if (elements.getType() != type)
       return refuse(where, "expected a value of type ", type, ", found ", elements.getType());

@@ -17,15 +17,15 @@ func.func @integers() -> (tensor<2xi64>, tensor<2xi64>, tensor<2xi64>, tensor<2x
   return %quotient, %mod, %fmod, %undefined : tensor<2xi64>, tensor<2xi64>, tensor<2xi64>, tensor<2xi64>
 }
 
-// 0.1 + 0.2 in f32 is 0.3 rounded up; NaN goes through max; halves round to even.
+// 2^24 + 1 is no f32 and rounds to even; NaN goes through max; halves round to even.
 // CHECK-LABEL: func.func @floats
 func.func @floats() -> (tensor<f32>, tensor<f32>, tensor<4xf32>, tensor<2xi32>) {
-  %a = nn.constant dense<0.1> : tensor<f32>
-  %b = nn.constant dense<0.2> : tensor<f32>
+  %a = nn.constant dense<16777216.0> : tensor<f32>
+  %b = nn.constant dense<1.0> : tensor<f32>
   %nan = nn.constant dense<0x7FC00000> : tensor<f32>
   %halves = nn.constant dense<[0.5, 1.5, -0.5, 2.5]> : tensor<4xf32>
   %ends = nn.constant dense<[-1.9, 1.9]> : tensor<2xf32>
-  // CHECK-DAG: dense<0.300000012> : tensor<f32>
+  // CHECK-DAG: dense<0x4B800000> : tensor<f32>
   %sum = nn.add %a, %b : tensor<f32>, tensor<f32> -> tensor<f32>
   // CHECK-DAG: dense<0x7FC00000> : tensor<f32>
   %max = nn.max %a, %nan : tensor<f32>, tensor<f32> -> tensor<f32>

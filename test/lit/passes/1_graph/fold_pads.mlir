@@ -17,10 +17,10 @@ func.func @conv(%x: tensor<1x4x8x8xf32>, %w: tensor<4x4x3x3xf32>) -> tensor<1x4x
 func.func @maximum(%x: tensor<1x4x8x8xf32>) -> (tensor<1x4x8x8xf32>, tensor<1x4x8x8xf32>) {
   %0 = nn.relu %x : tensor<1x4x8x8xf32> -> tensor<1x4x8x8xf32>
   %1 = nn.pad %0 {low = #nn.dims<[0, 0, 1, 1]>, high = #nn.dims<[0, 0, 1, 1]>} : tensor<1x4x8x8xf32> -> tensor<1x4x10x10xf32>
-  %2 = nn.pool %1 {kind = #nn<pool_kind max>, window = array<i64: 3, 3>, strides = array<i64: 1, 1>, pads = array<i64: 0, 0, 0, 0>, dilations = array<i64: 1, 1>}
+  %2 = nn.pool %1 {kind = #nn.pool_kind<max>, window = array<i64: 3, 3>, strides = array<i64: 1, 1>, pads = array<i64: 0, 0, 0, 0>, dilations = array<i64: 1, 1>}
      : tensor<1x4x10x10xf32> -> tensor<1x4x8x8xf32>
   %3 = nn.pad %x {low = #nn.dims<[0, 0, 1, 1]>, high = #nn.dims<[0, 0, 1, 1]>} : tensor<1x4x8x8xf32> -> tensor<1x4x10x10xf32>
-  %4 = nn.pool %3 {kind = #nn<pool_kind max>, window = array<i64: 3, 3>, strides = array<i64: 1, 1>, pads = array<i64: 0, 0, 0, 0>, dilations = array<i64: 1, 1>}
+  %4 = nn.pool %3 {kind = #nn.pool_kind<max>, window = array<i64: 3, 3>, strides = array<i64: 1, 1>, pads = array<i64: 0, 0, 0, 0>, dilations = array<i64: 1, 1>}
      : tensor<1x4x10x10xf32> -> tensor<1x4x8x8xf32>
   return %2, %4 : tensor<1x4x8x8xf32>, tensor<1x4x8x8xf32>
 }

@@ -6,10 +6,10 @@
 func.func @layer_norm(%x: tensor<2x4x8xf32>, %scale: tensor<8xf32>, %bias: tensor<8xf32>) -> tensor<2x4x8xf32> {
   %two = nn.constant dense<2.0> : tensor<f32>
   %epsilon = nn.constant dense<1.0e-5> : tensor<f32>
-  %mean = nn.reduce %x {kind = #nn<reduce_kind mean>, axes = array<i64: 2>, keep_dims} : tensor<2x4x8xf32> -> tensor<2x4x1xf32>
+  %mean = nn.reduce %x {kind = #nn.reduce_kind<mean>, axes = array<i64: 2>, keep_dims} : tensor<2x4x8xf32> -> tensor<2x4x1xf32>
   %d = nn.sub %x, %mean : tensor<2x4x8xf32>, tensor<2x4x1xf32> -> tensor<2x4x8xf32>
   %sq = nn.pow %d, %two : tensor<2x4x8xf32>, tensor<f32> -> tensor<2x4x8xf32>
-  %var = nn.reduce %sq {kind = #nn<reduce_kind mean>, axes = array<i64: 2>, keep_dims} : tensor<2x4x8xf32> -> tensor<2x4x1xf32>
+  %var = nn.reduce %sq {kind = #nn.reduce_kind<mean>, axes = array<i64: 2>, keep_dims} : tensor<2x4x8xf32> -> tensor<2x4x1xf32>
   %0 = nn.add %var, %epsilon : tensor<2x4x1xf32>, tensor<f32> -> tensor<2x4x1xf32>
   %1 = nn.sqrt %0 : tensor<2x4x1xf32> -> tensor<2x4x1xf32>
   %2 = nn.div %d, %1 : tensor<2x4x8xf32>, tensor<2x4x1xf32> -> tensor<2x4x8xf32>
@@ -27,10 +27,10 @@ func.func @layer_norm_from_sums(%x: tensor<4x8xf32>, %scale: tensor<1x8xf32>) ->
   %eighth = nn.constant dense<0.125> : tensor<f32>
   %zero = nn.constant dense<0.0> : tensor<f32>
   %epsilon = nn.constant dense<1.0e-6> : tensor<f32>
-  %s = nn.reduce %x {kind = #nn<reduce_kind sum>, axes = array<i64: 1>} : tensor<4x8xf32> -> tensor<4xf32>
+  %s = nn.reduce %x {kind = #nn.reduce_kind<sum>, axes = array<i64: 1>} : tensor<4x8xf32> -> tensor<4xf32>
   %m = nn.mul %s, %eighth : tensor<4xf32>, tensor<f32> -> tensor<4xf32>
   %xx = nn.mul %x, %x : tensor<4x8xf32>, tensor<4x8xf32> -> tensor<4x8xf32>
-  %ss = nn.reduce %xx {kind = #nn<reduce_kind sum>, axes = array<i64: 1>} : tensor<4x8xf32> -> tensor<4xf32>
+  %ss = nn.reduce %xx {kind = #nn.reduce_kind<sum>, axes = array<i64: 1>} : tensor<4x8xf32> -> tensor<4xf32>
   %mm = nn.mul %ss, %eighth : tensor<4xf32>, tensor<f32> -> tensor<4xf32>
   %m2 = nn.mul %m, %m : tensor<4xf32>, tensor<4xf32> -> tensor<4xf32>
   %v = nn.sub %mm, %m2 : tensor<4xf32>, tensor<4xf32> -> tensor<4xf32>
@@ -51,7 +51,7 @@ func.func @layer_norm_from_sums(%x: tensor<4x8xf32>, %scale: tensor<1x8xf32>) ->
 func.func @rms_norm(%x: tensor<4x8xf32>, %scale: tensor<8xf32>) -> tensor<4x8xf32> {
   %epsilon = nn.constant dense<1.0e-6> : tensor<f32>
   %xx = nn.mul %x, %x : tensor<4x8xf32>, tensor<4x8xf32> -> tensor<4x8xf32>
-  %m = nn.reduce %xx {kind = #nn<reduce_kind mean>, axes = array<i64: 1>, keep_dims} : tensor<4x8xf32> -> tensor<4x1xf32>
+  %m = nn.reduce %xx {kind = #nn.reduce_kind<mean>, axes = array<i64: 1>, keep_dims} : tensor<4x8xf32> -> tensor<4x1xf32>
   %0 = nn.add %m, %epsilon : tensor<4x1xf32>, tensor<f32> -> tensor<4x1xf32>
   %1 = nn.sqrt %0 : tensor<4x1xf32> -> tensor<4x1xf32>
   %2 = nn.reciprocal %1 : tensor<4x1xf32> -> tensor<4x1xf32>
@@ -66,13 +66,13 @@ func.func @rms_norm(%x: tensor<4x8xf32>, %scale: tensor<8xf32>) -> tensor<4x8xf3
 // CHECK:         nn.exp %arg0
 // CHECK:         nn.div
 func.func @softmax(%x: tensor<4x8xf32>) -> (tensor<4x8xf32>, tensor<4x8xf32>) {
-  %max = nn.reduce %x {kind = #nn<reduce_kind max>, axes = array<i64: 1>, keep_dims} : tensor<4x8xf32> -> tensor<4x1xf32>
+  %max = nn.reduce %x {kind = #nn.reduce_kind<max>, axes = array<i64: 1>, keep_dims} : tensor<4x8xf32> -> tensor<4x1xf32>
   %0 = nn.sub %x, %max : tensor<4x8xf32>, tensor<4x1xf32> -> tensor<4x8xf32>
   %1 = nn.exp %0 : tensor<4x8xf32> -> tensor<4x8xf32>
-  %2 = nn.reduce %1 {kind = #nn<reduce_kind sum>, axes = array<i64: 1>, keep_dims} : tensor<4x8xf32> -> tensor<4x1xf32>
+  %2 = nn.reduce %1 {kind = #nn.reduce_kind<sum>, axes = array<i64: 1>, keep_dims} : tensor<4x8xf32> -> tensor<4x1xf32>
   %3 = nn.div %1, %2 : tensor<4x8xf32>, tensor<4x1xf32> -> tensor<4x8xf32>
   %4 = nn.exp %x : tensor<4x8xf32> -> tensor<4x8xf32>
-  %5 = nn.reduce %4 {kind = #nn<reduce_kind sum>, axes = array<i64: 1>, keep_dims} : tensor<4x8xf32> -> tensor<4x1xf32>
+  %5 = nn.reduce %4 {kind = #nn.reduce_kind<sum>, axes = array<i64: 1>, keep_dims} : tensor<4x8xf32> -> tensor<4x1xf32>
   %6 = nn.div %4, %5 : tensor<4x8xf32>, tensor<4x1xf32> -> tensor<4x8xf32>
   return %3, %6 : tensor<4x8xf32>, tensor<4x8xf32>
 }

@@ -8,10 +8,10 @@
 // CHECK:         nn.add {{.*}}kernel.group = 1
 // CHECK:         nn.relu {{.*}}kernel.group = 1
 func.func @residual(%x: tensor<1x4x4x8xf32>, %w: tensor<8x8x1x1xf32>) -> tensor<1x4x4x8xf32> {
-  %0 = nn.conv %x, %w {strides = array<i64: 1, 1>, pads = array<i64: 0, 0, 0, 0>, dilations = array<i64: 1, 1>, layout = #nn<layout channels_last>}
+  %0 = nn.conv %x, %w {strides = array<i64: 1, 1>, pads = array<i64: 0, 0, 0, 0>, dilations = array<i64: 1, 1>, layout = #nn.layout<channels_last>}
      : tensor<1x4x4x8xf32>, tensor<8x8x1x1xf32> -> tensor<1x4x4x8xf32>
   %1 = nn.relu %0 : tensor<1x4x4x8xf32> -> tensor<1x4x4x8xf32>
-  %2 = nn.conv %1, %w {strides = array<i64: 1, 1>, pads = array<i64: 0, 0, 0, 0>, dilations = array<i64: 1, 1>, layout = #nn<layout channels_last>}
+  %2 = nn.conv %1, %w {strides = array<i64: 1, 1>, pads = array<i64: 0, 0, 0, 0>, dilations = array<i64: 1, 1>, layout = #nn.layout<channels_last>}
      : tensor<1x4x4x8xf32>, tensor<8x8x1x1xf32> -> tensor<1x4x4x8xf32>
   %3 = nn.add %2, %1 : tensor<1x4x4x8xf32>, tensor<1x4x4x8xf32> -> tensor<1x4x4x8xf32>
   %4 = nn.relu %3 : tensor<1x4x4x8xf32> -> tensor<1x4x4x8xf32>
@@ -25,11 +25,11 @@ func.func @residual(%x: tensor<1x4x4x8xf32>, %w: tensor<8x8x1x1xf32>) -> tensor<
 // CHECK:         nn.mul {{.*}}kernel.group = 1
 // CHECK:         nn.conv {{.*}}kernel.group = 1
 func.func @gate(%x: tensor<1x4x4x8xf32>, %s: tensor<1x1x1x8xf32>, %w: tensor<8x8x1x1xf32>) -> tensor<1x4x4x8xf32> {
-  %0 = nn.conv %s, %w {strides = array<i64: 1, 1>, pads = array<i64: 0, 0, 0, 0>, dilations = array<i64: 1, 1>, layout = #nn<layout channels_last>}
+  %0 = nn.conv %s, %w {strides = array<i64: 1, 1>, pads = array<i64: 0, 0, 0, 0>, dilations = array<i64: 1, 1>, layout = #nn.layout<channels_last>}
      : tensor<1x1x1x8xf32>, tensor<8x8x1x1xf32> -> tensor<1x1x1x8xf32>
   %1 = nn.sigmoid %0 : tensor<1x1x1x8xf32> -> tensor<1x1x1x8xf32>
   %2 = nn.mul %x, %1 : tensor<1x4x4x8xf32>, tensor<1x1x1x8xf32> -> tensor<1x4x4x8xf32>
-  %3 = nn.conv %2, %w {strides = array<i64: 1, 1>, pads = array<i64: 0, 0, 0, 0>, dilations = array<i64: 1, 1>, layout = #nn<layout channels_last>}
+  %3 = nn.conv %2, %w {strides = array<i64: 1, 1>, pads = array<i64: 0, 0, 0, 0>, dilations = array<i64: 1, 1>, layout = #nn.layout<channels_last>}
      : tensor<1x4x4x8xf32>, tensor<8x8x1x1xf32> -> tensor<1x4x4x8xf32>
   return %3 : tensor<1x4x4x8xf32>
 }
