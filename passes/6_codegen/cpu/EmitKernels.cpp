@@ -17,7 +17,23 @@
 namespace tenon::cpu {
 using namespace mlir;
 
+static void addLoweringPasses(OpPassManager &pm) {
+  pm.addNestedPass<func::FuncOp>(createCSEPass());
+  pm.addPass(createLoopInvariantCodeMotionPass());
+  pm.addPass(createSCFToControlFlowPass());
+  pm.addPass(createConvertVectorToLLVMPass());
+  pm.addPass(createConvertMathToLLVMPass());
+  pm.addPass(createArithToLLVMConversionPass());
+  pm.addPass(createConvertFuncToLLVMPass());
+  pm.addPass(createConvertControlFlowToLLVMPass());
+  pm.addPass(createReconcileUnrealizedCastsPass());
+}
+
 void registerCodegenDialects(DialectRegistry &registry) {
+  // Kernels are lowered on several threads, which must not load dialects.
+  OpPassManager lowering(ModuleOp::getOperationName());
+  addLoweringPasses(lowering);
+  lowering.getDependentDialects(registry);
   registry.insert<func::FuncDialect, scf::SCFDialect, arith::ArithDialect, math::MathDialect, vector::VectorDialect, cf::ControlFlowDialect,
                   LLVM::LLVMDialect>();
   registerBuiltinDialectTranslation(registry);
@@ -39,17 +55,9 @@ FailureOr<OwningOpRef<ModuleOp>> emitKernel(kernel::FuncOp func, const Target &t
 }
 
 LogicalResult lowerKernel(ModuleOp module) {
-  PassManager pm(module.getContext(), ModuleOp::getOperationName(), PassManager::Nesting::Implicit);
+  PassManager pm(module.getContext(), ModuleOp::getOperationName());
   pm.enableVerifier(false);
-  pm.addNestedPass<func::FuncOp>(createCSEPass());
-  pm.addPass(createLoopInvariantCodeMotionPass());
-  pm.addPass(createSCFToControlFlowPass());
-  pm.addPass(createConvertVectorToLLVMPass());
-  pm.addPass(createConvertMathToLLVMPass());
-  pm.addPass(createArithToLLVMConversionPass());
-  pm.addPass(createConvertFuncToLLVMPass());
-  pm.addPass(createConvertControlFlowToLLVMPass());
-  pm.addPass(createReconcileUnrealizedCastsPass());
+  addLoweringPasses(pm);
   return pm.run(module);
 }
 
