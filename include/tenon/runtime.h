@@ -22,13 +22,16 @@
 #endif
 
 #ifdef __cplusplus
+#define TN_ENUM : int32_t // any value may come in from C
 extern "C" {
+#else
+#define TN_ENUM
 #endif
 
 /// Largest rank of a tensor that crosses the interface.
 #define TN_MAX_RANK 8
 
-typedef enum tn_status {
+typedef enum tn_status TN_ENUM {
   TN_OK = 0,
   TN_INVALID_ARGUMENT = 1,    ///< a null pointer, an index out of range, memory that is not aligned
   TN_IO = 2,                  ///< a file cannot be opened, read or mapped
@@ -45,7 +48,7 @@ typedef enum tn_status {
 } tn_status;
 
 /// Element types. Values are part of the plan format and never change.
-typedef enum tn_dtype {
+typedef enum tn_dtype TN_ENUM {
   TN_DTYPE_NONE = 0,
   TN_F32 = 1,
   TN_F16 = 2,

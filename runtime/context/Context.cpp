@@ -207,9 +207,10 @@ tn_status tn_context::checkInputs(const tn_tensor *inputs) {
 }
 
 void tn_context::runStep(const PreparedStep &step) {
-  if (!step.kernel)
-    memmove(step.args.buffers[1], step.args.buffers[0], step.copyBytes);
-  else if (step.tasks > 1 && pool.threads() > 1)
+  if (!step.kernel) {
+    if (step.copyBytes) // empty tensors may have no memory
+      memmove(step.args.buffers[1], step.args.buffers[0], step.copyBytes);
+  } else if (step.tasks > 1 && pool.threads() > 1)
     pool.run(step.kernel, &step.args, step.tasks);
   else
     for (uint32_t task = 0; task < step.tasks; ++task)

@@ -28,7 +28,14 @@ private:
     return message.fail(TN_BAD_PLAN, "corrupted metadata: %s %u: %s", what, index, why);
   }
 
+  /// FlatBuffers' verifier does not look at the alignment of structs in a vector.
+  template <typename Struct> static bool isAligned(const flatbuffers::Vector<const Struct *> *list) {
+    return !list || reinterpret_cast<uintptr_t>(list->Data()) % alignof(Struct) == 0;
+  }
+
   tn_status exprs() {
+    if (!isAligned(metadata.exprs()) || !isAligned(metadata.buffers()))
+      return message.fail(TN_BAD_PLAN, "corrupted metadata: expressions or buffers are not aligned");
     for (uint32_t id = 0; id < exprCount; ++id) {
       const Expr &expr = *metadata.exprs()->Get(id);
       auto below = [](int64_t value, uint32_t limit) { return value >= 0 && value < int64_t(limit); };
