@@ -1,0 +1,31 @@
+# The library that applications get: small, exports tn_* only, needs the C library only.
+# cmake -DLIBRARY=… -DSTRIP=… -DNM=… -DREADELF=… -DOUT=… -P CheckLibrary.cmake
+cmake_minimum_required(VERSION 3.25)
+set(limit 500000)
+
+execute_process(COMMAND ${STRIP} -o ${OUT} ${LIBRARY} COMMAND_ERROR_IS_FATAL ANY)
+file(SIZE ${OUT} size)
+message("stripped: ${size} bytes")
+if(size GREATER limit)
+  message(SEND_ERROR "the stripped library has ${size} bytes, the limit is ${limit}")
+endif()
+
+execute_process(COMMAND ${READELF} -d ${OUT} OUTPUT_VARIABLE dynamic COMMAND_ERROR_IS_FATAL ANY)
+string(REGEX MATCHALL "NEEDED[^\n]*\\[([^]]+)\\]" needed "${dynamic}")
+foreach(line ${needed})
+  string(REGEX REPLACE ".*\\[(.*)\\]" "\\1" name "${line}")
+  if(NOT name MATCHES "^(libc|libm|libpthread|ld-linux[-a-z0-9_]*)\\.so")
+    message(SEND_ERROR "the library needs ${name}")
+  endif()
+endforeach()
+if(NOT dynamic MATCHES "SONAME[^\n]*libtenon_runtime\\.so\\.[0-9]+\\]")
+  message(SEND_ERROR "the library has no versioned name")
+endif()
+
+execute_process(COMMAND ${NM} -D --defined-only ${OUT} OUTPUT_VARIABLE symbols COMMAND_ERROR_IS_FATAL ANY)
+string(REGEX MATCHALL "[^\n]+" symbols "${symbols}")
+foreach(symbol ${symbols})
+  if(NOT symbol MATCHES " tn_[a-z0-9_]+$")
+    message(SEND_ERROR "the library exports ${symbol}")
+  endif()
+endforeach()
