@@ -81,10 +81,9 @@ kernel::FuncOp StridedKernels::copyKernel(RankedTensorType type) {
   auto module = cast<ModuleOp>(symbols.getOp());
   OpBuilder builder(module.getBodyRegion());
   func = kernel::FuncOp::create(builder, module.getLoc(), "copy", FunctionType::get(type.getContext(), {type}, {type}));
-  Block *body = builder.createBlock(&func.getBody(), {}, {type}, {module.getLoc()});
-  kernel::ReturnOp::create(builder, module.getLoc(), body->getArguments());
+  builder.setInsertionPointToEnd(&func.getBody().front());
+  kernel::ReturnOp::create(builder, module.getLoc(), func.getBody().getArguments());
   symbols.insert(func);
-  func.setPrivate();
   kernel::collectSymbols(func);
   schedule::setSchedule(func, schedule::bestSchedule(func, target), target);
   return func;

@@ -78,7 +78,7 @@ private:
   }
 
   double productCycles(int64_t rows, int64_t vectors) const {
-    int64_t tiles = llvm::divideCeil(sizes.rows, rows), low = sizes.rows / tiles, larger = sizes.rows % tiles;
+    int64_t tiles = std::max<int64_t>(1, llvm::divideCeil(sizes.rows, rows)), low = sizes.rows / tiles, larger = sizes.rows % tiles;
     auto allRows = [&](int64_t v) { return larger * tileCycles(low + 1, v) + (tiles - larger) * tileCycles(low, v); };
     int64_t width = vectors * lanes, full = sizes.columns / width, rest = sizes.columns % width;
     double cycles = full * allRows(vectors);
