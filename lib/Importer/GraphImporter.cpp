@@ -10,7 +10,7 @@ namespace tenon::importer {
 using namespace mlir;
 
 constexpr int64_t kOldestIR = 3, kNewestIR = onnx::IR_VERSION;
-constexpr uint64_t kMostNodes = 1'000'000;
+constexpr uint64_t kMostNodes = 250'000;
 
 GraphImporter::GraphImporter(MLIRContext *context, ModelFile &file, InputTypes &inputs)
     : context(context), file(file), inputTypes(inputs), tensors(context, file), opBuilder(context) {}
@@ -26,7 +26,7 @@ static DictionaryAttr metadataOf(const onnx::ModelProto &model, int64_t opset, B
     if (!entry.getKey().empty())
       extra.append(entry.getKey(), builder.getStringAttr(entry.second));
   NamedAttrList out;
-  out.append("name", builder.getStringAttr(model.graph().name()));
+  out.append("graph", builder.getStringAttr(model.graph().name()));
   out.append("producer", builder.getStringAttr(model.producer_name()));
   out.append("producer_version", builder.getStringAttr(model.producer_version()));
   out.append("ir_version", builder.getI64IntegerAttr(model.ir_version()));
@@ -64,7 +64,7 @@ FailureOr<OwningOpRef<ModuleOp>> GraphImporter::import() {
     return emitError(unknown) << unsupported.table(opset);
   eraseUnused(main.getBody().front());
   (*module)->setAttr("tenon.phase", opBuilder.getStringAttr("import"));
-  (*module)->setAttr("tenon.model", metadataOf(model, opset, opBuilder));
+  (*module)->setAttr("tenon.source", metadataOf(model, opset, opBuilder));
   return module;
 }
 

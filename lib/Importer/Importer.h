@@ -18,7 +18,7 @@ struct ImportOptions {
 };
 
 /// Reads an ONNX model (IR version 3 and later, opsets 7 to 26) into a module as docs/architecture.md describes it:
-/// `func.func @main` in nn, `tenon.phase = "import"`, and the model's own metadata in `tenon.model`.
+/// `func.func @main` in nn, `tenon.phase = "import"`, and the model's own metadata in `tenon.source`.
 ///
 /// Weights stay in the mapped file, which therefore must not change while the context lives. Every tensor is typed,
 /// its free dimensions are expressions over the inputs' symbols, and what depends on shapes alone is folded.

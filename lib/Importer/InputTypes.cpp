@@ -3,39 +3,16 @@
 #include "lib/Importer/TensorData.h"
 
 #include "llvm/ADT/StringExtras.h"
+#include "llvm/ADT/StringSet.h"
 #include "mlir/IR/Diagnostics.h"
 
 namespace tenon::importer {
 using namespace mlir;
 using nn::Dim;
 
-/// A bare identifier, as expressions print symbols; names of the expression syntax get an underscore.
-static std::string identifierFor(StringRef name) {
-  std::string out;
-  for (char c : name)
-    out += llvm::isAlnum(c) || c == '_' || c == '.' || c == '$' ? c : '_';
-  if (out.empty() || !(llvm::isAlpha(out[0]) || out[0] == '_'))
-    out.insert(0, "_");
-  for (StringRef keyword : {"floordiv", "ceildiv", "mod", "min", "max"})
-    if (keyword == out)
-      out += '_';
-  return out;
-}
-
-Dim InputTypes::symbol(StringRef name) {
-  auto [entry, isNew] = symbols.try_emplace(name);
-  if (isNew) {
-    std::string base = identifierFor(name), unique = base;
-    for (int i = 1; !taken.insert(unique).second; ++i)
-      unique = base + "_" + std::to_string(i);
-    entry->second = unique;
-  }
-  return Dim::symbol(context, entry->second);
-}
-
 Dim InputTypes::wantedDim(StringRef text) {
   int64_t size;
-  return text.getAsInteger(10, size) ? symbol(text) : Dim::constant(context, size);
+  return text.getAsInteger(10, size) ? Dim::symbol(context, text) : Dim::constant(context, size);
 }
 
 /// The model's name of a free dimension; an unnamed one is named after its input.
@@ -52,7 +29,7 @@ Dim InputTypes::declaredDim(const onnx::TensorShapeProto &shape, int axis, Strin
     return Dim::constant(context, dim.dim_value());
   std::string free = freeName(dim, axis, name);
   auto found = bound.find(free);
-  return found != bound.end() ? found->second : symbol(free);
+  return found != bound.end() ? found->second : Dim::symbol(context, free);
 }
 
 static FailureOr<SmallVector<std::string>> parseShape(StringRef text, Location location) {
@@ -64,7 +41,7 @@ static FailureOr<SmallVector<std::string>> parseShape(StringRef text, Location l
     part = part.trim();
     uint64_t size;
     bool isNumber = !part.getAsInteger(10, size) && size >= 1 && size <= INT32_MAX;
-    bool isName = !part.empty() && (llvm::isAlpha(part[0]) || part[0] == '_') && identifierFor(part) == part;
+    bool isName = !part.empty() && (llvm::isAlpha(part[0]) || part[0] == '_');
     if (!isNumber && !isName && part != "?")
       return emitError(location) << "the shape '" << text << "' has the entry '" << part << "'; a size from 1 to " << INT32_MAX
                                  << ", a name or ? was expected, as in 1x3x224x224 or batch,3,224,224";
@@ -141,7 +118,7 @@ FailureOr<RankedTensorType> InputTypes::typeOf(const onnx::ValueInfoProto &input
       dims.push_back(declaredDim(tensor.shape(), axis, input.name()));
   else
     for (auto [axis, text] : llvm::enumerate(wanted->second))
-      dims.push_back(text == "?" ? symbol((input.name() + ".dim" + Twine(axis)).str()) : wantedDim(text));
+      dims.push_back(text == "?" ? Dim::symbol(context, (input.name() + ".dim" + Twine(axis)).str()) : wantedDim(text));
   Dim bytes = nn::product(context, dims) * ((element.getIntOrFloatBitWidth() + 7) / 8);
   if (llvm::all_of(dims, [](Dim dim) { return dim.isConstant(); }) && !bytes.isConstant())
     return emitError(location) << "the input's size overflows";

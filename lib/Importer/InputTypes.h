@@ -4,7 +4,6 @@
 #include "lib/Importer/Importer.h"
 #include "lib/Importer/OnnxProto.h"
 #include "llvm/ADT/StringMap.h"
-#include "llvm/ADT/StringSet.h"
 
 namespace tenon::importer {
 
@@ -24,14 +23,11 @@ private:
   mlir::LogicalResult bind(const onnx::ValueInfoProto &input, const Shape &wanted);
   nn::Dim declaredDim(const onnx::TensorShapeProto &shape, int axis, llvm::StringRef name);
   nn::Dim wantedDim(llvm::StringRef text);
-  nn::Dim symbol(llvm::StringRef name);
 
   mlir::MLIRContext *context;
   const ImportOptions &options;
-  llvm::StringMap<Shape> overrides;     // by input
-  llvm::StringMap<nn::Dim> bound;       // declared symbol to what the options make of it
-  llvm::StringMap<std::string> symbols; // the model's name to ours
-  llvm::StringSet<> taken;
+  llvm::StringMap<Shape> overrides; // by input
+  llvm::StringMap<nn::Dim> bound;   // declared symbol to what the options make of it
 };
 
 } // namespace tenon::importer

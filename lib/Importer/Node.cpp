@@ -62,8 +62,9 @@ std::vector<std::string> Node::texts(StringRef name) {
 
 //===-- Known inputs ----------------------------------------------------------------------------------------------===//
 
-static std::string dependsOnValues(const Node &node, size_t i) {
-  return "input " + std::to_string(i) + " ('" + node.proto.input(int(i)) + "') depends on values that only a run knows";
+/// Without the input's name: nodes of one reason are one line of the list.
+static std::string dependsOnValues(size_t i) {
+  return "input " + std::to_string(i) + " depends on values that only a run knows";
 }
 
 std::optional<SmallVector<Dim>> Node::knownDims(size_t i) {
@@ -75,7 +76,7 @@ std::optional<SmallVector<Dim>> Node::knownDims(size_t i) {
   }
   std::optional<SmallVector<Dim>> values = nn::constantDims(in(i));
   if (!values)
-    unsupported(dependsOnValues(*this, i));
+    unsupported(dependsOnValues(i));
   return values;
 }
 
@@ -86,7 +87,7 @@ std::optional<SmallVector<int64_t>> Node::knownIntegers(size_t i) {
   SmallVector<int64_t> out;
   for (Dim value : *values) {
     if (!value.isConstant()) {
-      unsupported("input " + Twine(i) + " ('" + proto.input(int(i)) + "') is " + value.str() + ", which must be a constant here");
+      unsupported("input " + Twine(i) + " is " + value.str() + ", which must be a constant here");
       return std::nullopt;
     }
     out.push_back(*value.asConstant());
@@ -131,7 +132,7 @@ std::optional<SmallVector<double>> Node::knownReals(size_t i) {
       return out;
     }
   }
-  unsupported(dependsOnValues(*this, i));
+  unsupported(dependsOnValues(i));
   return std::nullopt;
 }
 

@@ -21,6 +21,26 @@ template <typename Op> static void normalizeFrom(Node &node) {
   node.result(node.make<Op>(node.in(0), node.in(1), node.in(2), node.i64(axis), node.f64(node.real("epsilon", 1e-5))));
 }
 
+static Value reduced(Node &node, Value value, nn::ReduceKind kind, ArrayRef<int64_t> axes) {
+  return node.make<nn::ReduceOp>(value, nn::ReduceKindAttr::get(node.context, kind), node.i64s(axes), node.unit(true));
+}
+
+/// The statistics are results too; what nothing reads is erased again.
+static void layerNorm(Node &node) {
+  normalizeFrom<nn::LayerNormOp>(node);
+  if (node.failed() || !(node.wants(1) || node.wants(2)))
+    return;
+  int64_t axis = node.axisOf(node.integer("axis", -1), node.rank(0));
+  SmallVector<int64_t> axes = llvm::to_vector(llvm::seq(axis, node.rank(0)));
+  Value x = node.cast(node.in(0), node.builder.getF32Type());
+  Value mean = reduced(node, x, nn::ReduceKind::Mean, axes);
+  Value centred = node.make<nn::SubOp>(x, mean);
+  Value variance = reduced(node, node.make<nn::MulOp>(centred, centred), nn::ReduceKind::Mean, axes);
+  Value shifted = node.make<nn::AddOp>(variance, node.scalar(node.real("epsilon", 1e-5), node.builder.getF32Type()));
+  node.result(1, mean);
+  node.result(2, node.make<nn::ReciprocalOp>(node.make<nn::SqrtOp>(shifted)));
+}
+
 static std::optional<int64_t> channelsOf(Node &node) {
   if (node.rank(0) < 3) {
     node.invalid("the input has rank " + Twine(node.rank(0)) + "; at least 3 was expected");
@@ -70,10 +90,6 @@ static void lrn(Node &node) {
                                    node.f64(node.real("bias", 1.0))));
 }
 
-static Value reduced(Node &node, Value value, nn::ReduceKind kind, ArrayRef<int64_t> axes) {
-  return node.make<nn::ReduceOp>(value, nn::ReduceKindAttr::get(node.context, kind), node.i64s(axes), node.unit(true));
-}
-
 static void lpNorm(Node &node) {
   int64_t p = node.integer("p", 2), axis = node.axisOf(node.integer("axis", -1), node.rank(0));
   if (p != 1 && p != 2)
@@ -95,7 +111,7 @@ static void meanVarianceNorm(Node &node) {
 
 void registerNormalization(OperatorTable &table) {
   table.add("BatchNormalization", 7, 5, 5, batchNorm);
-  table.add("LayerNormalization", 17, 2, 3, normalizeFrom<nn::LayerNormOp>);
+  table.add("LayerNormalization", 17, 2, 3, layerNorm);
   table.add("RMSNormalization", 23, 2, 2, normalizeFrom<nn::RMSNormOp>);
   table.add("GroupNormalization", 18, 3, 3, groupNorm);
   table.add("InstanceNormalization", 6, 3, 3, instanceNorm);

@@ -11,10 +11,11 @@ struct Range {
 };
 } // namespace
 
+constexpr int64_t kUnlimited = 1'000'000'000; // exporters write this, or the 32- or 64-bit limit, for "to the end"
+
 /// An index that may count from the end, as a position from the front, not yet clamped. An expression that cannot be
 /// proved negative counts from the front: sizes are not negative.
 static Dim fromFront(Node &node, Dim index, Dim extent) {
-  constexpr int64_t kUnlimited = INT32_MAX; // exporters write this or the 64-bit limit for "to the end"
   if (!index.isConstant())
     return index;
   int64_t value = *index.asConstant();
@@ -38,7 +39,7 @@ static Dim clamped(Dim value, Dim low, Dim high) {
 /// What Slice reads along one axis: ONNX clamps the ends into the axis, one before it for a negative step.
 static Range rangeOf(Node &node, Dim start, Dim end, int64_t step, Dim extent) {
   Dim zero = node.dim(0), last = step > 0 ? extent : extent - 1;
-  bool openBackwards = step < 0 && end.isConstant() && *end.asConstant() <= -INT32_MAX;
+  bool openBackwards = step < 0 && end.isConstant() && *end.asConstant() <= -kUnlimited;
   Dim from = clamped(fromFront(node, start, extent), zero, last);
   Dim to = openBackwards ? node.dim(-1) : clamped(fromFront(node, end, extent), step > 0 ? zero : node.dim(-1), last);
   Dim length = step > 0 ? (to - from).ceilDiv(step) : (from - to).ceilDiv(-step);
