@@ -72,7 +72,7 @@ private:
   double tileCycles(int64_t rows, int64_t vectors) const {
     constexpr double kPerCycle = 2, kLatency = 4.5, kTileOverhead = 24, kStoreCycles = 2;
     constexpr int64_t kEnoughAccumulators = 8;
-    double splits = std::clamp<double>(llvm::divideCeil(kEnoughAccumulators, rows * vectors), 1, 4);
+    double splits = std::clamp<double>(llvm::divideCeil(kEnoughAccumulators, std::max<int64_t>(1, rows * vectors)), 1, 4);
     double step = std::max({rows * vectors / kPerCycle, (rows + vectors) / kPerCycle, kLatency / splits});
     return step * sizes.depth * sizes.taps + kTileOverhead + kStoreCycles * rows * vectors;
   }
