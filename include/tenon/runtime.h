@@ -105,13 +105,13 @@ TN_API int tn_cpu_has(const char *feature);
 // ---------------------------------------------------------------------------------------------------------------------
 // Plans. Every function below may be called from any number of threads for one plan.
 
-/// Check the checksums of weights and code too while opening: time in proportion to the file's size.
+/// Check the checksum of the weights too while opening: time in proportion to the file's size.
 #define TN_OPEN_VERIFY 1u
 /// tn_plan_open_memory: use the caller's bytes in place (aligned to 64); they must outlive the plan and its contexts. Otherwise they are copied.
 #define TN_OPEN_BORROW 2u
 
-/// Opens a plan file: maps it, checks header, section table, metadata checksum, and every index, offset and size in the metadata,
-/// in about a millisecond whatever the file's size. The file must not be truncated or rewritten in place while it is open (replace it by rename).
+/// Opens a plan file: maps it, checks header, section table, the checksums of metadata and code, and every index, offset and size in the
+/// metadata, in about a millisecond whatever the file's size. The file must not be truncated or rewritten in place while it is open (replace it by rename).
 ///
 /// A plan is code, like a shared library: nothing of it runs before tn_run, and opening never reads outside the file, but kernels are trusted.
 /// `*plan` is set on success only; close it with tn_plan_close.
@@ -274,7 +274,8 @@ typedef struct tn_context_options {
 #define TN_CONTEXT_OPTIONS_INIT {(uint32_t)sizeof(tn_context_options), 0, NULL, 0, 0, {NULL, NULL, NULL}, NULL, 0, 0, 0, 0}
 
 /// Makes a context; `options` may be null. `*context` is set on success only. On failure tn_last_error() says why.
-/// The context keeps the plan open. Do not fork a process and go on using a context with threads > 1 in the child.
+/// The context keeps the plan open. Kernels compute in the floating-point environment of the thread that runs them; workers inherit that of the
+/// thread that makes the context. Nothing switches denormals off: do so before making the context if the model needs it. Do not fork a process and go on using a context with threads > 1 in the child.
 /// Errors: TN_INVALID_ARGUMENT, TN_OUT_OF_MEMORY, TN_DEVICE.
 TN_API tn_status tn_context_create(tn_plan *plan, const tn_context_options *options, tn_context **context);
 TN_API void tn_context_destroy(tn_context *context);

@@ -10,7 +10,7 @@ struct tn_context {
   tn_context(const tn_context &) = delete;
   tn_context &operator=(const tn_context &) = delete;
 
-  /// Starts the threads and, for a plan without free dimensions, prepares the first run as far as possible. The message is `message`.
+  /// Makes the cache of layouts and starts the threads. What went wrong is in `message`.
   tn_status start(const tn_context_options &options);
   tn_status run(const tn_tensor *inputs, tn_tensor *outputs);
   tn_status outputShapes(const tn_tensor *inputs, tn_tensor *outputs);

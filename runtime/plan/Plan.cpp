@@ -10,6 +10,8 @@ using namespace tenon::plan;
 
 namespace {
 
+constexpr uint64_t kCodeCheckedOnOpen = uint64_t(4) << 20;
+
 /// Kernels have to start in executable memory.
 tn_status checkKernels(const format::Metadata &metadata, std::span<const uint8_t> code, Message &message) {
   for (uint32_t i = 0; i < count(metadata.kernels()); ++i) {
@@ -46,6 +48,10 @@ tn_status tn_plan::verify(uint32_t flags, Message &message) {
   }
   if (tn_status status = checkSection(file, *metadataSection, message))
     return status;
+  // A flipped bit in code would crash where one in the weights gives wrong numbers, and code is small: 0.1 ms a megabyte.
+  if (codeSection && codeSection->bytes <= kCodeCheckedOnOpen)
+    if (tn_status status = checkSection(file, *codeSection, message))
+      return status;
   std::span<const uint8_t> weightsBytes = sectionBytes(weightsSection), codeBytes = sectionBytes(codeSection);
   if (tn_status status = verifyMetadata(sectionBytes(metadataSection), weightsBytes.size(), metadata, message))
     return status;

@@ -30,9 +30,9 @@ void require(tn_status status, const std::string &what) {
     throw Failure((what.empty() ? "" : what + ": ") + tn_last_error() + " (" + tn_status_name(status) + ")");
 }
 
-PlanHandle openPlan(const std::string &path) {
+PlanHandle openPlan(const std::string &path, uint32_t flags) {
   tn_plan *plan = nullptr;
-  if (tn_status status = tn_plan_open(path.c_str(), 0, &plan); status != TN_OK) {
+  if (tn_status status = tn_plan_open(path.c_str(), flags, &plan); status != TN_OK) {
     // The runtime's sentence names the file where it helps; say it here where it does not.
     std::string message = tn_last_error();
     if (message.find(path) == std::string::npos)

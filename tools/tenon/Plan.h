@@ -30,7 +30,8 @@ template <typename Info, typename Query> Info infoOf(Query query) {
   return info;
 }
 
-PlanHandle openPlan(const std::string &path);
+/// `flags` as for tn_plan_open.
+PlanHandle openPlan(const std::string &path, uint32_t flags = 0);
 tn_plan_info infoOfPlan(const tn_plan *plan);
 std::vector<tn_tensor_info> inputsOf(const tn_plan *plan);
 std::vector<tn_tensor_info> outputsOf(const tn_plan *plan);

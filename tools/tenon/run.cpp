@@ -105,7 +105,7 @@ void printTable(const Arguments &arguments, const std::vector<OutputReport> &rep
 }
 
 int runPlan(const Arguments &arguments) {
-  PlanHandle plan = openPlan(arguments.plan);
+  PlanHandle plan = openPlan(arguments.plan, TN_OPEN_VERIFY);
   std::vector<HostTensor> inputs = readInputs(plan.get(), arguments.inputs);
   std::vector<tn_tensor> inputViews;
   for (HostTensor &input : inputs)

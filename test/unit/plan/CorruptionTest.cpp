@@ -49,7 +49,7 @@ TEST(Corruption, TruncatedAnywhere) {
   }
 }
 
-// Opening checks header, table and metadata; the full check every byte of the file.
+// Opening checks header, table, metadata and code; the full check every byte of the file.
 TEST(Corruption, EveryByteFlipped) {
   Bytes bytes = plan::writePlanToMemory(test::staticPlan());
   auto *table = reinterpret_cast<const SectionEntry *>(bytes.data() + sizeof(FileHeader));
@@ -57,7 +57,7 @@ TEST(Corruption, EveryByteFlipped) {
   size_t paddingStart = sizeof(FileHeader) + 3 * sizeof(SectionEntry);
   for (size_t i = 0; i < bytes.size(); ++i) {
     bytes[i] ^= std::byte(1 << i % 8);
-    bool isChecked = i < paddingStart || (i >= table[0].offset && i < metadataEnd);
+    bool isChecked = i < paddingStart || (i >= table[0].offset && i < metadataEnd) || i >= table[2].offset;
     if (isChecked)
       ASSERT_EQ(open(bytes), TN_BAD_PLAN) << "byte " << i;
     if (i < 8192 || i % 97 == 0)
