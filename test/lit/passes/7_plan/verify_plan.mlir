@@ -6,10 +6,10 @@ kernel.func private @relu(%x: tensor<16xf32>) -> tensor<16xf32> attributes {over
 }
 plan.func @in_place attributes {inputs = [tensor<16xf32>], outputs = [tensor<16xf32>], input_names = ["x"], output_names = ["y"]} {
   %x = plan.input 0 : !plan.buffer
-  %a = plan.alloc size(#nn.expr<64>) offset(0) : !plan.buffer
-  plan.launch @relu(%x) -> (%a) tasks(#nn.expr<1>)
+  %a = plan.alloc size(<64>) offset(0) : !plan.buffer
+  plan.launch @relu(%x) -> (%a) tasks(<1>)
   // expected-error @below {{result 0 of @relu shares memory with argument 0, which its schedule does not allow}}
-  plan.launch @relu(%a) -> (%a) tasks(#nn.expr<1>)
+  plan.launch @relu(%a) -> (%a) tasks(<1>)
 }
 
 // -----
@@ -20,9 +20,9 @@ kernel.func private @relu(%x: tensor<16xf32>) -> tensor<16xf32> {
 }
 plan.func @unwritten attributes {inputs = [tensor<16xf32>], outputs = [tensor<16xf32>], input_names = ["x"], output_names = ["y"]} {
   %y = plan.output 0 : !plan.buffer
-  %a = plan.alloc size(#nn.expr<64>) offset(0) : !plan.buffer
+  %a = plan.alloc size(<64>) offset(0) : !plan.buffer
   // expected-error @below {{reads a buffer that nothing has written yet}}
-  plan.launch @relu(%a) -> (%y) tasks(#nn.expr<1>)
+  plan.launch @relu(%a) -> (%y) tasks(<1>)
 }
 
 // -----
@@ -35,11 +35,11 @@ plan.func @overlap attributes {inputs = [tensor<16xf32>], outputs = [tensor<16xf
   %x = plan.input 0 : !plan.buffer
   %y = plan.output 0 : !plan.buffer
   // expected-error @below {{overlaps another buffer that is alive at the same time: [0, 64) and [32, 96)}}
-  %a = plan.alloc size(#nn.expr<64>) offset(0) : !plan.buffer
-  %b = plan.alloc size(#nn.expr<64>) offset(32) : !plan.buffer
-  plan.launch @relu(%x) -> (%a) tasks(#nn.expr<1>)
-  plan.launch @relu(%a) -> (%b) tasks(#nn.expr<1>)
-  plan.launch @relu(%b) -> (%y) tasks(#nn.expr<1>)
+  %a = plan.alloc size(<64>) offset(0) : !plan.buffer
+  %b = plan.alloc size(<64>) offset(32) : !plan.buffer
+  plan.launch @relu(%x) -> (%a) tasks(<1>)
+  plan.launch @relu(%a) -> (%b) tasks(<1>)
+  plan.launch @relu(%b) -> (%y) tasks(<1>)
 }
 
 // -----
@@ -56,7 +56,7 @@ kernel.func private @spread(%x: tensor<4x16xf32>) -> (tensor<4x16xf32> {kernel.s
 plan.func @halves attributes {inputs = [tensor<4x16xf32>], outputs = [tensor<4x32xf32>], input_names = ["x"], output_names = ["y"]} {
   %x = plan.input 0 : !plan.buffer
   %y = plan.output 0 : !plan.buffer
-  plan.launch @spread(%x) -> (%y) tasks(#nn.expr<1>)
-  %v = plan.view %y offset(#nn.expr<64>) : !plan.buffer
-  plan.launch @relu(%y) -> (%v) tasks(#nn.expr<1>)
+  plan.launch @spread(%x) -> (%y) tasks(<1>)
+  %v = plan.view %y offset(<64>) : !plan.buffer
+  plan.launch @relu(%y) -> (%v) tasks(<1>)
 }
