@@ -210,6 +210,8 @@ OpFoldResult RangeOp::fold(FoldAdaptor adaptor) {
     return {};
   Known result{type, {}, {}, {}};
   if (start->isFloat()) {
+    if (type.getElementTypeBitWidth() < 32)
+      return {}; // computed in f32 by the generated code
     for (int64_t i = 0; i < type.getNumElements(); ++i) {
       APFloat step(start->floats[0].getSemantics());
       step.convertFromAPInt(APInt(64, i), /*IsSigned=*/true, APFloat::rmNearestTiesToEven);

@@ -55,6 +55,8 @@ FailureOr<SmallVector<Dim>> broadcast(Where where, ArrayRef<Dim> a, ArrayRef<Dim
 }
 
 bool provedDifferent(Dim a, Dim b) {
+  if (a.isOverflow() || b.isOverflow())
+    return true; // no tensor has such a size
   Dim difference = a - b;
   std::optional<int64_t> low = difference.lowerBound(), high = difference.upperBound();
   return (low && *low > 0) || (high && *high < 0);
@@ -139,7 +141,10 @@ LogicalResult verifyByInference(Operation *op) {
 
 bool hasNamedDims(Type type) {
   auto tensor = cast<RankedTensorType>(type);
-  return isa_and_nonnull<DimsAttr>(tensor.getEncoding()) || tensor.hasStaticShape();
+  auto named = dyn_cast_or_null<DimsAttr>(tensor.getEncoding());
+  if (!named)
+    return tensor.hasStaticShape();
+  return llvm::none_of(named.getExprs(), [](ExprAttr expr) { return Dim(expr).isOverflow(); });
 }
 
 } // namespace tenon::nn
