@@ -27,8 +27,6 @@ struct CompileOptions {
   std::string output;
   /// Called on the compiling thread with the phase's name and the fraction done of the whole, in [0, 1].
   std::function<void(std::string_view phase, double fraction)> progress;
-  /// Names of kernels, schedules and passes' statistics in `CompileResult::report`.
-  bool statistics = false;
 };
 
 struct PhaseTime {
@@ -43,7 +41,6 @@ struct CompileResult {
   /// The plan's bytes, unless `output` was given: equal for equal model, options and compiler.
   std::vector<std::byte> plan;
   std::string ir;
-  std::string report;
   std::vector<PhaseTime> times;
   /// Distinct kernels, and how often kernels are dispatched in one run.
   int kernels = 0, dispatches = 0;

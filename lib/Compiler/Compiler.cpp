@@ -78,7 +78,7 @@ public:
       start = std::chrono::steady_clock::now();
       if (options.progress)
         options.progress(phaseName(phase).str(), double(next) / (int(*last) + 1));
-      if (failed(runPhase(phase, *module, target, options.statistics ? &result.report : nullptr)))
+      if (failed(runPhase(phase, *module, target)))
         return failure();
       if (phase == Phase::Codegen || (phase == Phase::Plan && done == Phase::Codegen)) {
         FailureOr<CodeImage> image = cpu::emitKernels(*module, target);
@@ -159,6 +159,7 @@ CompileResult compileFile(const std::string &path, const CompileOptions &options
   registerDialects(registry);
   MLIRContext context(registry);
   context.loadAllAvailableDialects();
+  context.printOpOnDiagnostic(false); // messages name the node; IR is for --stop-after
   DiagnosticText diagnostics(&context, path);
   result.ok = succeeded(Compilation(path, options).run(context, result));
   result.message = diagnostics.take();

@@ -3,6 +3,7 @@
 #include "mlir/Bytecode/BytecodeWriter.h"
 #include "mlir/IR/AsmState.h"
 #include "mlir/IR/Builders.h"
+#include "mlir/IR/BuiltinDialect.h"
 #include "mlir/Parser/Parser.h"
 #include "llvm/Support/FileSystem.h"
 #include "llvm/Support/Path.h"
@@ -71,15 +72,34 @@ LogicalResult PhaseDump::writeWeights(MLIRContext *context) {
   return writeFile(context, path, [&](llvm::raw_ostream &os) { return writeBytecodeToFile(*module, os); });
 }
 
+/// Gives the resources that `module` names the bytes that the weights file holds under the same names. The file is read in a context of its
+/// own: in one context the second of two equal names would be renamed.
+static LogicalResult attachWeights(ModuleOp module, StringRef path) {
+  DialectRegistry registry;
+  registry.insert<nn::NNDialect>();
+  MLIRContext context(registry, MLIRContext::Threading::DISABLED);
+  OwningOpRef<ModuleOp> weights = parseSourceFile<ModuleOp>(path, ParserConfig(&context));
+  if (!weights)
+    return module.emitError() << path << ": cannot be read: the weights of the dump are missing";
+  auto &blobs = DenseResourceElementsHandle::getManagerInterface(module.getContext()).getBlobManager();
+  weights->walk([&](nn::ConstantOp constant) {
+    auto resource = dyn_cast<DenseResourceElementsAttr>(constant.getValue());
+    AsmResourceBlob *blob = resource ? resource.getRawHandle().getBlob() : nullptr;
+    StringRef key = resource ? resource.getRawHandle().getKey() : StringRef();
+    if (blob && blobs.lookup(key))
+      blobs.update(key, HeapAsmResourceBlob::allocateAndCopyWithAlign(blob->getData(), 64, /*dataIsMutable=*/false));
+  });
+  return success();
+}
+
 OwningOpRef<ModuleOp> parseDump(MLIRContext *context, StringRef path) {
+  OwningOpRef<ModuleOp> module = parseSourceFile<ModuleOp>(path, ParserConfig(context));
   SmallString<128> weights(path);
   llvm::sys::path::remove_filename(weights);
   llvm::sys::path::append(weights, kWeightsFile);
-  ParserConfig config(context);
-  // Reading this module fills the context's blobs under the names that the text uses.
-  if (llvm::sys::fs::exists(weights) && !parseSourceFile<ModuleOp>(weights, config))
+  if (module && llvm::sys::fs::exists(weights) && failed(attachWeights(*module, weights)))
     return {};
-  return parseSourceFile<ModuleOp>(path, config);
+  return module;
 }
 
 } // namespace tenon

@@ -47,7 +47,7 @@ static void addPasses(OpPassManager &pm, Phase phase, const Target &target, grap
   }
 }
 
-LogicalResult runPhase(Phase phase, ModuleOp module, const Target &target, std::string *statistics) {
+LogicalResult runPhase(Phase phase, ModuleOp module, const Target &target) {
   PassManager pm(module.getContext());
   pm.enableVerifier(true);
   CompiledEvaluator evaluator;

@@ -18,7 +18,7 @@ std::optional<Phase> phaseNamed(llvm::StringRef name);
 void registerDialects(mlir::DialectRegistry &registry);
 
 /// Runs the passes of one phase, Graph to Memory and Plan (its verifier). Codegen has no passes: see emitCode.
-mlir::LogicalResult runPhase(Phase phase, mlir::ModuleOp module, const Target &target, std::string *statistics = nullptr);
+mlir::LogicalResult runPhase(Phase phase, mlir::ModuleOp module, const Target &target);
 
 /// Compiles the function `main` of a module of nn ops, whose arguments are data, and returns a plan's bytes: how constants are folded.
 mlir::FailureOr<std::vector<std::byte>> compileForEvaluation(mlir::ModuleOp module, const Target &target);

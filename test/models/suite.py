@@ -41,14 +41,19 @@ class Result:
             self.failures.append((name, message))
 
 
+# A child's peak counts what its parent held when it forked: a small process in between keeps this one's models out of the measurement.
+MEASURE = "import os, sys; pid = os.spawnv(os.P_NOWAIT, sys.argv[2], sys.argv[2:]); _, status, usage = os.wait4(pid, 0); os.write(int(sys.argv[1]), b'%d %d' % (os.waitstatus_to_exitcode(status), usage.ru_maxrss))"
+
+
 def execute(command):
-    """Runs a command; returns (exit status, output, errors, peak bytes). Output goes through files, so that the process can be waited for with its usage."""
-    with tempfile.TemporaryFile() as out, tempfile.TemporaryFile() as err:
-        process = subprocess.Popen([str(word) for word in command], stdout=out, stderr=err, stdin=subprocess.DEVNULL)
-        _, status, usage = os.wait4(process.pid, 0)
-        process.returncode = os.waitstatus_to_exitcode(status)
-        out.seek(0), err.seek(0)
-        return process.returncode, out.read().decode(errors="replace"), err.read().decode(errors="replace"), usage.ru_maxrss * 1024
+    """Runs a command; returns (exit status, output, errors, peak bytes)."""
+    with tempfile.TemporaryFile() as out, tempfile.TemporaryFile() as err, tempfile.TemporaryFile() as result:
+        measured = [sys.executable, "-S", "-c", MEASURE, result.fileno(), *command]
+        subprocess.run([str(word) for word in measured], stdout=out, stderr=err, stdin=subprocess.DEVNULL, pass_fds=[result.fileno()], check=False)
+        for file in (out, err, result):
+            file.seek(0)
+        status, peak = map(int, result.read().split())
+        return status, out.read().decode(errors="replace"), err.read().decode(errors="replace"), peak * 1024
 
 
 class Suite:

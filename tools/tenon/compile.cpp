@@ -128,8 +128,6 @@ int compileModel(Arguments &arguments) {
     printJson(arguments, result, seconds);
   else if (!arguments.quiet)
     printSummary(arguments, result, seconds);
-  if (arguments.options.statistics && !arguments.json)
-    std::fputs(result.report.c_str(), stdout);
   return 0;
 }
 
@@ -144,7 +142,6 @@ void addCompile(CLI::App &app, Action &action) {
   verb->add_option("--shape", arguments->shapes, "name=1x3x224x224: fix the free dimensions of an input")->type_name("NAME=DIMS")->allow_extra_args(false);
   verb->add_option("--stop-after", arguments->options.stopAfter, "print the module after this phase instead of writing a plan")->type_name("PHASE");
   verb->add_option("--dump-phases", arguments->options.dumpPhases, "write NN-phase.mlir after every phase into this folder")->type_name("DIR");
-  verb->add_flag("--statistics", arguments->options.statistics, "print kernels, schedules and what the passes did");
   verb->add_flag("--json", arguments->json, "print the summary as JSON");
   verb->add_flag("--quiet", arguments->quiet, "print errors only");
   verb->callback([arguments, &action] { action = [arguments] { return compileModel(*arguments); }; });
