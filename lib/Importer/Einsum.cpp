@@ -176,15 +176,19 @@ Labelled Einsum::multiply(Labelled lhs, Labelled rhs, ArrayRef<int> kept) {
   return result;
 }
 
+static bool repeats(SmallVector<int> labels) {
+  llvm::sort(labels);
+  return std::adjacent_find(labels.begin(), labels.end()) != labels.end();
+}
+
 void Einsum::run() {
   if (!parse(node.text("equation", "")))
     return;
-  for (const Labelled &operand : operands) {
-    SmallVector<int> sorted = operand.labels;
-    llvm::sort(sorted);
-    if (std::adjacent_find(sorted.begin(), sorted.end()) != sorted.end())
+  if (repeats(output))
+    return node.invalid("the equation's result has a label twice");
+  for (const Labelled &operand : operands)
+    if (repeats(operand.labels))
       return node.unsupported("a label that occurs twice in one operand (a diagonal)");
-  }
   Labelled result = operands.front();
   for (size_t i = 1; i < operands.size() && !node.failed(); ++i) {
     SmallVector<int> kept = output;

@@ -36,6 +36,8 @@ template <typename Op> static Value chain(Node &node) {
 template <typename Op> static void variadic(Node &node) { node.result(chain<Op>(node)); }
 
 static void mean(Node &node) {
+  if (!isa<FloatType>(node.element(0)))
+    return node.invalid("floating-point elements were expected");
   Value sum = chain<nn::AddOp>(node);
   if (!node.failed())
     node.result(node.make<nn::MulOp>(sum, node.scalar(1.0 / double(node.inputCount()), node.element(0))));

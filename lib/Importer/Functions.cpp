@@ -85,7 +85,7 @@ LogicalResult GraphImporter::callFunction(const onnx::FunctionProto &function, c
   if (failed(imported))
     return failure();
   for (int i = 0; i < node.output_size(); ++i)
-    if (lookup(function.output(i), body, results[i]) == Lookup::Missing)
+    if (Lookup found = lookup(function.output(i), body, results[i]); found == Lookup::Missing || found == Lookup::Absent)
       return emitError(location) << "the function's output '" << function.output(i) << "' is produced by no node";
   return success();
 }

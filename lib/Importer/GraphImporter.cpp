@@ -173,9 +173,9 @@ LogicalResult GraphImporter::inlineBranch(const onnx::GraphProto &graph, Scope &
   for (const onnx::ValueInfoProto &output : graph.output()) {
     Value value;
     Lookup found = lookup(output.name(), scope, value);
-    if (found == Lookup::Missing)
+    if (found == Lookup::Missing || found == Lookup::Absent)
       emitError(partLocation(context, output.name())) << "the output of a branch is produced by no node";
-    if (found == Lookup::Missing || found == Lookup::Failed)
+    if (found != Lookup::Found)
       return failure();
     results.push_back(value);
   }

@@ -5,7 +5,7 @@
 #include "lib/Importer/Locations.h"
 #include "lib/Importer/ModelFile.h"
 
-#include "llvm/ADT/ScopeExit.h"
+#include "llvm/Support/Path.h"
 #include "mlir/IR/Diagnostics.h"
 
 using namespace mlir;
@@ -60,7 +60,7 @@ FailureOr<OwningOpRef<ModuleOp>> importFile(MLIRContext *context, std::unique_pt
 } // namespace
 
 FailureOr<OwningOpRef<ModuleOp>> tenon::importOnnx(MLIRContext *context, StringRef path, const ImportOptions &options) {
-  NamedDiagnostics diagnostics(context, path);
+  NamedDiagnostics diagnostics(context, llvm::sys::path::filename(path));
   std::string error;
   std::unique_ptr<ModelFile> file = ModelFile::open(path, error);
   return importFile(context, std::move(file), error, options);

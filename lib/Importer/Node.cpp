@@ -220,7 +220,9 @@ Value Node::scalar(double value, Type element) {
   auto type = RankedTensorType::get({}, element);
   if (isa<FloatType>(element))
     return constant(DenseElementsAttr::get(type, FloatAttr::get(element, value).getValue()));
-  return constant(DenseElementsAttr::get(type, APInt(element.getIntOrFloatBitWidth(), int64_t(value), /*isSigned=*/true, /*implicitTrunc=*/true)));
+  constexpr double kLargest = 9.2e18; // below 2^63
+  int64_t rounded = std::isnan(value) ? 0 : int64_t(std::clamp(value, -kLargest, kLargest));
+  return constant(DenseElementsAttr::get(type, APInt(element.getIntOrFloatBitWidth(), rounded, /*isSigned=*/true, /*implicitTrunc=*/true)));
 }
 
 Value Node::reshape(Value value, ArrayRef<Dim> dims) { return make<nn::ReshapeOp>(value, dimsAttr(dims)); }

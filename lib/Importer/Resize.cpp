@@ -65,7 +65,12 @@ static bool keepAspectRatio(Node &node, Target &target, ArrayRef<Dim> sizes, Arr
     scale = !scale ? own : notLarger ? std::min(*scale, own) : std::max(*scale, own);
   }
   for (int64_t axis : axes) {
-    target.sizes[axis] = node.dim(int64_t(std::floor(*scale * double(*input[axis].asConstant()) + 0.5)));
+    double size = std::floor(*scale * double(*input[axis].asConstant()) + 0.5);
+    if (!(size >= 0 && size < INT32_MAX)) {
+      node.invalid("the result's size overflows");
+      return false;
+    }
+    target.sizes[axis] = node.dim(int64_t(size));
     target.scales[axis] = *scale;
   }
   return true;

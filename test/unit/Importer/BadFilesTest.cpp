@@ -22,7 +22,7 @@ static void expectError(const ModelBuilder &builder, const std::string &part) {
 
 TEST(BadFiles, EmptyMissingAndFolders) {
   EXPECT_PRED_FORMAT2(IsSubstring, "model.onnx: is empty", importBytes("").message);
-  EXPECT_PRED_FORMAT2(IsSubstring, "/nowhere/m.onnx: cannot be opened: No such file", importPath("/nowhere/m.onnx").message);
+  EXPECT_PRED_FORMAT2(IsSubstring, "m.onnx: cannot be opened: No such file", importPath("/nowhere/m.onnx").message);
   EXPECT_PRED_FORMAT2(IsSubstring, "is not a regular file", importPath("/tmp").message);
   EXPECT_PRED_FORMAT2(IsSubstring, "is not a regular file", importPath("/dev/zero").message);
 }
