@@ -58,6 +58,10 @@ HostTensor NpzReader::read(const std::string &name) const {
     throw Failure(what + ": cannot be read: " + zip_strerror(handle(archive)));
   std::vector<std::byte> bytes(status.size);
   zip_int64_t got = zip_fread(file, bytes.data(), bytes.size());
+  // The checksum is compared when the end is reached.
+  std::byte beyond;
+  if (got >= 0 && zip_fread(file, &beyond, 1) != 0)
+    got = -1;
   int code = zip_fclose(file);
   if (got < 0 || zip_uint64_t(got) != status.size || code != 0)
     throw Failure(what + ": is damaged" + (code ? ": " + zipMessage(code) : ""));

@@ -32,14 +32,14 @@ void require(tn_status status, const std::string &what) {
 
 PlanHandle openPlan(const std::string &path, uint32_t flags) {
   tn_plan *plan = nullptr;
-  if (tn_status status = tn_plan_open(path.c_str(), flags, &plan); status != TN_OK) {
-    // The runtime's sentence names the file where it helps; say it here where it does not.
-    std::string message = tn_last_error();
-    if (message.find(path) == std::string::npos)
-      message = path + ": " + message;
-    throw Failure(message + " (" + tn_status_name(status) + ")");
-  }
+  if (tn_status status = tn_plan_open(path.c_str(), flags, &plan); status != TN_OK)
+    throw Failure(lastErrorAbout(path) + " (" + tn_status_name(status) + ")");
   return PlanHandle(plan);
+}
+
+std::string lastErrorAbout(const std::string &path) {
+  std::string message = tn_last_error();
+  return message.find(path) == std::string::npos ? path + ": " + message : message;
 }
 
 tn_plan_info infoOfPlan(const tn_plan *plan) {

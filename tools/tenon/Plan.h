@@ -32,6 +32,8 @@ template <typename Info, typename Query> Info infoOf(Query query) {
 
 /// `flags` as for tn_plan_open.
 PlanHandle openPlan(const std::string &path, uint32_t flags = 0);
+/// tn_last_error() with the file's name before it, unless it is there.
+std::string lastErrorAbout(const std::string &path);
 tn_plan_info infoOfPlan(const tn_plan *plan);
 std::vector<tn_tensor_info> inputsOf(const tn_plan *plan);
 std::vector<tn_tensor_info> outputsOf(const tn_plan *plan);

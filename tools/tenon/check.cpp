@@ -18,7 +18,7 @@ struct Arguments {
 
 int checkPlan(const Arguments &arguments) {
   tn_status status = tn_plan_check(arguments.plan.c_str());
-  std::string message = status == TN_OK ? "" : tn_last_error();
+  std::string message = status == TN_OK ? "" : lastErrorAbout(arguments.plan);
   bool intact = status == TN_OK || status == TN_WRONG_TARGET;
   if (arguments.json) {
     nlohmann::ordered_json json = {{"plan", arguments.plan}, {"intact", intact}, {"runs_here", status == TN_OK}, {"status", tn_status_name(status)}, {"message", message}};
@@ -26,7 +26,7 @@ int checkPlan(const Arguments &arguments) {
     return status == TN_OK ? 0 : 1;
   }
   if (status != TN_OK)
-    throw Failure(arguments.plan + ": " + (intact ? "is intact, but cannot run here: " : "") + message + " (" + tn_status_name(status) + ")");
+    throw Failure((intact ? "intact, but cannot run here: " : "") + message + " (" + tn_status_name(status) + ")");
   if (!arguments.quiet) {
     PlanHandle plan = openPlan(arguments.plan);
     tn_plan_info info = infoOfPlan(plan.get());

@@ -84,9 +84,11 @@ void printSummary(const Arguments &arguments, const CompileResult &result, doubl
   if (auto memory = memoryOf(arguments.output))
     std::printf("  memory: weights %s, arena %s (lower bound %s, without reuse %s)\n", bytesText(memory->weights_bytes).c_str(), bytesText(memory->arena_bytes).c_str(),
                 bytesText(memory->lower_bound).c_str(), bytesText(memory->naive_bytes).c_str());
+  // Phases that take no time to speak of are left out.
   std::string phases;
   for (const PhaseTime &time : result.times)
-    phases += (phases.empty() ? "" : ", ") + time.phase + " " + timeText(time.seconds);
+    if (time.seconds >= 0.01 * seconds)
+      phases += (phases.empty() ? "" : ", ") + time.phase + " " + timeText(time.seconds);
   std::printf("  time: %s\n", phases.c_str());
 }
 
