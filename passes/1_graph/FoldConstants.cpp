@@ -35,25 +35,6 @@ bool dependsOnSymbols(Operation *op) {
   });
 }
 
-/// A constant reshaped is the same blob under another type: no evaluation, no copy.
-bool shareReshapedBlob(nn::ReshapeOp op) {
-  auto constant = op.getInput().getDefiningOp<nn::ConstantOp>();
-  auto type = cast<RankedTensorType>(op.getType());
-  if (!constant || !type.hasStaticShape())
-    return false;
-  Attribute value;
-  if (auto blob = dyn_cast<DenseResourceElementsAttr>(constant.getValue()))
-    value = DenseResourceElementsAttr::get(type, blob.getRawHandle());
-  else if (auto dense = dyn_cast<DenseElementsAttr>(constant.getValue()))
-    value = dense.reshape(type);
-  else
-    return false;
-  OpBuilder builder(op);
-  op.replaceAllUsesWith(nn::ConstantOp::create(builder, constant.getLoc(), value, type).getResult());
-  op.erase();
-  return true;
-}
-
 ElementsAttr toAttribute(AsmResourceBlob blob, RankedTensorType type, unsigned index) {
   ArrayRef<char> data = blob.getData();
   if (*bytesOf(type) > kDenseBytes) {
@@ -156,7 +137,6 @@ struct FoldConstants : impl::FoldConstantsBase<FoldConstants> {
     func::FuncOp func = getOperation();
     if (func.isExternal())
       return;
-    func.walk([&](nn::ReshapeOp op) { shared += shareReshapedBlob(op); });
     ConstantPart part(func);
     foldable += part.known.size();
     if (part.roots.empty() || !evaluator)

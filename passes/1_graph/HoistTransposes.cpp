@@ -14,7 +14,6 @@ struct HoistTransposes : impl::HoistTransposesBase<HoistTransposes> {
   void runOnOperation() override {
     RewritePatternSet patterns(&getContext());
     addViewCanonicalizations(patterns);
-    addUnitTransposePatterns(patterns);
     addTransposeHoistingPatterns(patterns);
     addUnitSplittingPatterns(patterns);
     if (failed(applyPatternsGreedily(getOperation(), std::move(patterns))))

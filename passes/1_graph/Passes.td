@@ -24,22 +24,20 @@ def FoldConstants : GraphPass<"nn-fold-constants"> {
     All ops whose operands are constants (contents known at compile time, not expressions of the input shapes) become one
     function, which the compiler's evaluator compiles and runs; its results replace them, as `dense` up to 1 KB and as
     blobs above. Weights are passed by reference. A result that is larger than 1 MB and than 4 times its operands (expand,
-    tile) is left to run time. Without an evaluator (tenon-opt) the pass only counts and shares reshaped blobs.
+    tile) is left to run time. Without an evaluator (tenon-opt) the pass only counts.
     Before:  %w = nn.constant dense_resource<w> …   %0 = nn.mul %w, %s …   %y = nn.conv %x, %0 …
     After:   %0 = nn.constant dense_resource<folded_0> …   %y = nn.conv %x, %0 …
   }];
   let constructor = "::tenon::graph::createFoldConstantsPass(nullptr)";
   let statistics = [Statistic<"foldable", "foldable", "ops that constants determine">,
-                    Statistic<"folded", "folded", "ops evaluated">,
-                    Statistic<"shared", "shared", "reshapes of constants that share their elements">];
+                    Statistic<"folded", "folded", "ops evaluated">];
 }
 
 def SimplifyViews : GraphPass<"nn-simplify-views"> {
   let summary = "Move slices to their source and reshapes after computations; merge concats and slices";
   let description = [{
-    Slices move before reshapes and transposes, gathers at constant positions become slices, concats of adjacent slices and
-    slices of concats vanish, reshapes move behind matmul and elementwise ops, expands that broadcasting implies go, and
-    transposes of axes of size 1 become reshapes. Nothing is computed differently.
+    Slices move before reshapes and transposes, concats of adjacent slices and slices of concats vanish, reshapes move behind
+    matmul and elementwise ops. Nothing is computed differently. Includes the canonical forms of views.
     Before:  %0 = nn.reshape %x : tensor<1x4x6xf32> -> tensor<4x2x3xf32>   %1 = nn.slice %0 [0, 1, 0] [4, 1, 3] …
     After:   %0 = nn.slice %x [0, 0, 3] [1, 4, 3] …   %1 = nn.reshape %0 …
   }];

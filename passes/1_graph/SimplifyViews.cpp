@@ -17,7 +17,6 @@ struct SimplifyViews : impl::SimplifyViewsBase<SimplifyViews> {
     addSlicePatterns(patterns);
     addConcatPatterns(patterns);
     addReshapePatterns(patterns);
-    addUnitTransposePatterns(patterns);
     if (failed(applyPatternsGreedily(getOperation(), std::move(patterns))))
       signalPassFailure();
   }

@@ -18,7 +18,6 @@ struct SinkTransposes : impl::SinkTransposesBase<SinkTransposes> {
     addSlicePatterns(patterns);
     addConcatPatterns(patterns);
     addReshapePatterns(patterns);
-    addUnitTransposePatterns(patterns);
     addTransposeSinkingPatterns(patterns);
     addTransposeIntoOpsPatterns(patterns);
     if (failed(applyPatternsGreedily(getOperation(), std::move(patterns))))

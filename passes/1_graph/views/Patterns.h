@@ -4,11 +4,10 @@
 
 namespace tenon::graph {
 
-void addViewCanonicalizations(mlir::RewritePatternSet &patterns); // the dialect's own, of reshape, transpose, slice and concat
-void addSlicePatterns(mlir::RewritePatternSet &patterns);         // slices move towards their source, gather becomes slice
+void addViewCanonicalizations(mlir::RewritePatternSet &patterns); // the dialect's own, of views, concat and gather
+void addSlicePatterns(mlir::RewritePatternSet &patterns);         // slices move towards their source
 void addConcatPatterns(mlir::RewritePatternSet &patterns);        // concat of slices, slices of concat
 void addReshapePatterns(mlir::RewritePatternSet &patterns);       // reshapes move after matmul and elementwise ops
-void addUnitTransposePatterns(mlir::RewritePatternSet &patterns); // transposes of axes of size 1 are reshapes
 void addUnitSplittingPatterns(mlir::RewritePatternSet &patterns); // last of all: transposes move no axes of size 1
 void addTransposeSinkingPatterns(mlir::RewritePatternSet &patterns);   // through elementwise ops, concat, slice, pad, reduce ...
 void addTransposeIntoOpsPatterns(mlir::RewritePatternSet &patterns);   // through reshape, into matmul

@@ -92,41 +92,6 @@ struct ElementwiseBeforeReshape : RewritePattern {
   }
 };
 
-/// An expand that an elementwise op would do anyway by broadcasting.
-struct DropExpand : RewritePattern {
-  explicit DropExpand(MLIRContext *context) : RewritePattern(MatchAnyOpTypeTag(), 1, context) {}
-  LogicalResult matchAndRewrite(Operation *op, PatternRewriter &rewriter) const override {
-    if (!op->hasTrait<nn::Elementwise>() || op->getNumResults() != 1 || op->getNumOperands() < 2)
-      return failure();
-    for (OpOperand &operand : op->getOpOperands()) {
-      auto expand = operand.get().getDefiningOp<nn::ExpandOp>();
-      if (expand && othersSpan(op, operand.getOperandNumber(), expand.getInput())) {
-        rewriter.modifyOpInPlace(op, [&] { operand.set(expand.getInput()); });
-        return success();
-      }
-    }
-    return failure();
-  }
-  /// Every axis of the result that is not 1 has its size from another operand or from `source` itself.
-  static bool othersSpan(Operation *op, unsigned index, Value source) {
-    SmallVector<nn::Dim> result = nn::dimsOf(op->getResult(0).getType());
-    for (int64_t fromEnd = 1; fromEnd <= int64_t(result.size()); ++fromEnd) {
-      nn::Dim wanted = result[result.size() - fromEnd];
-      auto has = [&](Value value) {
-        return rankOf(value) >= fromEnd && nn::dimOf(value.getType(), rankOf(value) - fromEnd) == wanted;
-      };
-      bool spanned = wanted.isConstant(1) || has(source);
-      for (OpOperand &other : op->getOpOperands())
-        spanned |= other.getOperandNumber() != index && has(other.get());
-      if (!spanned)
-        return false;
-    }
-    return llvm::any_of(op->getOpOperands(), [&](OpOperand &other) {
-      return other.getOperandNumber() != index && rankOf(other.get()) == int64_t(result.size());
-    }) || rankOf(source) == int64_t(result.size());
-  }
-};
-
 } // namespace
 
 void addViewCanonicalizations(RewritePatternSet &patterns) {
@@ -134,10 +99,11 @@ void addViewCanonicalizations(RewritePatternSet &patterns) {
   nn::TransposeOp::getCanonicalizationPatterns(patterns, patterns.getContext());
   nn::SliceOp::getCanonicalizationPatterns(patterns, patterns.getContext());
   nn::ConcatOp::getCanonicalizationPatterns(patterns, patterns.getContext());
+  nn::GatherOp::getCanonicalizationPatterns(patterns, patterns.getContext());
 }
 
 void addReshapePatterns(RewritePatternSet &patterns) {
-  patterns.add<MatMulBeforeReshape, ElementwiseBeforeReshape, DropExpand>(patterns.getContext());
+  patterns.add<MatMulBeforeReshape, ElementwiseBeforeReshape>(patterns.getContext());
 }
 
 } // namespace tenon::graph

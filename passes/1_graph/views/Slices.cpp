@@ -102,41 +102,10 @@ struct SliceBeforeReshape : OpRewritePattern<nn::SliceOp> {
   }
 };
 
-/// gather at constant indices that form an arithmetic sequence -> slice.
-struct GatherToSlice : OpRewritePattern<nn::GatherOp> {
-  using OpRewritePattern::OpRewritePattern;
-  LogicalResult matchAndRewrite(nn::GatherOp op, PatternRewriter &rewriter) const override {
-    SmallVector<nn::Dim> dims = nn::dimsOf(op.getInput().getType());
-    auto extent = dims[op.getAxis()].asConstant();
-    auto indices = nn::constantDims(op.getIndices());
-    if (!indices || indices->empty() || !extent || isConstantExpression(op.getInput()))
-      return failure();
-    SmallVector<int64_t> positions;
-    for (nn::Dim index : *indices) {
-      auto position = index.asConstant();
-      if (!position || *position < -*extent || *position >= *extent)
-        return failure();
-      positions.push_back(*position < 0 ? *position + *extent : *position);
-    }
-    int64_t step = positions.size() > 1 ? positions[1] - positions[0] : 1;
-    for (size_t i = 1; i < positions.size(); ++i)
-      if (step < 1 || positions[i] - positions[i - 1] != step)
-        return failure();
-    SmallVector<nn::Dim> starts(dims.size(), nn::Dim::constant(getContext(), 0));
-    SmallVector<int64_t> steps(dims.size(), 1);
-    starts[op.getAxis()] = nn::Dim::constant(getContext(), positions[0]);
-    dims[op.getAxis()] = nn::Dim::constant(getContext(), positions.size());
-    steps[op.getAxis()] = step;
-    Value slice = nn::SliceOp::create(rewriter, op.getLoc(), op.getInput(), nn::dimsAttr(getContext(), starts), nn::dimsAttr(getContext(), dims), steps);
-    rewriter.replaceOp(op, reshapeTo(rewriter, op.getLoc(), slice, nn::dimsOf(op.getType())));
-    return success();
-  }
-};
-
 } // namespace
 
 void addSlicePatterns(RewritePatternSet &patterns) {
-  patterns.add<SliceBeforeTranspose, SliceBeforeReshape, GatherToSlice>(patterns.getContext());
+  patterns.add<SliceBeforeTranspose, SliceBeforeReshape>(patterns.getContext());
 }
 
 } // namespace tenon::graph

@@ -23,17 +23,6 @@ SmallVector<int64_t> withoutUnitMoves(ArrayRef<int64_t> perm, ArrayRef<nn::Dim> 
 
 bool movesOnlyUnits(ArrayRef<int64_t> perm, ArrayRef<nn::Dim> source) { return isIdentity(withoutUnitMoves(perm, source)); }
 
-/// A transpose of axes of size 1 is a reshape.
-struct UnitTranspose : OpRewritePattern<nn::TransposeOp> {
-  using OpRewritePattern::OpRewritePattern;
-  LogicalResult matchAndRewrite(nn::TransposeOp op, PatternRewriter &rewriter) const override {
-    if (!movesOnlyUnits(op.getPerm(), nn::dimsOf(op.getInput().getType())))
-      return failure();
-    rewriter.replaceOp(op, reshapeTo(rewriter, op.getLoc(), op.getInput(), nn::dimsOf(op.getType())));
-    return success();
-  }
-};
-
 /// A transpose that moves axes of size 1 among others leaves those to a reshape after it. The opposite of sinking.
 struct SplitUnitMoves : OpRewritePattern<nn::TransposeOp> {
   using OpRewritePattern::OpRewritePattern;
@@ -43,17 +32,6 @@ struct SplitUnitMoves : OpRewritePattern<nn::TransposeOp> {
       return failure();
     Value moved = transposeBy(rewriter, op.getLoc(), op.getInput(), perm);
     rewriter.replaceOp(op, reshapeTo(rewriter, op.getLoc(), moved, nn::dimsOf(op.getType())));
-    return success();
-  }
-};
-
-struct ComposeTransposes : OpRewritePattern<nn::TransposeOp> {
-  using OpRewritePattern::OpRewritePattern;
-  LogicalResult matchAndRewrite(nn::TransposeOp op, PatternRewriter &rewriter) const override {
-    auto first = op.getInput().getDefiningOp<nn::TransposeOp>();
-    if (!first)
-      return failure();
-    rewriter.replaceOp(op, transposeBy(rewriter, op.getLoc(), first.getInput(), compose(first.getPerm(), op.getPerm())));
     return success();
   }
 };
@@ -234,10 +212,6 @@ template <typename NormOp> struct SinkThroughNorm : OpRewritePattern<NormOp> {
 };
 
 } // namespace
-
-void addUnitTransposePatterns(RewritePatternSet &patterns) {
-  patterns.add<UnitTranspose, ComposeTransposes>(patterns.getContext());
-}
 
 void addUnitSplittingPatterns(RewritePatternSet &patterns) { patterns.add<SplitUnitMoves>(patterns.getContext()); }
 
