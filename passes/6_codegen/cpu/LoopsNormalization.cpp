@@ -28,7 +28,7 @@ std::pair<Value, Value> Evaluator::softmaxStatistics(nn::SoftmaxOp op, const Pla
   Value maximum = statistic(op, kMaximum, row, [&] { return foldAxes(Fold::MaxNumber, op.getInput(), axis, row); });
   Value sum = statistic(op, kSum, row, [&] {
     return foldAxes(Fold::Add, op.getInput(), axis, row,
-                    [&](Value x, const Place &at) { return emitExp(b, arith::SubFOp::create(ops, x, spread(maximum, at.lanes))); });
+                    [&](Value x, const Place &at) { return emitExpNegative(b, arith::SubFOp::create(ops, x, spread(maximum, at.lanes))); });
   });
   return {maximum, sum};
 }
@@ -39,7 +39,7 @@ Value Evaluator::softmaxAt(nn::SoftmaxOp op, const Place &place) {
   Value x = arith::SubFOp::create(ops, at(op.getInput(), place), spread(maximum, place.lanes));
   if (op.getLogarithm())
     return arith::SubFOp::create(ops, x, spread(emitLog(b, sum), place.lanes));
-  return arith::DivFOp::create(ops, emitExp(b, x), spread(sum, place.lanes));
+  return arith::DivFOp::create(ops, emitExpNegative(b, x), spread(sum, place.lanes));
 }
 
 std::pair<Value, Value> Evaluator::momentStatistics(Operation *op, Value input, ArrayRef<int64_t> axes, const Place &row, double epsilon, bool centred) {

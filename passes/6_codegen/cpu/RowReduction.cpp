@@ -157,7 +157,7 @@ private:
     Value maximum = foldRow(Fold::MaxNumber, [&](const Place &p) { return element(p); });
     isKept = true;
     Value sum = foldRow(Fold::Add, [&](const Place &p) {
-      Value e = emitExp(b, arith::SubFOp::create(ops, element(p), spread(maximum, p.lanes)));
+      Value e = emitExpNegative(b, arith::SubFOp::create(ops, element(p), spread(maximum, p.lanes)));
       if (!logarithm && keep != Keep::Nothing)
         b.store(e, memory, b.at(memory, p.index));
       return e;
@@ -169,7 +169,7 @@ private:
     Value factor = arith::DivFOp::create(ops, b.constant(1.0, sum.getType()), sum);
     return [=, this](const Place &p) -> Value {
       Value e = keep != Keep::Nothing ? fromMemory(p)
-                                      : emitExp(b, arith::SubFOp::create(b.ops(), evaluator.at(input, p), spread(maximum, p.lanes)));
+                                      : emitExpNegative(b, arith::SubFOp::create(b.ops(), evaluator.at(input, p), spread(maximum, p.lanes)));
       return arith::MulFOp::create(b.ops(), e, spread(factor, p.lanes));
     };
   }
