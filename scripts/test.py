@@ -2,7 +2,7 @@
 """Builds Tenon and runs all its tests; the last line is `N passed, N failed, N skipped`.
 
     scripts/test.py               lit, unit tests, model suite, embedding examples in the release build;
-                                  unit tests and fuzzers in the asan build
+                                  unit tests of what reads files, the planner's, and fuzzers in the asan build
     scripts/test.py --asan        all of it in the asan build
 
 Models that cannot be part of the repository are read from the folder that TENON_SHARED names, and count as skipped without it.
@@ -19,6 +19,9 @@ from xml.etree import ElementTree
 
 ROOT = Path(__file__).resolve().parent.parent
 LOGS = ROOT / "build" / "test-logs"
+# What `make test` builds with sanitizers: the code that reads what others wrote, and the planner.
+SANITIZED_TESTS = ["tenon_arena_packer_test", "tenon_driver_test", "tenon_importer_test", "tenon_plan_test", "tenon_runtime_test"]
+FUZZERS = ["importer-fuzzer", "plan-reader-fuzzer"]
 LIT = "/usr/lib/llvm-22/bin/lit"
 COUNTS = re.compile(r"^(\d+) passed, (\d+) failed, (\d+) skipped$", re.M)
 
@@ -75,10 +78,12 @@ class Tests:
         self.count(passed, failed if failed or good else 1, skipped)
 
 
-def build(tests, preset):
+def build(tests, preset, targets=()):
+    """All of a preset, or some targets of it."""
+    chosen = ["--target", *targets] if targets else []
     for name, command in (
         (f"configure {preset}", ["cmake", "--preset", preset, "--log-level=WARNING"]),
-        (f"build {preset}", ["cmake", "--build", f"build/{preset}"]),
+        (f"build {preset}", ["cmake", "--build", f"build/{preset}", *chosen]),
     ):
         good, _ = tests.command(name, command)
         if not good:
@@ -89,7 +94,13 @@ def build(tests, preset):
 
 def ctest(tests, preset):
     report = LOGS / f"ctest-{preset}.xml"
-    tests.xml(f"unit tests, {preset}", ["ctest", "--test-dir", f"build/{preset}", "-j", os.cpu_count(), "--timeout", 300, "-E", "^lit$", "--output-on-failure", "--output-junit", report], report)
+    tests.xml(f"unit tests, {preset}", ["ctest", "--test-dir", f"build/{preset}", "-j", os.cpu_count(), "--timeout", 300, "-E", "^lit$", "-LE", "fuzz", "--output-on-failure", "--output-junit", report], report)
+
+
+def sanitized_units(tests):
+    for name in SANITIZED_TESTS:
+        report = LOGS / f"{name}-asan.xml"
+        tests.xml(f"{name}, asan", [f"build/asan/bin/{name}", f"--gtest_output=xml:{report}"], report)
 
 
 def lit(tests, preset):
@@ -107,18 +118,12 @@ def embed(tests, preset):
 
 
 def fuzz(tests, seconds):
-    fuzzers = sorted(path for path in (ROOT / "build/asan/bin").glob("*-fuzzer") if os.access(path, os.X_OK))
-    if not fuzzers:
-        print("== fuzzers: none was built")
-        tests.count(0, 1, 0)
-    for fuzzer in fuzzers:
-        corpus = LOGS / f"corpus-{fuzzer.name}"
+    for name in FUZZERS:
+        corpus = LOGS / f"corpus-{name}"
         corpus.mkdir(exist_ok=True)
-        seeds = ROOT / "build/asan/test/fuzz" / f"{fuzzer.name}-seeds"
-        tests.one(
-            f"fuzz {fuzzer.name}, {seconds} s",
-            [fuzzer, f"-max_total_time={seconds}", "-timeout=20", "-rss_limit_mb=2048", f"-artifact_prefix={LOGS}/", corpus, *([seeds] if seeds.is_dir() else [])],
-        )
+        seeds = ROOT / "build/asan/test/fuzz" / f"{name}-seeds"
+        limits = [f"-max_total_time={seconds}", "-max_len=65536", "-timeout=20", "-rss_limit_mb=2048", f"-artifact_prefix={LOGS}/"]
+        tests.one(f"{name}, {seconds} s", [f"build/asan/bin/{name}", *limits, corpus, *([seeds] if seeds.is_dir() else [])])
 
 
 def main():
@@ -139,8 +144,8 @@ def main():
         models(tests, preset, sys.executable)
         if not arguments.asan:
             embed(tests, preset)
-    if not arguments.asan and build(tests, "asan"):
-        ctest(tests, "asan")
+    if not arguments.asan and build(tests, "asan", SANITIZED_TESTS + FUZZERS):
+        sanitized_units(tests)
     fuzz(tests, arguments.fuzz_seconds)
     print(f"{tests.passed} passed, {tests.failed} failed, {tests.skipped} skipped")
     return tests.failed != 0

@@ -18,7 +18,8 @@ FileTypes::FileTypes(const std::string &configPath, const std::string &descripti
   thresholds = config.at("thresholds");
   overwrites = config.at("overwrite_map");
   threshold = config.at("medium_confidence_threshold");
-  for (const auto &[label, type] : readJson(descriptionsPath).items())
+  nlohmann::json types = readJson(descriptionsPath);
+  for (const auto &[label, type] : types.items())
     if (type.contains("description") && type["description"].is_string())
       texts[label] = type["description"];
 }

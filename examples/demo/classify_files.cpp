@@ -29,7 +29,7 @@ static double classify(tenon::Context &context, const FileTypes &types, const st
   if (scores.size() != types.count())
     throw std::runtime_error("the plan gives " + std::to_string(scores.size()) + " scores; the configuration has " + std::to_string(types.count()) + " types");
   FileType type = types.best(scores);
-  std::printf("  %-44s %-26s %5.1f %%%s %7.2f ms\n", path.c_str(), type.description.c_str(), double(type.score) * 100, type.certain ? " " : "?", latency);
+  std::printf("  %-44s %-30s %5.1f %%%s %7.2f ms\n", path.c_str(), type.description.c_str(), double(type.score) * 100, type.certain ? " " : "?", latency);
   return latency;
 }
 
@@ -56,7 +56,7 @@ static int run(int count, char **arguments) {
   tenon::Context context = tenon::Context::create(plan).value();
   const int64_t shape[] = {1, int64_t(types.sizes().begin + types.sizes().end)};
   printPlan(plan, shape);
-  std::printf("  %-44s %-26s %8s %9s\n", "file", "type", "score", "latency");
+  std::printf("  %-44s %-30s %8s %9s\n", "file", "type", "score", "latency");
   double total = 0;
   int classified = 0;
   for (int i = 4; i < count; i++) {

@@ -15,6 +15,6 @@ if [ $# = 0 ]; then
   # One file of each kind, and a few more.
   set -- README.md Makefile CMakeLists.txt CMakePresets.json .clang-format .gitignore scripts/bootstrap.sh scripts/test.py scripts/packages.txt \
     include/tenon/runtime.h include/tenon/runtime.hpp runtime/plan/plan.fbs dialects/nn/NNLayers.td lib/Compiler/Compiler.cpp docs/architecture.md \
-    cmake/TenonConfig.cmake.in examples/demo/run.sh "$model/model.onnx" "$model/config.min.json" "$build/bin/tenon" "$plan"
+    cmake/TenonConfig.cmake.in examples/demo/run.sh "$plan"
 fi
 exec "$build/bin/classify-files" "$plan" "$model/config.min.json" "$magika/config/content_types_kb.min.json" "$@"
