@@ -3,6 +3,7 @@
 #include "passes/3_fuse/Passes.h"
 #include "passes/4_schedule/Passes.h"
 #include "passes/5_memory/Passes.h"
+#include "passes/6_codegen/cpu/Passes.h"
 #include "passes/7_plan/Passes.h"
 
 namespace tenon {
@@ -14,6 +15,7 @@ void registerAllPasses() {
   fuse::registerFusePipeline();
   schedule::registerSchedulePasses();
   memory::registerMemoryPasses();
+  cpu::registerCodegenPasses();
   plan::registerPlanPasses();
 }
 

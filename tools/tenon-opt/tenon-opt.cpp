@@ -5,6 +5,7 @@
 #include "mlir/Dialect/Func/Extensions/AllExtensions.h"
 #include "mlir/Tools/mlir-opt/MlirOptMain.h"
 #include "mlir/Transforms/Passes.h"
+#include "passes/6_codegen/cpu/EmitKernels.h"
 #include "passes/RegisterPasses.h"
 
 int main(int argc, char **argv) {
@@ -12,6 +13,7 @@ int main(int argc, char **argv) {
   registry.insert<tenon::nn::NNDialect, tenon::kernel::KernelDialect, tenon::plan::PlanDialect>();
   registry.insert<mlir::arith::ArithDialect, mlir::func::FuncDialect, mlir::LLVM::LLVMDialect, mlir::quant::QuantDialect,
                   mlir::scf::SCFDialect, mlir::vector::VectorDialect>();
+  tenon::cpu::registerCodegenDialects(registry);
   mlir::func::registerAllExtensions(registry);
   mlir::registerTransformsPasses();
   tenon::registerAllPasses();

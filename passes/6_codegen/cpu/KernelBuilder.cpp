@@ -65,6 +65,7 @@ KernelBuilder::KernelBuilder(ModuleOp module, kernel::FuncOp func, const Target 
   inputs.append(symbols + 1, builder.getI64Type());
   body = func::FuncOp::create(builder, (func.getSymName() + ".body").str(), builder.getFunctionType(inputs, {}));
   body.setPrivate();
+  body->setAttr("llvm.linkage", LLVM::LinkageAttr::get(func.getContext(), LLVM::Linkage::Internal));
   for (auto [i, aliased] : llvm::enumerate(mayAlias(func)))
     if (!aliased)
       body.setArgAttr(i, LLVM::LLVMDialect::getNoAliasAttrName(), builder.getUnitAttr());

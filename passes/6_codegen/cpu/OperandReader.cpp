@@ -44,7 +44,9 @@ bool OperandReader::canRead(Value value) {
       return nn::numElements(constant.getType()).isConstant(1);
     return isa<DenseElementsAttr>(constant.getValue());
   }
-  return op && canEmitElementwise(op) && llvm::all_of(op->getOperands(), canRead);
+  // An expand that may or may not broadcast is no view.
+  bool reads = op && (canEmitElementwise(op) || isa<nn::ExpandOp>(op));
+  return reads && llvm::all_of(op->getOperands(), canRead);
 }
 
 const Tensor &OperandReader::memory(Value value) {
@@ -105,7 +107,7 @@ Value OperandReader::read(Value value, const LanePosition &position, Value mask)
   SmallVector<nn::Dim> shape = nn::dimsOf(value.getType());
   for (Value operand : op->getOperands())
     operands.push_back(readBroadcast(operand, shape, position, mask));
-  return emitElementwise(b, op, operands);
+  return isa<nn::ExpandOp>(op) ? operands[0] : emitElementwise(b, op, operands);
 }
 
 Value OperandReader::readBroadcast(Value value, ArrayRef<nn::Dim> shape, const LanePosition &position, Value mask) {

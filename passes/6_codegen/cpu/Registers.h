@@ -40,7 +40,14 @@ struct Registers {
   Value fma(Value x, Value y, double z) const { return fma(x, y, c(z, x)); }
   Value abs(Value x) const { return mlir::LLVM::FAbsOp::create(b.ops(), x); }
   Value sqrt(Value x) const { return mlir::LLVM::SqrtOp::create(b.ops(), x); }
-  Value copySign(Value magnitude, Value sign) const { return mlir::LLVM::CopySignOp::create(b.ops(), magnitude, sign); }
+  /// By bits: LLVM moves a rounding to f16 above its own copysign, and then calls a library for the sign's.
+  Value copySign(Value magnitude, Value sign) const {
+    Value from = bits(sign), to = bits(magnitude);
+    int width = mlir::getElementTypeOrSelf(from).getIntOrFloatBitWidth();
+    Value mask = integer(int64_t(uint64_t(1) << (width - 1)), from.getType());
+    Value rest = integer(int64_t((uint64_t(1) << (width - 1)) - 1), from.getType());
+    return asFloat(ori(andi(to, rest), andi(from, mask)));
+  }
   /// The larger of x and a bound that is not NaN; a NaN x comes through. One instruction on x86 (maxps returns its second operand).
   Value atLeast(Value x, Value bound) const { return select(cmp(mlir::arith::CmpFPredicate::OGT, bound, x), bound, x); }
   Value atMost(Value x, Value bound) const { return select(cmp(mlir::arith::CmpFPredicate::OLT, bound, x), bound, x); }

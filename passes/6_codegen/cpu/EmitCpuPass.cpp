@@ -1,0 +1,54 @@
+// codegen-emit-cpu: emitted kernels in place of kernel.func.
+#include "passes/6_codegen/cpu/EmitKernels.h"
+#include "passes/6_codegen/cpu/KernelBuilder.h"
+#include "passes/6_codegen/cpu/Passes.h"
+
+namespace tenon::cpu {
+#define GEN_PASS_DEF_EMITCPU
+#include "passes/6_codegen/cpu/Passes.h.inc"
+
+namespace {
+using namespace mlir;
+
+class EmitCpuPass : public impl::EmitCpuBase<EmitCpuPass> {
+public:
+  using EmitCpuBase::EmitCpuBase;
+
+  void runOnOperation() override {
+    llvm::Expected<Target> target = Target::parse(targetName);
+    if (!target) {
+      getOperation().emitError(llvm::toString(target.takeError()));
+      return signalPassFailure();
+    }
+    for (auto func : llvm::make_early_inc_range(getOperation().getOps<kernel::FuncOp>()))
+      if (failed(replace(func, *target)))
+        return signalPassFailure();
+  }
+
+private:
+  LogicalResult replace(kernel::FuncOp func, const Target &target) {
+    FailureOr<OwningOpRef<ModuleOp>> emitted = emitKernel(func, target);
+    if (failed(emitted))
+      return failure();
+    ModuleOp code = **emitted;
+    ++this->emitted;
+    code.walk([&](Operation *) { ++operations; });
+    if (assembly && failed(printAssembly(code, target)))
+      return failure();
+    code.setName(func.getSymName());
+    OpBuilder(func).insert(emitted->release());
+    func.erase();
+    return success();
+  }
+
+  LogicalResult printAssembly(ModuleOp code, const Target &target) {
+    OwningOpRef<ModuleOp> lowered = code.clone();
+    std::string text;
+    if (failed(lowerKernel(*lowered)) || failed(generateObject(*lowered, target, &text)))
+      return failure();
+    llvm::outs() << text;
+    return success();
+  }
+};
+} // namespace
+} // namespace tenon::cpu
