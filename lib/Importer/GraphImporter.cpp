@@ -277,7 +277,9 @@ LogicalResult GraphImporter::importOperator(const onnx::NodeProto &node, Scope &
   if (inputs.size() > size_t(op.maxInputs) || inputs.size() < size_t(op.minInputs))
     return emitError(location) << "the node has " << inputs.size() << " inputs; " << op.minInputs
                                << (op.maxInputs == kAnyNumber ? std::string(" or more") : " to " + std::to_string(op.maxInputs)) << " were expected";
-  for (int i = 0; i < op.minInputs; ++i)
+  // A list of inputs has no gaps.
+  size_t needed = op.maxInputs == kAnyNumber ? inputs.size() : size_t(op.minInputs);
+  for (size_t i = 0; i < needed; ++i)
     if (!inputs[i])
       return emitError(location) << "input " << i << " is missing";
   Node reader(*this, scope, node, scope.opsets.lookup(op.domain), location, inputs);

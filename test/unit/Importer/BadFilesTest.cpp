@@ -90,11 +90,13 @@ TEST(BadFiles, TwoOfAName) {
 }
 
 TEST(BadFiles, NodesWithWrongInputs) {
-  ModelBuilder few = relu(), many = relu(), types, rank;
+  ModelBuilder few = relu(), many = relu(), gap = relu(), types, rank;
   few.node("Add", {"x"}, {"z"});
   expectError(few, "at '/z' (Add): the node has 1 inputs; 2 to 2 were expected");
   many.node("Relu", {"x", "x"}, {"z"});
   expectError(many, "the node has 2 inputs");
+  gap.node("Min", {"x", "", "x"}, {"z"});
+  expectError(gap, "at '/z' (Min): input 1 is missing");
   types.input("x", {4}).input("i", {4}, onnx::TensorProto::INT64).output("y").node("Add", {"x", "i"}, {"y"});
   expectError(types, "different types: f32 and i64");
   rank.input("x", {4}).input("w", {4, 4, 3, 3}).output("y").node("Conv", {"x", "w"}, {"y"});
