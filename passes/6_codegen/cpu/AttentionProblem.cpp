@@ -1,73 +1,9 @@
 #include "passes/6_codegen/cpu/AttentionProblem.h"
+#include "passes/6_codegen/cpu/StoreView.h"
 #include "llvm/Support/MathExtras.h"
 
 namespace tenon::cpu {
 using namespace mlir;
-
-/// Strides before a reshape from those after it: axes are grouped so that both sides of a group hold the same number of elements;
-/// a group of several axes after the reshape must be dense.
-static std::optional<SmallVector<nn::Dim>> beforeReshape(ArrayRef<nn::Dim> before, ArrayRef<nn::Dim> after, ArrayRef<nn::Dim> strides) {
-  MLIRContext *ctx = strides.empty() ? nullptr : strides.front().context();
-  if (!ctx)
-    return std::nullopt;
-  nn::Dim one = nn::Dim::constant(ctx, 1);
-  SmallVector<nn::Dim> result(before.size());
-  int i = before.size() - 1, j = after.size() - 1;
-  while (i >= 0 || j >= 0) {
-    if (i >= 0 && before[i].isConstant(1)) {
-      result[i--] = one;
-      continue;
-    }
-    if (j >= 0 && after[j].isConstant(1)) {
-      --j;
-      continue;
-    }
-    if (i < 0 || j < 0)
-      return std::nullopt;
-    int firstBefore = i, firstAfter = j;
-    nn::Dim left = before[i], right = after[j];
-    while (left != right) {
-      // The side with fewer elements takes one more axis; sizes that cannot be compared take from the side that divides.
-      bool takeLeft = right.dividedExactlyBy(left).has_value();
-      if (takeLeft && firstBefore > 0)
-        left = left * before[--firstBefore];
-      else if (!takeLeft && firstAfter > 0)
-        right = right * after[--firstAfter];
-      else
-        return std::nullopt;
-    }
-    for (int axis = j; axis > firstAfter; --axis)
-      if (strides[axis - 1] != strides[axis] * after[axis] && !after[axis - 1].isConstant(1))
-        return std::nullopt;
-    nn::Dim stride = strides[j];
-    for (int axis = i; axis >= firstBefore; --axis) {
-      result[axis] = stride;
-      stride = stride * before[axis];
-    }
-    i = firstBefore - 1;
-    j = firstAfter - 1;
-  }
-  return result;
-}
-
-std::optional<SmallVector<nn::Dim>> storeStrides(Value source, kernel::FuncOp func) {
-  if (!source.hasOneUse())
-    return std::nullopt;
-  Operation *user = *source.user_begin();
-  if (isa<kernel::ReturnOp>(user))
-    return func.resultStrides(source.use_begin()->getOperandNumber());
-  if (!isa<nn::TransposeOp, nn::ReshapeOp>(user))
-    return std::nullopt;
-  auto after = storeStrides(user->getResult(0), func);
-  if (!after)
-    return std::nullopt;
-  if (auto reshape = dyn_cast<nn::ReshapeOp>(user))
-    return beforeReshape(nn::dimsOf(source.getType()), nn::dimsOf(reshape.getType()), *after);
-  SmallVector<nn::Dim> before(after->size());
-  for (auto [axis, from] : llvm::enumerate(cast<nn::TransposeOp>(user).getPerm()))
-    before[from] = (*after)[axis];
-  return before;
-}
 
 std::optional<AttentionProblem> AttentionProblem::of(kernel::FuncOp func) {
   AttentionProblem p;
@@ -85,8 +21,8 @@ std::optional<AttentionProblem> AttentionProblem::of(kernel::FuncOp func) {
   SmallVector<nn::Dim> query = nn::dimsOf(p.op.getQuery().getType()), key = nn::dimsOf(p.op.getKey().getType());
   nn::Dim width = nn::dimOf(p.op.getValue().getType(), 3);
   std::optional<nn::Dim> share = query[1].dividedExactlyBy(key[1]);
-  auto stores = storeStrides(p.op.getResult(), func);
-  if (!query[3].isConstant() || !width.isConstant() || !share || !stores || !stores->back().isConstant(1))
+  std::optional<StoreView> stores = storeViewOf(p.op.getResult(), func);
+  if (!query[3].isConstant() || !width.isConstant() || !share || !stores || !stores->strides.back().isConstant(1))
     return std::nullopt;
   p.batch = query[0];
   p.heads = query[1];
@@ -95,7 +31,7 @@ std::optional<AttentionProblem> AttentionProblem::of(kernel::FuncOp func) {
   p.depth = *query[3].asConstant();
   p.width = *width.asConstant();
   p.headsPerKey = *share;
-  p.stores = *stores;
+  p.stores = stores->strides;
   return p;
 }
 

@@ -44,8 +44,4 @@ struct AttentionLayout {
 /// Why `s` cannot compute `p`, or an empty string.
 std::string validate(const AttentionProblem &p, const AttentionSchedule &s);
 
-/// Strides of `source`'s axes inside the memory that its only user, through transposes and reshapes, returns; none where the
-/// memory cannot be addressed that way.
-std::optional<llvm::SmallVector<nn::Dim>> storeStrides(mlir::Value source, kernel::FuncOp func);
-
 } // namespace tenon::cpu

@@ -19,7 +19,7 @@ public:
     if (!p->unpacked() && !isa<BlockArgument>(kernel::viewOf(p->rhs).source) && !(Prologue::matches(p->rhs) && p->depth.isConstant()))
       return false;
     SmallVector<ContractionSchedule> found;
-    listSchedules(*p, target, found);
+    listSchedules(*p, target, found, 1);
     return !found.empty();
   }
 
@@ -33,8 +33,13 @@ public:
   KernelPlan plan(kernel::FuncOp func, kernel::ScheduleAttr attr, const Target &target) const override {
     ContractionProblem p = *ContractionProblem::of(func);
     ContractionSchedule s = ContractionSchedule::of(attr);
-    ContractionLayout layout(p, s, target);
     KernelPlan plan;
+    if (!validate(p, s, target).empty()) { // emit() says why
+      plan.tasks = nn::Dim::constant(func.getContext(), 1);
+      plan.overwrites.assign(func.getNumResults(), -1);
+      return plan;
+    }
+    ContractionLayout layout(p, s, target);
     plan.tasks = layout.blocks.min(nn::Dim::constant(func.getContext(), s.rowTasks)) * s.columnTasks;
     plan.workspaceBytes = layout.totalBytes;
     kernel::PackingAttr packing = packingOf(p, s, target);

@@ -50,12 +50,12 @@ public:
     }
   }
 
-  void list(SmallVectorImpl<ContractionSchedule> &out) {
+  void list(SmallVectorImpl<ContractionSchedule> &out, size_t most) {
     SmallVector<RegisterTile> tiles = registerTiles();
     constexpr size_t kTilesToTry = 4;
     llvm::SetVector<kernel::ScheduleAttr> seen;
     auto add = [&](const ContractionSchedule &s) {
-      if (validate(p, s, target).empty() && seen.insert(s.attr(p.anchor->getContext())))
+      if (out.size() < most && validate(p, s, target).empty() && seen.insert(s.attr(p.anchor->getContext())))
         out.push_back(s);
     };
     tiles.truncate(std::min(tiles.size(), kTilesToTry));
@@ -285,8 +285,8 @@ private:
 };
 } // namespace
 
-void listSchedules(const ContractionProblem &p, const Target &target, SmallVectorImpl<ContractionSchedule> &out) {
-  ScheduleChooser(p, target).list(out);
+void listSchedules(const ContractionProblem &p, const Target &target, SmallVectorImpl<ContractionSchedule> &out, size_t most) {
+  ScheduleChooser(p, target).list(out, most);
 }
 
 } // namespace tenon::cpu

@@ -27,7 +27,7 @@ void forRowTiles(KernelBuilder &b, Index total, int64_t rows, Index begin, Index
   }
   Index full = b.div(total, rows);
   b.loop(b.min(begin, full), b.min(end, full), 1, [&](Index t) { body(b.mul(t, rows), rows, t); });
-  ifLess(b, full, end, [&] {
+  ifLess(b, b.max(full, begin), end, [&] {
     Index done = b.mul(full, rows);
     for (int64_t part = llvm::bit_floor(static_cast<uint64_t>(rows - 1)); part >= 1; part /= 2) {
       // What is left after larger powers of two were taken off the remainder.
@@ -158,7 +158,7 @@ void ContractionEmitter::panelsOf(Index first, Index end, llvm::function_ref<voi
   Index done = b.mul(full, width), left = b.sub(columns, done);
   if (left.is(0) || p.groups > 1)
     return;
-  ifLess(b, full, end, [&] {
+  ifLess(b, b.max(full, first), end, [&] {
     if (left.isConstant()) {
       int64_t rest = left.get() % lanes;
       return body({full, done, static_cast<int64_t>(llvm::divideCeil(left.get(), lanes)), rest ? b.tailMask(rest, lanes) : Value(), left});

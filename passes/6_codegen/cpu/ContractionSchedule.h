@@ -58,7 +58,8 @@ std::string validate(const ContractionProblem &p, const ContractionSchedule &s, 
 /// The layout of panels [depth blocks][panels][taps][depth][columns], if this right operand can be packed at compile time.
 kernel::PackingAttr packingOf(const ContractionProblem &p, const ContractionSchedule &s, const Target &target);
 
-/// Candidates, the cost model's choice first.
-void listSchedules(const ContractionProblem &p, const Target &target, llvm::SmallVectorImpl<ContractionSchedule> &out);
+/// Candidates, the cost model's choice first; `most` of them at most.
+void listSchedules(const ContractionProblem &p, const Target &target, llvm::SmallVectorImpl<ContractionSchedule> &out,
+                   size_t most = std::numeric_limits<size_t>::max());
 
 } // namespace tenon::cpu

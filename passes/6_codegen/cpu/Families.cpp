@@ -5,13 +5,14 @@
 #include "passes/6_codegen/cpu/Depthwise.h"
 #include "passes/6_codegen/cpu/Loops.h"
 #include "passes/6_codegen/cpu/Pooling.h"
+#include "passes/6_codegen/cpu/Recurrent.h"
 #include "passes/6_codegen/cpu/RowReduction.h"
 #include "passes/6_codegen/cpu/TransposeKernel.h"
 
 namespace tenon::cpu {
 
 llvm::ArrayRef<const KernelFamily *> families() {
-  static const KernelFamily *const all[] = {&depthwiseFamily(), &contractionFamily(), &attentionFamily(), &poolingFamily(),
+  static const KernelFamily *const all[] = {&depthwiseFamily(), &contractionFamily(), &attentionFamily(), &recurrentFamily(), &poolingFamily(),
                                             &rowReductionFamily(), &transposeFamily(), &loopsFamily()};
   return all;
 }

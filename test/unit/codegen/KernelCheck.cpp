@@ -1,0 +1,133 @@
+#include "test/unit/codegen/KernelCheck.h"
+#include "passes/6_codegen/cpu/KernelFamily.h"
+#include "llvm/ADT/APFloat.h"
+#include <cmath>
+#include <cstring>
+#include <gtest/gtest.h>
+#include <random>
+
+namespace tenon::test {
+using namespace mlir;
+
+namespace {
+/// A tensor in the memory layout that kernels use.
+struct Memory {
+  std::vector<char> bytes;
+  Type element;
+
+  Memory(Type element, int64_t count) : bytes(std::max<int64_t>(count, 1) * width(element), 0), element(element) {}
+  static int64_t width(Type element) { return std::max(1u, element.getIntOrFloatBitWidth() / 8); }
+
+  void set(int64_t i, double value) {
+    char *at = &bytes[i * width(element)];
+    if (auto type = dyn_cast<FloatType>(element)) {
+      APFloat number(value);
+      bool lossy;
+      number.convert(type.getFloatSemantics(), APFloat::rmNearestTiesToEven, &lossy);
+      uint64_t bits = number.bitcastToAPInt().getZExtValue();
+      std::memcpy(at, &bits, width(element));
+    } else {
+      int64_t number = int64_t(value);
+      std::memcpy(at, &number, width(element));
+    }
+  }
+
+  double get(int64_t i) const {
+    uint64_t bits = 0;
+    std::memcpy(&bits, &bytes[i * width(element)], width(element));
+    if (auto type = dyn_cast<FloatType>(element)) {
+      APFloat number(type.getFloatSemantics(), APInt(type.getWidth(), bits));
+      bool lossy;
+      number.convert(APFloat::IEEEdouble(), APFloat::rmNearestTiesToEven, &lossy);
+      return number.convertToDouble();
+    }
+    return double(llvm::SignExtend64(bits, width(element) * 8));
+  }
+};
+
+Type elementOf(Type tensor) { return cast<RankedTensorType>(tensor).getElementType(); }
+} // namespace
+
+std::string KernelCheck::operator()(const std::string &text) const {
+  KernelHarness harness(text);
+  kernel::FuncOp func = harness.func();
+  if (!func)
+    return harness.message;
+  std::mt19937 random(17);
+  std::normal_distribution<double> normal;
+  std::vector<Memory> memories;
+  std::vector<Array> arguments;
+  for (Type type : func.getArgumentTypes()) {
+    arguments.push_back(Array::zeros(shapeOf(type, sizes)));
+    memories.emplace_back(elementOf(type), arguments.back().size());
+    for (int64_t i = 0; i < arguments.back().size(); ++i) {
+      double value = normal(random);
+      if (elementOf(type).isInteger(1))
+        value = value > 0;
+      else if (isa<IntegerType>(elementOf(type)))
+        value = std::fmod(std::floor(std::abs(value) * 100), largestInteger + 1);
+      memories.back().set(i, value);
+      arguments.back().data[i] = memories.back().get(i);
+    }
+  }
+  std::vector<Array> expected = evaluate(func, arguments, sizes);
+  SmallVector<Type> types(func.getResultTypes());
+  if (!harness.compile(schedule))
+    return "does not compile: " + harness.message;
+  for (auto [type, array] : llvm::zip_equal(types, expected)) {
+    memories.emplace_back(elementOf(type), array.size());
+    for (int64_t i = 0; i < array.size(); ++i)
+      memories.back().set(i, -77);
+  }
+  KernelHarness::Buffers buffers;
+  for (Memory &memory : memories)
+    buffers.push_back(memory.bytes.data());
+  auto overwrites = harness.func().getOverwrites();
+  for (size_t i = 0; inPlace && overwrites && i < types.size(); ++i)
+    if ((*overwrites)[i] >= 0)
+      buffers[arguments.size() + i] = buffers[(*overwrites)[i]];
+  harness.run(buffers, sizes);
+
+  for (auto [index, array] : llvm::enumerate(expected)) {
+    Memory result(elementOf(types[index]), array.size());
+    std::memcpy(result.bytes.data(), buffers[arguments.size() + index], result.bytes.size());
+    double largest = 1e-30;
+    for (double value : array.data)
+      largest = std::isfinite(value) ? std::max(largest, std::abs(value)) : largest;
+    for (int64_t i = 0; i < array.size(); ++i) {
+      double found = result.get(i), wanted = array.data[i];
+      if (!(std::abs(found - wanted) <= tolerance * largest) && !(std::isnan(found) && std::isnan(wanted)))
+        return llvm::formatv("result {0}, element {1}: found {2}, expected {3}", index, i, found, wanted).str();
+    }
+  }
+  return "";
+}
+
+std::vector<std::string> schedulesOf(const std::string &text, size_t limit) {
+  KernelHarness harness(text);
+  if (!harness.func()) {
+    ADD_FAILURE() << harness.message << text;
+    return {};
+  }
+  kernel::collectSymbols(harness.func());
+  const cpu::KernelFamily *family = cpu::familyFor(harness.func(), harness.target());
+  SmallVector<kernel::ScheduleAttr> all;
+  if (family)
+    family->schedules(harness.func(), harness.target(), all);
+  EXPECT_FALSE(all.empty()) << "no family computes\n" << text;
+  std::vector<std::string> result;
+  size_t step = std::max<size_t>(1, all.size() / std::max<size_t>(limit, 1));
+  for (size_t i = 0; i < all.size() && result.size() < limit; i += step) {
+    llvm::raw_string_ostream(result.emplace_back()) << all[i];
+  }
+  return result;
+}
+
+std::string tensor(ArrayRef<int64_t> shape, StringRef element) {
+  std::string text = "tensor<";
+  for (int64_t size : shape)
+    text += std::to_string(size) + "x";
+  return text + element.str() + ">";
+}
+
+} // namespace tenon::test
