@@ -16,6 +16,14 @@ def NN_Dialect : Dialect {
     Value semantics on ranked tensors. Every dimension is a constant or an expression over named symbols
     (`#nn.dims` as the tensor's encoding). One canonical op per meaning; what a model format calls the same thing in
     another way is the importer's business.
+
+    Elementwise ops compute each element of the result from the operands' elements at the same position, after numpy
+    broadcasting aligned at the last axis. Of two sizes the one that is not 1 wins; two different expressions give their max.
+
+    ```mlir
+    %y = nn.add %x, %bias : tensor<?x64xf32, #nn.dims<[n, 64]>>, tensor<64xf32> -> tensor<?x64xf32, #nn.dims<[n, 64]>>
+    ```
+    f16 and bf16 are computed in f32 and rounded once at the end of a kernel; integers wrap.
   }];
   let cppNamespace = "::tenon::nn";
   let useDefaultAttributePrinterParser = 1;
