@@ -38,7 +38,7 @@ public:
 
   /// Runs all tasks, in order, on this thread. Constant arguments that the schedule packs are given unpacked.
   void run(const Buffers &buffers, const Sizes &sizes = Sizes());
-  /// The shortest of `rounds` runs, packing not counted. Take /tmp/bench.lock or an idle machine for numbers that count.
+  /// The shortest of `rounds` runs, packing not counted. Numbers count on an idle machine only.
   double bestSeconds(const Buffers &buffers, const Sizes &sizes = Sizes(), int rounds = 20);
 
   const CodeImage &image() const { return code; }

@@ -1,0 +1,62 @@
+// Targets by name: what the emitters read off them, and what is said about names that nobody knows.
+#include "lib/Target/Target.h"
+#include "llvm/Target/TargetMachine.h"
+#include <gtest/gtest.h>
+
+namespace tenon {
+namespace {
+
+Target parsed(llvm::StringRef name) {
+  llvm::Expected<Target> target = Target::parse(name);
+  EXPECT_TRUE(bool(target)) << name.str();
+  return target ? *target : Target();
+}
+
+bool needs(const Target &target, llvm::StringRef feature) { return llvm::is_contained(target.required, feature); }
+
+TEST(Target, EveryKnownNameHasACodeGenerator) {
+  for (const std::string &name : Target::known()) {
+    Target target = parsed(name);
+    auto machine = target.machine();
+    EXPECT_TRUE(bool(machine)) << name;
+    if (!machine)
+      llvm::consumeError(machine.takeError());
+    EXPECT_EQ(target.name, name);
+    EXPECT_GE(target.vectorBytes, 16);
+  }
+}
+
+TEST(Target, VectorsFollowTheInstructionSet) {
+  Target baseline = parsed("x86-64"), avx2 = parsed("x86-64-v3"), avx512 = parsed("x86-64-v4"), arm = parsed("aarch64");
+  EXPECT_EQ(baseline.lanes(32), 4);
+  EXPECT_FALSE(baseline.fma || baseline.f16c || baseline.roundInstructions);
+  EXPECT_TRUE(baseline.required.empty());
+  EXPECT_EQ(avx2.lanes(32), 8);
+  EXPECT_EQ(avx2.vectorRegisters, 16);
+  EXPECT_TRUE(avx2.fma && avx2.f16c && avx2.roundInstructions);
+  EXPECT_TRUE(needs(avx2, "avx2") && needs(avx2, "fma"));
+  EXPECT_EQ(avx512.lanes(32), 16);
+  EXPECT_EQ(avx512.vectorRegisters, 32);
+  EXPECT_TRUE(needs(avx512, "avx512f"));
+  EXPECT_EQ(arm.lanes(32), 4);
+  EXPECT_EQ(arm.vectorRegisters, 32);
+  EXPECT_TRUE(needs(arm, "neon"));
+}
+
+TEST(Target, NativeDescribesThisMachine) {
+  Target native = parsed("native");
+  EXPECT_GE(native.cores, 1);
+  EXPECT_GE(native.l1Bytes, 8 << 10);
+  EXPECT_GE(native.l1Ways, 1);
+  EXPECT_FALSE(native.cpu.empty());
+}
+
+TEST(Target, UnknownNamesAreRefusedWithTheKnownOnes) {
+  llvm::Expected<Target> target = Target::parse("pentium-pro-max");
+  ASSERT_FALSE(bool(target));
+  std::string message = llvm::toString(target.takeError());
+  EXPECT_NE(message.find("pentium-pro-max"), std::string::npos) << message;
+  EXPECT_NE(message.find("x86-64-v3"), std::string::npos) << message;
+}
+} // namespace
+} // namespace tenon
