@@ -82,9 +82,10 @@ def FoldBatchNorm : GraphPass<"nn-fold-batch-norm"> {
 }
 
 def ConvTransposeToConv : GraphPass<"nn-conv-transpose-to-conv"> {
-  let summary = "Make transposed convolutions with disjoint blocks a 1x1 convolution and depth_to_space";
+  let summary = "Make strided transposed convolutions a convolution and depth_to_space";
   let description = [{
-    Where the stride is the kernel size and nothing is padded, every input pixel writes its own block.
+    At stride s every output is one of s x s phases of a convolution of the input with ceil(R / s) taps an axis: convolutions have fast kernels,
+    and no tap meets a zero that was put between pixels.
     Before:  %y = nn.conv_transpose %x, %w {strides = [2, 2]} : tensor<1x8x4x4xf32>, tensor<8x3x2x2xf32> …
     After:   %0 = nn.conv %x, %w' : tensor<1x8x4x4xf32>, tensor<12x8x1x1xf32> …   %y = nn.depth_to_space %0 {block = 2} …
   }];
