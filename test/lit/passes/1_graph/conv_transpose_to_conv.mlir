@@ -2,7 +2,7 @@
 
 // Stride 2, kernel 2: each pixel of x writes a block of 2x2. 3 channels make 12 = (by, bx, k).
 // CHECK-LABEL: func.func @blocks
-// CHECK:         %[[R:.*]] = nn.reshape %{{.*}} {dims = #nn.dims<[8, 3, 1, 2, 1, 2]>}
+// CHECK:         %[[R:.*]] = nn.constant dense_resource<w> : tensor<8x3x1x2x1x2xf32>
 // CHECK:         %[[T:.*]] = nn.transpose %[[R]] {perm = array<i64: 3, 5, 1, 0, 2, 4>} : tensor<8x3x1x2x1x2xf32> -> tensor<2x2x3x8x1x1xf32>
 // CHECK:         %[[W:.*]] = nn.reshape %[[T]] {dims = #nn.dims<[12, 8, 1, 1]>}
 // CHECK:         %[[C:.*]] = nn.conv %arg0, %[[W]]
