@@ -68,7 +68,8 @@ Value applyAutoPad(Node &node, Window &window, function_ref<Value()> fill) {
 
 std::optional<SmallVector<int64_t>> kernelSize(Node &node, Value weight) {
   SmallVector<int64_t> size;
-  for (Dim dim : ArrayRef(nn::dimsOf(weight.getType())).drop_front(2)) {
+  SmallVector<Dim> dims = nn::dimsOf(weight.getType());
+  for (Dim dim : ArrayRef(dims).drop_front(2)) {
     if (!dim.isConstant()) {
       node.unsupported("the kernel's size " + dim.str() + " is free; a constant is supported");
       return std::nullopt;
