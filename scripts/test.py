@@ -132,8 +132,8 @@ def main():
     parser.add_argument("--fuzz-seconds", type=int, default=60, metavar="N", help="time for each fuzzer (60)")
     arguments = parser.parse_args()
     LOGS.mkdir(parents=True, exist_ok=True)
-    # LLVM and MLIR come from the distribution without sanitizers: containers that cross the boundary must not be checked for overflow.
-    os.environ.setdefault("ASAN_OPTIONS", "detect_container_overflow=0:abort_on_error=0")
+    # LLVM and MLIR come from the distribution without sanitizers: containers and arenas that cross the boundary must not be poisoned on one side only.
+    os.environ.setdefault("ASAN_OPTIONS", "detect_container_overflow=0:allow_user_poisoning=0:abort_on_error=0")
     os.environ.setdefault("UBSAN_OPTIONS", "print_stacktrace=1")
 
     tests = Tests()
