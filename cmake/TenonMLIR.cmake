@@ -1,4 +1,4 @@
-# LLVM, MLIR and lld from the distribution; one precompiled header for everything that includes MLIR.
+# LLVM, MLIR and lld from the distribution; precompiled headers for everything that includes MLIR.
 
 set(TENON_LLVM_PREFIX /usr/lib/llvm-22 CACHE PATH "Prefix of LLVM 22")
 find_package(MLIR REQUIRED CONFIG PATHS ${TENON_LLVM_PREFIX}/lib/cmake/mlir NO_DEFAULT_PATH)
@@ -19,16 +19,22 @@ target_include_directories(tenon_mlir_headers INTERFACE ${PROJECT_SOURCE_DIR} ${
 target_compile_options(tenon_mlir_headers INTERFACE -fno-rtti -fno-exceptions -fvisibility=default)
 target_compile_definitions(tenon_mlir_headers INTERFACE ${LLVM_DEFINITIONS_LIST})
 
-add_library(tenon_pch OBJECT ${PROJECT_SOURCE_DIR}/cmake/pch.cpp)
-target_link_libraries(tenon_pch PUBLIC tenon_mlir_headers)
-target_precompile_headers(tenon_pch PRIVATE ${PROJECT_SOURCE_DIR}/cmake/pch.h)
+# Two precompiled headers: MLIR's, for the dialects themselves, and MLIR's with the dialects', for all that works on them.
+# A folder chooses with TENON_PCH.
+foreach(name pch dialects_pch)
+  add_library(tenon_${name} OBJECT ${PROJECT_SOURCE_DIR}/cmake/pch.cpp)
+  target_link_libraries(tenon_${name} PUBLIC tenon_mlir_headers)
+  target_precompile_headers(tenon_${name} PRIVATE ${PROJECT_SOURCE_DIR}/cmake/${name}.h)
+endforeach()
+add_dependencies(tenon_dialects_pch tenon_nn_gen tenon_kernel_gen tenon_plan_gen)
+set(TENON_PCH tenon_dialects_pch)
 
 # tenon_mlir_library(NAME sources... [DEPENDS generated...] [LINK libs...])
 function(tenon_mlir_library name)
   cmake_parse_arguments(ARG "" "" "DEPENDS;LINK" ${ARGN})
   add_library(${name} STATIC ${ARG_UNPARSED_ARGUMENTS})
   target_link_libraries(${name} PUBLIC tenon_mlir_headers ${ARG_LINK} MLIR LLVM)
-  target_precompile_headers(${name} REUSE_FROM tenon_pch)
+  target_precompile_headers(${name} REUSE_FROM ${TENON_PCH})
   if(ARG_DEPENDS)
     add_dependencies(${name} ${ARG_DEPENDS})
   endif()
@@ -42,7 +48,7 @@ function(tenon_mlir_executable name)
   # The precompiled header is shared with libraries, so it asks for -fPIC where CMake gives an executable -fPIE.
   set_target_properties(${name} PROPERTIES POSITION_INDEPENDENT_CODE OFF)
   target_compile_options(${name} PRIVATE -fPIC)
-  target_precompile_headers(${name} REUSE_FROM tenon_pch)
+  target_precompile_headers(${name} REUSE_FROM ${TENON_PCH})
 endfunction()
 
 # tenon_tablegen(target td-file out1 "-gen-flag1 ..." out2 "..." ...): runs mlir-tblgen, makes the target `target`.

@@ -23,6 +23,9 @@ mlir::Value buildPacking(mlir::OpBuilder &builder, mlir::Location loc, mlir::Val
 /// Sets `symbols` to the sizes that the function's types and attributes use, in order of first appearance.
 void collectSymbols(FuncOp func);
 
+/// Row-major strides of a dense tensor, in elements.
+llvm::SmallVector<nn::Dim> denseStrides(mlir::Type tensor);
+
 /// A tensor that is read in place: element [i...] of the view is element offset + sum of i * strides of `source`.
 struct View {
   mlir::Value source;               // a block argument of the kernel, or any value that is computed

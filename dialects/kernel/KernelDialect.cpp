@@ -23,6 +23,14 @@ void KernelDialect::initialize() {
       >();
 }
 
+ScheduleAttr ScheduleAttr::get(MLIRContext *context, StringRef family, ArrayRef<std::pair<StringRef, int64_t>> parameters) {
+  Builder builder(context);
+  NamedAttrList list;
+  for (auto [name, value] : parameters)
+    list.append(name, builder.getI64IntegerAttr(value));
+  return get(context, builder.getStringAttr(family), list.getDictionary(context));
+}
+
 int64_t ScheduleAttr::get(StringRef name, int64_t otherwise) const {
   auto value = getParameters().getAs<IntegerAttr>(name);
   return value ? value.getInt() : otherwise;

@@ -64,14 +64,6 @@ LogicalResult FuncOp::verify() {
 
 ReturnOp FuncOp::terminator() { return cast<ReturnOp>(getBody().front().getTerminator()); }
 
-/// Strides in elements of a dense row-major tensor.
-static SmallVector<nn::Dim> denseStrides(Type tensor) {
-  SmallVector<nn::Dim> dims = nn::dimsOf(tensor), strides(dims.size(), nn::Dim::constant(tensor.getContext(), 1));
-  for (int64_t axis = static_cast<int64_t>(dims.size()) - 2; axis >= 0; --axis)
-    strides[axis] = strides[axis + 1] * dims[axis + 1];
-  return strides;
-}
-
 static SmallVector<nn::Dim> placedStrides(Attribute placed, Type tensor) {
   if (auto strides = dyn_cast_or_null<nn::DimsAttr>(placed))
     return strides.dims();

@@ -34,6 +34,9 @@ def Kernel_ScheduleAttr : AttrDef<Kernel_Dialect, "Schedule"> {
   let parameters = (ins "::mlir::StringAttr":$family, "::mlir::DictionaryAttr":$parameters);
   let assemblyFormat = "`<` $family `,` $parameters `>`";
   let extraClassDeclaration = [{
+    /// A schedule of integer parameters.
+    static ScheduleAttr get(::mlir::MLIRContext *context, ::llvm::StringRef family,
+                            ::llvm::ArrayRef<std::pair<::llvm::StringRef, int64_t>> parameters);
     /// The integer parameter `name`, or `otherwise` where it is absent.
     int64_t get(::llvm::StringRef name, int64_t otherwise) const;
     ::llvm::StringRef get(::llvm::StringRef name, ::llvm::StringRef otherwise) const;

@@ -4,7 +4,7 @@
 namespace tenon::kernel {
 using namespace mlir;
 
-static SmallVector<nn::Dim> denseStrides(Type tensor) {
+SmallVector<nn::Dim> denseStrides(Type tensor) {
   SmallVector<nn::Dim> dims = nn::dimsOf(tensor), strides(dims.size());
   nn::Dim stride = nn::Dim::constant(tensor.getContext(), 1);
   for (int axis = int(dims.size()) - 1; axis >= 0; --axis) {

@@ -94,6 +94,8 @@ Dim dimOf(mlir::Type tensor, int64_t axis);
 mlir::RankedTensorType tensorOf(llvm::ArrayRef<Dim> dims, mlir::Type element);
 mlir::RankedTensorType withElement(mlir::RankedTensorType type, mlir::Type element);
 Dim numElements(mlir::Type tensor);
+/// Bytes of one element in memory, of a tensor's type or an element's; booleans take one.
+int64_t elementBytes(mlir::Type type);
 Dim product(mlir::MLIRContext *ctx, llvm::ArrayRef<Dim> dims);
 DimsAttr dimsAttr(mlir::MLIRContext *ctx, llvm::ArrayRef<Dim> dims);
 DimsAttr dimsAttr(mlir::MLIRContext *ctx, llvm::ArrayRef<int64_t> dims);

@@ -68,6 +68,7 @@ Dim product(MLIRContext *ctx, ArrayRef<Dim> dims) {
   return total;
 }
 
+int64_t elementBytes(Type type) { return std::max<int64_t>(1, getElementTypeOrSelf(type).getIntOrFloatBitWidth() / 8); }
 Dim numElements(Type tensor) { return product(tensor.getContext(), dimsOf(tensor)); }
 
 DimsAttr dimsAttr(MLIRContext *ctx, ArrayRef<Dim> dims) {

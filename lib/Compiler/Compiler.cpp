@@ -7,7 +7,6 @@
 #include "lib/Importer/Importer.h"
 #include "lib/Compiler/Serializer.h"
 #include "llvm/Support/Path.h"
-#include "llvm/Support/Timer.h"
 #include <chrono>
 
 namespace tenon {

@@ -278,7 +278,7 @@ private:
     nn::Dim sum = nn::Dim::constant(func.getContext(), 0);
     for (TypeRange types : {TypeRange(func.getArgumentTypes()), TypeRange(func.getResultTypes())})
       for (Type type : types)
-        sum = sum + nn::numElements(type) * std::max<int64_t>(1, cast<ShapedType>(type).getElementTypeBitWidth() / 8);
+        sum = sum + nn::numElements(type) * nn::elementBytes(type);
     return sum;
   }
 

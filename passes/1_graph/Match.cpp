@@ -151,10 +151,6 @@ SmallVector<int64_t> inverse(ArrayRef<int64_t> perm) {
   return result;
 }
 
-SmallVector<int64_t> compose(ArrayRef<int64_t> first, ArrayRef<int64_t> second) {
-  return permuted(first, second);
-}
-
 bool isIdentity(ArrayRef<int64_t> perm) {
   return llvm::all_of(llvm::enumerate(perm), [](auto p) { return int64_t(p.index()) == p.value(); });
 }

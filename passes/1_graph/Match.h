@@ -42,8 +42,6 @@ mlir::Value transposeBy(mlir::OpBuilder &builder, mlir::Location loc, mlir::Valu
 mlir::Value expandTo(mlir::OpBuilder &builder, mlir::Location loc, mlir::Value value, llvm::ArrayRef<int64_t> dims);
 
 llvm::SmallVector<int64_t> inverse(llvm::ArrayRef<int64_t> perm);
-/// The permutation that a transpose by `first` and then by `second` makes.
-llvm::SmallVector<int64_t> compose(llvm::ArrayRef<int64_t> first, llvm::ArrayRef<int64_t> second);
 bool isIdentity(llvm::ArrayRef<int64_t> perm);
 template <typename T> llvm::SmallVector<T> permuted(llvm::ArrayRef<T> list, llvm::ArrayRef<int64_t> perm) {
   return llvm::map_to_vector(perm, [&](int64_t axis) { return list[axis]; });

@@ -1,5 +1,6 @@
 // Chooses the family and the schedule of every kernel.
 #include "passes/4_schedule/Passes.h"
+#include "passes/PassTarget.h"
 #include "passes/4_schedule/Schedules.h"
 #include "passes/6_codegen/cpu/KernelFamily.h"
 
@@ -26,17 +27,12 @@ public:
   explicit AssignSchedulesPass(const Target &target) : given(target) { targetName = target.name; }
 
   void runOnOperation() override {
-    if (!given) {
-      llvm::Expected<Target> parsed = Target::parse(targetName);
-      if (!parsed) {
-        getOperation().emitError(llvm::toString(parsed.takeError()));
-        return signalPassFailure();
-      }
-      given = *parsed;
-    }
+    FailureOr<Target> target = passTarget(getOperation(), given, targetName);
+    if (failed(target))
+      return signalPassFailure();
     markConstants();
     for (auto func : getOperation().getOps<kernel::FuncOp>())
-      if (failed(assign(func)))
+      if (failed(assign(func, *target)))
         signalPassFailure();
   }
 
@@ -73,19 +69,19 @@ private:
     }
   }
 
-  LogicalResult assign(kernel::FuncOp func) {
+  LogicalResult assign(kernel::FuncOp func, const Target &target) {
     if (kernel::ScheduleAttr schedule = func.getScheduleAttr()) {
       const cpu::KernelFamily *family = cpu::familyNamed(schedule.getFamily().getValue());
-      if (!family || !family->matches(func, *given))
+      if (!family || !family->matches(func, target))
         return func.emitError("has a schedule of the family '") << schedule.getFamily().getValue() << "', which does not compute it";
-      setSchedule(func, schedule, *given);
+      setSchedule(func, schedule, target);
       ++kept;
       return success();
     }
-    kernel::ScheduleAttr schedule = bestSchedule(func, *given);
+    kernel::ScheduleAttr schedule = bestSchedule(func, target);
     if (!schedule)
       return func.emitError("no kernel family computes this combination of operations");
-    setSchedule(func, schedule, *given);
+    setSchedule(func, schedule, target);
     ++scheduled;
     return success();
   }

@@ -1,5 +1,6 @@
 // Rewrites constant arguments to the layouts that the schedules read.
 #include "passes/4_schedule/Passes.h"
+#include "passes/PassTarget.h"
 #include "passes/4_schedule/Schedules.h"
 #include "passes/6_codegen/cpu/KernelFamily.h"
 
@@ -16,21 +17,16 @@ public:
   explicit PackConstantsPass(const Target &target) : given(target) { targetName = target.name; }
 
   void runOnOperation() override {
-    if (!given) {
-      llvm::Expected<Target> parsed = Target::parse(targetName);
-      if (!parsed) {
-        getOperation().emitError(llvm::toString(parsed.takeError()));
-        return signalPassFailure();
-      }
-      given = *parsed;
-    }
+    FailureOr<Target> target = passTarget(getOperation(), given, targetName);
+    if (failed(target))
+      return signalPassFailure();
     llvm::MapVector<StringRef, SmallVector<kernel::DispatchOp>> calls;
     getOperation().walk([&](kernel::DispatchOp dispatch) { calls[dispatch.getKernel()].push_back(dispatch); });
     for (auto func : getOperation().getOps<kernel::FuncOp>()) {
       if (!func.getSchedule())
         continue;
       const cpu::KernelFamily *family = cpu::familyNamed(func.getSchedule()->getFamily().getValue());
-      for (auto [argument, packing] : family->plan(func, *func.getSchedule(), *given).packings)
+      for (auto [argument, packing] : family->plan(func, *func.getSchedule(), *target).packings)
         if (func.getArgAttr(argument, "kernel.constant"))
           pack(func, calls[func.getSymName()], argument, packing);
     }

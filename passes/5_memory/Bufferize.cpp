@@ -1,6 +1,7 @@
 // @main on tensors becomes plan.func on buffers.
 #include "dialects/plan/Plan.h"
 #include "passes/5_memory/Passes.h"
+#include "passes/PassTarget.h"
 #include "passes/5_memory/Placement.h"
 
 namespace tenon::memory {
@@ -9,11 +10,6 @@ namespace tenon::memory {
 
 namespace {
 using namespace mlir;
-
-int64_t elementBytes(Type tensor) {
-  Type element = cast<ShapedType>(tensor).getElementType();
-  return std::max<int64_t>(1, element.getIntOrFloatBitWidth() / 8);
-}
 
 /// Writes the plan.func of one function.
 class Writer {
@@ -49,7 +45,7 @@ private:
     return given ? given : builder.getStringAttr(kind + Twine(index));
   }
 
-  nn::Dim bytesOf(Type tensor) { return nn::numElements(tensor) * elementBytes(tensor); }
+  nn::Dim bytesOf(Type tensor) { return nn::numElements(tensor) * nn::elementBytes(tensor); }
 
   /// The producer of an output writes into it, unless that buffer is an input, a constant, a view or another output already.
   void placeOutput(Value value, unsigned index) {
@@ -80,7 +76,7 @@ private:
     Value base = root(place.owner);
     if (place.offset.isConstant(0))
       return base;
-    nn::Dim bytes = place.offset * elementBytes(place.owner.getType());
+    nn::Dim bytes = place.offset * nn::elementBytes(place.owner.getType());
     return plan::ViewOp::create(builder, value.getLoc(), type, base, bytes.attr());
   }
 
@@ -123,16 +119,11 @@ public:
   explicit BufferizePass(const Target &target) : given(target) { targetName = target.name; }
 
   void runOnOperation() override {
-    if (!given) {
-      llvm::Expected<Target> parsed = Target::parse(targetName);
-      if (!parsed) {
-        getOperation().emitError(llvm::toString(parsed.takeError()));
-        return signalPassFailure();
-      }
-      given = *parsed;
-    }
+    FailureOr<Target> target = passTarget(getOperation(), given, targetName);
+    if (failed(target))
+      return signalPassFailure();
     ModuleOp module = getOperation();
-    StridedKernels kernels(module, *given);
+    StridedKernels kernels(module, *target);
     for (auto func : llvm::make_early_inc_range(module.getOps<func::FuncOp>())) {
       if (failed(check(func)))
         return signalPassFailure();

@@ -43,7 +43,7 @@ class OrderDispatchesPass : public impl::OrderDispatchesBase<OrderDispatchesPass
         count.collectSymbols(names);
         for (StringRef name : names)
           sizes[name] = kAssumedSize;
-        int64_t width = std::max<int64_t>(1, cast<ShapedType>(value.getType()).getElementTypeBitWidth() / 8);
+        int64_t width = nn::elementBytes(value.getType());
         bytes[value] = count.evaluate(sizes).value_or(0) * width;
       }
     }

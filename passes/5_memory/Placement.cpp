@@ -45,7 +45,7 @@ Placement::Placement(func::FuncOp func, StridedKernels &kernels, bool inPlace) :
   nn::Dim zero = nn::Dim::constant(func.getContext(), 0);
   auto own = [&](Value value) {
     if (isa<RankedTensorType>(value.getType()))
-      places.try_emplace(value, Place{value, zero, denseStrides(value.getType())});
+      places.try_emplace(value, Place{value, zero, kernel::denseStrides(value.getType())});
   };
   llvm::for_each(func.getArguments(), own);
   for (Operation &op : func.front()) {
@@ -109,7 +109,7 @@ void Placement::placeConcat(kernel::DispatchOp dispatch, int64_t axis) {
   nn::Dim zero = nn::Dim::constant(func.getContext(), 0);
   Place whole = places.lookup(result);
   if (!whole.owner)
-    whole = {result, zero, denseStrides(result.getType())};
+    whole = {result, zero, kernel::denseStrides(result.getType())};
 
   // Worth it where at least half of the operands need no copy. Axes outside the concat's must not be reordered: strides are the result's.
   llvm::SmallDenseSet<Value> seen;
@@ -160,7 +160,7 @@ void Placement::placeSlice(kernel::DispatchOp dispatch) {
 /// Reshapes are always views: whoever places their operand sees them as readers that accept dense memory only.
 void Placement::placeReshape(Operation *op) {
   const Place &source = of(op->getOperand(0));
-  places[op->getResult(0)] = {source.owner, source.offset, denseStrides(op->getResult(0).getType())};
+  places[op->getResult(0)] = {source.owner, source.offset, kernel::denseStrides(op->getResult(0).getType())};
 }
 
 void Placement::overwrite(kernel::DispatchOp dispatch) {

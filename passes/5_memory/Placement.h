@@ -15,8 +15,6 @@ struct Place {
   llvm::SmallVector<nn::Dim> strides; // elements, one an axis
 };
 
-/// Row-major strides of a dense tensor.
-llvm::SmallVector<nn::Dim> denseStrides(mlir::Type tensor);
 /// Whether `strides` address the tensor's elements densely in row-major order (axes of size 1 do not count).
 bool isDense(mlir::Type tensor, llvm::ArrayRef<nn::Dim> strides);
 

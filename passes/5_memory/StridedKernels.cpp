@@ -8,19 +8,8 @@ using namespace mlir;
 
 static constexpr StringLiteral kStrides = "kernel.strides";
 
-SmallVector<nn::Dim> denseStrides(Type tensor) {
-  SmallVector<nn::Dim> dims = nn::dimsOf(tensor);
-  SmallVector<nn::Dim> strides(dims.size());
-  nn::Dim stride = nn::Dim::constant(tensor.getContext(), 1);
-  for (int axis = int(dims.size()) - 1; axis >= 0; --axis) {
-    strides[axis] = stride;
-    stride = stride * dims[axis];
-  }
-  return strides;
-}
-
 bool isDense(Type tensor, ArrayRef<nn::Dim> strides) {
-  SmallVector<nn::Dim> dims = nn::dimsOf(tensor), dense = denseStrides(tensor);
+  SmallVector<nn::Dim> dims = nn::dimsOf(tensor), dense = kernel::denseStrides(tensor);
   for (size_t axis = 0; axis < dims.size(); ++axis)
     if (strides[axis] != dense[axis] && !dims[axis].isConstant(1))
       return false;

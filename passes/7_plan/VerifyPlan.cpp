@@ -103,7 +103,7 @@ class VerifyPlanPass : public impl::VerifyPlanBase<VerifyPlanPass> {
 
   /// Two parts of one buffer with equal strides are disjoint if, along some axis, one ends before the other begins.
   bool disjoint(nn::Dim offsetA, Type typeA, ArrayRef<nn::Dim> stridesA, nn::Dim offsetB, Type typeB, ArrayRef<nn::Dim> stridesB) {
-    int64_t bytes = std::max<int64_t>(1, cast<ShapedType>(typeA).getElementTypeBitWidth() / 8);
+    int64_t bytes = nn::elementBytes(typeA);
     auto extent = [&](Type type, ArrayRef<nn::Dim> strides) {
       nn::Dim last = nn::Dim::constant(&getContext(), 1);
       for (auto [size, stride] : llvm::zip_equal(nn::dimsOf(type), strides))

@@ -46,14 +46,7 @@ AttentionSchedule AttentionSchedule::of(kernel::ScheduleAttr attr) {
 }
 
 kernel::ScheduleAttr AttentionSchedule::attr(MLIRContext *ctx) const {
-  Builder b(ctx);
-  NamedAttrList list;
-  list.append("mr", b.getI64IntegerAttr(rows));
-  list.append("nv", b.getI64IntegerAttr(vectors));
-  list.append("sb", b.getI64IntegerAttr(rowBlock));
-  list.append("tb", b.getI64IntegerAttr(keyBlock));
-  list.append("tasks", b.getI64IntegerAttr(tasks));
-  return kernel::ScheduleAttr::get(ctx, b.getStringAttr("attention"), list.getDictionary(ctx));
+  return kernel::ScheduleAttr::get(ctx, "attention", {{"mr", rows}, {"nv", vectors}, {"sb", rowBlock}, {"tb", keyBlock}, {"tasks", tasks}});
 }
 
 AttentionLayout::AttentionLayout(const AttentionProblem &p, const AttentionSchedule &s, const Target &target) {

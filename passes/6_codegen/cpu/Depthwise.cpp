@@ -35,17 +35,6 @@ bool isFilter(Value v) {
 
 bool isFloat(Value v) { return isa<FloatType>(cast<ShapedType>(v.getType()).getElementType()); }
 
-kernel::ScheduleAttr scheduleOf(MLIRContext *ctx, int64_t pixels, bool unrollRows, int64_t tasks) {
-  Builder builder(ctx);
-  auto parameter = [&](StringRef name, int64_t value) { return builder.getNamedAttr(name, builder.getI64IntegerAttr(value)); };
-  return kernel::ScheduleAttr::get(
-      ctx, builder.getStringAttr("depthwise"),
-      builder.getDictionaryAttr({parameter("pixels", pixels), parameter("unroll_rows", unrollRows), parameter("tasks", tasks)}));
-}
-
-} // namespace
-
-namespace {
 class DepthwiseFamily final : public KernelFamily {
 public:
   StringRef name() const override { return "depthwise"; }
@@ -82,7 +71,7 @@ void DepthwiseFamily::schedules(kernel::FuncOp func, const Target &target, Small
   int64_t tasks = int64_t(target.cores) * 2;
   bool unroll = taps <= 9;
   auto add = [&](int64_t pixels, bool rows) {
-    auto schedule = scheduleOf(func.getContext(), pixels, rows, tasks);
+    auto schedule = kernel::ScheduleAttr::get(func.getContext(), name(), {{"pixels", pixels}, {"unroll_rows", rows}, {"tasks", tasks}});
     if (!llvm::is_contained(out, schedule))
       out.push_back(schedule);
   };

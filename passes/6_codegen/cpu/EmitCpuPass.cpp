@@ -1,5 +1,6 @@
 // codegen-emit-cpu: emitted kernels in place of kernel.func.
 #include "passes/6_codegen/cpu/EmitKernels.h"
+#include "passes/PassTarget.h"
 #include "passes/6_codegen/cpu/KernelBuilder.h"
 #include "passes/6_codegen/cpu/Passes.h"
 
@@ -15,11 +16,9 @@ public:
   using EmitCpuBase::EmitCpuBase;
 
   void runOnOperation() override {
-    llvm::Expected<Target> target = Target::parse(targetName);
-    if (!target) {
-      getOperation().emitError(llvm::toString(target.takeError()));
+    FailureOr<Target> target = passTarget(getOperation(), std::nullopt, targetName);
+    if (failed(target))
       return signalPassFailure();
-    }
     for (auto func : llvm::make_early_inc_range(getOperation().getOps<kernel::FuncOp>()))
       if (failed(replace(func, *target)))
         return signalPassFailure();

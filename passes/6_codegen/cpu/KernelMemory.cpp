@@ -12,7 +12,7 @@ Type memoryType(Type element) {
   return element;
 }
 
-unsigned bytesOf(Type element) { return std::max(element.getIntOrFloatBitWidth() / 8, 1u); }
+unsigned bytesOf(Type element) { return nn::elementBytes(element); }
 
 bool isBool(Type type) { return getElementTypeOrSelf(type).isInteger(1); }
 

@@ -41,16 +41,10 @@ public:
 
 bool LoopsFamily::matches(kernel::FuncOp func, const Target &) const { return canCompute(func); }
 
-static kernel::ScheduleAttr scheduleOf(kernel::FuncOp func, int64_t tasks) {
-  Builder builder(func.getContext());
-  return kernel::ScheduleAttr::get(func.getContext(), builder.getStringAttr("loops"),
-                                   builder.getDictionaryAttr(builder.getNamedAttr("tasks", builder.getI64IntegerAttr(tasks))));
-}
-
 void LoopsFamily::schedules(kernel::FuncOp func, const Target &target, SmallVectorImpl<kernel::ScheduleAttr> &out) const {
   // Twice as many tasks as cores balance a core that is late; more of them cost time to hand out.
   for (int64_t tasks : {int64_t(target.cores) * 2, int64_t(target.cores), int64_t(target.cores) * 4, int64_t(1)})
-    if (auto schedule = scheduleOf(func, tasks); !llvm::is_contained(out, schedule))
+    if (auto schedule = kernel::ScheduleAttr::get(func.getContext(), name(), {{"tasks", tasks}}); !llvm::is_contained(out, schedule))
       out.push_back(schedule);
 }
 

@@ -28,17 +28,6 @@ int64_t tapsOf(nn::PoolOp pool) {
   return taps;
 }
 
-kernel::ScheduleAttr scheduleOf(MLIRContext *ctx, int64_t pixels, bool unrollRows, int64_t tasks) {
-  Builder builder(ctx);
-  auto parameter = [&](StringRef name, int64_t value) { return builder.getNamedAttr(name, builder.getI64IntegerAttr(value)); };
-  return kernel::ScheduleAttr::get(
-      ctx, builder.getStringAttr("pooling"),
-      builder.getDictionaryAttr({parameter("pixels", pixels), parameter("unroll_rows", unrollRows), parameter("tasks", tasks)}));
-}
-
-} // namespace
-
-namespace {
 class PoolingFamily final : public KernelFamily {
 public:
   StringRef name() const override { return "pooling"; }
@@ -67,7 +56,7 @@ void PoolingFamily::schedules(kernel::FuncOp func, const Target &target, SmallVe
   nn::PoolOp pool = anchorOf(func);
   int64_t tasks = int64_t(target.cores) * 2;
   auto add = [&](int64_t pixels, bool rows) {
-    auto schedule = scheduleOf(func.getContext(), pixels, rows, tasks);
+    auto schedule = kernel::ScheduleAttr::get(func.getContext(), name(), {{"pixels", pixels}, {"unroll_rows", rows}, {"tasks", tasks}});
     if (!llvm::is_contained(out, schedule))
       out.push_back(schedule);
   };

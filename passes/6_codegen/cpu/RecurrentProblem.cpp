@@ -52,12 +52,7 @@ RecurrentSchedule RecurrentSchedule::of(kernel::ScheduleAttr attr) {
 }
 
 kernel::ScheduleAttr RecurrentSchedule::attr(MLIRContext *ctx) const {
-  Builder b(ctx);
-  NamedAttrList list;
-  list.append("tb", b.getI64IntegerAttr(stepBlock));
-  list.append("ku", b.getI64IntegerAttr(unroll));
-  list.append("tasks", b.getI64IntegerAttr(tasks));
-  return kernel::ScheduleAttr::get(ctx, b.getStringAttr("recurrent"), list.getDictionary(ctx));
+  return kernel::ScheduleAttr::get(ctx, "recurrent", {{"tb", stepBlock}, {"ku", unroll}, {"tasks", tasks}});
 }
 
 bool packedAhead(Value weight, const RecurrentLayout &layout) {

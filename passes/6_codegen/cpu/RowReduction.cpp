@@ -253,9 +253,6 @@ private:
   SmallVector<Tensor> results;
 };
 
-} // namespace
-
-namespace {
 class RowReductionFamily final : public KernelFamily {
 public:
   StringRef name() const override { return "row_reduction"; }
@@ -279,12 +276,9 @@ bool RowReductionFamily::matches(kernel::FuncOp func, const Target &) const {
 }
 
 void RowReductionFamily::schedules(kernel::FuncOp func, const Target &target, SmallVectorImpl<kernel::ScheduleAttr> &out) const {
-  Builder builder(func.getContext());
-  auto parameter = [&](StringRef name, int64_t value) { return builder.getNamedAttr(name, builder.getI64IntegerAttr(value)); };
   for (int64_t keep : {1, 0})
     for (int64_t tasks : {int64_t(target.cores) * 2, int64_t(target.cores) * 4})
-      out.push_back(kernel::ScheduleAttr::get(func.getContext(), builder.getStringAttr("row_reduction"),
-                                              builder.getDictionaryAttr({parameter("keep", keep), parameter("tasks", tasks)})));
+      out.push_back(kernel::ScheduleAttr::get(func.getContext(), name(), {{"keep", keep}, {"tasks", tasks}}));
 }
 
 nn::Dim RowReductionFamily::operations(kernel::FuncOp func) const {

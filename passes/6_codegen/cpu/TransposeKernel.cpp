@@ -215,10 +215,8 @@ public:
   }
 
   void schedules(kernel::FuncOp func, const Target &target, SmallVectorImpl<kernel::ScheduleAttr> &out) const override {
-    Builder builder(func.getContext());
     for (int64_t tasks : {int64_t(target.cores) * 2, int64_t(target.cores), int64_t(target.cores) * 4})
-      out.push_back(kernel::ScheduleAttr::get(func.getContext(), builder.getStringAttr(name()),
-                                              builder.getDictionaryAttr(builder.getNamedAttr("tasks", builder.getI64IntegerAttr(tasks)))));
+      out.push_back(kernel::ScheduleAttr::get(func.getContext(), name(), {{"tasks", tasks}}));
   }
 
   KernelPlan plan(kernel::FuncOp func, kernel::ScheduleAttr schedule, const Target &) const override {

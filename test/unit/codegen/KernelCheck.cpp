@@ -16,7 +16,7 @@ struct Memory {
   Type element;
 
   Memory(Type element, int64_t count) : bytes(std::max<int64_t>(count, 1) * width(element), 0), element(element) {}
-  static int64_t width(Type element) { return std::max(1u, element.getIntOrFloatBitWidth() / 8); }
+  static int64_t width(Type element) { return nn::elementBytes(element); }
 
   void set(int64_t i, double value) {
     char *at = &bytes[i * width(element)];

@@ -61,7 +61,7 @@ std::vector<char> pack(const char *source, ArrayRef<int64_t> shape, kernel::Pack
   return packed;
 }
 
-size_t bytesOf(Type tensor) { return std::max(1u, cast<ShapedType>(tensor).getElementTypeBitWidth() / 8); }
+size_t bytesOf(Type tensor) { return nn::elementBytes(tensor); }
 } // namespace
 
 KernelHarness::KernelHarness(llvm::StringRef text, llvm::StringRef target) : context(makeContext()) {
