@@ -7,6 +7,7 @@
 set -eu
 cd "$(dirname "$0")/.."
 
+security=/etc/apt/sources.list.d/debian-security.list
 wanted=$(sed 's/#.*//' scripts/packages.txt)
 missing=
 for package in $wanted; do
@@ -24,9 +25,16 @@ if [ -n "$missing" ]; then
     sudo=sudo
   fi
   $sudo apt-get update -q
+  # LLVM 22 comes through Debian 12's security archive, which a minimal installation may not list.
+  if ! apt-cache show llvm-22-dev >/dev/null 2>&1; then
+    echo "bootstrap: adding Debian's security archive to the apt sources: $security"
+    echo "deb [signed-by=/usr/share/keyrings/debian-archive-keyring.gpg] http://deb.debian.org/debian-security bookworm-security main" |
+      $sudo tee "$security" >/dev/null
+    $sudo apt-get update -q
+  fi
   # shellcheck disable=SC2086 # a list of words
   $sudo env DEBIAN_FRONTEND=noninteractive apt-get install -q -y --no-install-recommends $missing || {
-    echo "bootstrap: LLVM 22 comes from Debian 12's security archive: are the suites 'bookworm' and 'bookworm-security' in the apt sources?" >&2
+    echo "bootstrap: apt-get could not install them: are the suites 'bookworm' and 'bookworm-security' of Debian 12 in the apt sources?" >&2
     exit 1
   }
 fi
