@@ -1,5 +1,7 @@
 // Registration of the nn dialect, its attributes, and nn.constant.
 #include "dialects/nn/NN.h"
+#include "llvm/ADT/TypeSwitch.h"
+#include "mlir/IR/DialectImplementation.h"
 
 using namespace mlir;
 using namespace tenon;
