@@ -1,4 +1,5 @@
 #include "lib/Target/Target.h"
+#include "llvm/Support/MemoryBuffer.h"
 #include "llvm/ADT/StringExtras.h"
 #include "llvm/MC/MCSubtargetInfo.h"
 #include "llvm/MC/TargetRegistry.h"
@@ -64,16 +65,35 @@ static void setCaches(Target &target) {
   }
 }
 
-static void readHost(Target &target) {
-  auto set = [](int64_t &field, int name) {
-    if (long value = sysconf(name); value > 0)
-      field = value;
+/// The first line of a file of the kernel's; empty where there is none.
+static std::string lineOf(const llvm::Twine &path) {
+  auto buffer = llvm::MemoryBuffer::getFileAsStream(path);
+  return buffer ? (*buffer)->getBuffer().split('\n').first.str() : "";
+}
+
+/// Caches as the kernel describes them: sysconf counts the last level of all of the package's cores, of which one sees a part.
+static void readCaches(Target &target) {
+  auto fieldFor = [&](StringRef level, StringRef type) -> int64_t * {
+    if (type == "Instruction")
+      return nullptr;
+    return level == "1" ? &target.l1Bytes : level == "2" ? &target.l2Bytes : level == "3" ? &target.l3Bytes : nullptr;
   };
-  set(target.l1Bytes, _SC_LEVEL1_DCACHE_SIZE);
-  set(target.l2Bytes, _SC_LEVEL2_CACHE_SIZE);
-  set(target.l3Bytes, _SC_LEVEL3_CACHE_SIZE);
-  if (long ways = sysconf(_SC_LEVEL1_DCACHE_ASSOC); ways > 0)
-    target.l1Ways = ways;
+  constexpr int kMostCaches = 8;
+  for (int i = 0; i < kMostCaches; ++i) {
+    std::string folder = "/sys/devices/system/cpu/cpu0/cache/index" + std::to_string(i);
+    std::string level = lineOf(folder + "/level"), size = lineOf(folder + "/size"), ways = lineOf(folder + "/ways_of_associativity");
+    int64_t *field = fieldFor(level, lineOf(folder + "/type"));
+    int64_t kilobytes = 0, count = 0;
+    if (!field || !StringRef(size).consume_back("K") || StringRef(size).drop_back().getAsInteger(10, kilobytes) || kilobytes <= 0)
+      continue;
+    *field = kilobytes << 10;
+    if (level == "1" && !StringRef(ways).getAsInteger(10, count) && count > 0)
+      target.l1Ways = count;
+  }
+}
+
+static void readHost(Target &target) {
+  readCaches(target);
   cpu_set_t cpus;
   if (sched_getaffinity(0, sizeof(cpus), &cpus) == 0)
     target.cores = std::max(1, CPU_COUNT(&cpus));

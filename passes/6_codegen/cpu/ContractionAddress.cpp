@@ -94,7 +94,7 @@ LhsAddress ContractionEmitter::lhsAddress(const Panel &panel, const TileRows &ro
   for (size_t tap = 0; tap < p.taps.size(); ++tap)
     for (auto [axis, info] : llvm::enumerate(p.lhsAxes))
       if (info.tapAxis == static_cast<int>(tap))
-        address.taps.push_back(b.mul(lhs.strides[axis], info.tapScale));
+        address.taps.push_back(b.mul(lhs.strides[axis], s.lhs == LhsMode::Band ? layout.bandTaps[axis] : info.tapScale));
   return address;
 }
 
@@ -183,15 +183,21 @@ void ContractionEmitter::stageBand(const Block &block) {
   int x = p.rowAxes() - 1, y = x - 1;
   for (auto [axis, info] : llvm::enumerate(p.lhsAxes)) {
     if (static_cast<int>(axis) == p.lhsChannel) {
-      box.start.push_back(0);
-      box.extent.push_back(layout.bandSizes[axis]);
+      box.axes.push_back({0, layout.bandSizes[axis]});
       continue;
     }
     Index count = info.rowAxis == x ? block.width : info.rowAxis == y ? block.height : Index(1);
     Index first = info.rowAxis < 0 ? Index(0) : block.rows[info.rowAxis];
-    int64_t reach = info.tapAxis < 0 ? 0 : (p.taps[info.tapAxis] - 1) * info.tapScale;
-    box.start.push_back(b.add(b.mul(first, info.rowScale), info.shift));
-    box.extent.push_back(b.add(b.mul(b.sub(count, 1), info.rowScale), reach + 1));
+    LhsBox::Axis along{b.add(b.mul(first, info.rowScale), info.shift), b.add(b.mul(b.sub(count, 1), info.rowScale), 1)};
+    int64_t taps = info.tapAxis < 0 ? 1 : p.taps[info.tapAxis];
+    if (layout.bandTaps[axis] < info.tapScale) {
+      along.parts = taps;
+      along.lhsStep = info.tapScale;
+      along.bandStep = layout.bandTaps[axis];
+    } else {
+      along.extent = b.add(along.extent, (taps - 1) * info.tapScale);
+    }
+    box.axes.push_back(along);
   }
   copyBand(b, p, box, lhs);
 }

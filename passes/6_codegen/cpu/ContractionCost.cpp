@@ -206,20 +206,23 @@ private:
     int64_t channels = nn::dimOf(p.lhs.getType(), p.lhsChannel).asConstant().value_or(1);
     auto bandBytes = [&](int64_t h, int64_t w) {
       auto reach = [&](const LhsAxis &axis, int64_t outputs) {
-        return (outputs - 1) * axis.rowScale + 1 + (axis.tapAxis < 0 ? 0 : (p.taps[axis.tapAxis] - 1) * axis.tapScale);
+        int64_t part = (outputs - 1) * axis.rowScale + 1;
+        return part + (axis.tapAxis < 0 ? 0 : (p.taps[axis.tapAxis] - 1) * std::min(axis.tapScale, part));
       };
       int64_t deep = 1;
       for (int axis = 0; axis + 2 < p.lhsChannel; ++axis)
         deep *= reach(p.lhsAxes[axis], 1);
       return deep * reach(down, h) * reach(across, w) * channels * bytes;
     };
-    int64_t budget = target.l2Bytes / 2;
+    // Weights that outweigh the input decide: few boxes, so that they pass by few times, and panels in the L2 while bands stay in the L3.
+    int64_t inputBytes = ((high - 1) * down.rowScale + 1) * ((wide - 1) * across.rowScale + 1) * channels * bytes;
+    bool heavyWeights = weightBytes() > target.l2Bytes && weightBytes() > inputBytes && count >= 2 * target.cores;
+    int64_t budget = heavyWeights ? std::max(target.l2Bytes, target.l3Bytes / std::max(target.cores, 2)) : target.l2Bytes / 2;
     while (boxWidth > 32 && bandBytes(1, boxWidth) > budget)
       boxWidth = llvm::divideCeil(boxWidth, 2);
-    bool heavyWeights = weightBytes() > target.l2Bytes && weightBytes() > bandBytes(high, wide) && count >= 2 * target.cores;
     int64_t wantedBands = heavyWeights ? 1 : llvm::divideCeil(wanted, std::max<int64_t>(sizes.outer, 1));
     int64_t boxHeight = std::max<int64_t>(1, high / std::max<int64_t>(1, wantedBands / llvm::divideCeil(wide, boxWidth)));
-    while (boxHeight > 1 && bandBytes(boxHeight, boxWidth) > (heavyWeights ? 2 : 1) * budget)
+    while (boxHeight > 1 && bandBytes(boxHeight, boxWidth) > budget)
       --boxHeight;
     if (height.isConstant()) {
       int64_t even = boxHeight;

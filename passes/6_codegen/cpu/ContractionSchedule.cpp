@@ -109,9 +109,14 @@ ContractionLayout::ContractionLayout(const ContractionProblem &p, const Contract
         count = boxBound(s.boxWidth, groups.back().extent).value_or(0);
       else if (info.rowAxis == p.rowAxes() - 2)
         count = boxBound(s.boxHeight, groups[groups.size() - 2].extent).value_or(0);
-      if (static_cast<int>(axis) != p.lhsChannel && count > 0)
-        count = (count - 1) * info.rowScale + 1 + (info.tapAxis < 0 ? 0 : (p.taps[info.tapAxis] - 1) * info.tapScale);
+      int64_t step = info.tapScale;
+      if (static_cast<int>(axis) != p.lhsChannel && count > 0) {
+        int64_t part = (count - 1) * info.rowScale + 1; // what one tap reads
+        step = std::min(step, part);
+        count = part + (info.tapAxis < 0 ? 0 : (p.taps[info.tapAxis] - 1) * step);
+      }
       bandSizes.push_back(count);
+      bandTaps.push_back(step);
       lhsBytes *= count;
     }
   }

@@ -12,7 +12,7 @@ class BandCopy {
 public:
   BandCopy(KernelBuilder &b, const ContractionProblem &p, const LhsBox &box, const Tensor &band)
       : b(b), p(p), box(box), band(band), source(b, p.lhs), x(p.lhsChannel - 1), channels(band.sizes.back()),
-        zero(b.constant(0.0, band.element)), inside(box.start.size()) {
+        zero(b.constant(0.0, band.element)), inside(box.axes.size()) {
     kernel::View view = kernel::viewOf(p.lhs);
     if (!isa<BlockArgument>(view.source))
       return;
@@ -30,9 +30,9 @@ private:
     if (axis == x)
       return row(to);
     Index size = b.dim(nn::dimOf(p.lhs.getType(), axis));
-    b.loop(0, box.extent[axis], 1, [&](Index i) {
-      Index position = b.add(box.start[axis], i);
-      Index target = b.add(to, b.mul(i, band.strides[axis]));
+    positions(box.axes[axis], [&](Index from, Index at) {
+      Index position = b.add(box.axes[axis].start, from);
+      Index target = b.add(to, b.mul(at, band.strides[axis]));
       inside[axis] = position;
       if (!mayLeave(axis))
         return outerAxis(axis + 1, target);
@@ -42,24 +42,38 @@ private:
     });
   }
 
+  /// Each part's first position, from the start in lhs and in the copy.
+  void parts(const LhsBox::Axis &axis, llvm::function_ref<void(Index, Index)> body) {
+    if (axis.parts == 1)
+      return body(0, 0);
+    b.loop(0, axis.parts, 1, [&](Index part) { body(b.mul(part, axis.lhsStep), b.mul(part, axis.bandStep)); });
+  }
+  void positions(const LhsBox::Axis &axis, llvm::function_ref<void(Index, Index)> body) {
+    parts(axis, [&](Index from, Index at) { b.loop(0, axis.extent, 1, [&](Index i) { body(b.add(from, i), b.add(at, i)); }); });
+  }
+
   bool mayLeave(int axis) const { return p.padded && p.lhsAxes[axis].tapAxis >= 0; }
 
   void clear(int axis, Index to) {
     if (axis == x)
-      return b.fill(band, to, b.mul(box.extent[x], channels), zero);
-    b.loop(0, box.extent[axis], 1, [&](Index i) { clear(axis + 1, b.add(to, b.mul(i, band.strides[axis]))); });
+      return b.fill(band, to, b.mul(box.axes[x].whole(b), channels), zero);
+    b.loop(0, box.axes[axis].whole(b), 1, [&](Index i) { clear(axis + 1, b.add(to, b.mul(i, band.strides[axis]))); });
   }
 
   void row(Index to) {
+    parts(box.axes[x], [&](Index from, Index at) { rowPart(b.add(to, b.mul(at, channels)), b.add(box.axes[x].start, from)); });
+  }
+
+  void rowPart(Index to, Index start) {
     Index size = b.dim(nn::dimOf(p.lhs.getType(), x));
-    Index extent = box.extent[x], left = 0, right = extent;
+    Index extent = box.axes[x].extent, left = 0, right = extent;
     if (mayLeave(x)) {
-      left = b.min(b.max(b.sub(0, box.start[x]), 0), extent);
-      right = b.max(b.min(b.sub(size, box.start[x]), extent), left);
+      left = b.min(b.max(b.sub(0, start), 0), extent);
+      right = b.max(b.min(b.sub(size, start), extent), left);
       b.fill(band, to, b.mul(left, channels), zero);
       b.fill(band, b.add(to, b.mul(right, channels)), b.mul(b.sub(extent, right), channels), zero);
     }
-    Index target = b.add(to, b.mul(left, channels)), first = b.add(box.start[x], left), count = b.sub(right, left);
+    Index target = b.add(to, b.mul(left, channels)), first = b.add(start, left), count = b.sub(right, left);
     if (memory)
       copyDense(target, first, count);
     else if (alongX())

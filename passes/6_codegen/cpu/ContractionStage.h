@@ -5,9 +5,17 @@
 
 namespace tenon::cpu {
 
-/// A box of lhs positions: `start` may lie outside of lhs (padding), `extent` elements along each axis.
+/// A box of lhs positions. Along each axis it has one part or, where taps are far apart, one for each tap.
 struct LhsBox {
-  llvm::SmallVector<Index> start, extent;
+  struct Axis {
+    Index start;              // of the first part; may lie outside of lhs (padding)
+    Index extent;             // of a part
+    int64_t parts = 1;
+    int64_t lhsStep = 0;      // positions of lhs from one part to the next
+    int64_t bandStep = 0;     // the same in the copy
+    Index whole(KernelBuilder &b) const { return b.add(extent, (parts - 1) * bandStep); } // of the copy
+  };
+  llvm::SmallVector<Axis> axes;
 };
 
 /// Copies a box of lhs to `band` (dense strides in the order of lhs's axes, channels last), zeros where it lies outside.

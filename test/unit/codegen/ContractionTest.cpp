@@ -131,6 +131,14 @@ TEST(Contraction, Convolutions) {
   checkSchedules(Convolution{{1, 12, 12, 16}, 16, {3, 3}, {1, 1}, {0, 0, 0, 0}, {1, 1}}.text());
 }
 
+// Taps so far apart that a band holds a part for each of them: down, across, both; in boxes that are cut, with a stride, in one axis.
+TEST(Contraction, DilatedConvolutions) {
+  checkSchedules(Convolution{{1, 26, 24, 8}, 16, {3, 3}, {1, 1}, {12, 12, 12, 12}, {12, 12}}.text(), 30);
+  checkSchedules(Convolution{{1, 30, 30, 24}, 40, {3, 3}, {1, 1}, {7, 30, 7, 30}, {7, 30}}.text(), 30);
+  checkSchedules(Convolution{{2, 21, 23, 5}, 11, {3, 3}, {2, 2}, {3, 4, 5, 6}, {9, 8}}.text(), 30);
+  checkSchedules(Convolution{{1, 64, 12}, 20, {5}, {1}, {20, 20}, {10}}.text());
+}
+
 TEST(Contraction, PointwiseConvolutions) {
   checkSchedules(Convolution{{1, 28, 28, 32}, 48, {1, 1}, {1, 1}, {0, 0, 0, 0}, {1, 1}}.text());
   checkSchedules(Convolution{{2, 15, 15, 24}, 40, {1, 1}, {2, 2}, {0, 0, 0, 0}, {1, 1}}.text());
