@@ -6,7 +6,9 @@
 Each measurement is a process of its own, pinned to as many CPUs as it has threads, that loads the model, warms up, and runs it for the duration.
 The runtimes take turns, and what counts is the median over the rounds of each round's median: slow phases of the machine hit all of them.
 Tenon's outputs are compared with ONNX Runtime's first. Models come from the folder that TENON_SHARED names.
-Writes OUTPUT.json and OUTPUT.md.
+Also the time from opening a model (a plan; what the peers read is the ONNX file) to the end of the first run, and the peak resident memory of the process:
+all of Tenon's, and of the peers what they add to a Python that has loaded the inputs.
+Writes OUTPUT.json, OUTPUT.md and a chart, OUTPUT.svg.
 """
 import argparse
 import json
@@ -18,6 +20,7 @@ import statistics
 import subprocess
 import sys
 import tempfile
+import time
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -59,10 +62,13 @@ class Comparison:
         return path, folder / "inputs.npz"
 
     def measure(self, runtime, path, plan, inputs, threads):
+        """{"median_ms", "start_ms", "peak_bytes"} of one process."""
         duration = self.arguments.duration
-        if runtime == "tenon":
-            return execute([self.arguments.tenon, "bench", plan, "--inputs", inputs, "--threads", threads, "--duration", f"{duration}s", "--warmup", f"{duration / 4}s", "--json"], threads)["latency_ms"]["median"]
-        return execute([sys.executable, ROOT / "bench" / "peer.py", runtime, path, inputs, threads, duration], threads)["median_ms"]
+        if runtime != "tenon":
+            return execute([sys.executable, ROOT / "bench" / "peer.py", runtime, path, inputs, threads, duration], threads)
+        report = execute([self.arguments.tenon, "bench", plan, "--inputs", inputs, "--threads", threads, "--duration", f"{duration}s", "--warmup", f"{duration / 4}s", "--json"], threads)
+        return {"median_ms": report["latency_ms"]["median"], "start_ms": report["open_ms"] + report["context_ms"] + report["first_run_ms"],
+                "peak_bytes": report["memory"]["peak_process_bytes"]}
 
     def check(self, path, plan, inputs, folder):
         """Whether the outputs equal those of ONNX Runtime, as the model suite wants them."""
@@ -74,24 +80,27 @@ class Comparison:
         return json.loads(done.stdout)["equal"]
 
     def compare(self, name):
-        """{threads: {runtime: milliseconds}} of one model."""
+        """{"equal", "threads": {threads: {runtime: milliseconds}}, "start_ms": {runtime: …}, "peak_bytes": {runtime: …}} of one model."""
         with tempfile.TemporaryDirectory(prefix="tenon-bench-") as folder:
             folder = Path(folder)
             path, inputs = self.model(name, folder)
             plan = folder / "model.plan"
+            begin = time.monotonic()
             subprocess.run([str(self.arguments.tenon), "compile", str(path), "-o", str(plan), "--quiet"], check=True, capture_output=True, text=True)
-            result = {"equal": self.check(path, plan, inputs, folder), "threads": {}}
+            result = {"equal": self.check(path, plan, inputs, folder), "compile_s": time.monotonic() - begin, "threads": {}}
             for threads in self.arguments.threads:
-                times = {runtime: [] for runtime in ("tenon", *PEERS)}
+                measured = {runtime: [] for runtime in ("tenon", *PEERS)}
                 for _ in range(self.arguments.rounds):
-                    for runtime, measured in times.items():
+                    for runtime, reports in measured.items():
                         try:
-                            measured.append(self.measure(runtime, path, plan, inputs, threads))
+                            reports.append(self.measure(runtime, path, plan, inputs, threads))
                         except RuntimeError as error:
                             if runtime == "tenon":
                                 raise
                             print(f"{name}: {runtime}: {error}", file=sys.stderr)
-                result["threads"][threads] = {runtime: statistics.median(measured) for runtime, measured in times.items() if measured}
+                medians = {key: {runtime: statistics.median(report[key] for report in reports) for runtime, reports in measured.items() if reports} for key in ("median_ms", "start_ms", "peak_bytes")}
+                result["threads"][threads] = medians["median_ms"]
+                result |= {key: medians[key] for key in ("start_ms", "peak_bytes")}  # of the last thread count
             return result
 
 
@@ -100,25 +109,66 @@ def ratio(times):
     return min(times[peer] for peer in PEERS if peer in times) / times["tenon"]
 
 
-def table(results, threads):
+def geomean(values):
+    return math.exp(statistics.fmean(map(math.log, values)))
+
+
+def rows(results):
+    return {name: result for name, result in results.items() if "error" not in result}
+
+
+def latency_table(results, threads):
     """Markdown."""
-    lines = []
-    for count in threads:
-        lines += [f"### {count} thread{'s' if count > 1 else ''}, milliseconds", "", "| model | Tenon | ONNX Runtime | OpenVINO | best peer ÷ Tenon |", "|---|--:|--:|--:|--:|"]
-        ratios = {}
-        for name, result in results.items():
-            if "error" in result:
-                lines.append(f"| {name} | {result['error'].splitlines()[0][:60]} | | | |")
-                continue
-            times = result["threads"][count]
-            ratios[name] = ratio(times)
-            text = lambda runtime: f"{times[runtime]:.3g}" if runtime in times else "-"
-            lines.append(f"| {name}{'' if result['equal'] else ' (outputs differ)'} | {text('tenon')} | {text('onnxruntime')} | {text('openvino')} | {ratios[name]:.2f} |")
-        if ratios:
-            worst = min(ratios, key=ratios.get)
-            mean = math.exp(statistics.fmean(map(math.log, ratios.values())))
-            lines += ["", f"Geometric mean over {len(ratios)} models: {mean:.2f}; worst: {worst}, {ratios[worst]:.2f}.", ""]
-    return "\n".join(lines)
+    lines = [f"### {threads} thread{'s' if threads > 1 else ''}, milliseconds", "", "| model | Tenon | ONNX Runtime | OpenVINO | best peer ÷ Tenon |", "|---|--:|--:|--:|--:|"]
+    for name, result in results.items():
+        if "error" in result:
+            lines.append(f"| {name} | {result['error'].splitlines()[0][:60]} | | | |")
+            continue
+        times = result["threads"][threads]
+        text = [f"{times[runtime]:.3g}" if runtime in times else "-" for runtime in ("tenon", *PEERS)]
+        lines.append(f"| {name}{'' if result['equal'] else ' (outputs differ)'} | {' | '.join(text)} | {ratio(times):.2f} |")
+    ratios = {name: ratio(result["threads"][threads]) for name, result in rows(results).items()}
+    if ratios:
+        worst = min(ratios, key=ratios.get)
+        lines += ["", f"Geometric mean over {len(ratios)} models: {geomean(ratios.values()):.2f}; worst: {worst}, {ratios[worst]:.2f}.", ""]
+    return lines
+
+
+def resource_table(results):
+    """Markdown: start and memory."""
+    lines = ["### Start and memory", "", "| model | start: Tenon | best peer | ÷ | peak MB: Tenon | best peer | ÷ |", "|---|--:|--:|--:|--:|--:|--:|"]
+    starts, peaks = [], []
+    for name, result in rows(results).items():
+        start, peak = result["start_ms"], {runtime: size / 1e6 for runtime, size in result["peak_bytes"].items()}
+        starts.append(ratio(start))
+        peaks.append(ratio(peak))
+        best = [min(of[peer] for peer in PEERS if peer in of) for of in (start, peak)]
+        lines.append(f"| {name} | {start['tenon']:.3g} ms | {best[0]:.3g} ms | {starts[-1]:.1f} | {peak['tenon']:.3g} | {best[1]:.3g} | {peaks[-1]:.1f} |")
+    if starts:
+        lines += ["", f"Geometric means: start {geomean(starts):.1f}, memory {geomean(peaks):.1f}; worst: start {min(starts):.1f}, memory {min(peaks):.1f}.", ""]
+    return lines
+
+
+def chart(results, threads):
+    """SVG: a bar for each model and thread count, from 1, the best peer."""
+    data = [(name, [ratio(result["threads"][count]) for count in threads]) for name, result in rows(results).items()]
+    bar, gap, left, scale = 9, 8, 210, 190
+    step = bar * len(threads) + gap
+    most = max([2.0, *(value for _, values in data for value in values)])
+    width, height = left + int(most * scale) + 60, 46 + step * len(data)
+    colours = ("#4c78a8", "#f58518", "#54a24b", "#b279a2")
+    parts = [f'<svg xmlns="http://www.w3.org/2000/svg" width="{width}" height="{height}" font-family="sans-serif" font-size="11">', f'<rect width="{width}" height="{height}" fill="white"/>']
+    for i, count in enumerate(threads):
+        parts.append(f'<rect x="{left + 110 * i}" y="8" width="10" height="10" fill="{colours[i % 4]}"/><text x="{left + 110 * i + 15}" y="17">{count} thread{"s" if count > 1 else ""}</text>')
+    parts.append(f'<text x="{left + 110 * len(threads)}" y="17">speed of Tenon, the better peer being 1</text>')
+    for row, (name, values) in enumerate(data):
+        top = 34 + row * step
+        parts.append(f'<text x="{left - 6}" y="{top + step / 2}" text-anchor="end">{name}</text>')
+        for i, value in enumerate(values):
+            y = top + i * bar
+            parts.append(f'<rect x="{left}" y="{y}" width="{value * scale:.0f}" height="{bar - 1}" fill="{colours[i % 4]}"/><text x="{left + value * scale + 4:.0f}" y="{y + bar - 1}" font-size="9">{value:.2f}</text>')
+    parts.append(f'<line x1="{left + scale}" y1="26" x2="{left + scale}" y2="{height - 8}" stroke="black" stroke-dasharray="3,3"/>')
+    return "\n".join([*parts, "</svg>", ""])
 
 
 def machine():
@@ -154,9 +204,12 @@ def main():
         except (RuntimeError, subprocess.CalledProcessError, subprocess.TimeoutExpired) as error:
             results[name] = {"error": getattr(error, "stderr", None) or str(error)}
             print(f"{name}: {results[name]['error']}", flush=True)
-    text = f"Measured on {machine()}, by bench/compare.py: {arguments.rounds} rounds of {arguments.duration} s.\n\n" + table(results, arguments.threads)
-    arguments.output.with_name(arguments.output.name + ".json").write_text(json.dumps(results, indent=2) + "\n")
-    arguments.output.with_name(arguments.output.name + ".md").write_text(text)
+    lines = [f"Measured on {machine()}, by bench/compare.py: {arguments.rounds} rounds of {arguments.duration} s, pinned.", ""]
+    for count in arguments.threads:
+        lines += latency_table(results, count)
+    text = "\n".join(lines + resource_table(results))
+    for ending, content in ((".json", json.dumps(results, indent=2) + "\n"), (".md", text), (".svg", chart(results, arguments.threads))):
+        arguments.output.with_name(arguments.output.name + ending).write_text(content)
     print(text)
 
 

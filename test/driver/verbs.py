@@ -94,6 +94,7 @@ def test_bench_measures(driver):
     latency = report["latency_ms"]
     assert 0 < latency["min"] <= latency["median"] <= latency["p90"] <= latency["p99"] and report["threads"] == 1
     assert report["first_run_ms"] > 0 and report["profile"] and report["throughput_per_s"] > 0
+    assert report["peak"]["gflops"] > 0 and report["peak"]["gbytes_per_s"] > 0 and report["profile"][0]["share_of_peak"] > 0
     text = driver.ok("bench", driver.plan("residual_convolutions"), "--shape", "x=3x3x32x32", "--duration", "20ms")
     assert "median" in text and max(map(len, text.splitlines())) <= 100, text
 

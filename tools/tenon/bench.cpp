@@ -1,6 +1,7 @@
 // tenon bench: how long a plan takes to open, to run first, and to run again and again.
 #include "tools/tenon/Failure.h"
 #include "tools/tenon/Inputs.h"
+#include "tools/tenon/Peak.h"
 #include "tools/tenon/Plan.h"
 #include "tools/tenon/Profile.h"
 #include "tools/tenon/Progress.h"
@@ -33,10 +34,11 @@ struct Measurement {
   double open = 0, context = 0, first = 0, elapsed = 0; // seconds
   std::vector<double> runs;                             // sorted seconds of each measured run
   uint32_t threads = 0;
-  uint64_t contextBytes = 0;
+  uint64_t contextBytes = 0, processBytes = 0; // of the whole process: its peak, measuring the processor left out
   tn_memory_info memory{};
   std::vector<std::string> assumed; ///< free dimensions that nobody gave a size
   std::vector<StepProfile> steps;
+  Peak peak; ///< of as many threads as the plan ran with
 
   double percentile(double fraction) const { return runs[std::min(runs.size() - 1, size_t(fraction * double(runs.size())))]; }
   double mean() const { return elapsed / double(runs.size()); }
@@ -53,6 +55,12 @@ double parseDuration(const std::string &text) {
   if (error != std::errc() || scale == 0 || !(value >= 0) || value * scale > 86400)
     throw UsageFailure("duration '" + text + "': expected a time as in 2s or 500ms");
   return value * scale;
+}
+
+uint64_t peakBytes() {
+  struct rusage usage{};
+  ::getrusage(RUSAGE_SELF, &usage);
+  return uint64_t(usage.ru_maxrss) << 10;
 }
 
 /// Runs a plan on one set of inputs, outputs placed by the context.
@@ -97,6 +105,8 @@ public:
     } while (secondsSince(start) < duration);
     std::sort(measured.runs.begin(), measured.runs.end());
     profile(measured, std::min(duration, 0.5));
+    measured.processBytes = peakBytes();
+    measured.peak = measurePeak(measured.threads);
   }
 
 private:
@@ -128,10 +138,9 @@ private:
   std::vector<tn_tensor> views, outputs;
 };
 
-uint64_t peakBytes() {
-  struct rusage usage{};
-  ::getrusage(RUSAGE_SELF, &usage);
-  return uint64_t(usage.ru_maxrss) << 10;
+/// The share of the processor's peak that a step reaches, of arithmetic or of memory, whichever is nearer; above 1 its data came from a cache.
+double shareOfPeak(const StepProfile &step, const Peak &peak) {
+  return std::max(double(step.flops) / peak.flops, double(step.bytes) / peak.bytes) / std::max(step.seconds, 1e-9);
 }
 
 void printJson(const Arguments &arguments, const Measurement &measured) {
@@ -146,10 +155,11 @@ void printJson(const Arguments &arguments, const Measurement &measured) {
   json["context_ms"] = measured.context * 1e3;
   json["first_run_ms"] = measured.first * 1e3;
   json["memory"] = {{"weights_bytes", measured.memory.weights_bytes}, {"arena_bytes", measured.memory.arena_bytes}, {"lower_bound", measured.memory.lower_bound},
-                    {"naive_bytes", measured.memory.naive_bytes},     {"context_bytes", measured.contextBytes},     {"peak_process_bytes", peakBytes()}};
+                    {"naive_bytes", measured.memory.naive_bytes},     {"context_bytes", measured.contextBytes},     {"peak_process_bytes", measured.processBytes}};
+  json["peak"] = {{"gflops", measured.peak.flops * 1e-9}, {"gbytes_per_s", measured.peak.bytes * 1e-9}};
   for (const StepProfile &step : measured.steps)
     json["profile"].push_back({{"step", step.step}, {"kernel", step.kernel}, {"family", step.family}, {"sources", step.sources}, {"mean_us", step.seconds * 1e6},
-                               {"flops", step.flops}, {"bytes", step.bytes}, {"tasks", step.tasks}});
+                               {"flops", step.flops}, {"bytes", step.bytes}, {"tasks", step.tasks}, {"share_of_peak", shareOfPeak(step, measured.peak)}});
   std::printf("%s\n", json.dump(2, ' ', false, nlohmann::ordered_json::error_handler_t::replace).c_str());
 }
 
@@ -161,7 +171,7 @@ void printProfile(const Arguments &arguments, const Measurement &measured) {
     total += step.seconds;
   std::vector<StepProfile> steps = measured.steps;
   std::sort(steps.begin(), steps.end(), [](const StepProfile &a, const StepProfile &b) { return std::tie(b.seconds, a.step) < std::tie(a.seconds, b.step); });
-  Table table({{"step", Align::Right}, {"us", Align::Right}, {"%", Align::Right}, {"GFLOP/s", Align::Right}, {"GB/s", Align::Right}, {"family"}, {"nodes"}});
+  Table table({{"step", Align::Right}, {"us", Align::Right}, {"%", Align::Right}, {"GFLOP/s", Align::Right}, {"GB/s", Align::Right}, {"% peak", Align::Right}, {"family"}, {"nodes"}});
   size_t shown = arguments.wholeProfile ? steps.size() : std::min(kShown, steps.size());
   double rest = 0;
   for (size_t i = shown; i < steps.size(); i++)
@@ -170,9 +180,11 @@ void printProfile(const Arguments &arguments, const Measurement &measured) {
   for (const StepProfile &step : steps) {
     double seconds = std::max(step.seconds, 1e-9);
     table.add({std::to_string(step.step), numberText(step.seconds * 1e6, 1), numberText(100 * step.seconds / std::max(total, 1e-9), 1),
-               numberText(double(step.flops) / seconds * 1e-9, 1), numberText(double(step.bytes) / seconds * 1e-9, 1), step.family, step.sources});
+               numberText(double(step.flops) / seconds * 1e-9, 1), numberText(double(step.bytes) / seconds * 1e-9, 1),
+               numberText(100 * shareOfPeak(step, measured.peak), 0), step.family, step.sources});
   }
-  std::printf("\n%s", table.text().c_str());
+  std::printf("\n  peak of %u thread%s: %s GFLOP/s, %s GB/s\n\n%s", measured.threads, measured.threads == 1 ? "" : "s", numberText(measured.peak.flops * 1e-9, 1).c_str(),
+              numberText(measured.peak.bytes * 1e-9, 1).c_str(), table.text().c_str());
   if (shown < measured.steps.size())
     std::printf("  and %zu more steps: %s us, %s %% (--profile lists all)\n", measured.steps.size() - shown, numberText(rest * 1e6, 1).c_str(), numberText(100 * rest / std::max(total, 1e-9), 1).c_str());
 }
@@ -184,7 +196,7 @@ void printText(const Arguments &arguments, const Measurement &measured) {
   std::printf("  throughput  %s runs/s\n", numberText(1 / measured.mean(), 1).c_str());
   std::printf("  start       open %s, context %s, first run %s\n", timeText(measured.open).c_str(), timeText(measured.context).c_str(), timeText(measured.first).c_str());
   std::printf("  memory      weights %s, arena %s (lower bound %s), peak of this process %s\n", bytesText(measured.memory.weights_bytes).c_str(),
-              bytesText(measured.memory.arena_bytes).c_str(), bytesText(measured.memory.lower_bound).c_str(), bytesText(peakBytes()).c_str());
+              bytesText(measured.memory.arena_bytes).c_str(), bytesText(measured.memory.lower_bound).c_str(), bytesText(measured.processBytes).c_str());
   for (const std::string &symbol : measured.assumed)
     std::printf("  note        free dimension '%s' was taken as small as it may be; set it with --shape or --inputs\n", symbol.c_str());
   if (!measured.steps.empty())
