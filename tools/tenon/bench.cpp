@@ -13,8 +13,8 @@
 #include <charconv>
 #include <chrono>
 #include <cstdio>
+#include <fstream>
 #include <nlohmann/json.hpp>
-#include <sys/resource.h>
 #include <tuple>
 
 namespace tenon::driver {
@@ -57,10 +57,13 @@ double parseDuration(const std::string &text) {
   return value * scale;
 }
 
+/// Peak resident memory of this process; 0 where the kernel does not tell. getrusage's would count the parent's at the fork.
 uint64_t peakBytes() {
-  struct rusage usage{};
-  ::getrusage(RUSAGE_SELF, &usage);
-  return uint64_t(usage.ru_maxrss) << 10;
+  std::ifstream status("/proc/self/status");
+  for (std::string line; std::getline(status, line);)
+    if (unsigned long long kilobytes = 0; std::sscanf(line.c_str(), "VmHWM: %llu", &kilobytes) == 1)
+      return uint64_t(kilobytes) << 10;
+  return 0;
 }
 
 /// Runs a plan on one set of inputs, outputs placed by the context.
