@@ -160,7 +160,9 @@ private:
     bool heavyWeights = p.columns.isConstant() && weightBytes() > target.l2Bytes / 2 && weightBytes() > 2 * sizes.rows * sizes.depth * bytes;
     int64_t rowShares = std::min(wanted, sizes.outer * tiles);
     if (heavyWeights || tiles * sizes.outer < 2 * target.cores) {
-      s.columnTasks = std::clamp<int64_t>(count / (s.lhs == LhsMode::Packed ? 8 : 2), 1, std::min(wanted, count));
+      // Each share of columns packs the rows once more: eight panels are worth it, and an idle core is.
+      int64_t shares = s.lhs == LhsMode::Packed ? std::max<int64_t>(count / 8, std::min<int64_t>(target.cores, count / 2)) : count / 2;
+      s.columnTasks = std::clamp<int64_t>(shares, 1, std::min(wanted, count));
       rowShares = llvm::divideCeil(wanted, s.columnTasks) > 1 ? std::min<int64_t>(sizes.outer, llvm::divideCeil(wanted, s.columnTasks)) : 1;
     }
     if (!p.columns.isConstant())
