@@ -19,6 +19,9 @@ struct CompileOptions {
   std::string target = "native";
   /// Fixes free dimensions: (input name, "1x3x224x224"); an entry that is a name keeps or renames the symbol.
   std::vector<std::pair<std::string, std::string>> shapes;
+  /// A file that `tenon tune` wrote: kernels it knows get its schedules. The same model, options and file give the same bytes. Lines that
+  /// cannot be used, and how many kernels were found, are reported in `CompileResult::message`. Empty: the cost model's schedules.
+  std::string tuningCache;
   /// Stops after this phase; `CompileResult::ir` then holds the module's text and `plan` is empty.
   std::string stopAfter;
   /// A folder (made if absent) that receives NN-phase.mlir after every phase, and the weights they refer to.

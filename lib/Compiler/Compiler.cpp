@@ -1,5 +1,6 @@
 // compileFile: a model in, a plan out.
 #include "include/tenon/compiler.h"
+#include "lib/Compiler/DiagnosticText.h"
 #include "lib/Compiler/Dump.h"
 #include "lib/Compiler/Session.h"
 #include "dialects/kernel/Kernel.h"
@@ -12,43 +13,21 @@
 namespace tenon {
 using namespace mlir;
 
+FailureOr<OwningOpRef<ModuleOp>> importModel(MLIRContext *context, const std::string &path, const Shapes &shapes, const Target &target) {
+  ImportOptions import;
+  import.shapes = shapes;
+  FailureOr<OwningOpRef<ModuleOp>> module = importOnnx(context, path, import);
+  if (failed(module))
+    return failure();
+  Builder builder(context);
+  (**module)->setAttr("tenon.phase", builder.getStringAttr(phaseName(Phase::Import)));
+  (**module)->setAttr("tenon.target", builder.getStringAttr(target.name));
+  if (!(**module)->hasAttr("tenon.model"))
+    (**module)->setAttr("tenon.model", builder.getStringAttr(llvm::sys::path::stem(path)));
+  return module;
+}
+
 namespace {
-
-/// Collects diagnostics as lines of text: "file: node: message".
-class DiagnosticText {
-public:
-  DiagnosticText(MLIRContext *context, StringRef file) : file(llvm::sys::path::filename(file).str()), handler(context, [this](Diagnostic &d) { add(d); }) {}
-  std::string take() { return std::move(text); }
-
-private:
-  static StringRef nodeName(Location location) {
-    if (auto named = dyn_cast<NameLoc>(location))
-      return named.getName();
-    if (auto fused = dyn_cast<FusedLoc>(location))
-      for (Location part : fused.getLocations())
-        if (StringRef name = nodeName(part); !name.empty())
-          return name;
-    return {};
-  }
-
-  void add(Diagnostic &diagnostic) {
-    std::string body = diagnostic.str();
-    bool named = StringRef(body).starts_with(file);
-    llvm::raw_string_ostream stream(text);
-    if (!named)
-      stream << file << ": ";
-    if (StringRef node = nodeName(diagnostic.getLocation()); !node.empty() && !StringRef(body).contains(node))
-      stream << "node '" << node << "': ";
-    else if (auto position = dyn_cast<FileLineColLoc>(diagnostic.getLocation()))
-      stream << "line " << position.getLine() << ": ";
-    stream << body << '\n';
-    for (Diagnostic &note : diagnostic.getNotes())
-      stream << "  " << note.str() << '\n';
-  }
-
-  std::string file, text;
-  ScopedDiagnosticHandler handler;
-};
 
 class Compilation {
 public:
@@ -77,7 +56,7 @@ public:
       start = std::chrono::steady_clock::now();
       if (options.progress)
         options.progress(phaseName(phase).str(), double(next) / (int(*last) + 1));
-      if (failed(runPhase(phase, *module, target)))
+      if (failed(runPhase(phase, *module, target, options.tuningCache)))
         return failure();
       if (phase == Phase::Codegen || (phase == Phase::Plan && done == Phase::Codegen)) {
         FailureOr<CodeImage> image = cpu::emitKernels(*module, target);
@@ -117,17 +96,10 @@ private:
       done = *named;
       return success();
     }
-    ImportOptions import;
-    import.shapes = options.shapes;
-    FailureOr<OwningOpRef<ModuleOp>> imported = importOnnx(&context, path, import);
+    FailureOr<OwningOpRef<ModuleOp>> imported = importModel(&context, path, options.shapes, target);
     if (failed(imported))
       return failure();
     module = std::move(*imported);
-    Builder builder(&context);
-    (*module)->setAttr("tenon.phase", builder.getStringAttr(phaseName(Phase::Import)));
-    (*module)->setAttr("tenon.target", builder.getStringAttr(target.name));
-    if (!(*module)->hasAttr("tenon.model"))
-      (*module)->setAttr("tenon.model", builder.getStringAttr(llvm::sys::path::stem(path)));
     return success();
   }
 

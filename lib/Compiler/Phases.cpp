@@ -33,12 +33,12 @@ void registerDialects(DialectRegistry &registry) {
   cpu::registerCodegenDialects(registry);
 }
 
-static void addPasses(OpPassManager &pm, Phase phase, const Target &target, graph::ConstantEvaluator *evaluator) {
+static void addPasses(OpPassManager &pm, Phase phase, const Target &target, StringRef tuningCache, graph::ConstantEvaluator *evaluator) {
   switch (phase) {
   case Phase::Graph: return graph::buildGraphPipeline(pm, {.evaluator = evaluator});
   case Phase::Fuse: return fuse::buildFusePipeline(pm, {});
   case Phase::Schedule:
-    schedule::buildSchedulePipeline(pm, target);
+    schedule::buildSchedulePipeline(pm, target, tuningCache);
     return pm.addNestedPass<func::FuncOp>(graph::createFoldConstantsPass(evaluator));
   case Phase::Memory: return memory::buildMemoryPipeline(pm, target);
   case Phase::Plan: return pm.addPass(plan::createVerifyPlan());
@@ -47,11 +47,11 @@ static void addPasses(OpPassManager &pm, Phase phase, const Target &target, grap
   }
 }
 
-LogicalResult runPhase(Phase phase, ModuleOp module, const Target &target) {
+LogicalResult runPhase(Phase phase, ModuleOp module, const Target &target, StringRef tuningCache) {
   PassManager pm(module.getContext());
   pm.enableVerifier(true);
   CompiledEvaluator evaluator;
-  addPasses(pm, phase, target, &evaluator);
+  addPasses(pm, phase, target, tuningCache, &evaluator);
   return pm.run(module);
 }
 

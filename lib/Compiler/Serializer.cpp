@@ -89,6 +89,7 @@ private:
     };
     result.producer = std::string("tenon ") + versionString();
     result.model = text("tenon.model");
+    result.tuning = text("tenon.tuning");
     llvm::Triple triple(target.triple);
     result.target = {"cpu", triple.getArchName().str(), target.cpu, target.required, 64};
   }

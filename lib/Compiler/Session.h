@@ -17,8 +17,14 @@ std::optional<Phase> phaseNamed(llvm::StringRef name);
 /// Dialects that modules of any phase use.
 void registerDialects(mlir::DialectRegistry &registry);
 
-/// Runs the passes of one phase, Graph to Memory and Plan (its verifier). Codegen has no passes: see emitCode.
-mlir::LogicalResult runPhase(Phase phase, mlir::ModuleOp module, const Target &target);
+using Shapes = std::vector<std::pair<std::string, std::string>>;
+/// Imports an ONNX model, `shapes` as in CompileOptions. Errors are diagnostics.
+mlir::FailureOr<mlir::OwningOpRef<mlir::ModuleOp>> importModel(mlir::MLIRContext *context, const std::string &path, const Shapes &shapes,
+                                                               const Target &target);
+
+/// Runs the passes of one phase, Graph to Memory and Plan (its verifier). Codegen has no passes: see emitKernels.
+/// `tuningCache` names a file whose schedules phase schedule uses; empty: the cost model's only.
+mlir::LogicalResult runPhase(Phase phase, mlir::ModuleOp module, const Target &target, llvm::StringRef tuningCache = {});
 
 /// Compiles the function `main` of a module of nn ops, whose arguments are data, and returns a plan's bytes: how constants are folded.
 mlir::FailureOr<std::vector<std::byte>> compileForEvaluation(mlir::ModuleOp module, const Target &target);

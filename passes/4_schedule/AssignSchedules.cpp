@@ -11,16 +11,6 @@ namespace tenon::schedule {
 namespace {
 using namespace mlir;
 
-/// Whether a value is known when the plan is made: a constant, or nn ops on constants (packing, before it is folded).
-bool isConstant(Value value) {
-  Operation *op = value.getDefiningOp();
-  if (!op || op->getDialect()->getNamespace() != nn::NNDialect::getDialectNamespace())
-    return false;
-  if (auto constant = dyn_cast<nn::ConstantOp>(op))
-    return isa<ElementsAttr>(constant.getValue());
-  return llvm::all_of(op->getOperands(), isConstant);
-}
-
 class AssignSchedulesPass : public impl::AssignSchedulesBase<AssignSchedulesPass> {
 public:
   using AssignSchedulesBase::AssignSchedulesBase;
@@ -30,45 +20,13 @@ public:
     FailureOr<Target> target = passTarget(getOperation(), given, targetName);
     if (failed(target))
       return signalPassFailure();
-    markConstants();
+    split += markConstants(getOperation());
     for (auto func : getOperation().getOps<kernel::FuncOp>())
       if (failed(assign(func, *target)))
         signalPassFailure();
   }
 
 private:
-  /// Marks arguments that every dispatch fills with a constant; kernels that are called both ways are cloned, one for each pattern.
-  void markConstants() {
-    SymbolTable symbols(getOperation());
-    llvm::MapVector<kernel::FuncOp, std::map<std::vector<bool>, SmallVector<kernel::DispatchOp>>> patterns;
-    getOperation().walk([&](kernel::DispatchOp dispatch) {
-      auto func = symbols.lookup<kernel::FuncOp>(dispatch.getKernel());
-      std::vector<bool> constants(dispatch.getArgs().size());
-      for (auto [i, arg] : llvm::enumerate(dispatch.getArgs()))
-        constants[i] = isConstant(arg);
-      patterns[func][constants].push_back(dispatch);
-    });
-    for (auto &[func, groups] : patterns) {
-      auto original = cast<kernel::FuncOp>(func->clone());
-      bool first = true;
-      for (auto &[constants, dispatches] : groups) {
-        kernel::FuncOp variant = func;
-        if (!first) {
-          variant = original.clone();
-          symbols.insert(variant, std::next(Block::iterator(func)));
-          for (kernel::DispatchOp dispatch : dispatches)
-            dispatch.setKernel(variant.getSymName());
-          ++split;
-        }
-        first = false;
-        for (size_t i = 0; i < constants.size(); ++i)
-          if (constants[i])
-            variant.setArgAttr(i, "kernel.constant", UnitAttr::get(&getContext()));
-      }
-      original->erase();
-    }
-  }
-
   LogicalResult assign(kernel::FuncOp func, const Target &target) {
     if (kernel::ScheduleAttr schedule = func.getScheduleAttr()) {
       const cpu::KernelFamily *family = cpu::familyNamed(schedule.getFamily().getValue());

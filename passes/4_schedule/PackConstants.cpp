@@ -51,7 +51,9 @@ private:
 
 std::unique_ptr<Pass> createPackConstants(const Target &target) { return std::make_unique<PackConstantsPass>(target); }
 
-void buildSchedulePipeline(OpPassManager &pm, const Target &target) {
+void buildSchedulePipeline(OpPassManager &pm, const Target &target, StringRef tuningCache) {
+  if (!tuningCache.empty())
+    pm.addPass(createApplyTuning(target, tuningCache));
   pm.addPass(createAssignSchedules(target));
   pm.addPass(createPackConstants(target));
   pm.addPass(createCSEPass());

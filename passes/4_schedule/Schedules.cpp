@@ -1,5 +1,7 @@
 #include "passes/4_schedule/Schedules.h"
 #include "passes/6_codegen/cpu/KernelFamily.h"
+#include "llvm/ADT/StringExtras.h"
+#include "llvm/Support/SHA256.h"
 
 namespace tenon::schedule {
 using namespace mlir;
@@ -11,6 +13,29 @@ kernel::ScheduleAttr bestSchedule(kernel::FuncOp func, const Target &target) {
   SmallVector<kernel::ScheduleAttr> candidates;
   family->schedules(func, target, candidates);
   return candidates.empty() ? kernel::ScheduleAttr() : candidates.front();
+}
+
+void proposedSchedules(kernel::FuncOp func, const Target &target, SmallVectorImpl<kernel::ScheduleAttr> &out) {
+  const cpu::KernelFamily *first = cpu::familyFor(func, target), *general = cpu::families().back();
+  if (!first)
+    return;
+  first->schedules(func, target, out);
+  for (const cpu::KernelFamily *family : cpu::families())
+    if (family != first && family != general && family->matches(func, target))
+      family->schedules(func, target, out);
+}
+
+std::string signatureOf(kernel::FuncOp func) {
+  OwningOpRef<kernel::FuncOp> plain = cast<kernel::FuncOp>(func->clone());
+  plain->setSymName("kernel");
+  for (StringRef derived : {"schedule", "tasks", "overwrites"})
+    (*plain)->removeAttr(derived);
+  plain->setWorkspaceBytes(0);
+  std::string text;
+  llvm::raw_string_ostream stream(text);
+  plain->print(stream, OpPrintingFlags().useLocalScope().enableDebugInfo(false).assumeVerified());
+  std::array<uint8_t, 32> digest = llvm::SHA256::hash(llvm::arrayRefFromStringRef(text));
+  return llvm::toHex(ArrayRef(digest).take_front(16), /*LowerCase=*/true);
 }
 
 void setSchedule(kernel::FuncOp func, kernel::ScheduleAttr schedule, const Target &target) {

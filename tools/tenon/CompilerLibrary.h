@@ -1,6 +1,7 @@
 // The compiler, loaded when a verb needs it: LLVM and MLIR take 100 MB of address space and 20 ms of start-up that `tenon run` does not pay.
 #pragma once
 #include "tenon/compiler.h"
+#include "tenon/tuner.h"
 
 namespace tenon::driver {
 
@@ -10,6 +11,9 @@ struct CompilerEntry {
   const std::vector<std::string> &(*phaseNames)();
   std::vector<OperatorSupport> (*supportedOperators)();
   std::vector<TargetSummary> (*knownTargets)();
+  TuneReport (*tuneFile)(const std::string &, const TuneOptions &);
+  TuningCache (*readTuningCache)(const std::string &);
+  std::string (*rewriteTuningCache)(const std::string &, const std::vector<TuningRecord> &);
 };
 
 /// Loads the compiler at the first call. Throws Failure where it is not installed.

@@ -18,5 +18,8 @@ void addInspect(CLI::App &app, Action &action);
 void addCheck(CLI::App &app, Action &action);
 void addOps(CLI::App &app, Action &action);
 void addTargets(CLI::App &app, Action &action);
+void addTune(CLI::App &app, Action &action);
+/// Hidden: started by `tune`.
+void addMeasureWorker(CLI::App &app, Action &action);
 
 } // namespace tenon::driver

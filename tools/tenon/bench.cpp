@@ -1,6 +1,7 @@
 // tenon bench: how long a plan takes to open, to run first, and to run again and again.
 #include "tools/tenon/Failure.h"
 #include "tools/tenon/Inputs.h"
+#include "tools/tenon/Options.h"
 #include "tools/tenon/Peak.h"
 #include "tools/tenon/Plan.h"
 #include "tools/tenon/Profile.h"
@@ -10,7 +11,6 @@
 
 #include <CLI/CLI.hpp>
 #include <algorithm>
-#include <charconv>
 #include <chrono>
 #include <cstdio>
 #include <fstream>
@@ -45,17 +45,6 @@ struct Measurement {
 };
 
 double secondsSince(Clock::time_point start) { return std::chrono::duration<double>(Clock::now() - start).count(); }
-
-/// "2s", "500ms", "1.5" (seconds).
-double parseDuration(const std::string &text) {
-  double value = 0;
-  auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), value);
-  std::string unit(end, text.data() + text.size());
-  double scale = unit.empty() || unit == "s" ? 1 : unit == "ms" ? 1e-3 : unit == "m" ? 60 : 0;
-  if (error != std::errc() || scale == 0 || !(value >= 0) || value * scale > 86400)
-    throw UsageFailure("duration '" + text + "': expected a time as in 2s or 500ms");
-  return value * scale;
-}
 
 /// Peak resident memory of this process; 0 where the kernel does not tell. getrusage's would count the parent's at the fork.
 uint64_t peakBytes() {

@@ -2,6 +2,7 @@
 #include "tools/tenon/CompilerLibrary.h"
 #include "tools/tenon/Failure.h"
 #include "tools/tenon/File.h"
+#include "tools/tenon/Options.h"
 #include "tools/tenon/Plan.h"
 #include "tools/tenon/Progress.h"
 #include "tools/tenon/Table.h"
@@ -33,14 +34,6 @@ void checkOptions(const Arguments &arguments) {
   for (const std::string &phase : phases)
     list += (list.empty() ? "" : ", ") + phase;
   throw UsageFailure("--stop-after '" + stop + "': the phases are " + list);
-}
-
-/// "name=1x3x224x224", split at the last '=': names may hold one.
-std::pair<std::string, std::string> splitShape(const std::string &text) {
-  size_t equal = text.rfind('=');
-  if (equal == std::string::npos || equal == 0 || equal + 1 == text.size())
-    throw UsageFailure("--shape '" + text + "': expected name=1x3x224x224");
-  return {text.substr(0, equal), text.substr(equal + 1)};
 }
 
 /// Memory of the plan at its fixed shapes; nothing for free shapes and for plans of other machines.
@@ -94,6 +87,8 @@ void printSummary(const Arguments &arguments, const CompileResult &result, doubl
 
 int compileModel(Arguments &arguments) {
   checkOptions(arguments);
+  if (const std::string &cache = arguments.options.tuningCache; !cache.empty() && !std::filesystem::exists(cache))
+    throw Failure(cache + ": there is no such tuning cache");
   for (const std::string &text : arguments.shapes)
     arguments.options.shapes.push_back(splitShape(text));
   bool stopped = !arguments.options.stopAfter.empty() && arguments.options.stopAfter != compiler().phaseNames().back();
@@ -142,6 +137,7 @@ void addCompile(CLI::App &app, Action &action) {
   verb->add_option("-o,--output", arguments->output, "file to write; MODEL.plan here by default");
   verb->add_option("--target", arguments->options.target, "machine to compile for: see `tenon targets`")->capture_default_str();
   verb->add_option("--shape", arguments->shapes, "name=1x3x224x224: fix the free dimensions of an input")->type_name("NAME=DIMS")->allow_extra_args(false);
+  verb->add_option("--tuning-cache", arguments->options.tuningCache, "use the schedules that `tenon tune` wrote to this file")->type_name("FILE");
   verb->add_option("--stop-after", arguments->options.stopAfter, "print the module after this phase instead of writing a plan")->type_name("PHASE");
   verb->add_option("--dump-phases", arguments->options.dumpPhases, "write NN-phase.mlir after every phase into this folder")->type_name("DIR");
   verb->add_flag("--json", arguments->json, "print the summary as JSON");

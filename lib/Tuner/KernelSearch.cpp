@@ -1,0 +1,119 @@
+#include "lib/Tuner/KernelSearch.h"
+#include "passes/4_schedule/Schedules.h"
+#include "llvm/Support/FileSystem.h"
+
+namespace tenon {
+using namespace mlir;
+
+static constexpr size_t kBatch = 8;          // candidates compiled and measured together
+static constexpr double kWorthwhile = 0.98;  // a schedule replaces another only if it takes less than this share of its time
+static constexpr double kSecondsEach = 0.25; // most that measuring takes for one candidate
+
+static std::string text(kernel::ScheduleAttr schedule) {
+  std::string result;
+  llvm::raw_string_ostream(result) << schedule;
+  return result;
+}
+
+KernelSearch::KernelSearch(kernel::FuncOp func, kernel::DispatchOp dispatch, const Target &target, const TuneOptions &options,
+                           SearchPace &pace)
+    : func(func), dispatch(dispatch), target(target), options(options), pace(pace) {
+  schedule::proposedSchedules(func, target, proposals);
+}
+
+void KernelSearch::start(const TuningRecord *known) {
+  broken = proposals.empty();
+  if (broken)
+    return;
+  best = proposals.front();
+  if (!known)
+    return;
+  auto found = llvm::find_if(proposals, [&](kernel::ScheduleAttr schedule) { return text(schedule) == known->schedule; });
+  if (found == proposals.end())
+    return; // of another compiler: its list is not this one's
+  best = *found;
+  first = next = std::min<size_t>(known->candidates, proposals.size());
+  earlierDiscards = known->discarded;
+  untunedNs = known->untunedNs;
+  bestNs = known->ns;
+}
+
+bool KernelSearch::step(const Deadline &limit) {
+  if (broken || next >= proposals.size() || limit.left() <= 0 || (next > first && limit.left() < pace.leastBatch()))
+    return false;
+  Deadline batch(limit.left());
+  SmallVector<kernel::ScheduleAttr> schedules{proposals.front()};
+  if (best != proposals.front())
+    schedules.push_back(best);
+  double room = pace.secondsEach > 0 ? limit.left() / pace.secondsEach - double(schedules.size()) : double(kBatch);
+  size_t end = std::min(proposals.size(), std::max<size_t>(next, 1) + size_t(std::clamp(room, 1.0, double(kBatch))));
+  for (size_t i = std::max<size_t>(next, 1); i < end; ++i)
+    if (proposals[i] != best)
+      schedules.push_back(proposals[i]);
+  std::vector<CandidatePlan> plans = compileCandidates(func, dispatch, schedules, target, options.folder, 0);
+  measure(schedules, plans, std::clamp(batch.left(), 0.1, kSecondsEach * schedules.size()));
+  for (const CandidatePlan &plan : plans)
+    if (!plan.path.empty())
+      llvm::sys::fs::remove(plan.path);
+  next = end;
+  pace.secondsEach = batch.elapsed() / double(schedules.size());
+  return !broken;
+}
+
+void KernelSearch::measure(ArrayRef<kernel::ScheduleAttr> schedules, ArrayRef<CandidatePlan> plans, double seconds) {
+  if (!plans.front().problem.empty()) {
+    discard(schedules.front(), plans.front().problem);
+    broken = true;
+    return;
+  }
+  MeasureJob job{MeasureJob::Kind::Kernels, {}, target.cores, options.verify, seconds};
+  SmallVector<size_t> measuredIndex;
+  for (auto [i, plan] : llvm::enumerate(plans)) {
+    if (!plan.problem.empty()) {
+      discard(schedules[i], plan.problem);
+      continue;
+    }
+    job.plans.push_back(plan.path);
+    measuredIndex.push_back(i);
+  }
+  std::vector<Measured> measured = options.measure(job);
+  if (!measured.front().problem.empty()) {
+    discard(schedules.front(), measured.front().problem);
+    broken = true;
+    return;
+  }
+  untunedNs = measured.front().ns;
+  // The best so far as it did in this batch; should it fail now, the cost model's choice is the best again.
+  kernel::ScheduleAttr champion = schedules.front();
+  double championNs = untunedNs;
+  for (auto [i, result] : llvm::zip_equal(measuredIndex, measured)) {
+    if (!result.problem.empty())
+      discard(schedules[i], result.problem);
+    else if (schedules[i] == best)
+      champion = best, championNs = result.ns;
+  }
+  kernel::ScheduleAttr fastest = champion;
+  double fastestNs = championNs;
+  for (auto [i, result] : llvm::zip_equal(measuredIndex, measured))
+    if (result.problem.empty() && result.ns > 0 && result.ns < fastestNs)
+      fastest = schedules[i], fastestNs = result.ns;
+  bool replaced = fastestNs < kWorthwhile * championNs;
+  best = replaced ? fastest : champion;
+  bestNs = replaced ? fastestNs : championNs;
+}
+
+void KernelSearch::discard(kernel::ScheduleAttr schedule, const std::string &why) { discards.push_back(text(schedule) + ": " + why); }
+
+TuningRecord KernelSearch::record() const {
+  TuningRecord record;
+  record.family = best.getFamily().str();
+  record.schedule = text(best);
+  record.ns = bestNs;
+  record.untunedNs = untunedNs;
+  record.candidates = int(next);
+  record.discarded = earlierDiscards + int(discards.size());
+  record.complete = next >= proposals.size();
+  return record;
+}
+
+} // namespace tenon

@@ -1,0 +1,237 @@
+// tuneFile: which kernels, in which order, for how long; what is kept.
+#include "include/tenon/tuner.h"
+#include "lib/Compiler/DiagnosticText.h"
+#include "lib/Compiler/Session.h"
+#include "lib/Tuner/KernelSearch.h"
+#include "lib/Tuner/TuningCache.h"
+#include "passes/4_schedule/Schedules.h"
+#include "llvm/Support/FileSystem.h"
+
+namespace tenon {
+using namespace mlir;
+
+namespace {
+
+struct Kernel {
+  kernel::FuncOp func;
+  kernel::DispatchOp dispatch; // the first one
+  std::string signature;
+  KernelTuning report;
+  double totalNs = 0; // of all its dispatches in one untuned run
+};
+
+class Tuning {
+public:
+  Tuning(const std::string &path, const TuneOptions &options, TuneReport &report)
+      : path(path), options(options), report(report), deadline(options.seconds), machine(options.machine.empty() ? hostCpuName() : options.machine) {}
+
+  LogicalResult run(MLIRContext &context) {
+    if (failed(compileUntuned(context)))
+      return failure();
+    gatherKernels();
+    if (failed(profile(context)))
+      return failure();
+    tuneKernels();
+    LogicalResult result = finish();
+    for (Kernel &kernel : kernels)
+      report.kernels.push_back(std::move(kernel.report));
+    report.seconds = deadline.elapsed();
+    return result;
+  }
+
+private:
+  std::string untunedPlan() const { return options.folder + "/untuned.plan"; }
+
+  LogicalResult compileUntuned(MLIRContext &context) {
+    llvm::Expected<Target> parsed = Target::parse(options.target);
+    if (!parsed)
+      return emitError(UnknownLoc::get(&context)) << llvm::toString(parsed.takeError());
+    target = std::move(*parsed);
+    if (options.threads > 0)
+      target.cores = options.threads;
+    FailureOr<OwningOpRef<ModuleOp>> imported = importModel(&context, path, options.shapes, target);
+    if (failed(imported))
+      return failure();
+    module = std::move(*imported);
+    for (Phase phase : {Phase::Graph, Phase::Fuse})
+      if (failed(runPhase(phase, *module, target)))
+        return failure();
+    schedule::markConstants(*module);
+    double before = deadline.elapsed();
+    OwningOpRef<ModuleOp> untuned = module->clone();
+    if (failed(compileScheduled(*untuned, target, untunedPlan())))
+      return failure();
+    // The tuned plan at the end takes as long, and the comparison some runs.
+    constexpr double kCompareShare = 0.05, kLongestCompare = 2;
+    compareSeconds = std::min(kLongestCompare, kCompareShare * options.seconds);
+    reserved = (deadline.elapsed() - before) * 1.1 + compareSeconds;
+    return success();
+  }
+
+  void gatherKernels() {
+    llvm::MapVector<StringRef, SmallVector<kernel::DispatchOp>> dispatches;
+    module->walk([&](kernel::DispatchOp dispatch) { dispatches[dispatch.getKernel()].push_back(dispatch); });
+    SymbolTable symbols(*module);
+    for (auto &[name, calls] : dispatches) {
+      auto func = symbols.lookup<kernel::FuncOp>(name);
+      Kernel kernel{func, calls.front(), schedule::signatureOf(func), {}};
+      kernel.report.name = name.str();
+      kernel.report.dispatches = calls.size();
+      if (kernel::ScheduleAttr best = schedule::bestSchedule(func, target))
+        kernel.report.family = best.getFamily().str();
+      kernels.push_back(std::move(kernel));
+    }
+  }
+
+  /// Phase memory numbers the clones that it makes of a kernel: "conv_3_0".
+  static bool isCloneOf(StringRef name, StringRef kernel) { return name.consume_front(kernel) && name.consume_front("_") && llvm::all_of(name, llvm::isDigit); }
+
+  LogicalResult profile(MLIRContext &context) {
+    constexpr double kProfileSeconds = 1;
+    MeasureJob job{MeasureJob::Kind::Profile, {untunedPlan()}, target.cores, false, std::min(kProfileSeconds, compareSeconds + 0.1)};
+    Measured measured = options.measure(job).front();
+    if (!measured.problem.empty())
+      return emitError(UnknownLoc::get(&context)) << "the untuned plan cannot be measured: " << measured.problem;
+    double sum = 0;
+    for (auto &[name, ns] : measured.kernels) {
+      auto exact = llvm::find_if(kernels, [&, &name = name](const Kernel &kernel) { return kernel.report.name == name; });
+      auto clone = llvm::find_if(kernels, [&, &name = name](const Kernel &kernel) { return isCloneOf(name, kernel.report.name); });
+      sum += ns;
+      if (auto kernel = exact != kernels.end() ? exact : clone; kernel != kernels.end())
+        kernel->totalNs += ns;
+    }
+    for (Kernel &kernel : kernels) {
+      kernel.report.share = sum > 0 ? kernel.totalNs / sum : 0;
+      kernel.report.untunedNs = kernel.report.ns = kernel.totalNs / kernel.report.dispatches;
+    }
+    modelNs = sum;
+    constexpr double kRunsToCompare = 10; // the fewest, of both plans, with the first ones
+    reserved += kRunsToCompare * modelNs * 1e-9;
+    llvm::sort(kernels, [](const Kernel &a, const Kernel &b) { return std::tie(b.totalNs, a.report.name) < std::tie(a.totalNs, b.report.name); });
+    return success();
+  }
+
+  void tuneKernels() {
+    TuningCache cache = readTuningCache(options.cache);
+    for (const std::string &problem : cache.problems)
+      report.message += options.cache + ": " + problem + "; skipped\n";
+    double outstanding = 0;
+    for (const Kernel &kernel : kernels)
+      outstanding += kernel.totalNs;
+    for (auto [index, kernel] : llvm::enumerate(kernels)) {
+      double left = deadline.left() - reserved;
+      constexpr double kLeastSeconds = 0.2; // for a kernel; less measures nothing
+      // Its share of the time that is left: what one kernel does not need goes to the others.
+      double allotted = std::max(kLeastSeconds, outstanding > 0 ? left * kernel.totalNs / outstanding : left);
+      outstanding -= kernel.totalNs;
+      tuneKernel(kernel, int(index), cache, left < std::max(kLeastSeconds, pace.leastBatch()) ? 0 : std::min(left, std::max(allotted, pace.leastBatch())));
+    }
+  }
+
+  void tuneKernel(Kernel &kernel, int index, const TuningCache &cache, double seconds) {
+    const TuningRecord *known = knownRecord(kernel, cache);
+    auto take = [&](const TuningRecord &record) {
+      kernel.report.family = record.family;
+      kernel.report.untunedNs = record.untunedNs;
+      kernel.report.ns = record.ns;
+    };
+    if (known) {
+      take(*known);
+      kernel.report.state = known->complete ? KernelTuning::State::Cached : KernelTuning::State::Partial;
+    }
+    if (known && known->complete)
+      return;
+    if (!kernel.func.getSymbols().empty()) {
+      kernel.report.discarded.push_back("its sizes are free: fix them with --shape");
+      kernel.report.state = KernelTuning::State::Failed;
+      return;
+    }
+    if (seconds <= 0)
+      return;
+
+    KernelSearch search(kernel.func, kernel.dispatch, target, options, pace);
+    search.start(known);
+    auto tell = [&] {
+      if (options.progress)
+        options.progress({kernel.report.name, index + 1, int(kernels.size()), report.candidates + search.tried(), predictedGain(), deadline.left()});
+    };
+    Deadline limit(seconds);
+    do
+      tell();
+    while (search.step(limit));
+    report.candidates += search.tried();
+    kernel.report.candidates = search.tried();
+    kernel.report.discarded = search.discarded();
+    if (!search.usable()) {
+      kernel.report.state = KernelTuning::State::Failed;
+      return;
+    }
+    TuningRecord record = search.record();
+    record.kernel = kernel.signature;
+    record.name = kernel.report.name;
+    record.target = instructionSetOf(target);
+    record.cpu = machine;
+    record.threads = target.cores;
+    take(record);
+    kernel.report.state = record.complete ? KernelTuning::State::Tuned : KernelTuning::State::Partial;
+    if (std::string problem = appendTuningRecord(options.cache, record); !problem.empty())
+      report.message += problem + ": the record of '" + record.name + "' is lost\n";
+  }
+
+  /// What the cache knows of a kernel on this machine with these threads; null if nothing.
+  const TuningRecord *knownRecord(const Kernel &kernel, const TuningCache &cache) const {
+    std::vector<const TuningRecord *> records = recordsFor(cache, kernel.signature, instructionSetOf(target), machine, target.cores);
+    bool mine = !records.empty() && records.front()->cpu == machine && records.front()->threads == target.cores;
+    return mine ? records.front() : nullptr;
+  }
+
+  double predictedGain() const {
+    double tuned = modelNs;
+    for (const Kernel &kernel : kernels)
+      if (kernel.report.untunedNs > 0)
+        tuned -= kernel.totalNs * (1 - kernel.report.ns / kernel.report.untunedNs);
+    return tuned > 0 ? modelNs / tuned : 1;
+  }
+
+  LogicalResult finish() {
+    report.predictedGain = predictedGain();
+    std::string path = options.output.empty() ? options.folder + "/tuned.plan" : options.output;
+    if (failed(compileScheduled(*module, target, path, options.cache)))
+      return failure();
+    std::vector<Measured> both = options.measure({MeasureJob::Kind::Models, {untunedPlan(), path}, target.cores, options.verify, std::max(0.2, std::min(compareSeconds, deadline.left()))});
+    for (const Measured &measured : both)
+      if (!measured.problem.empty())
+        report.message += "the comparison of the whole model failed: " + measured.problem + "\n";
+    report.untunedNs = both[0].ns;
+    report.tunedNs = both[1].ns;
+    return success();
+  }
+
+  const std::string &path;
+  const TuneOptions &options;
+  TuneReport &report;
+  Deadline deadline;
+  std::string machine;
+  Target target;
+  OwningOpRef<ModuleOp> module;
+  std::vector<Kernel> kernels;
+  SearchPace pace;
+  double reserved = 0, compareSeconds = 0, modelNs = 0;
+};
+
+} // namespace
+
+TuneReport tuneFile(const std::string &model, const TuneOptions &options) {
+  TuneReport report;
+  DialectRegistry registry;
+  registerDialects(registry);
+  MLIRContext context(registry);
+  context.loadAllAvailableDialects();
+  context.printOpOnDiagnostic(false);
+  DiagnosticText diagnostics(&context, model);
+  report.ok = succeeded(Tuning(model, options, report).run(context));
+  report.message += diagnostics.take();
+  return report;
+}
+
+} // namespace tenon

@@ -1,0 +1,102 @@
+// Gives kernels the schedules that a tuning cache holds for them.
+#include "passes/4_schedule/Passes.h"
+#include "passes/PassTarget.h"
+#include "passes/4_schedule/Schedules.h"
+#include "lib/Tuner/TuningCache.h"
+#include "mlir/AsmParser/AsmParser.h"
+#include "mlir/IR/Diagnostics.h"
+
+namespace tenon::schedule {
+#define GEN_PASS_DEF_APPLYTUNING
+#include "passes/4_schedule/Passes.h.inc"
+
+namespace {
+using namespace mlir;
+
+/// The schedule that a record spells; null if it spells none.
+kernel::ScheduleAttr parseSchedule(const TuningRecord &record, MLIRContext *context) {
+  ScopedDiagnosticHandler quiet(context, [](Diagnostic &) { return success(); });
+  return dyn_cast_or_null<kernel::ScheduleAttr>(parseAttribute(record.schedule, context));
+}
+
+class ApplyTuningPass : public impl::ApplyTuningBase<ApplyTuningPass> {
+public:
+  using ApplyTuningBase::ApplyTuningBase;
+  ApplyTuningPass(const Target &target, StringRef cacheFile) : given(target) {
+    targetName = target.name;
+    file = cacheFile.str();
+  }
+
+  void runOnOperation() override {
+    FailureOr<Target> target = passTarget(getOperation(), given, targetName);
+    if (failed(target))
+      return signalPassFailure();
+    given = *target;
+    here = UnknownLoc::get(&getContext());
+    TuningCache cache = readTuningCache(file);
+    constexpr size_t kShown = 10;
+    for (const std::string &problem : ArrayRef(cache.problems).take_front(kShown))
+      emitWarning(*here) << file << ": " << problem << "; skipped";
+    if (cache.problems.size() > kShown)
+      emitWarning(*here) << file << ": " << cache.problems.size() - kShown << " more lines are skipped";
+    markConstants(getOperation());
+    int64_t kernels = 0;
+    for (auto func : getOperation().getOps<kernel::FuncOp>()) {
+      ++kernels;
+      apply(func, cache);
+    }
+    summarize(cache, kernels);
+  }
+
+private:
+  void apply(kernel::FuncOp func, const TuningCache &cache) {
+    for (const TuningRecord *record : recordsFor(cache, signatureOf(func), instructionSetOf(*given), hostName, given->cores)) {
+      kernel::ScheduleAttr schedule = parseSchedule(*record, &getContext());
+      if (!isProposed(func, schedule, record->threads)) {
+        emitWarning(*here) << file << ": line " << record->line << ": " << record->schedule << " is not a schedule that this compiler tries for the kernel '"
+                           << func.getSymName() << "'; skipped, tune again";
+        ++refused;
+        continue;
+      }
+      func.setScheduleAttr(schedule);
+      machines.insert(record->cpu);
+      ++tuned;
+      return;
+    }
+  }
+
+  /// Files are not trusted: only what the families themselves propose, for as many cores as the record was tuned for, reaches them.
+  bool isProposed(kernel::FuncOp func, kernel::ScheduleAttr schedule, int threads) const {
+    if (!schedule)
+      return false;
+    Target tunedFor = *given;
+    tunedFor.cores = threads;
+    SmallVector<kernel::ScheduleAttr> proposed;
+    proposedSchedules(func, tunedFor, proposed);
+    return llvm::is_contained(proposed, schedule);
+  }
+
+  void summarize(const TuningCache &cache, int64_t kernels) {
+    std::string isa = instructionSetOf(*given);
+    int64_t foreign = llvm::count_if(cache.records, [&](const TuningRecord &record) { return record.target != isa; });
+    if (foreign)
+      emitWarning(*here) << file << ": " << foreign << " of " << cache.records.size() << " records are for other instruction sets; skipped";
+    for (const std::string &machine : machines)
+      if (machine != hostName && given->name == "native")
+        emitWarning(*here) << file << ": measured on '" << machine << "', this machine is '" << hostName << "': other schedules may be faster here";
+    emitRemark(*here) << file << ": schedules for " << int64_t(tuned) << " of " << kernels << " kernels";
+    std::string summary = std::to_string(int64_t(tuned)) + " of " + std::to_string(kernels) + " kernels tuned on " + llvm::join(machines, ", ");
+    if (tuned)
+      getOperation()->setAttr("tenon.tuning", StringAttr::get(&getContext(), summary));
+  }
+
+  std::optional<Target> given;
+  std::optional<Location> here;
+  std::string hostName = hostCpuName();
+  std::set<std::string> machines;
+};
+} // namespace
+
+std::unique_ptr<Pass> createApplyTuning(const Target &target, StringRef cache) { return std::make_unique<ApplyTuningPass>(target, cache); }
+
+} // namespace tenon::schedule

@@ -1,0 +1,161 @@
+"""`tenon tune`, its cache, and compilation from it."""
+
+import json
+import os
+import signal
+import subprocess
+import time
+
+import numpy as np
+import onnx
+from onnx import TensorProto, helper
+
+SHAPE = ("--shape", "x=1x8x32x32")
+
+
+def model(driver):
+    """Kernels of several families whose schedules are few: all are tried in seconds."""
+    path = driver.folder / "pools.onnx"
+    if not path.exists():
+        nodes = [
+            helper.make_node("MaxPool", ["x"], ["a"], "pool", kernel_shape=[3, 3], pads=[1, 1, 1, 1]),
+            helper.make_node("Softmax", ["a"], ["b"], "softmax"),
+            helper.make_node("AveragePool", ["b"], ["y"], "mean", kernel_shape=[2, 2], strides=[2, 2]),
+        ]
+        x, y = (helper.make_tensor_value_info(name, TensorProto.FLOAT, ["n", 8, size, size]) for name, size in (("x", 32), ("y", 16)))
+        onnx.save(helper.make_model(helper.make_graph(nodes, "pools", [x], [y]), opset_imports=[helper.make_opsetid("", 17)], ir_version=8), path)
+    return path
+
+
+def tuned(driver):
+    """A cache of the small model, tuned once, and the report."""
+    if not hasattr(driver, "tuning"):
+        driver.tuning = json.loads(driver.ok("tune", model(driver), *SHAPE, "--cache", "tuned.jsonl", "--budget", "90s", "--threads", 1, "--verify", "--json", "-o", "tuned.plan"))
+    return driver.tuning
+
+
+def records(driver, name):
+    return [json.loads(line) for line in (driver.folder / name).read_text().splitlines()]
+
+
+def start(driver, *words, **environment):
+    return subprocess.Popen([str(driver.tenon), "tune", str(model(driver)), *SHAPE, *map(str, words)], cwd=driver.folder, stdout=subprocess.PIPE, stderr=subprocess.PIPE,
+                            text=True, env={**os.environ, **environment})
+
+
+def test_tune_reports_and_records(driver):
+    report = tuned(driver)
+    assert report["candidates"] > 0 and report["seconds"] < 60, report
+    assert report["untuned_ms"] > 0 and report["tuned_ms"] > 0 and report["predicted_gain"] >= 1, report
+    lines = records(driver, "tuned.jsonl")
+    measured = [kernel for kernel in report["kernels"] if kernel["state"] in ("all tried", "time ran out")]
+    assert len(lines) == len(measured) > 0, (lines, report)
+    for record in lines:
+        assert len(record["kernel"]) == 32 and record["threads"] == 1 and 0 < record["ns"] <= record["untuned_ns"], record
+
+
+def test_tuned_plans_compute_the_same(driver):
+    tuned(driver)
+    np.save(driver.folder / "t.npy", np.random.default_rng(0).standard_normal((1, 8, 32, 32)).astype(np.float32))
+    driver.ok("compile", model(driver), *SHAPE, "-o", "untuned.plan", "--quiet")
+    driver.ok("run", "untuned.plan", "--inputs", "t.npy", "--outputs", "t.npz")
+    driver.ok("run", "tuned.plan", "--inputs", "t.npy", "--expect", "t.npz")
+    assert "kernels tuned on" in driver.json("inspect", "tuned.plan")["tuning"]
+
+
+def test_compile_from_a_cache_is_deterministic(driver):
+    tuned(driver)
+    for name in ("cached1.plan", "cached2.plan"):
+        done = driver.execute("compile", model(driver), *SHAPE, "--tuning-cache", "tuned.jsonl", "-o", name)
+        assert done.returncode == 0 and "schedules for" in done.stderr, done.stderr
+    assert (driver.folder / "cached1.plan").read_bytes() == (driver.folder / "cached2.plan").read_bytes()
+
+
+def test_complete_records_are_not_measured_again(driver):
+    complete = sum(record["complete"] for record in records(driver, "tuned.jsonl")) if tuned(driver) else 0
+    report = json.loads(driver.ok("tune", model(driver), *SHAPE, "--cache", "tuned.jsonl", "--budget", "1s", "--threads", 1, "--json"))
+    assert sum(kernel["state"] == "from the cache" for kernel in report["kernels"]) >= complete > 0, report
+
+
+def test_a_killed_run_is_resumed(driver):
+    cache = driver.folder / "killed.jsonl"
+    process = start(driver, "--cache", cache, "--budget", "90s", "--threads", 1)
+    deadline = time.monotonic() + 60
+    while not (cache.exists() and cache.read_text().count("\n") >= 1) and time.monotonic() < deadline and process.poll() is None:
+        time.sleep(0.05)
+    process.send_signal(signal.SIGKILL)
+    process.communicate()
+    before = cache.read_text()
+    assert before.count("\n") >= 1, before
+    cache.write_text(before + before[:40])  # as if it had been killed while writing
+    done = driver.execute("tune", model(driver), *SHAPE, "--cache", "killed.jsonl", "--budget", "60s", "--threads", 1)
+    assert done.returncode == 0 and "is not JSON" in done.stderr and "from the cache" in done.stdout, done.stdout + done.stderr
+    after = cache.read_text()
+    assert after == before + before[:40] or after.startswith(before + before[:40] + "\n"), after
+
+
+def test_unusable_lines_are_reported(driver):
+    tuned(driver)
+    lines = records(driver, "tuned.jsonl")
+    planted = dict(lines[0], schedule='#kernel.schedule<"contraction", {mr = 4000 : i64}>', cpu=lines[0]["cpu"])
+    elsewhere = dict(lines[1], cpu="Another CPU")
+    foreign = dict(lines[1], target="aarch64 neon")
+    nonsense = dict(lines[0], schedule="#kernel.schedule<")
+    bad = driver.folder / "bad.jsonl"
+    bad.write_text("".join(json.dumps(line) + "\n" for line in (planted, nonsense, foreign, elsewhere)) + "half a li")
+    done = driver.execute("compile", model(driver), *SHAPE, "--tuning-cache", bad, "-o", "bad.plan")
+    assert done.returncode == 0, done.stderr
+    for message in ("line 1: ", "mr = 4000", "line 2: ", "line 5 is not JSON", "other instruction sets", "'Another CPU'", "schedules for 1 of"):
+        assert message in done.stderr, (message, done.stderr)
+    driver.fails("compile", model(driver), "--tuning-cache", "nowhere.jsonl", "-o", "no.plan", message="no such tuning cache")
+
+
+def test_bad_candidates_are_discarded_and_named(driver):
+    for fault, message in (("crash", "crashed: Segmentation fault"), ("hang", "hangs: no answer within"), ("wrong", "computes wrong numbers")):
+        process = start(driver, "--cache", f"{fault}.jsonl", "--budget", "60s", "--threads", 1, "--verify", "--json", TENON_TUNE_FAULT=f"2={fault}")
+        output, errors = process.communicate(timeout=60)
+        assert process.returncode == 0, errors
+        report = json.loads(output)
+        discarded = [text for kernel in report["kernels"] for text in kernel["discarded"] if "sizes are free" not in text]
+        assert discarded and all(message in text and "#kernel.schedule" in text for text in discarded), (fault, discarded)
+        assert report["tuned_ms"] > 0, report
+
+
+def test_the_budget_is_kept(driver):
+    begin = time.monotonic()
+    driver.ok("tune", driver.model("residual_convolutions"), "--shape", "x=1x3x32x32", "--cache", "brief.jsonl", "--budget", "3s", "--threads", 1, "--quiet")
+    # Hundreds of schedules take much longer; the slack is for machines with other work.
+    assert time.monotonic() - begin < 15
+
+
+def test_caches_are_listed_pruned_and_merged(driver):
+    tuned(driver)
+    lines = (driver.folder / "tuned.jsonl").read_text()
+    count = len(set(record["kernel"] for record in records(driver, "tuned.jsonl")))
+    (driver.folder / "twice.jsonl").write_text(lines + "garbage\n" + lines)
+    done = driver.execute("tune", "--cache", "twice.jsonl", "--list")
+    assert done.returncode == 0 and "complete" in done.stdout and "is not JSON" in done.stderr, done.stdout + done.stderr
+    driver.ok("tune", "--cache", "twice.jsonl", "--prune")
+    assert len(driver.json("tune", "--cache", "twice.jsonl", "--list")) == count
+    better = [dict(record, ns=1) for record in records(driver, "twice.jsonl")]
+    (driver.folder / "better.jsonl").write_text("".join(json.dumps(record) + "\n" for record in better))
+    driver.ok("tune", "--cache", "twice.jsonl", "--merge", "better.jsonl")
+    merged = driver.json("tune", "--cache", "twice.jsonl", "--list")
+    assert len(merged) == count and all(record["ns"] == 1 for record in merged), merged
+    assert (driver.folder / "twice.jsonl").read_bytes() == driver_copy(driver, "twice.jsonl")
+
+
+def driver_copy(driver, name):
+    """The cache after being pruned once more: sorting and choosing again changes nothing."""
+    (driver.folder / "copy.jsonl").write_bytes((driver.folder / name).read_bytes())
+    driver.ok("tune", "--cache", "copy.jsonl", "--prune", "--quiet")
+    return (driver.folder / "copy.jsonl").read_bytes()
+
+
+def test_wrong_usage(driver):
+    driver.fails("tune", code=2, message="needs a model")
+    driver.fails("tune", "--list", code=2, message="--cache")
+    driver.fails("tune", model(driver), "--cache", "x.jsonl", "--prune", code=2, message="no model")
+    driver.fails("tune", model(driver), "--budget", "soon", code=2, message="duration")
+    driver.fails("tune", "--cache", "nowhere.jsonl", "--list", message="no such tuning cache")
+    driver.fails("tune", "nothing.onnx", message="nothing.onnx")

@@ -1,0 +1,62 @@
+#include "tools/tenon/MeasureProtocol.h"
+#include "tools/tenon/Failure.h"
+
+#include <nlohmann/json.hpp>
+
+namespace tenon::driver {
+namespace {
+using Json = nlohmann::json;
+
+std::string line(const Json &json) { return json.dump(-1, ' ', false, Json::error_handler_t::replace) + "\n"; }
+} // namespace
+
+std::string jobLine(const MeasureJob &job) {
+  return line({{"kind", int(job.kind)}, {"plans", job.plans}, {"threads", job.threads}, {"verify", job.verify}, {"seconds", job.seconds}});
+}
+
+MeasureJob parseJob(const std::string &text) {
+  try {
+    Json json = Json::parse(text);
+    MeasureJob job;
+    int kind = json.at("kind");
+    if (kind < 0 || kind > int(MeasureJob::Kind::Profile))
+      throw Failure("job: unknown kind");
+    job.kind = MeasureJob::Kind(kind);
+    job.plans = json.at("plans").get<std::vector<std::string>>();
+    job.threads = json.at("threads");
+    job.verify = json.at("verify");
+    job.seconds = json.at("seconds");
+    return job;
+  } catch (const Json::exception &error) {
+    throw Failure(std::string("job: ") + error.what());
+  }
+}
+
+std::string eventLine(const MeasureEvent &event) { return line({{"at", event.plan}, {"limit", event.limit}}); }
+
+std::string resultLine(const std::vector<Measured> &results) {
+  Json list = Json::array();
+  for (const Measured &measured : results)
+    list.push_back({{"ns", measured.ns}, {"runs", measured.runs}, {"problem", measured.problem}, {"kernels", measured.kernels}});
+  return line({{"results", list}});
+}
+
+MeasureReply parseReply(const std::string &text) {
+  MeasureReply reply;
+  try {
+    Json json = Json::parse(text);
+    if (json.contains("at"))
+      reply.event = MeasureEvent{json.at("at"), json.at("limit")};
+    if (json.contains("results")) {
+      std::vector<Measured> results;
+      for (const Json &entry : json.at("results"))
+        results.push_back({entry.at("ns"), entry.at("runs"), entry.at("problem"), entry.at("kernels").get<std::vector<std::pair<std::string, double>>>()});
+      reply.results = std::move(results);
+    }
+  } catch (const Json::exception &) {
+    return {};
+  }
+  return reply;
+}
+
+} // namespace tenon::driver

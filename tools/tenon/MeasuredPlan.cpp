@@ -1,0 +1,90 @@
+#include "tools/tenon/MeasuredPlan.h"
+#include "tools/tenon/ColdMemory.h"
+#include "tools/tenon/Compare.h"
+#include "tools/tenon/Failure.h"
+#include "tools/tenon/Inputs.h"
+
+#include <cstring>
+#include <fcntl.h>
+#include <sys/mman.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+namespace tenon::driver {
+
+MeasuredPlan::MeasuredPlan(const std::string &path, int threads) {
+  int file = ::open(path.c_str(), O_RDONLY | O_CLOEXEC);
+  struct stat status{};
+  if (file < 0 || ::fstat(file, &status) != 0) {
+    ::close(file);
+    throw Failure(path + ": " + std::strerror(errno));
+  }
+  bytes = size_t(status.st_size);
+  mapping = ::mmap(nullptr, std::max<size_t>(bytes, 1), PROT_READ, MAP_PRIVATE, file, 0);
+  ::close(file);
+  if (mapping == MAP_FAILED)
+    throw Failure(path + ": " + std::strerror(errno));
+
+  tn_plan *opened = nullptr;
+  require(tn_plan_open_memory(mapping, bytes, TN_OPEN_BORROW, &opened), path);
+  plan.reset(opened);
+  // Threads must still be awake when the weights have been dropped, which takes some nanoseconds a cache line.
+  constexpr double kSpinUs = 500, kEvictUsPerByte = 0.03 / 64;
+  spinTime = std::chrono::microseconds(int64_t(kSpinUs + kEvictUsPerByte * double(bytes)));
+  tn_context_options options = TN_CONTEXT_OPTIONS_INIT;
+  options.threads = uint32_t(threads);
+  options.spin_us = uint32_t(spinTime.count());
+  tn_context *made = nullptr;
+  require(tn_context_create(opened, &options, &made), path);
+  context.reset(made);
+  inputs = randomInputs(inputShapes(opened, {}, nullptr));
+  for (HostTensor &input : inputs)
+    views.push_back(input.view());
+  outputs.resize(infoOfPlan(opened).output_count);
+  run();
+}
+
+MeasuredPlan::~MeasuredPlan() {
+  context.reset();
+  plan.reset();
+  if (mapping && mapping != MAP_FAILED)
+    ::munmap(mapping, bytes);
+}
+
+double MeasuredPlan::run() {
+  auto start = std::chrono::steady_clock::now();
+  tn_status status = tn_run(context.get(), views.data(), outputs.data());
+  double seconds = std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
+  if (status != TN_OK)
+    throw Failure(tn_last_message(context.get()));
+  return seconds;
+}
+
+void MeasuredPlan::cool() { evictFromCaches(mapping, bytes); }
+
+std::vector<HostTensor> MeasuredPlan::results() const {
+  std::vector<HostTensor> copies;
+  for (const tn_tensor &output : outputs) {
+    HostTensor copy(output.dtype, dimsOf(output), "output");
+    std::memcpy(copy.data.data(), output.data, copy.data.size());
+    copies.push_back(std::move(copy));
+  }
+  return copies;
+}
+
+std::string MeasuredPlan::difference(const std::vector<HostTensor> &expected) const {
+  if (outputs.size() != expected.size())
+    return "has another number of outputs";
+  for (size_t i = 0; i < outputs.size(); i++) {
+    Comparison comparison = compare(outputs[i], expected[i], {});
+    if (!comparison.problem.empty())
+      return comparison.problem;
+    char text[96];
+    std::snprintf(text, sizeof text, "largest error %.2g, allowed %.2g", comparison.largestError, comparison.allowed);
+    if (!comparison.equal)
+      return text;
+  }
+  return "";
+}
+
+} // namespace tenon::driver

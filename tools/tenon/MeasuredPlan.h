@@ -1,0 +1,44 @@
+// A plan that a measuring process opens, feeds and times.
+#pragma once
+#include "tools/tenon/Plan.h"
+
+#include <chrono>
+#include <span>
+#include <string>
+#include <vector>
+
+namespace tenon::driver {
+
+class MeasuredPlan {
+public:
+  /// Opens the plan and runs it once on made-up inputs, always the same for the same signature. Throws Failure.
+  MeasuredPlan(const std::string &path, int threads);
+  ~MeasuredPlan();
+  MeasuredPlan(const MeasuredPlan &) = delete;
+  MeasuredPlan &operator=(const MeasuredPlan &) = delete;
+
+  /// One run; its seconds. Throws Failure.
+  double run();
+  /// Drops the plan's weights from the caches.
+  void cool();
+  /// How long the context's threads stay awake after a run: another plan that is timed before disturbs.
+  std::chrono::microseconds spin() const { return spinTime; }
+  /// Copies of the outputs of the last run.
+  std::vector<HostTensor> results() const;
+  /// Why the outputs of the last run are not `expected`, or "".
+  std::string difference(const std::vector<HostTensor> &expected) const;
+
+  tn_plan *get() const { return plan.get(); }
+  tn_context *runner() const { return context.get(); }
+
+private:
+  void *mapping = nullptr;
+  size_t bytes = 0;
+  std::chrono::microseconds spinTime{};
+  PlanHandle plan;
+  ContextHandle context;
+  std::vector<HostTensor> inputs;
+  std::vector<tn_tensor> views, outputs;
+};
+
+} // namespace tenon::driver

@@ -1,0 +1,14 @@
+// Values of options that several verbs take.
+#pragma once
+#include <string>
+#include <utility>
+
+namespace tenon::driver {
+
+/// "2s", "500ms", "5m", "1.5" (seconds): in seconds. Throws UsageFailure.
+double parseDuration(const std::string &text);
+
+/// "name=1x3x224x224" to {"name", "1x3x224x224"}, split at the last '=': names may hold one. Throws UsageFailure.
+std::pair<std::string, std::string> splitShape(const std::string &text);
+
+} // namespace tenon::driver
