@@ -204,6 +204,9 @@ private:
         report.message += "the comparison of the whole model failed: " + measured.problem + "\n";
     report.untunedNs = both[0].ns;
     report.tunedNs = both[1].ns;
+    constexpr double kSlower = 1.02;
+    if (report.tunedNs > kSlower * report.untunedNs && report.untunedNs > 0)
+      report.message += path + ": the tuned plan ran slower than the untuned one; was the machine busy? Tune again into a new cache, with more time\n";
     return success();
   }
 

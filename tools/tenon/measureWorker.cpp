@@ -180,16 +180,13 @@ private:
     result.problem = plans.front()->problem;
   }
 
-  /// The lower quartile: disturbances only ever add time.
-  static Measured summarize(Slot &slot) {
+  /// The fastest run: disturbances only ever add time, and what else runs on the machine may disturb most runs with several threads.
+  static Measured summarize(const Slot &slot) {
     Measured measured;
     measured.problem = slot.problem;
     measured.runs = int(slot.samples.size());
-    if (slot.samples.empty())
-      return measured;
-    auto quartile = slot.samples.begin() + ptrdiff_t(slot.samples.size() / 4);
-    std::nth_element(slot.samples.begin(), quartile, slot.samples.end());
-    measured.ns = *quartile * 1e9;
+    if (!slot.samples.empty())
+      measured.ns = slot.least() * 1e9;
     return measured;
   }
 
