@@ -5,6 +5,7 @@
 #include "mlir/Interfaces/CallInterfaces.h"
 #include "mlir/Interfaces/ControlFlowInterfaces.h"
 #include "mlir/Interfaces/FunctionInterfaces.h"
+#include <array>
 
 namespace tenon::kernel {
 class ReturnOp;
@@ -19,6 +20,9 @@ namespace tenon::kernel {
 
 /// Builds the nn ops that pack `value` as `packing` says (constant folding evaluates them).
 mlir::Value buildPacking(mlir::OpBuilder &builder, mlir::Location loc, mlir::Value value, PackingAttr packing);
+
+/// G of Winograd's F(m x m, 3 x 3), m is 2 or 4: m + 2 rows of 3, the interpolation points 0, 1, -1 (2, -2) and infinity.
+llvm::ArrayRef<std::array<double, 3>> winogradFilterMatrix(int64_t m);
 
 /// Sets `symbols` to the sizes that the function's types and attributes use, in order of first appearance.
 void collectSymbols(FuncOp func);

@@ -45,8 +45,15 @@ SmallVector<int64_t> PackingAttr::packedShape() const {
   return llvm::map_to_vector(getPerm(), [&](int64_t axis) { return getSplit()[axis]; });
 }
 
+SmallVector<int64_t> PackingAttr::transformedShape(ArrayRef<int64_t> shape) const {
+  SmallVector<int64_t> transformed(shape);
+  if (getWinograd())
+    transformed[2] = transformed[3] = getWinograd() + 2;
+  return transformed;
+}
+
 LogicalResult PackingAttr::verify(llvm::function_ref<InFlightDiagnostic()> emitError, ArrayRef<int64_t> padded, ArrayRef<int64_t> split,
-                                  ArrayRef<int64_t> perm) {
+                                  ArrayRef<int64_t> perm, int64_t winograd) {
   auto countOf = [](ArrayRef<int64_t> shape) {
     int64_t count = 1;
     for (int64_t extent : shape)
@@ -58,5 +65,7 @@ LogicalResult PackingAttr::verify(llvm::function_ref<InFlightDiagnostic()> emitE
     return emitError() << "expected `split` to hold the elements of `padded`, at least one; found [" << padded << "] and [" << split << "]";
   if (perm.size() != split.size() || !isPermutationVector(perm))
     return emitError() << "expected `perm` to be a permutation of the " << split.size() << " axes of `split`, found [" << perm << "]";
+  if (winograd && ((winograd != 2 && winograd != 4) || padded.size() != 4))
+    return emitError() << "expected `winograd` to be 2 or 4, for filters of 4 axes; found " << winograd << " for " << padded.size();
   return success();
 }

@@ -88,6 +88,10 @@ LogicalResult KernelDialect::verifyRegionResultAttribute(Operation *op, unsigned
 LogicalResult KernelDialect::verifyPlacement(Operation *op, Type type, NamedAttribute attr, StringRef what, unsigned index) {
   if (attr.getName() == "kernel.constant" && what == "argument" && isa<UnitAttr>(attr.getValue()))
     return success();
+  if (attr.getName() == "kernel.winograd_errors" && what == "argument") {
+    auto errors = dyn_cast<DenseF64ArrayAttr>(attr.getValue());
+    return errors && errors.size() == 2 ? success() : op->emitOpError("expected kernel.winograd_errors to be array<f64: F(2x2)'s, F(4x4)'s>");
+  }
   if (attr.getName() != "kernel.strides")
     return op->emitOpError() << "does not know the attribute " << attr.getName() << " of " << what << " " << index;
   auto tensor = dyn_cast<RankedTensorType>(type);
@@ -123,9 +127,13 @@ LogicalResult UnpackOp::verify() {
   if (packed.getShape() != ArrayRef<int64_t>(packing.packedShape()) || packed.getElementType() != result.getElementType())
     return emitOpError() << "expected a packed tensor of shape [" << packing.packedShape() << "] and the result's element type, found " << packed;
   bool fits = result.hasStaticShape() && result.getRank() == static_cast<int64_t>(packing.getPadded().size());
-  for (int64_t axis = 0; fits && axis < result.getRank(); ++axis)
-    fits = result.getDimSize(axis) <= packing.getPadded()[axis];
+  if (fits && packing.getWinograd())
+    fits = result.getDimSize(2) == 3 && result.getDimSize(3) == 3 && result.getElementType().isF32();
+  if (fits)
+    for (auto [extent, padded] : llvm::zip_equal(packing.transformedShape(result.getShape()), packing.getPadded()))
+      fits &= extent <= padded;
   if (!fits)
-    return emitOpError() << "expected a static result within `padded` = [" << packing.getPadded() << "], found " << result;
+    return emitOpError() << "expected a static result within `padded` = [" << packing.getPadded() << "]" << (packing.getWinograd() ? ", 3 x 3 filters of f32" : "")
+                         << ", found " << result;
   return success();
 }

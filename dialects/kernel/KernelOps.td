@@ -50,12 +50,18 @@ def Kernel_PackingAttr : AttrDef<Kernel_Dialect, "Packing"> {
     packed = transpose(reshape(pad(x, to `padded`), `split`), `perm`); `padded` has the rank of x, `split` refines it.
     A [64, 64, 3, 3] filter in panels of 16 output channels, k in the order (r, s, c):
     `#kernel.packing<padded = [64, 64, 3, 3], split = [4, 16, 64, 3, 3], perm = [0, 3, 4, 2, 1]>`.
+    With `winograd = m` a [K, C, 3, 3] filter x first becomes [K, C, m + 2, m + 2]: G x Gt of Winograd's F(m x m, 3 x 3), m is 2 or 4.
   }];
-  let parameters = (ins ArrayRefParameter<"int64_t">:$padded, ArrayRefParameter<"int64_t">:$split, ArrayRefParameter<"int64_t">:$perm);
-  let assemblyFormat = "`<` `padded` `=` `[` $padded `]` `,` `split` `=` `[` $split `]` `,` `perm` `=` `[` $perm `]` `>`";
+  let parameters = (ins ArrayRefParameter<"int64_t">:$padded, ArrayRefParameter<"int64_t">:$split, ArrayRefParameter<"int64_t">:$perm,
+    DefaultValuedParameter<"int64_t", "0">:$winograd);
+  let builders = [AttrBuilder<(ins "::llvm::ArrayRef<int64_t>":$padded, "::llvm::ArrayRef<int64_t>":$split, "::llvm::ArrayRef<int64_t>":$perm),
+                              "return $_get($_ctxt, padded, split, perm, int64_t(0));">];
+  let assemblyFormat = "`<` `padded` `=` `[` $padded `]` `,` `split` `=` `[` $split `]` `,` `perm` `=` `[` $perm `]` (`,` `winograd` `=` $winograd^)? `>`";
   let genVerifyDecl = 1;
   let extraClassDeclaration = [{
     ::llvm::SmallVector<int64_t> packedShape() const;
+    /// The shape of a tensor of shape `shape` after the transform, before padding.
+    ::llvm::SmallVector<int64_t> transformedShape(::llvm::ArrayRef<int64_t> shape) const;
   }];
 }
 

@@ -22,6 +22,8 @@ struct CompileOptions {
   /// A file that `tenon tune` wrote: kernels it knows get its schedules. The same model, options and file give the same bytes. Lines that
   /// cannot be used, and how many kernels were found, are reported in `CompileResult::message`. Empty: the cost model's schedules.
   std::string tuningCache;
+  /// Multiplies and adds as the model says: no Winograd transforms, whose rounding errors are a little larger.
+  bool exactOrder = false;
   /// Stops after this phase; `CompileResult::ir` then holds the module's text and `plan` is empty.
   std::string stopAfter;
   /// A folder (made if absent) that receives NN-phase.mlir after every phase, and the weights they refer to.

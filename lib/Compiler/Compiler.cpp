@@ -56,7 +56,7 @@ public:
       start = std::chrono::steady_clock::now();
       if (options.progress)
         options.progress(phaseName(phase).str(), double(next) / (int(*last) + 1));
-      if (failed(runPhase(phase, *module, target, options.tuningCache)))
+      if (failed(runPhase(phase, *module, target, options.tuningCache, options.exactOrder)))
         return failure();
       if (phase == Phase::Codegen || (phase == Phase::Plan && done == Phase::Codegen)) {
         FailureOr<CodeImage> image = cpu::emitKernels(*module, target);

@@ -33,12 +33,12 @@ void registerDialects(DialectRegistry &registry) {
   cpu::registerCodegenDialects(registry);
 }
 
-static void addPasses(OpPassManager &pm, Phase phase, const Target &target, StringRef tuningCache, graph::ConstantEvaluator *evaluator) {
+static void addPasses(OpPassManager &pm, Phase phase, const Target &target, StringRef tuningCache, bool exactOrder, graph::ConstantEvaluator *evaluator) {
   switch (phase) {
   case Phase::Graph: return graph::buildGraphPipeline(pm, {.evaluator = evaluator});
   case Phase::Fuse: return fuse::buildFusePipeline(pm, {});
   case Phase::Schedule:
-    schedule::buildSchedulePipeline(pm, target, tuningCache);
+    schedule::buildSchedulePipeline(pm, target, tuningCache, exactOrder);
     return pm.addNestedPass<func::FuncOp>(graph::createFoldConstantsPass(evaluator));
   case Phase::Memory: return memory::buildMemoryPipeline(pm, target);
   case Phase::Plan: return pm.addPass(plan::createVerifyPlan());
@@ -47,18 +47,19 @@ static void addPasses(OpPassManager &pm, Phase phase, const Target &target, Stri
   }
 }
 
-LogicalResult runPhase(Phase phase, ModuleOp module, const Target &target, StringRef tuningCache) {
+LogicalResult runPhase(Phase phase, ModuleOp module, const Target &target, StringRef tuningCache, bool exactOrder) {
   PassManager pm(module.getContext());
   pm.enableVerifier(true);
   CompiledEvaluator evaluator;
-  addPasses(pm, phase, target, tuningCache, &evaluator);
+  addPasses(pm, phase, target, tuningCache, exactOrder, &evaluator);
   return pm.run(module);
 }
 
 FailureOr<std::vector<std::byte>> compileForEvaluation(ModuleOp module, const Target &target) {
   PassManager pm(module.getContext());
   fuse::buildFusePipeline(pm, {});
-  schedule::buildSchedulePipeline(pm, target);
+  // Nobody would fold the packing of the constants here: kernels read them as they are.
+  pm.addPass(schedule::createAssignSchedules(target, /*exactOrder=*/true));
   memory::buildMemoryPipeline(pm, target);
   if (failed(pm.run(module)))
     return failure();

@@ -2,6 +2,7 @@
 #include "passes/4_schedule/Passes.h"
 #include "passes/PassTarget.h"
 #include "passes/4_schedule/Schedules.h"
+#include "passes/4_schedule/WinogradErrors.h"
 #include "passes/6_codegen/cpu/KernelFamily.h"
 
 namespace tenon::schedule {
@@ -14,13 +15,18 @@ using namespace mlir;
 class AssignSchedulesPass : public impl::AssignSchedulesBase<AssignSchedulesPass> {
 public:
   using AssignSchedulesBase::AssignSchedulesBase;
-  explicit AssignSchedulesPass(const Target &target) : given(target) { targetName = target.name; }
+  AssignSchedulesPass(const Target &target, bool keepOrder) : given(target) {
+    targetName = target.name;
+    exactOrder = keepOrder;
+  }
 
   void runOnOperation() override {
     FailureOr<Target> target = passTarget(getOperation(), given, targetName);
     if (failed(target))
       return signalPassFailure();
     split += markConstants(getOperation());
+    if (!exactOrder)
+      markWinogradErrors(getOperation());
     for (auto func : getOperation().getOps<kernel::FuncOp>())
       if (failed(assign(func, *target)))
         signalPassFailure();
@@ -48,6 +54,6 @@ private:
 };
 } // namespace
 
-std::unique_ptr<Pass> createAssignSchedules(const Target &target) { return std::make_unique<AssignSchedulesPass>(target); }
+std::unique_ptr<Pass> createAssignSchedules(const Target &target, bool exactOrder) { return std::make_unique<AssignSchedulesPass>(target, exactOrder); }
 
 } // namespace tenon::schedule

@@ -51,10 +51,10 @@ private:
 
 std::unique_ptr<Pass> createPackConstants(const Target &target) { return std::make_unique<PackConstantsPass>(target); }
 
-void buildSchedulePipeline(OpPassManager &pm, const Target &target, StringRef tuningCache) {
+void buildSchedulePipeline(OpPassManager &pm, const Target &target, StringRef tuningCache, bool exactOrder) {
   if (!tuningCache.empty())
     pm.addPass(createApplyTuning(target, tuningCache));
-  pm.addPass(createAssignSchedules(target));
+  pm.addPass(createAssignSchedules(target, exactOrder));
   pm.addPass(createPackConstants(target));
   pm.addPass(createCSEPass());
 }

@@ -13,11 +13,12 @@ namespace tenon::schedule {
 #include "passes/4_schedule/Passes.h.inc"
 
 std::unique_ptr<mlir::Pass> createApplyTuning(const Target &target, llvm::StringRef cache);
-std::unique_ptr<mlir::Pass> createAssignSchedules(const Target &target);
+std::unique_ptr<mlir::Pass> createAssignSchedules(const Target &target, bool exactOrder = false);
 std::unique_ptr<mlir::Pass> createPackConstants(const Target &target);
 
 /// Assigns schedules, those of the tuning cache first where a file is given, and packs; the caller folds the packing of constants afterwards.
-void buildSchedulePipeline(mlir::OpPassManager &pm, const Target &target, llvm::StringRef tuningCache = {});
+/// With `exactOrder` products keep their form: no Winograd transforms.
+void buildSchedulePipeline(mlir::OpPassManager &pm, const Target &target, llvm::StringRef tuningCache = {}, bool exactOrder = false);
 
 #define GEN_PASS_REGISTRATION
 #include "passes/4_schedule/Passes.h.inc"

@@ -31,7 +31,8 @@ def AssignSchedules : Pass<"kernel-assign-schedules", "::mlir::ModuleOp"> {
                schedule = #kernel.schedule<"contraction", {mr = 6 : i64, …}>, tasks = #nn.expr<8>, workspace_bytes = 0 : i64,
                overwrites = array<i64: -1>} { … }
   }];
-  let options = [Option<"targetName", "target", "std::string", "\"native\"", "the CPU to schedule for">];
+  let options = [Option<"targetName", "target", "std::string", "\"native\"", "the CPU to schedule for">,
+                 Option<"exactOrder", "exact-order", "bool", "false", "multiply and add as the model says: no Winograd transforms">];
   let statistics = [Statistic<"scheduled", "scheduled", "kernels that got a schedule">,
                     Statistic<"kept", "kept", "kernels that had one">,
                     Statistic<"split", "split", "kernels cloned because only some callers pass constants">];

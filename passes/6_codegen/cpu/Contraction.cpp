@@ -18,6 +18,8 @@ public:
       return false;
     if (!p->unpacked() && !isa<BlockArgument>(kernel::viewOf(p->rhs).source) && !(Prologue::matches(p->rhs) && p->depth.isConstant()))
       return false;
+    if (p->unpacked() && p->unpacked().getPacking().getWinograd())
+      return false;
     SmallVector<ContractionSchedule> found;
     listSchedules(*p, target, found, 1);
     return !found.empty();
@@ -46,7 +48,7 @@ public:
     if (packing && p.rhsArgument() && p.rhsConstant())
       plan.packings.push_back({p.rhsArgument().getArgNumber(), packing});
     for (unsigned i = 0; i < func.getNumResults(); ++i)
-      plan.overwrites.push_back(func.getNumResults() == 1 ? overwritten(func, p) : -1);
+      plan.overwrites.push_back(func.getNumResults() == 1 ? p.overwritten() : -1);
     return plan;
   }
 
@@ -79,20 +81,6 @@ private:
         return false;
     }
     return !p.bias || isa<BlockArgument>(kernel::viewOf(p.bias).source);
-  }
-
-  /// The residual whose elements are read just before the result's are written there: an operand of the epilogue with the result's
-  /// type that nothing else reads.
-  static int64_t overwritten(kernel::FuncOp func, const ContractionProblem &p) {
-    for (BlockArgument argument : func.getBody().getArguments()) {
-      if (argument.getType() != func.getResultTypes().front() || !argument.hasOneUse() || func.getArgAttr(argument.getArgNumber(), "kernel.constant"))
-        continue;
-      Operation *user = *argument.user_begin();
-      if (user->hasTrait<nn::Elementwise>() && p.anchor->isBeforeInBlock(user) && user->getResult(0).getType() == argument.getType() &&
-          p.result.getType() == argument.getType())
-        return argument.getArgNumber();
-    }
-    return -1;
   }
 };
 } // namespace

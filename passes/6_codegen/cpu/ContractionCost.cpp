@@ -1,5 +1,6 @@
 // Chooses schedules of contractions: a model of the register tile, of the caches and of the tasks.
 #include "passes/6_codegen/cpu/ContractionSchedule.h"
+#include "passes/6_codegen/cpu/RegisterTile.h"
 #include "llvm/ADT/SetVector.h"
 #include "llvm/Support/MathExtras.h"
 
@@ -67,31 +68,16 @@ public:
         add(s);
   }
 
-private:
-  /// Cycles of one tile: the multiply-add pipes, the load pipes or the latency of a chain of sums, whichever is slowest.
-  double tileCycles(int64_t rows, int64_t vectors) const {
-    constexpr double kPerCycle = 2, kLatency = 4.5, kTileOverhead = 24, kStoreCycles = 2;
-    constexpr int64_t kEnoughAccumulators = 8;
-    double splits = std::clamp<double>(llvm::divideCeil(kEnoughAccumulators, std::max<int64_t>(1, rows * vectors)), 1, 4);
-    double step = std::max({rows * vectors / kPerCycle, (rows + vectors) / kPerCycle, kLatency / splits});
-    return step * sizes.depth * sizes.taps + kTileOverhead + kStoreCycles * rows * vectors;
-  }
+  double cycles() const { return registerTiles().front().cycles; }
 
+private:
   double productCycles(int64_t rows, int64_t vectors) const {
-    int64_t tiles = std::max<int64_t>(1, llvm::divideCeil(sizes.rows, rows)), low = sizes.rows / tiles, larger = sizes.rows % tiles;
-    auto allRows = [&](int64_t v) { return larger * tileCycles(low + 1, v) + (tiles - larger) * tileCycles(low, v); };
+    auto allRows = [&](int64_t v) { return balancedTileCycles(sizes.rows, rows, v, sizes.depth * sizes.taps); };
     int64_t width = vectors * lanes, full = sizes.columns / width, rest = sizes.columns % width;
     double cycles = full * allRows(vectors);
     if (rest)
       cycles += allRows(llvm::divideCeil(rest, lanes));
     return cycles * sizes.outer * sizes.groups;
-  }
-
-  bool fits(int64_t rows, int64_t vectors) const {
-    int64_t registers = target.vectorRegisters;
-    if (rows == 1) // rhs is a memory operand of the multiply-add
-      return vectors <= registers / 2;
-    return rows * vectors + vectors + 1 <= registers;
   }
 
   SmallVector<RegisterTile> registerTiles() const {
@@ -101,7 +87,7 @@ private:
       for (int64_t rows = 1; rows <= kMostRows; ++rows) {
         bool wider = vectors > 1 && (vectors - 1) * lanes >= sizes.columns;
         bool taller = rows > 1 && rows > sizes.rows && groups.back().extent.isConstant();
-        if (fits(rows, vectors) && !wider && !taller)
+        if (fitsRegisters(target, rows, vectors) && !wider && !taller)
           tiles.push_back({rows, vectors, productCycles(rows, vectors)});
       }
     // Equal costs go to wide tiles: fewer passes over the left operand.
@@ -293,5 +279,7 @@ private:
 void listSchedules(const ContractionProblem &p, const Target &target, SmallVectorImpl<ContractionSchedule> &out, size_t most) {
   ScheduleChooser(p, target).list(out, most);
 }
+
+double contractionCycles(const ContractionProblem &p, const Target &target) { return ScheduleChooser(p, target).cycles(); }
 
 } // namespace tenon::cpu

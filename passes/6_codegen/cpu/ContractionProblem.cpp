@@ -207,6 +207,19 @@ SmallVector<RowGroup> ContractionProblem::rowGroups(bool lhsInPlace) const {
   return groups;
 }
 
+int64_t ContractionProblem::overwritten() const {
+  auto func = anchor->getParentOfType<kernel::FuncOp>();
+  for (BlockArgument argument : func.getBody().getArguments()) {
+    if (argument.getType() != func.getResultTypes().front() || !argument.hasOneUse() || func.getArgAttr(argument.getArgNumber(), "kernel.constant"))
+      continue;
+    Operation *user = *argument.user_begin();
+    if (user->hasTrait<nn::Elementwise>() && anchor->isBeforeInBlock(user) && user->getResult(0).getType() == argument.getType() &&
+        result.getType() == argument.getType())
+      return argument.getArgNumber();
+  }
+  return -1;
+}
+
 int64_t ContractionProblem::typical(nn::Dim dim) const {
   constexpr int64_t kBatch = 1, kLength = 64;
   SmallVector<StringRef> symbols, batch;

@@ -63,6 +63,9 @@ struct ContractionProblem {
   llvm::SmallVector<RowGroup> rowGroups(bool lhsInPlace) const;
   /// Elements that lhs moves for one step along a row axis, given the strides of its axes.
   nn::Dim lhsRowStride(llvm::ArrayRef<nn::Dim> strides, int rowAxis) const;
+  /// The residual that the kernel's only result may overwrite, or -1: an operand of the epilogue with the result's type, which
+  /// nothing else reads; its elements are read just before the result's are written there.
+  int64_t overwritten() const;
   /// `dim` where it is constant, else what cost models assume: 1 for symbols of the first axis, 64 for others.
   int64_t typical(nn::Dim dim) const;
 };

@@ -63,4 +63,7 @@ kernel::PackingAttr packingOf(const ContractionProblem &p, const ContractionSche
 void listSchedules(const ContractionProblem &p, const Target &target, llvm::SmallVectorImpl<ContractionSchedule> &out,
                    size_t most = std::numeric_limits<size_t>::max());
 
+/// Cycles of the whole product on one core, operands in the caches, with the register tile that the cost model prefers.
+double contractionCycles(const ContractionProblem &p, const Target &target);
+
 } // namespace tenon::cpu

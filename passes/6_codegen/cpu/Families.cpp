@@ -8,12 +8,13 @@
 #include "passes/6_codegen/cpu/Recurrent.h"
 #include "passes/6_codegen/cpu/RowReduction.h"
 #include "passes/6_codegen/cpu/TransposeKernel.h"
+#include "passes/6_codegen/cpu/Winograd.h"
 
 namespace tenon::cpu {
 
 llvm::ArrayRef<const KernelFamily *> families() {
-  static const KernelFamily *const all[] = {&depthwiseFamily(), &contractionFamily(), &attentionFamily(), &recurrentFamily(), &poolingFamily(),
-                                            &rowReductionFamily(), &transposeFamily(), &loopsFamily()};
+  static const KernelFamily *const all[] = {&depthwiseFamily(), &winogradFamily(), &contractionFamily(), &attentionFamily(), &recurrentFamily(),
+                                            &poolingFamily(), &rowReductionFamily(), &transposeFamily(), &loopsFamily()};
   return all;
 }
 

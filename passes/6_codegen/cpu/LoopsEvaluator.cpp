@@ -26,9 +26,11 @@ bool Evaluator::canEvaluate(Operation *op) {
     return canEmitElementwise(op);
   if (auto constant = dyn_cast<nn::ConstantOp>(op))
     return canEvaluateConstant(constant);
+  if (auto unpack = dyn_cast<kernel::UnpackOp>(op))
+    return !unpack.getPacking().getWinograd();
   return isIndexMap(op) || hasLoop(op) ||
          isa<nn::PadOp, nn::ConcatOp, nn::GatherOp, nn::GatherElementsOp, nn::GatherNDOp, nn::OneHotOp, nn::RangeOp,
-             nn::ResizeOp, nn::BatchNormOp, kernel::UnpackOp>(op);
+             nn::ResizeOp, nn::BatchNormOp>(op);
 }
 
 // --- types and small values

@@ -1,0 +1,32 @@
+// The cost of a register tile of multiply-adds, for the models that choose schedules.
+#pragma once
+#include "lib/Target/Target.h"
+#include "llvm/Support/MathExtras.h"
+#include <algorithm>
+
+namespace tenon::cpu {
+
+/// Whether rows x vectors accumulators and what one step reads fit into the registers.
+inline bool fitsRegisters(const Target &target, int64_t rows, int64_t vectors) {
+  if (rows == 1) // the right operand is a memory operand of the multiply-add
+    return vectors <= target.vectorRegisters / 2;
+  return rows * vectors + vectors + 1 <= target.vectorRegisters;
+}
+
+/// Cycles of one tile over `steps` products: the multiply-add pipes, the load pipes or the latency of a chain of sums, whichever is
+/// slowest.
+inline double registerTileCycles(int64_t rows, int64_t vectors, int64_t steps) {
+  constexpr double kPerCycle = 2, kLatency = 4.5, kTileOverhead = 24, kStoreCycles = 2;
+  constexpr int64_t kEnoughAccumulators = 8;
+  double splits = std::clamp<double>(llvm::divideCeil(kEnoughAccumulators, std::max<int64_t>(1, rows * vectors)), 1, 4);
+  double step = std::max({rows * vectors / kPerCycle, (rows + vectors) / kPerCycle, kLatency / splits});
+  return step * steps + kTileOverhead + kStoreCycles * rows * vectors;
+}
+
+/// Cycles of all tiles of `total` rows, cut into parts of at most `rows` that differ by one row.
+inline double balancedTileCycles(int64_t total, int64_t rows, int64_t vectors, int64_t steps) {
+  int64_t tiles = std::max<int64_t>(1, llvm::divideCeil(total, rows)), low = total / tiles, larger = total % tiles;
+  return larger * registerTileCycles(low + 1, vectors, steps) + (tiles - larger) * registerTileCycles(low, vectors, steps);
+}
+
+} // namespace tenon::cpu

@@ -1,0 +1,135 @@
+// Chooses between F(4x4), F(2x2) and the direct convolution: a model of multiply-adds, transforms and streamed weights.
+#include "passes/6_codegen/cpu/ContractionSchedule.h"
+#include "passes/6_codegen/cpu/RegisterTile.h"
+#include "passes/6_codegen/cpu/WinogradSchedule.h"
+
+namespace tenon::cpu {
+using namespace mlir;
+
+namespace {
+/// Errors above this part of the output's range fall back to the smaller tile or to the direct convolution.
+constexpr double kMostError = 1e-4;
+/// What weights stream with from memory, for all cores together: 4 (desktop) to 10 (server) were measured.
+constexpr double kBytesPerCycle = 6;
+/// Larger weights and rounding errors have to be worth it.
+constexpr double kWorth = 0.9;
+
+class WinogradChooser {
+public:
+  WinogradChooser(const ContractionProblem &p, const Target &target) : p(p), target(target) {
+    images = p.typical(p.extents[0]);
+    height = p.typical(p.extents[1]);
+    width = p.typical(p.extents[2]);
+    known = llvm::all_of(p.extents, [](nn::Dim d) { return d.isConstant(); });
+  }
+
+  struct Choice {
+    WinogradSchedule schedule;
+    double cycles;
+  };
+
+  /// The best schedule for tiles of m x m outputs.
+  Choice best(int64_t m) const {
+    Choice found{{}, std::numeric_limits<double>::infinity()};
+    constexpr int64_t kMostRows = 14, kMostVectors = 8;
+    int64_t lanes = target.lanes(32), columns = *p.columns.asConstant();
+    for (int64_t vectors = 1; vectors <= kMostVectors; ++vectors)
+      for (int64_t rows = 2; rows <= kMostRows; ++rows) {
+        if (!fitsRegisters(target, rows, vectors) || (vectors > 1 && (vectors - 1) * lanes >= columns))
+          continue;
+        WinogradSchedule s = fill(m, rows, vectors);
+        double cycles = cost(s);
+        if (cycles < found.cycles || (cycles == found.cycles && vectors > found.schedule.vectors))
+          found = {s, cycles};
+      }
+    return found;
+  }
+
+  double direct() const {
+    double compute = contractionCycles(p, target) / std::max(target.cores, 1);
+    return std::max(compute, 9.0 * *p.depth.asConstant() * *p.columns.asConstant() * 4 / kBytesPerCycle);
+  }
+
+private:
+  int64_t tilesOf(int64_t m) const { return images * llvm::divideCeil(height, m) * llvm::divideCeil(width, m); }
+
+  /// Blocks and shares around a register tile.
+  WinogradSchedule fill(int64_t m, int64_t rows, int64_t vectors) const {
+    WinogradSchedule s;
+    s.m = m;
+    s.rows = rows;
+    s.vectors = vectors;
+    int64_t depth = *p.depth.asConstant();
+    s.unroll = depth % 4 == 0 ? 4 : depth % 3 == 0 ? 3 : depth % 2 == 0 ? 2 : 1;
+    WinogradLayout layout(p, s, target);
+    constexpr int64_t kBlockColumns = 64, kFewTiles = 12, kManyTiles = 48;
+    s.panels = std::clamp<int64_t>(kBlockColumns / layout.panelColumns, 1, layout.panels);
+    int64_t tiles = tilesOf(m), cores = std::max(target.cores, 1);
+    // Shares of tiles read the weights once each; shares of columns transform the input once each.
+    if (cores > 1 && tiles >= kFewTiles * cores)
+      s.tileTasks = cores * (tiles >= 4 * kManyTiles * cores ? 2 : 1);
+    else if (cores > 1)
+      s.columnTasks = std::min<int64_t>(cores, llvm::divideCeil(layout.panels, s.panels));
+    int64_t tileBytes = layout.points * (layout.paddedDepth + s.panels * layout.panelColumns) * 4;
+    int64_t most = std::clamp<int64_t>(target.l2Bytes / tileBytes, 2 * kFewTiles, 2 * kManyTiles);
+    int64_t share = llvm::divideCeil(tiles, s.tileTasks);
+    s.tiles = known ? llvm::divideCeil(share, llvm::divideCeil(share, most)) : most;
+    return s;
+  }
+
+  double cost(const WinogradSchedule &s) const {
+    WinogradLayout layout(p, s, target);
+    // Cycles for one vector of channels of a tile, on two load and two arithmetic pipes, the spills included.
+    double inputCycles = s.m == 4 ? 120 : 45, outputCycles = s.m == 4 ? 120 : 45;
+    int64_t blocks = llvm::divideCeil(tilesOf(s.m), s.tiles), vectors = llvm::divideCeil(layout.columns, layout.lanes);
+    double products = double(layout.points) * blocks * layout.panels * balancedTileCycles(s.tiles, s.rows, s.vectors, layout.depth);
+    double transforms = double(blocks) * s.tiles * (layout.paddedDepth / layout.lanes * inputCycles * s.columnTasks + vectors * outputCycles);
+    double tasks = std::min<double>(std::max(target.cores, 1), s.tileTasks * s.columnTasks);
+    double weightBytes = double(layout.points) * layout.columnBlocks * layout.blockColumns * layout.depth * 4;
+    return std::max((products + transforms) / tasks, weightBytes / kBytesPerCycle);
+  }
+
+  const ContractionProblem &p;
+  const Target &target;
+  int64_t images, height, width;
+  bool known;
+};
+
+/// The bounds for F(2x2) and F(4x4) that the actual filter gave; none where they are not known.
+DenseF64ArrayAttr errorsOf(const ContractionProblem &p) {
+  kernel::UnpackOp unpack = p.unpacked();
+  auto argument = dyn_cast<BlockArgument>(unpack ? unpack.getPacked() : p.rhs);
+  auto func = p.anchor->getParentOfType<kernel::FuncOp>();
+  return argument ? func.getArgAttrOfType<DenseF64ArrayAttr>(argument.getArgNumber(), "kernel.winograd_errors") : DenseF64ArrayAttr();
+}
+} // namespace
+
+void listSchedules(const ContractionProblem &p, const Target &target, SmallVectorImpl<WinogradSchedule> &out) {
+  DenseF64ArrayAttr errors = errorsOf(p);
+  if (!errors)
+    return;
+  WinogradChooser chooser(p, target);
+  SmallVector<WinogradChooser::Choice> choices;
+  double bound = kWorth * chooser.direct();
+  constexpr int64_t kTileSizes[] = {2, 4};
+  for (auto [m, error] : llvm::zip_equal(kTileSizes, errors.asArrayRef())) {
+    if (!(error <= kMostError)) // NaN is no bound
+      continue;
+    WinogradChooser::Choice choice = chooser.best(m);
+    if (choice.cycles > bound)
+      continue;
+    choices.insert(choices.begin(), choice);
+    bound = kWorth * choice.cycles; // F(4x4) has 9/4 of the weights of F(2x2)
+  }
+  for (const auto &choice : choices) {
+    out.push_back(choice.schedule);
+    for (int64_t tiles : {12, 24, 36, 48})
+      if (tiles != choice.schedule.tiles) {
+        WinogradSchedule s = choice.schedule;
+        s.tiles = tiles;
+        out.push_back(s);
+      }
+  }
+}
+
+} // namespace tenon::cpu

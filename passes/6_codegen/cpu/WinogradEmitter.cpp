@@ -1,0 +1,195 @@
+#include "passes/6_codegen/cpu/WinogradEmitter.h"
+#include "passes/6_codegen/cpu/ContractionEmitter.h"
+#include "passes/6_codegen/cpu/WinogradTransforms.h"
+#include "mlir/Dialect/LLVMIR/LLVMDialect.h"
+
+namespace tenon::cpu {
+using namespace mlir;
+using Values = KernelBuilder::Values;
+
+WinogradEmitter::WinogradEmitter(KernelBuilder &b, const ContractionProblem &p, const WinogradSchedule &s)
+    : b(b), p(p), s(s), layout(p, s, b.target()), epilogue(b, p.result), source(b, p.lhs), tiles(b.dim(layout.tiles)) {
+  Type f32 = b.ops().getF32Type();
+  input = b.workspace(f32, 0, {layout.points * layout.inputPlane});
+  output = b.workspace(f32, layout.outputOffset, {layout.points * layout.outputPlane});
+  patch = b.workspace(f32, layout.patchOffset, {layout.points * layout.paddedDepth});
+  weights = b.tensorOf(p.unpacked().getPacked());
+  kernel::View view = kernel::viewOf(p.lhs);
+  bool wholeVectors = layout.depth == layout.paddedDepth;
+  if (wholeVectors && isa<BlockArgument>(view.source) && view.strides[p.lhsChannel].isConstant(1) &&
+      cast<RankedTensorType>(p.lhs.getType()).getElementType().isF32())
+    direct = b.tensorOf(p.lhs);
+}
+
+void WinogradEmitter::emit() {
+  Index task = s.tileTasks * s.columnTasks == 1 ? Index(0) : b.task(), blocks = b.dim(layout.blocks);
+  Index shares = s.tileTasks == 1 ? Index(1) : b.min(blocks, s.tileTasks);
+  auto [firstColumns, endColumns] = b.share(layout.columnBlocks, s.columnTasks, b.rem(task, s.columnTasks));
+  auto [first, end] = b.share(blocks, shares, b.div(task, s.columnTasks));
+  b.loop(first, end, 1, [&, firstColumns = firstColumns, endColumns = endColumns](Index block) {
+    transformInput(block);
+    b.loop(firstColumns, endColumns, 1, [&](Index columnBlock) {
+      multiply(columnBlock);
+      transformOutput(block, columnBlock);
+    });
+  });
+}
+
+WinogradEmitter::Place WinogradEmitter::place(Index tile) {
+  Index across = b.dim(layout.tilesAcross), down = b.dim(layout.tilesDown);
+  Index row = b.div(tile, across);
+  return {b.div(row, down), b.mul(b.rem(row, down), s.m), b.mul(b.rem(tile, across), s.m)};
+}
+
+/// Blocks have one size, so that their loops do too: after the last tile the last block transforms it again.
+void WinogradEmitter::transformInput(Index block) {
+  b.loop(0, s.tiles, 1, [&](Index i) {
+    Index tile = b.min(b.add(b.mul(block, s.tiles), i), b.sub(tiles, 1));
+    Patch from = patchAt(place(tile));
+    b.loop(0, layout.paddedDepth, layout.lanes, [&](Index channel) {
+      SmallVector<Values> columns;
+      for (int64_t x = 0; x < layout.edge; ++x) {
+        Values column;
+        for (int64_t y = 0; y < layout.edge; ++y)
+          column.push_back(b.load(from.memory, b.sum(from.offset, b.mul(from.row, y), b.mul(from.column, x), channel), layout.lanes));
+        columns.push_back(winogradInput(b, s.m, column));
+      }
+      Index to = b.sum(input.offset, b.mul(i, layout.paddedDepth), channel);
+      for (int64_t y = 0; y < layout.edge; ++y) {
+        Values row;
+        for (const Values &column : columns)
+          row.push_back(column[y]);
+        for (auto [x, value] : llvm::enumerate(winogradInput(b, s.m, row)))
+          b.store(value, input, b.add(to, (y * layout.edge + int64_t(x)) * layout.inputPlane));
+      }
+    });
+  });
+}
+
+/// Where a tile's inputs are: in place, or, at the border, in a copy with its padding.
+WinogradEmitter::Patch WinogradEmitter::patchAt(const Place &place) {
+  Index top = b.add(place.y, p.lhsAxes[1].shift), left = b.add(place.x, p.lhsAxes[2].shift);
+  Index row = layout.edge * layout.paddedDepth, column = layout.paddedDepth;
+  if (!direct) {
+    copyPatch(place, top, left);
+    return {patch, patch.offset, row, column};
+  }
+  SmallVector<Index> sizes = b.sizesOf(p.lhs);
+  Value inside = b.lessThan(-1, top);
+  for (Value condition : {b.lessThan(-1, left), b.lessThan(b.add(top, layout.edge - 1), sizes[1]), b.lessThan(b.add(left, layout.edge - 1), sizes[2])})
+    inside = arith::AndIOp::create(b.ops(), inside, condition);
+  b.ifThen(inside, [] {}, [&] { copyPatch(place, top, left); });
+  Tensor memory = *direct;
+  memory.base = LLVM::SelectOp::create(b.ops(), inside, direct->base, patch.base);
+  return {memory, b.select(inside, b.at(*direct, {place.image, top, left, 0}), patch.offset), b.select(inside, direct->strides[1], row),
+          b.select(inside, direct->strides[2], column)};
+}
+
+void WinogradEmitter::copyPatch(const Place &place, Index top, Index left) {
+  SmallVector<Index> sizes = b.sizesOf(p.lhs);
+  Type vector = VectorType::get({layout.lanes}, patch.element);
+  b.loop(0, layout.edge, 1, [&](Index i) {
+    b.loop(0, layout.edge, 1, [&](Index j) {
+      Index y = b.add(top, i), x = b.add(left, j);
+      Index to = b.add(patch.offset, b.mul(b.add(b.mul(i, layout.edge), j), layout.paddedDepth));
+      Value inside = b.lessThan(-1, y);
+      for (Value condition : {b.lessThan(y, sizes[1]), b.lessThan(-1, x), b.lessThan(x, sizes[2])})
+        inside = arith::AndIOp::create(b.ops(), inside, condition);
+      b.ifThen(
+          inside,
+          [&] {
+            b.lanesLoop(layout.depth, layout.lanes, [&](Index channel, Value mask) {
+              b.store(b.convert(source.load({place.image, y, x, channel}, layout.lanes, 3, mask), patch.element), patch, b.add(to, channel));
+            });
+          },
+          [&] {
+            b.loop(0, layout.paddedDepth, layout.lanes, [&](Index channel) { b.store(b.constant(0.0, vector), patch, b.add(to, channel)); });
+          });
+    });
+  });
+}
+
+/// output[point] = input[point] x weights[point] for all points.
+void WinogradEmitter::multiply(Index columnBlock) {
+  int64_t rowTiles = llvm::divideCeil(s.tiles, s.rows), panelElements = layout.depth * layout.panelColumns;
+  Index panels = b.min(s.panels, b.sub(layout.panels, b.mul(columnBlock, s.panels)));
+  Value zero = b.constant(0.0, VectorType::get({layout.lanes}, input.element));
+  b.loop(0, layout.points, 1, [&](Index point) {
+    b.loop(0, panels, 1, [&](Index panel) {
+      Index number = b.add(b.mul(b.add(b.mul(columnBlock, layout.points), point), s.panels), panel);
+      Index panelAt = b.add(weights.offset, b.mul(number, panelElements));
+      forRowTiles(b, s.tiles, s.rows, 0, rowTiles, [&](Index first, int64_t rows, Index tile) {
+        TileShape shape{rows, s.vectors, layout.lanes, {}, layout.depth, std::min(s.unroll, layout.depth), input.element};
+        LhsAddress left{input, b.sum(input.offset, b.mul(point, layout.inputPlane), b.mul(first, layout.paddedDepth)), {}, {}, 1, 1};
+        for (int64_t r = 0; r < rows; ++r)
+          left.rows.push_back(r * layout.paddedDepth);
+        RhsAddress right{weights, panelAt, {}, layout.panelColumns, 1, {}};
+        PrefetchStream next;
+        if (s.prefetch) {
+          constexpr int64_t kLine = 16, kMostLines = 4;
+          int64_t iterations = layout.depth / shape.unroll, lines = llvm::divideCeil(panelElements, kLine);
+          int64_t each = std::min<int64_t>(llvm::divideCeil(lines, rowTiles * iterations), kMostLines);
+          int64_t useful = llvm::divideCeil(lines, iterations * each);
+          next = {weights, b.sum(panelAt, panelElements, b.mul(b.min(tile, useful - 1), iterations * each * kLine)), each};
+        }
+        Values sums = emitTile(b, shape, left, right, next, Values(rows * s.vectors, zero));
+        Index to = b.sum(output.offset, b.mul(point, layout.outputPlane), b.mul(first, layout.blockColumns), b.mul(panel, layout.panelColumns));
+        for (int64_t r = 0; r < rows; ++r)
+          for (int64_t x = 0; x < s.vectors; ++x)
+            b.store(sums[r * s.vectors + x], output, b.add(to, r * layout.blockColumns + x * layout.lanes));
+      });
+    });
+  });
+}
+
+/// The outputs of a tile go to the first m x m planes, in place of its points; then pixel by pixel through the epilogue, which is
+/// emitted once and stores whole pixels.
+void WinogradEmitter::transformOutput(Index block, Index columnBlock) {
+  Index firstColumn = b.mul(columnBlock, layout.blockColumns), count = b.min(layout.blockColumns, b.sub(layout.columns, firstColumn));
+  Index height = b.dim(p.extents[1]), width = b.dim(p.extents[2]), firstTile = b.mul(block, s.tiles);
+  b.loop(0, b.min(s.tiles, b.sub(tiles, firstTile)), 1, [&](Index i) {
+    Index row = b.add(output.offset, b.mul(i, layout.blockColumns));
+    b.loop(0, count, layout.lanes, [&](Index column) {
+      Index at = b.add(row, column);
+      SmallVector<Values> columns;
+      for (int64_t x = 0; x < layout.edge; ++x) {
+        Values points;
+        for (int64_t y = 0; y < layout.edge; ++y)
+          points.push_back(b.load(output, b.add(at, (y * layout.edge + x) * layout.outputPlane), layout.lanes));
+        columns.push_back(winogradOutput(b, s.m, points));
+      }
+      for (int64_t y = 0; y < s.m; ++y) {
+        Values points;
+        for (const Values &values : columns)
+          points.push_back(values[y]);
+        for (auto [x, value] : llvm::enumerate(winogradOutput(b, s.m, points)))
+          b.store(value, output, b.add(at, (y * s.m + int64_t(x)) * layout.outputPlane));
+      }
+    });
+    Place to = place(b.add(firstTile, i));
+    b.loop(0, b.min(s.m, b.sub(height, to.y)), 1, [&](Index y) {
+      b.loop(0, b.min(s.m, b.sub(width, to.x)), 1, [&](Index x) {
+        Index from = b.add(row, b.mul(b.add(b.mul(y, s.m), x), layout.outputPlane));
+        storePixel(from, {to.image, b.add(to.y, y), b.add(to.x, x)}, firstColumn, count);
+      });
+    });
+  });
+}
+
+void WinogradEmitter::storePixel(Index from, ArrayRef<Index> pixel, Index firstColumn, Index count) {
+  std::optional<Tensor> bias;
+  if (p.bias)
+    bias = b.tensorOf(p.bias);
+  b.lanesLoop(count, layout.lanes, [&](Index column, Value mask) {
+    Value value = b.load(output, b.add(from, column), layout.lanes);
+    SmallVector<Index> position(pixel);
+    position.push_back(b.add(firstColumn, column));
+    if (bias) {
+      Value added = b.loadStrided(*bias, b.at(*bias, {position.back()}), bias->strides[0], layout.lanes, mask);
+      value = arith::AddFOp::create(b.ops(), value, b.convert(added, output.element));
+    }
+    epilogue.store(value, position, mask);
+  });
+}
+
+} // namespace tenon::cpu

@@ -1,0 +1,14 @@
+// The transforms of F(m x m, 3 x 3) with the interpolation points 0, 1, -1 (2, -2) and infinity, on registers.
+//
+//   Y = At [sum over channels of (G g Gt) . (Bt d B)] A,   d: (m + 2)^2 inputs, g: 3 x 3 taps, Y: m x m outputs
+#pragma once
+#include "passes/6_codegen/cpu/KernelBuilder.h"
+
+namespace tenon::cpu {
+
+/// Bt d: m + 2 values from m + 2.
+KernelBuilder::Values winogradInput(KernelBuilder &b, int64_t m, mlir::ValueRange d);
+/// At x: m values from m + 2.
+KernelBuilder::Values winogradOutput(KernelBuilder &b, int64_t m, mlir::ValueRange x);
+
+} // namespace tenon::cpu
