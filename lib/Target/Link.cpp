@@ -18,13 +18,13 @@ static Error writeObject(StringRef path, ArrayRef<char> bytes) {
   std::error_code error;
   raw_fd_ostream stream(path, error, sys::fs::OF_None);
   if (error)
-    return createStringError(error, "cannot write " + path);
+    return createStringError(error, "cannot write " + path + ": " + error.message());
   stream.write(bytes.data(), bytes.size());
   stream.flush();
   if (stream.has_error()) {
     error = stream.error();
     stream.clear_error();
-    return createStringError(error, "cannot write " + path);
+    return createStringError(error, "cannot write " + path + ": " + error.message());
   }
   return Error::success();
 }
@@ -63,7 +63,7 @@ static Expected<std::map<std::string, uint64_t>> readEntries(MemoryBufferRef ima
 Expected<CodeImage> linkObjects(ArrayRef<SmallVector<char, 0>> objects, const Target &target) {
   SmallString<128> folder;
   if (std::error_code error = sys::fs::createUniqueDirectory("tenon", folder))
-    return createStringError(error, "cannot make a temporary folder");
+    return createStringError(error, "cannot make a temporary folder: " + error.message());
   scope_exit cleanup([&] { sys::fs::remove_directories(folder); });
 
   auto pathOf = [&](Twine name) {
@@ -86,7 +86,7 @@ Expected<CodeImage> linkObjects(ArrayRef<SmallVector<char, 0>> objects, const Ta
 
   auto image = MemoryBuffer::getFile(output, false, false);
   if (!image)
-    return createStringError(image.getError(), "cannot read the linked kernels");
+    return createStringError(image.getError(), "cannot read the linked kernels: " + image.getError().message());
   CodeImage code;
   code.bytes.assign((*image)->getBufferStart(), (*image)->getBufferEnd());
   auto entries = readEntries(**image);

@@ -40,16 +40,18 @@ public:
     if (cache.problems.size() > kShown)
       emitWarning(*here) << file << ": " << cache.problems.size() - kShown << " more lines are skipped";
     markConstants(getOperation());
-    int64_t kernels = 0;
+    int64_t kernels = 0, found = 0;
     for (auto func : getOperation().getOps<kernel::FuncOp>()) {
       ++kernels;
-      apply(func, cache);
+      found += apply(func, cache);
     }
-    summarize(cache, kernels);
+    tuned += found;
+    summarize(cache, found, kernels);
   }
 
 private:
-  void apply(kernel::FuncOp func, const TuningCache &cache) {
+  /// Whether a record has a schedule for `func`, which it then has.
+  bool apply(kernel::FuncOp func, const TuningCache &cache) {
     for (const TuningRecord *record : recordsFor(cache, signatureOf(func), instructionSetOf(*given), hostName, given->cores)) {
       kernel::ScheduleAttr schedule = parseSchedule(*record, &getContext());
       if (!isProposed(func, schedule, record->threads)) {
@@ -60,9 +62,9 @@ private:
       }
       func.setScheduleAttr(schedule);
       machines.insert(record->cpu);
-      ++tuned;
-      return;
+      return true;
     }
+    return false;
   }
 
   /// Files are not trusted: only what the families themselves propose, for as many cores as the record was tuned for, reaches them.
@@ -76,7 +78,7 @@ private:
     return llvm::is_contained(proposed, schedule);
   }
 
-  void summarize(const TuningCache &cache, int64_t kernels) {
+  void summarize(const TuningCache &cache, int64_t found, int64_t kernels) {
     std::string isa = instructionSetOf(*given);
     int64_t foreign = llvm::count_if(cache.records, [&](const TuningRecord &record) { return record.target != isa; });
     if (foreign)
@@ -84,9 +86,9 @@ private:
     for (const std::string &machine : machines)
       if (machine != hostName && given->name == "native")
         emitWarning(*here) << file << ": measured on '" << machine << "', this machine is '" << hostName << "': other schedules may be faster here";
-    emitRemark(*here) << file << ": schedules for " << int64_t(tuned) << " of " << kernels << " kernels";
-    std::string summary = std::to_string(int64_t(tuned)) + " of " + std::to_string(kernels) + " kernels tuned on " + llvm::join(machines, ", ");
-    if (tuned)
+    emitRemark(*here) << file << ": schedules for " << found << " of " << kernels << " kernels";
+    std::string summary = std::to_string(found) + " of " + std::to_string(kernels) + " kernels tuned on " + llvm::join(machines, ", ");
+    if (found)
       getOperation()->setAttr("tenon.tuning", StringAttr::get(&getContext(), summary));
   }
 
