@@ -8,7 +8,9 @@ build: bootstrap
 	@cmake --preset release --log-level=WARNING
 	@cmake --build build/release
 
-demo: build
+demo: bootstrap
+	@cmake --preset release --log-level=WARNING
+	@cmake --build build/release --target tenon classify-files
 	@examples/demo/run.sh build/release
 
 test: bootstrap
