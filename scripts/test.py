@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 """Builds Tenon and runs all its tests; the last line is `N passed, N failed, N skipped`.
 
-    scripts/test.py               lit, unit tests, model suite, embedding examples in the release build;
+    scripts/test.py               lit, unit tests, model suite, embedding examples, Python package in the release build;
                                   unit tests of what reads files, the planner's, and fuzzers in the asan build
     scripts/test.py --asan        all of it in the asan build
 
@@ -113,6 +113,10 @@ def models(tests, preset, python):
     tests.counted(f"model suite, {preset}", [python, "test/models/suite.py", "--tenon", f"build/{preset}/bin/tenon"])
 
 
+def package(tests, preset, python):
+    tests.counted(f"python package, {preset}", [python, "test/python/run.py", "--build", f"build/{preset}"])
+
+
 def embed(tests, preset):
     tests.counted(f"embedding examples, {preset}", ["test/embed/run.sh", f"build/{preset}"])
 
@@ -144,6 +148,7 @@ def main():
         models(tests, preset, sys.executable)
         if not arguments.asan:
             embed(tests, preset)
+            package(tests, preset, sys.executable)
     if not arguments.asan and build(tests, "asan", SANITIZED_TESTS + FUZZERS):
         sanitized_units(tests)
     fuzz(tests, arguments.fuzz_seconds)

@@ -55,6 +55,10 @@ struct CompileResult {
 /// Thread safe: any number of compilations may run at the same time. Never throws.
 TENON_API CompileResult compileFile(const std::string &path, const CompileOptions &options);
 
+/// The same for an ONNX model in memory, which must not change during the call; `name` stands for the path in messages and in the plan.
+/// External data, which lies in files beside a model, is refused.
+TENON_API CompileResult compileMemory(std::string_view model, const std::string &name, const CompileOptions &options);
+
 /// The names of the phases in their order: import, graph, fuse, schedule, memory, codegen, plan.
 TENON_API const std::vector<std::string> &phaseNames();
 

@@ -1,22 +1,25 @@
 // compileFile: a model in, a plan out.
 #include "include/tenon/compiler.h"
-#include "lib/Compiler/DiagnosticText.h"
-#include "lib/Compiler/Dump.h"
-#include "lib/Compiler/Session.h"
 #include "dialects/kernel/Kernel.h"
 #include "dialects/plan/Plan.h"
-#include "lib/Importer/Importer.h"
+#include "lib/Compiler/DiagnosticText.h"
+#include "lib/Compiler/Dump.h"
 #include "lib/Compiler/Serializer.h"
+#include "lib/Compiler/Session.h"
+#include "lib/Importer/Importer.h"
 #include "llvm/Support/Path.h"
 #include <chrono>
 
 namespace tenon {
 using namespace mlir;
 
-FailureOr<OwningOpRef<ModuleOp>> importModel(MLIRContext *context, const std::string &path, const Shapes &shapes, const Target &target) {
+FailureOr<OwningOpRef<ModuleOp>> importModel(MLIRContext *context, const std::string &path, const Shapes &shapes, const Target &target,
+                                             std::optional<std::string_view> bytes) {
   ImportOptions import;
   import.shapes = shapes;
-  FailureOr<OwningOpRef<ModuleOp>> module = importOnnx(context, path, import);
+  FailureOr<OwningOpRef<ModuleOp>> module =
+      bytes ? importOnnx(context, llvm::MemoryBuffer::getMemBuffer(*bytes, path, /*RequiresNullTerminator=*/false), path, import)
+            : importOnnx(context, path, import);
   if (failed(module))
     return failure();
   Builder builder(context);
@@ -31,7 +34,8 @@ namespace {
 
 class Compilation {
 public:
-  Compilation(const std::string &path, const CompileOptions &options) : path(path), options(options), dump(options.dumpPhases) {}
+  Compilation(const std::string &path, std::optional<std::string_view> bytes, const CompileOptions &options)
+      : path(path), bytes(bytes), options(options), dump(options.dumpPhases) {}
 
   LogicalResult run(MLIRContext &context, CompileResult &result) {
     llvm::Expected<Target> parsed = Target::parse(options.target);
@@ -40,7 +44,8 @@ public:
     target = std::move(*parsed);
     std::optional<Phase> last = options.stopAfter.empty() ? Phase::Plan : phaseNamed(options.stopAfter);
     if (!last)
-      return emitError(UnknownLoc::get(&context)) << "no phase is called '" << options.stopAfter << "'; the phases are " << llvm::join(phaseNames(), ", ");
+      return emitError(UnknownLoc::get(&context)) << "no phase is called '" << options.stopAfter << "'; the phases are "
+                                                  << llvm::join(phaseNames(), ", ");
 
     Phase done = Phase::Import;
     auto start = std::chrono::steady_clock::now();
@@ -85,7 +90,7 @@ public:
 
 private:
   LogicalResult load(MLIRContext &context, Phase &done) {
-    if (StringRef(path).ends_with(".mlir") || StringRef(path).ends_with(".mlirbc")) {
+    if (!bytes && (StringRef(path).ends_with(".mlir") || StringRef(path).ends_with(".mlirbc"))) {
       module = parseDump(&context, path);
       if (!module)
         return failure();
@@ -96,7 +101,7 @@ private:
       done = *named;
       return success();
     }
-    FailureOr<OwningOpRef<ModuleOp>> imported = importModel(&context, path, options.shapes, target);
+    FailureOr<OwningOpRef<ModuleOp>> imported = importModel(&context, path, options.shapes, target, bytes);
     if (failed(imported))
       return failure();
     module = std::move(*imported);
@@ -116,15 +121,14 @@ private:
   }
 
   const std::string &path;
+  std::optional<std::string_view> bytes;
   const CompileOptions &options;
   PhaseDump dump;
   Target target;
   OwningOpRef<ModuleOp> module;
 };
 
-} // namespace
-
-CompileResult compileFile(const std::string &path, const CompileOptions &options) {
+CompileResult compile(const std::string &path, std::optional<std::string_view> bytes, const CompileOptions &options) {
   CompileResult result;
   DialectRegistry registry;
   registerDialects(registry);
@@ -132,7 +136,7 @@ CompileResult compileFile(const std::string &path, const CompileOptions &options
   context.loadAllAvailableDialects();
   context.printOpOnDiagnostic(false); // messages name the node; IR is for --stop-after
   DiagnosticText diagnostics(&context, path);
-  result.ok = succeeded(Compilation(path, options).run(context, result));
+  result.ok = succeeded(Compilation(path, bytes, options).run(context, result));
   result.message = diagnostics.take();
   if (!result.ok) {
     result.plan.clear();
@@ -142,6 +146,18 @@ CompileResult compileFile(const std::string &path, const CompileOptions &options
   return result;
 }
 
-const char *versionString() { return TENON_VERSION; }
+} // namespace
+
+CompileResult compileFile(const std::string &path, const CompileOptions &options) {
+  return compile(path, {}, options);
+}
+
+CompileResult compileMemory(std::string_view model, const std::string &name, const CompileOptions &options) {
+  return compile(name, model, options);
+}
+
+const char *versionString() {
+  return TENON_VERSION;
+}
 
 } // namespace tenon

@@ -18,9 +18,10 @@ std::optional<Phase> phaseNamed(llvm::StringRef name);
 void registerDialects(mlir::DialectRegistry &registry);
 
 using Shapes = std::vector<std::pair<std::string, std::string>>;
-/// Imports an ONNX model, `shapes` as in CompileOptions. Errors are diagnostics.
+/// Imports an ONNX model, `shapes` as in CompileOptions, from the file `path` or, where `bytes` are given, from memory, which must outlive the
+/// module; `path` is then its name. Errors are diagnostics.
 mlir::FailureOr<mlir::OwningOpRef<mlir::ModuleOp>> importModel(mlir::MLIRContext *context, const std::string &path, const Shapes &shapes,
-                                                               const Target &target);
+                                                               const Target &target, std::optional<std::string_view> bytes = {});
 
 /// Runs the passes of one phase, Graph to Memory and Plan (its verifier). Codegen has no passes: see emitKernels.
 /// `tuningCache` names a file whose schedules phase schedule uses; empty: the cost model's only. `exactOrder` as in CompileOptions.

@@ -8,6 +8,7 @@ namespace tenon::driver {
 /// What the loaded module exports as `tenon_compiler_entry`.
 struct CompilerEntry {
   CompileResult (*compileFile)(const std::string &, const CompileOptions &);
+  CompileResult (*compileMemory)(std::string_view, const std::string &, const CompileOptions &);
   const std::vector<std::string> &(*phaseNames)();
   std::vector<OperatorSupport> (*supportedOperators)();
   std::vector<TargetSummary> (*knownTargets)();

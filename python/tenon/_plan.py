@@ -1,0 +1,183 @@
+"""Compiled models and how to run them."""
+from __future__ import annotations
+
+import os
+from typing import NamedTuple
+
+import numpy as np
+
+from tenon import _tenon
+from tenon._arrays import from_buffer, numpy_type, to_array, to_buffer
+from tenon._errors import InputError
+
+
+class TensorInfo(NamedTuple):
+    """An input or output of a plan. Free dimensions are strings: symbols, or expressions of them."""
+
+    name: str
+    type: str  # the runtime's name: "f32", "i64"
+    shape: tuple
+
+    @property
+    def dtype(self) -> np.dtype:
+        return numpy_type(self.type)
+
+
+class Plan:
+    """A compiled model: immutable, safe to run from any number of threads, each of which gets a context of its own."""
+
+    def __init__(self, plan: _tenon.Plan, path=None, *, threads=0, max_bytes=0, warnings=""):
+        self._plan, self._path = plan, path
+        self._threads, self._max_bytes = threads, max_bytes
+        self._idle: list[_tenon.Context] = []
+        self.warnings = warnings
+        self.inputs = tuple(TensorInfo(*tensor) for tensor in plan.inputs)
+        self.outputs = tuple(TensorInfo(*tensor) for tensor in plan.outputs)
+        self._outputs = {tensor.name: index for index, tensor in enumerate(self.outputs)}
+
+    @classmethod
+    def load(cls, path, *, threads=0, max_bytes=0, verify=False) -> Plan:
+        """Maps a plan file. `threads` for each run, the caller included (0: one for each core); `max_bytes` limits its memory (0: no limit)."""
+        return cls(_tenon.Plan.open(os.fspath(path), verify), os.fspath(path), threads=threads, max_bytes=max_bytes)
+
+    @classmethod
+    def from_bytes(cls, contents: bytes, *, threads=0, max_bytes=0, warnings="") -> Plan:
+        """Opens a plan that lies in memory."""
+        return cls(_tenon.Plan.from_bytes(contents), threads=threads, max_bytes=max_bytes, warnings=warnings)
+
+    def to_bytes(self) -> bytes:
+        if self._path is None:
+            return self._plan.contents
+        with open(self._path, "rb") as file:
+            return file.read()
+
+    def save(self, path) -> None:
+        """Writes the plan file, whole or not at all."""
+        path = os.fspath(path)
+        partial = f"{path}.{os.getpid()}.partial"
+        try:
+            with open(partial, "wb") as file:
+                file.write(self.to_bytes())
+            os.replace(partial, path)
+        except BaseException:
+            if os.path.exists(partial):
+                os.unlink(partial)
+            raise
+
+    @property
+    def properties(self) -> dict:
+        """Facts about the plan: model, arch, cpu, features, kernels, steps, sizes."""
+        return self._plan.properties
+
+    def run(self, inputs, outputs=None, out=None) -> dict:
+        """Runs the model; returns {output name: array}.
+
+        `inputs`: {name: array}, or a sequence in the order of `self.inputs`. Arrays, or anything with DLPack, are read in place
+        where they are contiguous. `outputs`: the names to return, all by default. `out`: {output name: array} to write into.
+        """
+        arrays = self._in_order(inputs)
+        names = list(self._outputs) if outputs is None else list(outputs)
+        self._check_outputs(names)
+        results = self._run(arrays, out or {})
+        return {name: results[self._outputs[name]] for name in names}
+
+    def _in_order(self, inputs):
+        if not isinstance(inputs, dict):
+            inputs = list(inputs) if isinstance(inputs, (list, tuple)) else [inputs]
+            if len(inputs) != len(self.inputs):
+                raise InputError(f"{len(inputs)} inputs were given; the model has {len(self.inputs)}: {_list(self.inputs)}")
+            return inputs
+        missing = [tensor for tensor in self.inputs if tensor.name not in inputs]
+        if missing:
+            raise InputError(f"no array was given for {_list(missing)}")
+        if len(inputs) != len(self.inputs):
+            known = {tensor.name for tensor in self.inputs}
+            unknown = ", ".join(f"'{name}'" for name in inputs if name not in known)
+            raise InputError(f"the model has no input {unknown}; its inputs are {_list(self.inputs)}")
+        return [inputs[tensor.name] for tensor in self.inputs]
+
+    def _check_outputs(self, names):
+        for name in names:
+            if name not in self._outputs:
+                raise InputError(f"the model has no output '{name}'; its outputs are {_list(self.outputs)}")
+
+    def _run(self, arrays, out):
+        """All outputs, in order."""
+        buffers = [
+            to_buffer(to_array(array, tensor.name, tensor.type), tensor.type) for array, tensor in zip(arrays, self.inputs, strict=True)
+        ]
+        self._check_outputs(out)
+        results = [self._result_buffer(out[tensor.name], tensor) if tensor.name in out else None for tensor in self.outputs]
+        context = self._idle.pop() if self._idle else _tenon.Context(self._plan, self._threads, self._max_bytes)
+        try:
+            made = context.run(buffers, results)
+        finally:
+            self._idle.append(context)
+        return [
+            out[tensor.name] if tensor.name in out else from_buffer(buffer, tensor.type)
+            for buffer, tensor in zip(made, self.outputs, strict=True)
+        ]
+
+    def _result_buffer(self, array, tensor):
+        if not isinstance(array, np.ndarray) or array.dtype != tensor.dtype:
+            found = array.dtype if isinstance(array, np.ndarray) else type(array).__name__
+            raise InputError(f"output '{tensor.name}': an array of {tensor.dtype} was expected to write into, not {found}")
+        if not (array.flags.c_contiguous and array.flags.writeable and array.flags.aligned and array.dtype.isnative):
+            raise InputError(f"output '{tensor.name}': the array to write into must be contiguous, aligned and writeable")
+        return to_buffer(array, tensor.type)
+
+    def __repr__(self):
+        return f"<tenon.Plan {self.properties['model']!r}: {_list(self.inputs)} -> {_list(self.outputs)}>"
+
+
+def _list(tensors):
+    return ", ".join(f"'{tensor.name}' ({tensor.type}[{', '.join(map(str, tensor.shape))}])" for tensor in tensors)
+
+
+def compile(  # noqa: A001 - tenon.compile reads well
+    model,
+    *,
+    target="native",
+    shapes=None,
+    tuning_cache=None,
+    exact_order=False,
+    dump_phases=None,
+    name=None,
+    threads=0,
+    max_bytes=0,
+) -> Plan:
+    """Compiles an ONNX model: a path, the bytes of a model, or an onnx.ModelProto. Raises CompileError with the compiler's messages.
+
+    `target`: "native", an x86-64 level, an LLVM CPU name or "aarch64[+feature...]". `shapes`: {input: (1, 3, "h", "w")} fixes free dimensions.
+    `tuning_cache`: a file that `tenon tune` wrote. `exact_order`: no Winograd. `dump_phases`: a folder for the modules after each phase.
+    External data is found beside a path only. `threads` and `max_bytes` as in Plan.load.
+    """
+    plan, _, warnings = _compile(model, target, shapes, tuning_cache, exact_order, dump_phases, name)
+    return Plan.from_bytes(plan, threads=threads, max_bytes=max_bytes, warnings=warnings)
+
+
+def _compile(model, target="native", shapes=None, tuning_cache=None, exact_order=False, dump_phases=None, name=None, stop_after=""):
+    if isinstance(model, (str, os.PathLike)):
+        path, contents = os.fspath(model), None
+    else:
+        path, contents = name or "model.onnx", _contents(model)
+    fixed = [(key, shape if isinstance(shape, str) else ",".join(map(str, shape))) for key, shape in (shapes or {}).items()]
+    return _tenon.compile(
+        path,
+        contents,
+        target=target,
+        shapes=fixed,
+        tuning_cache=os.fspath(tuning_cache or ""),
+        exact_order=exact_order,
+        stop_after=stop_after,
+        dump_phases=os.fspath(dump_phases or ""),
+        output="",
+    )
+
+
+def _contents(model) -> bytes:
+    if hasattr(model, "SerializeToString"):
+        return model.SerializeToString()
+    if isinstance(model, (bytes, bytearray, memoryview)):
+        return bytes(model)
+    raise TypeError(f"a model is a path, bytes or an onnx.ModelProto, not {type(model).__name__}")

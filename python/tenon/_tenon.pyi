@@ -1,0 +1,44 @@
+"""The extension: plans and contexts without names, element types and defaults, which the package adds."""
+from collections.abc import Sequence
+from typing import Any
+
+version: str
+
+_Signature = tuple[tuple[str, str, tuple[int | str, ...]], ...]
+
+class Plan:
+    @staticmethod
+    def open(path: str, verify: bool = False) -> Plan: ...
+    @staticmethod
+    def from_bytes(contents: bytes) -> Plan: ...
+    @property
+    def contents(self) -> bytes: ...
+    @property
+    def inputs(self) -> _Signature: ...
+    @property
+    def outputs(self) -> _Signature: ...
+    @property
+    def properties(self) -> dict[str, Any]: ...
+
+class Context:
+    def __init__(self, plan: Plan, threads: int = 0, max_bytes: int = 0) -> None: ...
+    def run(self, inputs: list, outputs: list) -> list: ...
+    @property
+    def threads(self) -> int: ...
+    @property
+    def bytes(self) -> int: ...
+
+def compile(
+    path: str,
+    model: bytes | None,
+    *,
+    target: str,
+    shapes: Sequence[tuple[str, str]],
+    tuning_cache: str,
+    exact_order: bool,
+    stop_after: str,
+    dump_phases: str,
+    output: str,
+) -> tuple[bytes, str, str]: ...
+def operators() -> list[tuple[str, str, int, int]]: ...
+def phases() -> list[str]: ...

@@ -1,0 +1,203 @@
+"""Compiling, saving and running from Python; arrays in and out without copies."""
+import subprocess
+import sys
+import threading
+from pathlib import Path
+
+import ml_dtypes
+import models
+import numpy as np
+import onnx
+import tenon
+
+
+def rows(count=3):
+    return np.arange(4 * count, dtype=np.float32).reshape(count, 4)
+
+
+def test_sources(folder):
+    """A path, a pathlib path, bytes and a message give the same plan."""
+    model = models.affine()
+    path = folder / "affine.onnx"
+    onnx.save(model, path)
+    plans = [tenon.compile(source, **{} if isinstance(source, (str, Path)) else {"name": "affine.onnx"})
+             for source in (str(path), path, path.read_bytes(), model)]
+    for plan in plans:
+        np.testing.assert_array_equal(plan.run({"x": rows()})["y"], 2 * rows() + 1)
+    assert plans[0].to_bytes() == plans[1].to_bytes()
+    assert plans[2].to_bytes() == plans[3].to_bytes()
+
+
+def test_save_and_load(folder):
+    plan = tenon.compile(models.affine())
+    plan.save(folder / "affine.plan")
+    loaded = tenon.Plan.load(folder / "affine.plan", threads=1, verify=True)
+    assert loaded.to_bytes() == plan.to_bytes()
+    np.testing.assert_array_equal(loaded.run([rows()])["y"], 2 * rows() + 1)
+    again = tenon.Plan.from_bytes(loaded.to_bytes())
+    assert again.inputs == plan.inputs and again.outputs == plan.outputs
+
+
+def test_signature(folder):
+    plan = tenon.compile(models.affine())
+    assert plan.inputs == (("x", "f32", ("batch", 4)),)
+    assert plan.outputs[0].dtype == np.float32
+    assert plan.properties["arch"] in ("x86_64", "aarch64")
+    assert "'x' (f32[batch, 4])" in repr(plan)
+
+
+def test_shapes(folder):
+    plan = tenon.compile(models.affine(), shapes={"x": (5, 4)})
+    assert plan.inputs[0].shape == (5, 4)
+    plan = tenon.compile(models.affine(), shapes={"x": "rows,4"})
+    assert plan.inputs[0].shape == ("rows", 4)
+
+
+def test_named_outputs(folder):
+    plan = tenon.compile(models.two_of_each())
+    a, b = np.ones((2, 3), np.float32), np.full(3, 4, np.float32)
+    assert list(plan.run({"b": b, "a": a})) == ["sum", "product"]
+    assert list(plan.run({"b": b, "a": a}, outputs=["product"])) == ["product"]
+
+
+def test_reads_in_place(folder):
+    """Read-only arrays are read where they are; strided ones are copied; the input is never written."""
+    plan = tenon.compile(models.affine())
+    base = np.arange(24, dtype=np.float32).reshape(3, 8)
+    fixed = rows()
+    fixed.flags.writeable = False
+    for given in (base[:, ::2], np.asfortranarray(rows()), fixed, rows()[::-1], np.broadcast_to(np.float32(3), (2, 4))):
+        before = given.copy()
+        np.testing.assert_array_equal(plan.run({"x": given})["y"], 2 * before + 1)
+        np.testing.assert_array_equal(given, before)
+
+
+def test_misaligned(folder):
+    memory = np.zeros(4 * 12 + 1, np.uint8)
+    given = memory[1:].view(np.float32).reshape(3, 4)
+    given[...] = rows()
+    np.testing.assert_array_equal(tenon.compile(models.affine()).run({"x": given})["y"], 2 * rows() + 1)
+
+
+def test_writes_in_place(folder):
+    plan = tenon.compile(models.affine())
+    out = np.zeros((3, 4), np.float32)
+    result = plan.run({"x": rows()}, out={"y": out})["y"]
+    assert result is out
+    np.testing.assert_array_equal(out, 2 * rows() + 1)
+
+
+def test_results_are_kept(folder):
+    """A later run does not change an earlier result."""
+    plan = tenon.compile(models.affine())
+    first = plan.run({"x": rows()})["y"]
+    plan.run({"x": -rows()})
+    np.testing.assert_array_equal(first, 2 * rows() + 1)
+
+
+def test_lists_and_numbers(folder):
+    plan = tenon.compile(models.affine())
+    np.testing.assert_array_equal(plan.run({"x": [[1, 2, 3, 4]]})["y"], [[3, 5, 7, 9]])
+
+
+class Foreign:
+    """Another library's tensor: nothing but DLPack."""
+
+    def __init__(self, array):
+        self.array = array
+
+    def __dlpack__(self, **options):
+        return self.array.__dlpack__(**options)
+
+    def __dlpack_device__(self):
+        return self.array.__dlpack_device__()
+
+
+def test_dlpack(folder):
+    plan = tenon.compile(models.affine())
+    result = plan.run({"x": Foreign(rows())})["y"]
+    np.testing.assert_array_equal(result, 2 * rows() + 1)
+    shared = np.from_dlpack(Foreign(result))
+    assert shared.ctypes.data == result.ctypes.data
+
+
+def test_element_types(folder):
+    for kind, numpy_type in (("float", np.float32), ("double", np.float64), ("float16", np.float16), ("bfloat16", ml_dtypes.bfloat16),
+                             ("int8", np.int8), ("int16", np.int16), ("int32", np.int32), ("int64", np.int64), ("uint8", np.uint8),
+                             ("uint16", np.uint16), ("uint32", np.uint32), ("uint64", np.uint64), ("bool", np.bool_)):
+        plan = tenon.compile(models.identity(kind))
+        given = np.array([0, 1, 1, 0, 1], numpy_type)
+        result = plan.run({"x": given})["y"]
+        assert result.dtype == given.dtype, kind
+        np.testing.assert_array_equal(result[:, 0], given, err_msg=kind)
+
+
+def test_many_shapes(folder):
+    plan = tenon.compile(models.affine())
+    for count in (1, 2, 3, 7, 64, 1000, 1):
+        np.testing.assert_array_equal(plan.run({"x": rows(count)})["y"], 2 * rows(count) + 1)
+
+
+def test_threads(folder):
+    """One plan from many threads: every thread gets its own numbers."""
+    plan = tenon.compile(models.affine(), threads=1)
+    wrong = []
+
+    def work(seed):
+        given = np.full((seed + 1, 4), seed, np.float32)
+        for _ in range(200):
+            if not (plan.run({"x": given})["y"] == 2 * seed + 1).all():
+                wrong.append(seed)
+
+    threads = [threading.Thread(target=work, args=(seed,)) for seed in range(8)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert not wrong, wrong
+
+
+def test_releases_the_lock(folder):
+    """Python goes on while a plan runs: a counting thread gets its turns during one long run."""
+    size = 1024
+    weights = onnx.numpy_helper.from_array(np.ones((size, size), np.float32), "w")
+    model = models.model(f"float[n, {size}] x", f"float[n, {size}] y", "y = MatMul (x, w)")
+    model.graph.initializer.append(weights)
+    plan = tenon.compile(model, threads=1)
+    given = np.ones((4096, size), np.float32)
+    plan.run({"x": given})
+    turns, stop = [0], threading.Event()
+
+    def count():
+        while not stop.wait(0.0005):
+            turns[0] += 1
+
+    thread = threading.Thread(target=count)
+    thread.start()
+    before = turns[0]
+    plan._run([given], {})
+    during = turns[0] - before
+    stop.set()
+    thread.join()
+    assert during >= 2, f"{during} turns during one run"
+
+
+def test_compiles_in_threads(folder):
+    results = {}
+
+    def work(count):
+        results[count] = tenon.compile(models.affine(), shapes={"x": (count, 4)}).inputs[0].shape
+
+    threads = [threading.Thread(target=work, args=(count,)) for count in range(1, 5)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert results == {count: (count, 4) for count in range(1, 5)}
+
+
+def test_program(folder):
+    """python -m tenon is the driver."""
+    done = subprocess.run([sys.executable, "-m", "tenon", "--version"], capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == f"tenon {tenon.__version__}"
+    assert subprocess.run([sys.executable, "-m", "tenon", "nonsense"], capture_output=True).returncode == 2

@@ -1,0 +1,122 @@
+"""onnxruntime's interface."""
+import models
+import numpy as np
+import onnx
+import tenon
+from tenon import onnxruntime as rt
+
+
+def rows(count=3):
+    return np.arange(4 * count, dtype=np.float32).reshape(count, 4)
+
+
+def session(**options):
+    return tenon.InferenceSession(models.affine().SerializeToString(), **options)
+
+
+def raises(call, kind):
+    try:
+        call()
+    except kind:
+        return
+    raise AssertionError(f"{kind.__name__} was expected")
+
+
+def test_signature(folder):
+    made = session(providers=["CUDAExecutionProvider", ("CPUExecutionProvider", {"arena": "x"})])
+    assert [(arg.name, arg.type, arg.shape) for arg in made.get_inputs()] == [("x", "tensor(float)", ["batch", 4])]
+    assert [(arg.name, arg.type, arg.shape) for arg in made.get_outputs()] == [("y", "tensor(float)", ["batch", 4])]
+    assert made.get_providers() == ["CPUExecutionProvider"]
+    assert made.get_overridable_initializers() == []
+
+
+def test_unnamed_dimension(folder):
+    made = tenon.InferenceSession(models.model("float[?, 4] x", "float[?, 4] y", "y = Relu (x)").SerializeToString())
+    assert made.get_inputs()[0].shape == [None, 4]
+
+
+def test_metadata(folder):
+    model = models.affine()
+    model.domain, model.model_version = "example.org", -3
+    path = folder / "affine.onnx"
+    onnx.save(model, path)
+    for source in (str(path), path.read_bytes()):
+        meta = tenon.InferenceSession(source).get_modelmeta()
+        assert (meta.producer_name, meta.domain, meta.version, meta.description) == ("tests", "example.org", -3, "a test"), meta
+        assert meta.custom_metadata_map == {"kind": "small"}
+        assert meta.graph_name == model.graph.name
+
+
+def test_run(folder):
+    made = session()
+    for names in (None, [], ["y"]):
+        results = made.run(names, {"x": rows()})
+        assert isinstance(results, list) and len(results) == 1
+        np.testing.assert_array_equal(results[0], 2 * rows() + 1)
+    np.testing.assert_array_equal(made.run(None, {"x": rows().tolist()}, rt.RunOptions())[0], 2 * rows() + 1)
+
+
+def test_errors(folder):
+    made = session()
+    raises(lambda: made.run(None, {}), ValueError)
+    raises(lambda: made.run(["z"], {"x": rows()}), ValueError)
+    raises(lambda: made.run(None, {"x": rows().astype(np.float64)}), ValueError)
+    raises(lambda: tenon.InferenceSession(str(folder / "nothing.onnx")), RuntimeError)
+
+
+def test_options(folder):
+    options = rt.SessionOptions()
+    options.intra_op_num_threads = 1
+    options.graph_optimization_level = rt.GraphOptimizationLevel.ORT_ENABLE_ALL
+    options.add_free_dimension_override_by_name("batch", 2)
+    options.optimized_model_filepath = str(folder / "affine.plan")
+    made = session(sess_options=options)
+    assert made.get_inputs()[0].shape == [2, 4]
+    assert made.get_session_options() is options
+    raises(lambda: made.run(None, {"x": rows(3)}), ValueError)
+    again = tenon.InferenceSession(str(folder / "affine.plan"))
+    np.testing.assert_array_equal(again.run(None, {"x": rows(2)})[0], 2 * rows(2) + 1)
+    options.add_free_dimension_override_by_name("width", 2)
+    raises(lambda: session(sess_options=options), tenon.CompileError)
+
+
+def test_binding(folder):
+    made = session()
+    binding = made.io_binding()
+    binding.bind_cpu_input("x", rows())
+    binding.bind_output("y")
+    made.run_with_iobinding(binding)
+    np.testing.assert_array_equal(binding.copy_outputs_to_cpu()[0], 2 * rows() + 1)
+
+
+def test_binding_memory(folder):
+    """Inputs and outputs in memory that the caller owns."""
+    made = session()
+    given, result = rows(), np.zeros((3, 4), np.float32)
+    binding = made.io_binding()
+    binding.bind_input("x", "cpu", 0, np.float32, given.shape, given.ctypes.data)
+    binding.bind_output("y", "cpu", 0, np.float32, result.shape, result.ctypes.data)
+    made.run_with_iobinding(binding)
+    np.testing.assert_array_equal(result, 2 * rows() + 1)
+    given *= -1
+    made.run_with_iobinding(binding)
+    np.testing.assert_array_equal(result, -2 * rows() + 1)
+    raises(lambda: binding.bind_input("x", "cuda", 0, np.float32, (3, 4), 0), ValueError)
+
+
+def test_values(folder):
+    made = session()
+    value = rt.OrtValue.ortvalue_from_numpy(rows())
+    assert value.shape() == [3, 4] and value.device_name() == "cpu"
+    np.testing.assert_array_equal(made.run(None, {"x": value})[0], 2 * rows() + 1)
+    result = rt.OrtValue.ortvalue_from_shape_and_type((3, 4), np.float32)
+    binding = made.io_binding()
+    binding.bind_ortvalue_input("x", value)
+    binding.bind_ortvalue_output("y", result)
+    made.run_with_iobinding(binding)
+    np.testing.assert_array_equal(result.numpy(), 2 * rows() + 1)
+    assert made.run_with_ort_values(["y"], {"x": value})[0].numpy()[0, 0] == 1
+
+
+def test_providers(folder):
+    assert rt.get_available_providers() == ["CPUExecutionProvider"] and rt.get_device() == "CPU"
