@@ -10,7 +10,7 @@ namespace tenon::driver {
 struct StepProfile {
   uint32_t step = 0;
   std::string kernel, family, sources;
-  double seconds = 0; ///< mean of the measured runs
+  double seconds = 0; ///< of the fastest run
   int64_t flops = 0, bytes = 0;
   uint32_t tasks = 0;
 };

@@ -150,7 +150,7 @@ void printJson(const Arguments &arguments, const Measurement &measured) {
                     {"naive_bytes", measured.memory.naive_bytes},     {"context_bytes", measured.contextBytes},     {"peak_process_bytes", measured.processBytes}};
   json["peak"] = {{"gflops", measured.peak.flops * 1e-9}, {"gbytes_per_s", measured.peak.bytes * 1e-9}};
   for (const StepProfile &step : measured.steps)
-    json["profile"].push_back({{"step", step.step}, {"kernel", step.kernel}, {"family", step.family}, {"sources", step.sources}, {"mean_us", step.seconds * 1e6},
+    json["profile"].push_back({{"step", step.step}, {"kernel", step.kernel}, {"family", step.family}, {"sources", step.sources}, {"min_us", step.seconds * 1e6},
                                {"flops", step.flops}, {"bytes", step.bytes}, {"tasks", step.tasks}, {"share_of_peak", shareOfPeak(step, measured.peak)}});
   std::printf("%s\n", json.dump(2, ' ', false, nlohmann::ordered_json::error_handler_t::replace).c_str());
 }
