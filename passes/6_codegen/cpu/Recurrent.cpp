@@ -5,6 +5,15 @@ namespace tenon::cpu {
 using namespace mlir;
 
 namespace {
+/// Steps whose input products are held at once. Each block of steps passes over the weights of the inputs and so drives those of the recurrence
+/// out of the L2; a quarter of it is for the products.
+int64_t stepBlock(const RecurrentProblem &p, const Target &target) {
+  constexpr int64_t kMost = 64, kLeast = 8, kFloatBytes = 4;
+  int64_t bytes = RecurrentLayout::kGates * p.hidden * kFloatBytes;
+  return std::clamp<int64_t>(target.l2Bytes / 4 / std::max<int64_t>(bytes, 1), kLeast,
+                             std::clamp(p.steps.asConstant().value_or(kMost), kLeast, kMost));
+}
+
 class RecurrentFamily : public KernelFamily {
 public:
   StringRef name() const override { return "recurrent"; }
@@ -12,8 +21,9 @@ public:
   bool matches(kernel::FuncOp func, const Target &) const override { return RecurrentProblem::of(func).has_value(); }
 
   void schedules(kernel::FuncOp func, const Target &target, SmallVectorImpl<kernel::ScheduleAttr> &out) const override {
-    for (int64_t unroll : {4, 2, 8})
-      for (int64_t block : {16, 32, 8}) {
+    int64_t steps = stepBlock(*RecurrentProblem::of(func), target);
+    for (int64_t unroll : {2, 4, 8})
+      for (int64_t block : {steps, 2 * steps, std::max<int64_t>(steps / 2, 1), std::max<int64_t>(steps / 4, 1)}) {
         RecurrentSchedule s;
         s.unroll = unroll;
         s.stepBlock = block;
