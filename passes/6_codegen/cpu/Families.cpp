@@ -1,9 +1,10 @@
 // The list of families. A new one: `const KernelFamily &nameFamily();` in its header, and a line here, before what is more general.
-#include "passes/6_codegen/cpu/KernelFamily.h"
 #include "passes/6_codegen/cpu/Attention.h"
 #include "passes/6_codegen/cpu/Contraction.h"
 #include "passes/6_codegen/cpu/Depthwise.h"
+#include "passes/6_codegen/cpu/KernelFamily.h"
 #include "passes/6_codegen/cpu/Loops.h"
+#include "passes/6_codegen/cpu/NarrowConvolution.h"
 #include "passes/6_codegen/cpu/Pooling.h"
 #include "passes/6_codegen/cpu/Recurrent.h"
 #include "passes/6_codegen/cpu/RowReduction.h"
@@ -13,8 +14,9 @@
 namespace tenon::cpu {
 
 llvm::ArrayRef<const KernelFamily *> families() {
-  static const KernelFamily *const all[] = {&depthwiseFamily(), &winogradFamily(), &contractionFamily(), &attentionFamily(), &recurrentFamily(),
-                                            &poolingFamily(), &rowReductionFamily(), &transposeFamily(), &loopsFamily()};
+  static const KernelFamily *const all[] = {
+      &depthwiseFamily(), &narrowConvolutionFamily(), &winogradFamily(),     &contractionFamily(), &attentionFamily(),
+      &recurrentFamily(), &poolingFamily(),           &rowReductionFamily(), &transposeFamily(),   &loopsFamily()};
   return all;
 }
 

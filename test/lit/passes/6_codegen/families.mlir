@@ -37,3 +37,12 @@ kernel.func private @add(%b: tensor<64xf32>, %x: tensor<4x64xf32>) -> tensor<4x6
   %0 = nn.add %x, %b : tensor<4x64xf32>, tensor<64xf32> -> tensor<4x64xf32>
   kernel.return %0 : tensor<4x64xf32>
 }
+
+// One output channel: vectors lie along the 3 * 32 elements that a row of the filter reads, not along the channels.
+// CHECK-LABEL: @one_channel
+// CHECK-SAME:    "narrow_convolution", {pixels = 8 : i64
+kernel.func private @one_channel(%x: tensor<1x14x14x32xf32>, %w: tensor<1x32x3x3xf32> {kernel.constant}) -> tensor<1x14x14x1xf32> {
+  %0 = nn.conv %x, %w {strides = array<i64: 1, 1>, pads = array<i64: 1, 1, 1, 1>, dilations = array<i64: 1, 1>, layout = #nn.layout<channels_last>}
+     : tensor<1x14x14x32xf32>, tensor<1x32x3x3xf32> -> tensor<1x14x14x1xf32>
+  kernel.return %0 : tensor<1x14x14x1xf32>
+}
