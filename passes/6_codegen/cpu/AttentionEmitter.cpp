@@ -147,7 +147,7 @@ void AttentionEmitter::tile(const Unit &unit, const KeyBlock &block, const Tile 
     }
   }
 
-  TileShape shape{tile.rows, s.vectors, layout.lanes, {}, b.min(columns, block.count), 2, b.ops().getF32Type()};
+  TileShape shape{tile.rows, s.vectors, layout.lanes, {}, {}, b.min(columns, block.count), 2, b.ops().getF32Type()};
   LhsAddress left{scratch, layout.scoreOffset, {}, {}, 1, 1};
   for (int64_t i = 0; i < tile.rows; ++i)
     left.rows.push_back(i * layout.scoreStride);
@@ -168,7 +168,7 @@ void AttentionEmitter::tile(const Unit &unit, const KeyBlock &block, const Tile 
 /// One panel of scores: query times keys, scaled, masked, in base 2 unless a mask is added.
 void AttentionEmitter::scores(const Unit &unit, const KeyBlock &block, const Tile &tile, Index panel, bool partly) {
   Registers r{b};
-  TileShape shape{tile.rows, s.vectors, layout.lanes, {}, p.depth, p.depth % 4 == 0 ? 4 : p.depth % 2 == 0 ? 2 : 1, b.ops().getF32Type()};
+  TileShape shape{tile.rows, s.vectors, layout.lanes, {}, {}, p.depth, p.depth % 4 == 0 ? 4 : p.depth % 2 == 0 ? 2 : 1, b.ops().getF32Type()};
   LhsAddress left{query, b.at(query, {unit.batch, unit.head, tile.row, 0}), {}, {}, query.strides[3], query.strides[3]};
   for (int64_t i = 0; i < tile.rows; ++i)
     left.rows.push_back(b.mul(query.strides[2], i));

@@ -132,21 +132,43 @@ RhsAddress ContractionEmitter::rhsAddress(const Block &block, const Panel &panel
   return address;
 }
 
+/// The taps along one axis that read more than padding for some row of a tile.
+std::pair<Index, Index> ContractionEmitter::liveTaps(const Block &block, const TileRows &rows, int tap) {
+  const LhsAxis *axis = llvm::find_if(p.lhsAxes, [&](const LhsAxis &candidate) { return candidate.tapAxis == tap; });
+  int64_t taps = p.taps[tap];
+  if (!p.skipsTaps(*axis))
+    return {0, taps};
+  int x = p.rowAxes() - 1, y = x - 1;
+  Index first = rows.positions.front()[axis->rowAxis], count = axis->rowAxis == x ? Index(rows.positions.size()) : Index(1);
+  if (s.flat && axis->rowAxis >= y) {
+    first = block.rows[axis->rowAxis];
+    count = axis->rowAxis == x ? block.width : block.height;
+  }
+  Index size = b.dim(nn::dimOf(p.lhs.getType(), axis - p.lhsAxes.begin()));
+  Index start = b.add(b.mul(first, axis->rowScale), axis->shift), last = b.add(start, b.mul(b.sub(count, 1), axis->rowScale));
+  auto tapsWithin = [&](Index distance) { return b.div(b.add(b.max(distance, 0), axis->tapScale - 1), axis->tapScale); };
+  Index begin = b.min(tapsWithin(b.sub(0, last)), taps);
+  return {begin, b.max(b.min(tapsWithin(b.sub(size, start)), taps), begin)};
+}
+
 /// Drops taps of size 1 and joins the innermost tap with the depth where both operands continue without a gap.
-void ContractionEmitter::mergeTaps(TileShape &shape, LhsAddress &left, RhsAddress &right) {
+void ContractionEmitter::mergeTaps(TileShape &shape, const Block &block, const TileRows &rows, LhsAddress &left, RhsAddress &right) {
   SmallVector<Index> leftTaps, rightTaps;
   for (auto [tap, size] : llvm::enumerate(p.taps))
     if (size != 1) {
       shape.taps.push_back(size);
+      shape.live.push_back(liveTaps(block, rows, tap));
       leftTaps.push_back(left.taps[tap]);
       rightTaps.push_back(right.taps[tap]);
     }
   auto continues = [&](Index stride, Index depth) {
     return stride.isConstant() && depth.isConstant() && shape.depth.isConstant() && stride.get() == depth.get() * shape.depth.get();
   };
-  while (!shape.taps.empty() && continues(leftTaps.back(), left.depth) && continues(rightTaps.back(), right.depth)) {
+  auto whole = [&] { return shape.live.back().first.is(0) && shape.live.back().second.is(shape.taps.back()); };
+  while (!shape.taps.empty() && whole() && continues(leftTaps.back(), left.depth) && continues(rightTaps.back(), right.depth)) {
     shape.depth = shape.depth.get() * shape.taps.back();
     shape.taps.pop_back();
+    shape.live.pop_back();
     leftTaps.pop_back();
     rightTaps.pop_back();
   }
@@ -183,7 +205,7 @@ void ContractionEmitter::stageBand(const Block &block) {
   int x = p.rowAxes() - 1, y = x - 1;
   for (auto [axis, info] : llvm::enumerate(p.lhsAxes)) {
     if (static_cast<int>(axis) == p.lhsChannel) {
-      box.axes.push_back({0, layout.bandSizes[axis]});
+      box.axes.push_back({0, *nn::dimOf(p.lhs.getType(), axis).asConstant()});
       continue;
     }
     Index count = info.rowAxis == x ? block.width : info.rowAxis == y ? block.height : Index(1);

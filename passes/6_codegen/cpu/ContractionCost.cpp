@@ -68,7 +68,7 @@ public:
         add(s);
   }
 
-  double cycles() const { return registerTiles().front().cycles; }
+  double cycles() const { return registerTiles().front().cycles * p.liveShare(); }
 
 private:
   double productCycles(int64_t rows, int64_t vectors) const {
@@ -106,7 +106,7 @@ private:
 
   /// Tasks that are worth their start: none below some 30 thousand multiplications, a few for each core above.
   int64_t wantedTasks() const {
-    constexpr int64_t kWorthATask = 32 << 10, kSharesPerCore = 4;
+    constexpr int64_t kWorthATask = 32 << 10, kSharesPerCore = 2;
     if (target.cores <= 1)
       return 1;
     return std::clamp<int64_t>(sizes.multiplications() / kWorthATask, 1, kSharesPerCore * target.cores);
@@ -146,8 +146,8 @@ private:
     bool heavyWeights = p.columns.isConstant() && weightBytes() > target.l2Bytes / 2 && weightBytes() > 2 * sizes.rows * sizes.depth * bytes;
     int64_t rowShares = std::min(wanted, sizes.outer * tiles);
     if (heavyWeights || tiles * sizes.outer < 2 * target.cores) {
-      // Each share of columns packs the rows once more: eight panels are worth it, and an idle core is.
-      int64_t shares = s.lhs == LhsMode::Packed ? std::max<int64_t>(count / 8, std::min<int64_t>(target.cores, count / 2)) : count / 2;
+      // Each share of columns packs the rows once more.
+      int64_t shares = s.lhs == LhsMode::Packed ? std::min<int64_t>(target.cores, count / 2) : count / 2;
       s.columnTasks = std::clamp<int64_t>(shares, 1, std::min(wanted, count));
       rowShares = llvm::divideCeil(wanted, s.columnTasks) > 1 ? std::min<int64_t>(sizes.outer, llvm::divideCeil(wanted, s.columnTasks)) : 1;
     }
@@ -226,7 +226,9 @@ private:
     bool free = llvm::any_of(p.extents, [](nn::Dim d) { return !d.isConstant(); });
     if (free && target.cores > 1 && !heavyWeights)
       s.rowTasks = std::max<int64_t>(s.rowTasks, 2 * target.cores);
-    s.columnTasks = std::clamp<int64_t>(wanted / s.rowTasks, 1, std::max<int64_t>(1, count / 2));
+    // Each share of columns copies the band once more.
+    int64_t shares = s.lhs == LhsMode::Band ? std::min<int64_t>(wanted, std::max(target.cores, 1)) : wanted;
+    s.columnTasks = std::clamp<int64_t>(shares / s.rowTasks, 1, std::max<int64_t>(1, count / 2));
     int64_t tilesAcross = llvm::divideCeil(boxWidth, s.rows);
     s.flat = !width.isConstant() || boxWidth / tilesAcross < s.rows - 1; // tiles of single rows would be too short
     s.rowsOuter = weightBytes() <= target.l2Bytes / 2 && sizes.depth * sizes.taps <= 256 && sizes.rows > 8 * s.rows;

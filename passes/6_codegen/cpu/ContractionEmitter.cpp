@@ -21,7 +21,8 @@ void forRowTiles(KernelBuilder &b, Index total, int64_t rows, Index begin, Index
     if (total.get() == 0)
       return;
     int64_t tiles = llvm::divideCeil(total.get(), rows), low = total.get() / tiles, larger = total.get() % tiles;
-    b.loop(b.min(begin, larger), b.min(end, larger), 1, [&](Index t) { body(b.mul(t, low + 1), low + 1, t); });
+    if (larger)
+      b.loop(b.min(begin, larger), b.min(end, larger), 1, [&](Index t) { body(b.mul(t, low + 1), low + 1, t); });
     b.loop(b.max(begin, larger), b.max(end, larger), 1, [&](Index t) { body(b.add(b.mul(t, low), larger), low, t); });
     return;
   }
@@ -194,12 +195,12 @@ void ContractionEmitter::tilesOf(const Block &block, llvm::function_ref<void(con
 
 void ContractionEmitter::tile(const Block &block, const Panel &panel, const TileRows &rows, const DepthBlock &depth, Index firstPanel) {
   int64_t count = rows.offsets.size();
-  TileShape shape{count, panel.vectors, layout.lanes, {}, blockDepth, s.unroll, element};
+  TileShape shape{count, panel.vectors, layout.lanes, {}, {}, blockDepth, s.unroll, element};
   if (s.lhs == LhsMode::Packed)
     shape.unroll = ContractionLayout::kPackGroup;
   LhsAddress left = lhsAddress(panel, rows);
   RhsAddress right = rhsAddress(block, panel, depth);
-  mergeTaps(shape, left, right);
+  mergeTaps(shape, block, rows, left, right);
   if (!shape.depth.isConstant())
     shape.unroll = std::min<int64_t>(shape.unroll, 4);
   else

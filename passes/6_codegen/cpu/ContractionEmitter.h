@@ -54,7 +54,8 @@ private:
   llvm::SmallVector<Index> lhsPosition(const Block &block, Index row);
   LhsAddress lhsAddress(const Panel &panel, const TileRows &rows);
   RhsAddress rhsAddress(const Block &block, const Panel &panel, const DepthBlock &depth);
-  void mergeTaps(TileShape &shape, LhsAddress &lhs, RhsAddress &rhs);
+  std::pair<Index, Index> liveTaps(const Block &block, const TileRows &rows, int tap);
+  void mergeTaps(TileShape &shape, const Block &block, const TileRows &rows, LhsAddress &lhs, RhsAddress &rhs);
   PrefetchStream nextPanel(const Block &block, const Panel &panel, const TileRows &rows, const DepthBlock &depth, const TileShape &shape);
   KernelBuilder::Values initial(const Panel &panel, int64_t rows, const DepthBlock &depth);
   Index lhsStride(int rowAxis);

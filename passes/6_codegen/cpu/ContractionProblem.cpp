@@ -1,5 +1,6 @@
 #include "passes/6_codegen/cpu/ContractionProblem.h"
 #include "passes/6_codegen/cpu/Elementwise.h"
+#include "llvm/Support/MathExtras.h"
 
 namespace tenon::cpu {
 using namespace mlir;
@@ -88,6 +89,27 @@ int64_t ContractionProblem::tapCount() const {
   for (int64_t tap : taps)
     count *= tap;
   return count;
+}
+
+bool ContractionProblem::skipsTaps(const LhsAxis &axis) const {
+  constexpr int64_t kFar = 4;
+  return padded && axis.tapAxis >= 0 && axis.tapScale >= kFar;
+}
+
+double ContractionProblem::liveShare() const {
+  double share = 1;
+  for (auto [index, axis] : llvm::enumerate(lhsAxes)) {
+    if (!skipsTaps(axis))
+      continue;
+    int64_t outputs = typical(extents[axis.rowAxis]), inputs = typical(nn::dimOf(lhs.getType(), index)), live = 0;
+    for (int64_t tap = 0; tap < taps[axis.tapAxis]; ++tap) {
+      int64_t start = tap * axis.tapScale + axis.shift; // of the tap in row 0
+      auto rowsBefore = [&](int64_t position) { return std::clamp<int64_t>(llvm::divideCeilSigned(position - start, axis.rowScale), 0, outputs); };
+      live += rowsBefore(inputs) - rowsBefore(0);
+    }
+    share *= double(live) / std::max<int64_t>(outputs * taps[axis.tapAxis], 1);
+  }
+  return share;
 }
 
 Type ContractionProblem::computeElement() const {

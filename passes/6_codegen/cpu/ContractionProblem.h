@@ -45,6 +45,10 @@ struct ContractionProblem {
 
   int rowAxes() const { return extents.size() - 1; }
   int64_t tapCount() const;
+  /// Whether tiles leave out the taps along an axis of lhs that read only padding: where taps are far apart, many do.
+  bool skipsTaps(const LhsAxis &axis) const;
+  /// The part of all multiplications that remains.
+  double liveShare() const;
   mlir::Type computeElement() const;
   /// n of one group, where it is a constant.
   std::optional<int64_t> groupColumns() const;

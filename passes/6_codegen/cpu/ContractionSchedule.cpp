@@ -62,6 +62,15 @@ static int64_t panelWidth(const ContractionProblem &p, int64_t widest) {
   return width;
 }
 
+/// Elements from one pixel of a band to the next. The rows of a tile are neighbours: at distances of 2 KiB their lines would meet in two
+/// sets of the L1, so that they lie a line further apart.
+static int64_t bandPitch(const ContractionProblem &p, int64_t bytes) {
+  constexpr int64_t kMeeting = 2048, kLineBytes = 64;
+  int64_t channels = nn::dimOf(p.lhs.getType(), p.lhsChannel).asConstant().value_or(0);
+  bool meet = channels && channels * p.lhsAxes[p.lhsChannel - 1].rowScale * bytes % kMeeting == 0;
+  return meet ? channels + kLineBytes / bytes : channels;
+}
+
 /// The largest extent of a box along one axis; none if it is not bounded.
 static std::optional<int64_t> boxBound(int64_t chosen, nn::Dim extent) {
   return chosen > 0 ? chosen : extent.asConstant();
@@ -104,7 +113,7 @@ ContractionLayout::ContractionLayout(const ContractionProblem &p, const Contract
     for (auto [axis, info] : llvm::enumerate(p.lhsAxes)) {
       int64_t count = 1;
       if (static_cast<int>(axis) == p.lhsChannel)
-        count = nn::dimOf(p.lhs.getType(), axis).asConstant().value_or(0);
+        count = bandPitch(p, bytes);
       else if (info.rowAxis == p.rowAxes() - 1)
         count = boxBound(s.boxWidth, groups.back().extent).value_or(0);
       else if (info.rowAxis == p.rowAxes() - 2)

@@ -46,7 +46,7 @@ struct ContractionLayout {
   int64_t lhsBytes = 0, rhsOffset = 0, rhsBytes = 0, partialOffset = 0, partialBytes = 0, totalBytes = 0;
   int64_t partialStride = 0;  // elements of one row of partial sums
   bool rhsStaged = false;     // panels are packed into the workspace before use
-  llvm::SmallVector<int64_t> bandSizes; // Band: the largest extents of the copy, by axis of lhs
+  llvm::SmallVector<int64_t> bandSizes; // Band: the largest extents of the copy, by axis of lhs; channels with what keeps pixels apart
   llvm::SmallVector<int64_t> bandTaps;  // Band: positions of the copy from one tap to the next, by axis; taps that are far apart move together
   nn::Dim blocks;             // blocks of all rows
 

@@ -11,8 +11,8 @@ namespace {
 class BandCopy {
 public:
   BandCopy(KernelBuilder &b, const ContractionProblem &p, const LhsBox &box, const Tensor &band)
-      : b(b), p(p), box(box), band(band), source(b, p.lhs), x(p.lhsChannel - 1), channels(band.sizes.back()),
-        zero(b.constant(0.0, band.element)), inside(box.axes.size()) {
+      : b(b), p(p), box(box), band(band), source(b, p.lhs), x(p.lhsChannel - 1), channels(box.axes.back().extent),
+        pitch(band.sizes.back()), zero(b.constant(0.0, band.element)), inside(box.axes.size()) {
     kernel::View view = kernel::viewOf(p.lhs);
     if (!isa<BlockArgument>(view.source))
       return;
@@ -56,12 +56,12 @@ private:
 
   void clear(int axis, Index to) {
     if (axis == x)
-      return b.fill(band, to, b.mul(box.axes[x].whole(b), channels), zero);
+      return b.fill(band, to, b.mul(box.axes[x].whole(b), pitch), zero);
     b.loop(0, box.axes[axis].whole(b), 1, [&](Index i) { clear(axis + 1, b.add(to, b.mul(i, band.strides[axis]))); });
   }
 
   void row(Index to) {
-    parts(box.axes[x], [&](Index from, Index at) { rowPart(b.add(to, b.mul(at, channels)), b.add(box.axes[x].start, from)); });
+    parts(box.axes[x], [&](Index from, Index at) { rowPart(b.add(to, b.mul(at, pitch)), b.add(box.axes[x].start, from)); });
   }
 
   void rowPart(Index to, Index start) {
@@ -70,10 +70,10 @@ private:
     if (mayLeave(x)) {
       left = b.min(b.max(b.sub(0, start), 0), extent);
       right = b.max(b.min(b.sub(size, start), extent), left);
-      b.fill(band, to, b.mul(left, channels), zero);
-      b.fill(band, b.add(to, b.mul(right, channels)), b.mul(b.sub(extent, right), channels), zero);
+      b.fill(band, to, b.mul(left, pitch), zero);
+      b.fill(band, b.add(to, b.mul(right, pitch)), b.mul(b.sub(extent, right), pitch), zero);
     }
-    Index target = b.add(to, b.mul(left, channels)), first = b.add(start, left), count = b.sub(right, left);
+    Index target = b.add(to, b.mul(left, pitch)), first = b.add(start, left), count = b.sub(right, left);
     if (memory)
       copyDense(target, first, count);
     else if (alongX())
@@ -87,8 +87,14 @@ private:
     position[x] = first;
     position[p.lhsChannel] = 0;
     Index from = b.at(*memory, position);
+    if (pitch.is(channels.get()))
+      return copyRun(to, from, b.mul(count, channels));
+    b.loop(0, count, 1, [&](Index i) { copyRun(b.add(to, b.mul(i, pitch)), b.add(from, b.mul(i, channels)), channels); });
+  }
+
+  void copyRun(Index to, Index from, Index count) {
     int lanes = b.target().lanes(band.element.getIntOrFloatBitWidth());
-    b.lanesLoop(b.mul(count, channels), lanes, [&](Index i, Value mask) {
+    b.lanesLoop(count, lanes, [&](Index i, Value mask) {
       Index source = b.add(from, i), target = b.add(to, i);
       if (mask)
         b.storeMasked(b.loadMasked(*memory, source, lanes, mask), band, target, mask);
@@ -109,10 +115,10 @@ private:
     bool weave = channels.isConstant() && channels.get() >= 2 && channels.get() <= 4;
     Index whole = b.sub(count, b.rem(count, lanes));
     b.loop(0, whole, lanes, [&](Index i) {
-      Index target = b.add(to, b.mul(i, channels));
+      Index target = b.add(to, b.mul(i, pitch));
       if (!weave)
         return b.loop(0, channels, 1, [&](Index c) {
-          b.storeStrided(read(b.add(first, i), c, lanes, x), band, b.add(target, c), channels);
+          b.storeStrided(read(b.add(first, i), c, lanes, x), band, b.add(target, c), pitch);
         });
       SmallVector<Value> planes;
       for (int64_t c = 0; c < channels.get(); ++c)
@@ -122,7 +128,7 @@ private:
     });
     b.loop(whole, count, 1, [&](Index i) {
       b.loop(0, channels, 1, [&](Index c) {
-        b.storeStrided(read(b.add(first, i), c, 1, x), band, b.sum(to, b.mul(i, channels), c), channels);
+        b.storeStrided(read(b.add(first, i), c, 1, x), band, b.sum(to, b.mul(i, pitch), c), pitch);
       });
     });
   }
@@ -132,7 +138,7 @@ private:
     b.loop(0, count, 1, [&](Index i) {
       b.lanesLoop(channels, lanes, [&](Index c, Value mask) {
         Value vector = read(b.add(first, i), c, lanes, p.lhsChannel, mask);
-        Index target = b.sum(to, b.mul(i, channels), c);
+        Index target = b.sum(to, b.mul(i, pitch), c);
         mask ? b.storeMasked(vector, band, target, mask) : b.store(vector, band, target);
       });
     });
@@ -151,7 +157,7 @@ private:
   const Tensor &band;
   Prologue source;
   int x;
-  Index channels;
+  Index channels, pitch; // of a pixel: what is copied, and from one to the next in the copy
   Value zero;
   SmallVector<Index> inside;
   SmallVector<nn::Dim> strides; // of lhs, where it is a view

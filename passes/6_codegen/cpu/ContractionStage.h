@@ -18,7 +18,8 @@ struct LhsBox {
   llvm::SmallVector<Axis> axes;
 };
 
-/// Copies a box of lhs to `band` (dense strides in the order of lhs's axes, channels last), zeros where it lies outside.
+/// Copies a box of lhs to `band` (dense strides in the order of lhs's axes, channels last and maybe more than in lhs), zeros where it
+/// lies outside.
 /// The prologue above lhs is evaluated on the way.
 void copyBand(KernelBuilder &b, const ContractionProblem &p, const LhsBox &box, const Tensor &band);
 

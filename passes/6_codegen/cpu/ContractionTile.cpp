@@ -49,7 +49,8 @@ private:
     if (axis == shape.taps.size())
       return depthLoop(lhsBase, rhsBase, linesBase, sums);
     int64_t inner = prefetch.lines * prefetchSteps(axis + 1);
-    return b.loop(0, shape.taps[axis], 1, sums, [&](Index tap, ValueRange carried) {
+    auto [first, end] = shape.live[axis];
+    return b.loop(first, end, 1, sums, [&](Index tap, ValueRange carried) {
       return tapLoops(axis + 1, b.add(lhsBase, b.mul(tap, lhs.taps[axis])), b.add(rhsBase, b.mul(tap, rhs.taps[axis])),
                       prefetch.lines ? b.add(linesBase, b.mul(tap, inner * lineElements())) : linesBase, carried);
     });
@@ -107,6 +108,9 @@ private:
         Value &sum = sums[first + r * shape.vectors + x];
         sum = emitMultiplyAdd(b, scalar, vectors[x], sum);
       }
+      // The scheduler would load ahead what out-of-order execution overlaps anyway, and spill accumulators for it.
+      if (shape.rows > 1)
+        b.keepMemoryOrder();
     }
   }
 

@@ -34,6 +34,7 @@ struct PrefetchStream {
 struct TileShape {
   int64_t rows = 1, vectors = 1, lanes = 1;
   llvm::SmallVector<int64_t> taps;
+  llvm::SmallVector<std::pair<Index, Index>> live; // for each of `taps` the part that is computed, [first, end)
   Index depth;
   int64_t unroll = 1;
   mlir::Type element; // of the accumulators

@@ -99,6 +99,7 @@ public:
   void storeMasked(mlir::Value v, const Tensor &t, Index offset, mlir::Value mask);
   void storeStrided(mlir::Value v, const Tensor &t, Index offset, Index stride, mlir::Value mask = {});
   void prefetch(const Tensor &t, Index offset, int locality = 2, bool write = false);
+  void keepMemoryOrder();               // the code generator moves no load or store across it; no instruction
   void fill(const Tensor &t, Index offset, Index count, mlir::Value scalar); // count contiguous elements
   mlir::Value tailMask(Index remaining, int lanes);                 // lane i is on where i < remaining
   /// Body once for every group of `lanes` elements of [0, count), then once for the remainder with its mask (null: full).

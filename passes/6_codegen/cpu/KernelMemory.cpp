@@ -133,6 +133,11 @@ void KernelBuilder::prefetch(const Tensor &t, Index offset, int locality, bool w
   LLVM::Prefetch::create(builder, address(t, offset), write, locality, /*cache=*/1);
 }
 
+void KernelBuilder::keepMemoryOrder() {
+  LLVM::InlineAsmOp::create(builder, TypeRange(), ValueRange(), "", "~{memory}", /*has_side_effects=*/true, /*is_align_stack=*/false,
+                            LLVM::tailcallkind::TailCallKind::None, LLVM::AsmDialectAttr(), ArrayAttr());
+}
+
 void KernelBuilder::fill(const Tensor &t, Index offset, Index count, Value scalar) {
   int lanes = machine.lanes(bytesOf(t.element) * 8);
   Value vector = splat(scalar, lanes);

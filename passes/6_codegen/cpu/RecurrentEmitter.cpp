@@ -146,7 +146,7 @@ void RecurrentEmitter::products(const Unit &unit, const Panels &weights, Index f
       Value biases[] = {bias(unit, panel, gate, mask), bias(unit, panel, gate + 1, mask)};
       RhsAddress right{weights.memory, b.sum(weights.base, b.mul(panel, layout.panel * p.inputs), gate * layout.lanes), {}, layout.panel, 1, {}};
       forRowTiles(b, count, kRows, 0, tiles, [&](Index first, int64_t rows, Index) {
-        TileShape shape{rows, kGatesAtOnce, layout.lanes, {}, p.inputs, unroll, vector.getElementType()};
+        TileShape shape{rows, kGatesAtOnce, layout.lanes, {}, {}, p.inputs, unroll, vector.getElementType()};
         LhsAddress left{input, b.add(origin, b.mul(first, stride)), {}, {}, input.strides[2], input.strides[2]};
         Values init;
         for (int64_t r = 0; r < rows; ++r) {
@@ -165,7 +165,7 @@ void RecurrentEmitter::products(const Unit &unit, const Panels &weights, Index f
 }
 
 void RecurrentEmitter::step(const Unit &unit, const Panels &weights, Index step, Index row) {
-  TileShape shape{1, RecurrentLayout::kGates, layout.lanes, {}, p.hidden, std::min(s.unroll, p.hidden), vector.getElementType()};
+  TileShape shape{1, RecurrentLayout::kGates, layout.lanes, {}, {}, p.hidden, std::min(s.unroll, p.hidden), vector.getElementType()};
   eachPanel([&](Index panel, Value) {
     LhsAddress left{scratch, hiddenState(step), {0}, {}, 1, 1};
     RhsAddress right{weights.memory, b.add(weights.base, b.mul(panel, layout.panel * p.hidden)), {}, layout.panel, 1, {}};

@@ -119,7 +119,7 @@ void WinogradEmitter::multiply(Index columnBlock) {
       Index number = b.add(b.mul(b.add(b.mul(columnBlock, layout.points), point), s.panels), panel);
       Index panelAt = b.add(weights.offset, b.mul(number, panelElements));
       forRowTiles(b, s.tiles, s.rows, 0, rowTiles, [&](Index first, int64_t rows, Index tile) {
-        TileShape shape{rows, s.vectors, layout.lanes, {}, layout.depth, std::min(s.unroll, layout.depth), input.element};
+        TileShape shape{rows, s.vectors, layout.lanes, {}, {}, layout.depth, std::min(s.unroll, layout.depth), input.element};
         LhsAddress left{input, b.sum(input.offset, b.mul(point, layout.inputPlane), b.mul(first, layout.paddedDepth)), {}, {}, 1, 1};
         for (int64_t r = 0; r < rows; ++r)
           left.rows.push_back(r * layout.paddedDepth);

@@ -131,6 +131,13 @@ TEST(Contraction, Convolutions) {
   checkSchedules(Convolution{{1, 12, 12, 16}, 16, {3, 3}, {1, 1}, {0, 0, 0, 0}, {1, 1}}.text());
 }
 
+// Pixels whose distance is a power of two lie further apart in the copy.
+TEST(Contraction, ConvolutionsOfManyChannels) {
+  checkSchedules(Convolution{{1, 7, 6, 512}, 24, {3, 3}, {1, 1}, {1, 1, 1, 1}, {1, 1}}.text());
+  checkSchedules(Convolution{{1, 11, 9, 256}, 16, {3, 3}, {2, 2}, {1, 1, 1, 1}, {1, 1}}.text());
+  checkSchedules(Convolution{{1, 5, 7, 512}, 16, {3, 3}, {1, 1}, {1, 1, 1, 1}, {1, 1}, 1, true}.text());
+}
+
 // Taps so far apart that a band holds a part for each of them: down, across, both; in boxes that are cut, with a stride, in one axis.
 TEST(Contraction, DilatedConvolutions) {
   checkSchedules(Convolution{{1, 26, 24, 8}, 16, {3, 3}, {1, 1}, {12, 12, 12, 12}, {12, 12}}.text(), 30);
