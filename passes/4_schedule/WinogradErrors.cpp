@@ -86,10 +86,10 @@ std::optional<std::array<double, 2>> winogradErrors(ElementsAttr filter) {
   if (range == 0)
     return std::array<double, 2>{0, 0};
   // A running sum of C terms rounds with C / 2 of their variance in the mean; a rounding has a third of its bound's square.
-  constexpr double kUnit = 1.0 / (1 << 24), kDeviations = 6, kTransformRoundings = 8;
+  constexpr double kUnit = 1.0 / (1 << 24), kDeviations = 6, kRangeDeviations = 3, kTransformRoundings = 8;
   double roundings = (type.getDimSize(1) / 2.0 + kTransformRoundings) / 3;
   for (double &w : worst)
-    w = kDeviations * kUnit * std::sqrt(roundings * w / range);
+    w = kDeviations / kRangeDeviations * kUnit * std::sqrt(roundings * w / range);
   return worst;
 }
 

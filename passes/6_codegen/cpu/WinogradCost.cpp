@@ -9,7 +9,7 @@ using namespace mlir;
 namespace {
 /// Errors above this part of the output's range fall back to the smaller tile or to the direct convolution.
 constexpr double kMostError = 1e-4;
-/// What weights stream with from memory, for all cores together: 4 (desktop) to 10 (server) were measured.
+/// What weights stream with, from memory for all cores together or from the last cache for one: 4 (desktop) to 10 (server) were measured.
 constexpr double kBytesPerCycle = 6;
 /// Larger weights and rounding errors have to be worth it.
 constexpr double kWorth = 0.9;
@@ -37,10 +37,14 @@ public:
       for (int64_t rows = 2; rows <= kMostRows; ++rows) {
         if (!fitsRegisters(target, rows, vectors) || (vectors > 1 && (vectors - 1) * lanes >= columns))
           continue;
-        WinogradSchedule s = fill(m, rows, vectors);
-        double cycles = cost(s);
-        if (cycles < found.cycles || (cycles == found.cycles && vectors > found.schedule.vectors))
-          found = {s, cycles};
+        for (bool splitColumns : {false, true}) {
+          if (splitColumns && target.cores <= 1)
+            continue;
+          WinogradSchedule s = fill(m, rows, vectors, splitColumns);
+          double cycles = cost(s);
+          if (cycles < found.cycles || (cycles == found.cycles && vectors > found.schedule.vectors))
+            found = {s, cycles};
+        }
       }
     return found;
   }
@@ -51,10 +55,13 @@ public:
   }
 
 private:
-  int64_t tilesOf(int64_t m) const { return images * llvm::divideCeil(height, m) * llvm::divideCeil(width, m); }
+  int64_t tilesOf(int64_t m) const { return images * tilesAlong(height, p.lhsAxes[1].tapScale, m) * tilesAlong(width, p.lhsAxes[2].tapScale, m); }
+  static int64_t tilesAlong(int64_t size, int64_t dilation, int64_t m) {
+    return std::min(size, dilation) * llvm::divideCeil(llvm::divideCeil(size, dilation), m);
+  }
 
-  /// Blocks and shares around a register tile.
-  WinogradSchedule fill(int64_t m, int64_t rows, int64_t vectors) const {
+  /// Blocks and shares around a register tile. Shares of tiles read the weights once each; shares of columns transform the input once each.
+  WinogradSchedule fill(int64_t m, int64_t rows, int64_t vectors, bool splitColumns) const {
     WinogradSchedule s;
     s.m = m;
     s.rows = rows;
@@ -65,11 +72,10 @@ private:
     constexpr int64_t kBlockColumns = 64, kFewTiles = 12, kManyTiles = 48;
     s.panels = std::clamp<int64_t>(kBlockColumns / layout.panelColumns, 1, layout.panels);
     int64_t tiles = tilesOf(m), cores = std::max(target.cores, 1);
-    // Shares of tiles read the weights once each; shares of columns transform the input once each.
-    if (cores > 1 && tiles >= kFewTiles * cores)
-      s.tileTasks = cores * (tiles >= 4 * kManyTiles * cores ? 2 : 1);
-    else if (cores > 1)
+    if (splitColumns)
       s.columnTasks = std::min<int64_t>(cores, llvm::divideCeil(layout.panels, s.panels));
+    else if (cores > 1 && tiles >= kFewTiles * cores)
+      s.tileTasks = cores * (tiles >= 4 * kManyTiles * cores ? 2 : 1);
     int64_t tileBytes = layout.points * (layout.paddedDepth + s.panels * layout.panelColumns) * 4;
     int64_t most = std::clamp<int64_t>(target.l2Bytes / tileBytes, 2 * kFewTiles, 2 * kManyTiles);
     int64_t share = llvm::divideCeil(tiles, s.tileTasks);
@@ -85,8 +91,12 @@ private:
     double products = double(layout.points) * blocks * layout.panels * balancedTileCycles(s.tiles, s.rows, s.vectors, layout.depth);
     double transforms = double(blocks) * s.tiles * (layout.paddedDepth / layout.lanes * inputCycles * s.columnTasks + vectors * outputCycles);
     double tasks = std::min<double>(std::max(target.cores, 1), s.tileTasks * s.columnTasks);
-    double weightBytes = double(layout.points) * layout.columnBlocks * layout.blockColumns * layout.depth * 4;
-    return std::max((products + transforms) / tasks, weightBytes / kBytesPerCycle);
+    // Weights come from memory once for all cores; a share of them that does not stay in a core's L2 comes once more for every block.
+    double weightBytes = double(layout.points) * layout.columnBlocks * layout.blockColumns * layout.depth * 4, share = weightBytes / s.columnTasks;
+    int64_t passes = share <= target.l2Bytes / 2 ? 1 : llvm::divideCeil(blocks, s.tileTasks);
+    double compute = (products + transforms) / tasks, stream = std::max(weightBytes, share * passes) / kBytesPerCycle;
+    constexpr double kNotHidden = 0.1; // of the shorter of the two
+    return std::max(compute, stream) + kNotHidden * std::min(compute, stream);
   }
 
   const ContractionProblem &p;

@@ -7,6 +7,11 @@ namespace tenon::cpu {
 using namespace mlir;
 using Values = KernelBuilder::Values;
 
+/// How many of `total` units are in a block of `size` from `first` on.
+static Index inBlock(KernelBuilder &b, int64_t total, Index first, int64_t size) {
+  return total % size ? b.min(size, b.sub(total, first)) : Index(size);
+}
+
 WinogradEmitter::WinogradEmitter(KernelBuilder &b, const ContractionProblem &p, const WinogradSchedule &s)
     : b(b), p(p), s(s), layout(p, s, b.target()), epilogue(b, p.result), source(b, p.lhs), tiles(b.dim(layout.tiles)) {
   Type f32 = b.ops().getF32Type();
@@ -38,7 +43,14 @@ void WinogradEmitter::emit() {
 WinogradEmitter::Place WinogradEmitter::place(Index tile) {
   Index across = b.dim(layout.tilesAcross), down = b.dim(layout.tilesDown);
   Index row = b.div(tile, across);
-  return {b.div(row, down), b.mul(b.rem(row, down), s.m), b.mul(b.rem(tile, across), s.m)};
+  auto first = [&](Index number, nn::Dim run, int64_t dilation) {
+    if (dilation == 1)
+      return b.mul(number, s.m);
+    Index count = b.dim(run);
+    return b.add(b.div(number, count), b.mul(b.rem(number, count), s.m * dilation));
+  };
+  return {b.div(row, down), first(b.rem(row, down), layout.runDown, layout.dilationDown),
+          first(b.rem(tile, across), layout.runAcross, layout.dilationAcross)};
 }
 
 /// Blocks have one size, so that their loops do too: after the last tile the last block transforms it again.
@@ -76,13 +88,14 @@ WinogradEmitter::Patch WinogradEmitter::patchAt(const Place &place) {
   }
   SmallVector<Index> sizes = b.sizesOf(p.lhs);
   Value inside = b.lessThan(-1, top);
-  for (Value condition : {b.lessThan(-1, left), b.lessThan(b.add(top, layout.edge - 1), sizes[1]), b.lessThan(b.add(left, layout.edge - 1), sizes[2])})
+  for (Value condition : {b.lessThan(-1, left), b.lessThan(b.add(top, (layout.edge - 1) * layout.dilationDown), sizes[1]),
+                          b.lessThan(b.add(left, (layout.edge - 1) * layout.dilationAcross), sizes[2])})
     inside = arith::AndIOp::create(b.ops(), inside, condition);
   b.ifThen(inside, [] {}, [&] { copyPatch(place, top, left); });
   Tensor memory = *direct;
   memory.base = LLVM::SelectOp::create(b.ops(), inside, direct->base, patch.base);
-  return {memory, b.select(inside, b.at(*direct, {place.image, top, left, 0}), patch.offset), b.select(inside, direct->strides[1], row),
-          b.select(inside, direct->strides[2], column)};
+  return {memory, b.select(inside, b.at(*direct, {place.image, top, left, 0}), patch.offset),
+          b.select(inside, b.mul(direct->strides[1], layout.dilationDown), row), b.select(inside, b.mul(direct->strides[2], layout.dilationAcross), column)};
 }
 
 void WinogradEmitter::copyPatch(const Place &place, Index top, Index left) {
@@ -90,7 +103,7 @@ void WinogradEmitter::copyPatch(const Place &place, Index top, Index left) {
   Type vector = VectorType::get({layout.lanes}, patch.element);
   b.loop(0, layout.edge, 1, [&](Index i) {
     b.loop(0, layout.edge, 1, [&](Index j) {
-      Index y = b.add(top, i), x = b.add(left, j);
+      Index y = b.add(top, b.mul(i, layout.dilationDown)), x = b.add(left, b.mul(j, layout.dilationAcross));
       Index to = b.add(patch.offset, b.mul(b.add(b.mul(i, layout.edge), j), layout.paddedDepth));
       Value inside = b.lessThan(-1, y);
       for (Value condition : {b.lessThan(y, sizes[1]), b.lessThan(-1, x), b.lessThan(x, sizes[2])})
@@ -112,7 +125,7 @@ void WinogradEmitter::copyPatch(const Place &place, Index top, Index left) {
 /// output[point] = input[point] x weights[point] for all points.
 void WinogradEmitter::multiply(Index columnBlock) {
   int64_t rowTiles = llvm::divideCeil(s.tiles, s.rows), panelElements = layout.depth * layout.panelColumns;
-  Index panels = b.min(s.panels, b.sub(layout.panels, b.mul(columnBlock, s.panels)));
+  Index panels = inBlock(b, layout.panels, b.mul(columnBlock, s.panels), s.panels);
   Value zero = b.constant(0.0, VectorType::get({layout.lanes}, input.element));
   b.loop(0, layout.points, 1, [&](Index point) {
     b.loop(0, panels, 1, [&](Index panel) {
@@ -145,7 +158,7 @@ void WinogradEmitter::multiply(Index columnBlock) {
 /// The outputs of a tile go to the first m x m planes, in place of its points; then pixel by pixel through the epilogue, which is
 /// emitted once and stores whole pixels.
 void WinogradEmitter::transformOutput(Index block, Index columnBlock) {
-  Index firstColumn = b.mul(columnBlock, layout.blockColumns), count = b.min(layout.blockColumns, b.sub(layout.columns, firstColumn));
+  Index firstColumn = b.mul(columnBlock, layout.blockColumns), count = inBlock(b, layout.columns, firstColumn, layout.blockColumns);
   Index height = b.dim(p.extents[1]), width = b.dim(p.extents[2]), firstTile = b.mul(block, s.tiles);
   b.loop(0, b.min(s.tiles, b.sub(tiles, firstTile)), 1, [&](Index i) {
     Index row = b.add(output.offset, b.mul(i, layout.blockColumns));
@@ -167,10 +180,12 @@ void WinogradEmitter::transformOutput(Index block, Index columnBlock) {
       }
     });
     Place to = place(b.add(firstTile, i));
-    b.loop(0, b.min(s.m, b.sub(height, to.y)), 1, [&](Index y) {
-      b.loop(0, b.min(s.m, b.sub(width, to.x)), 1, [&](Index x) {
+    auto outputs = [&](Index size, Index first, int64_t dilation) { return b.min(s.m, b.div(b.add(b.sub(size, first), dilation - 1), dilation)); };
+    b.loop(0, outputs(height, to.y, layout.dilationDown), 1, [&](Index y) {
+      b.loop(0, outputs(width, to.x, layout.dilationAcross), 1, [&](Index x) {
         Index from = b.add(row, b.mul(b.add(b.mul(y, s.m), x), layout.outputPlane));
-        storePixel(from, {to.image, b.add(to.y, y), b.add(to.x, x)}, firstColumn, count);
+        SmallVector<Index> pixel{to.image, b.add(to.y, b.mul(y, layout.dilationDown)), b.add(to.x, b.mul(x, layout.dilationAcross))};
+        storePixel(from, pixel, firstColumn, count);
       });
     });
   });

@@ -14,7 +14,7 @@ public:
 
 private:
   struct Place {
-    Index image, y, x; // the first output of a tile
+    Index image, y, x; // the first output of a tile; the others are a dilation apart
   };
   struct Patch {
     Tensor memory;

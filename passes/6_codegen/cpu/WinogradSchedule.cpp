@@ -41,8 +41,13 @@ WinogradLayout::WinogradLayout(const ContractionProblem &p, const WinogradSchedu
   outputOffset = llvm::alignTo(points * inputPlane * kBytes, 64);
   patchOffset = outputOffset + llvm::alignTo(points * outputPlane * kBytes, 64);
   totalBytes = llvm::alignTo(patchOffset + points * paddedDepth * kBytes, 64);
-  tilesDown = p.extents[1].ceilDiv(s.m);
-  tilesAcross = p.extents[2].ceilDiv(s.m);
+  dilationDown = p.lhsAxes[1].tapScale;
+  dilationAcross = p.lhsAxes[2].tapScale;
+  auto phases = [&](int axis, int64_t dilation) { return p.extents[axis].min(nn::Dim::constant(p.anchor->getContext(), dilation)); };
+  runDown = p.extents[1].ceilDiv(dilationDown).ceilDiv(s.m);
+  runAcross = p.extents[2].ceilDiv(dilationAcross).ceilDiv(s.m);
+  tilesDown = dilationDown == 1 ? runDown : phases(1, dilationDown) * runDown;
+  tilesAcross = dilationAcross == 1 ? runAcross : phases(2, dilationAcross) * runAcross;
   tiles = p.extents[0] * tilesDown * tilesAcross;
   blocks = tiles.ceilDiv(s.tiles);
 }
@@ -52,7 +57,7 @@ std::optional<ContractionProblem> winogradProblem(kernel::FuncOp func) {
   if (!p || !isa<nn::ConvOp>(p->anchor) || p->taps != SmallVector<int64_t>{3, 3} || p->groups != 1)
     return std::nullopt;
   for (const LhsAxis &axis : p->lhsAxes)
-    if (axis.tapAxis >= 0 && (axis.rowScale != 1 || axis.tapScale != 1))
+    if (axis.tapAxis >= 0 && axis.rowScale != 1)
       return std::nullopt;
   auto filter = cast<RankedTensorType>(p->rhs.getType());
   if (!p->computeElement().isF32() || !filter.getElementType().isF32() || !p->rhsConstant() || p->depth.isConstant(0) || p->columns.isConstant(0))

@@ -30,12 +30,15 @@ struct WinogradLayout {
   int64_t blockColumns, columnBlocks;  // columns between output transforms
   int64_t inputPlane, outputPlane;     // elements of one point's plane: tiles x paddedDepth, tiles x blockColumns, and a cache line
   int64_t outputOffset, patchOffset, totalBytes; // parts of a task's workspace, in bytes; the transformed input is at 0
+  int64_t dilationDown, dilationAcross;
+  nn::Dim runDown, runAcross;          // tiles along an axis that have one phase of the dilation
   nn::Dim tilesDown, tilesAcross, tiles, blocks;
 
   WinogradLayout(const ContractionProblem &p, const WinogradSchedule &s, const Target &target);
 };
 
-/// The problem, if it is a 3x3 convolution of stride 1 that this family can compute.
+/// The problem, if it is a 3x3 convolution of stride 1 that this family can compute. One with dilation d is d x d convolutions without,
+/// of the pixels whose positions have the same remainder by d: its phases.
 std::optional<ContractionProblem> winogradProblem(kernel::FuncOp func);
 /// Why `s` cannot compute `p`, or an empty string.
 std::string validate(const ContractionProblem &p, const WinogradSchedule &s);

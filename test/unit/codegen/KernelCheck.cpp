@@ -49,7 +49,7 @@ Type elementOf(Type tensor) { return cast<RankedTensorType>(tensor).getElementTy
 } // namespace
 
 std::string KernelCheck::operator()(const std::string &text) const {
-  KernelHarness harness(text);
+  KernelHarness harness(text, target);
   kernel::FuncOp func = harness.func();
   if (!func)
     return harness.message;
@@ -103,8 +103,8 @@ std::string KernelCheck::operator()(const std::string &text) const {
   return "";
 }
 
-std::vector<std::string> schedulesOf(const std::string &text, size_t limit) {
-  KernelHarness harness(text);
+std::vector<std::string> schedulesOf(const std::string &text, size_t limit, const std::string &target) {
+  KernelHarness harness(text, target);
   if (!harness.func()) {
     ADD_FAILURE() << harness.message << text;
     return {};
@@ -121,6 +121,17 @@ std::vector<std::string> schedulesOf(const std::string &text, size_t limit) {
     llvm::raw_string_ostream(result.emplace_back()) << all[i];
   }
   return result;
+}
+
+std::vector<std::string> runnableTargets() {
+  Target host = llvm::cantFail(Target::parse("native"));
+  std::vector<std::string> names;
+  for (const char *name : {"x86-64-v3", "x86-64-v4"}) {
+    Target target = llvm::cantFail(Target::parse(name));
+    if (llvm::all_of(target.required, [&](const std::string &feature) { return llvm::is_contained(host.required, feature); }))
+      names.push_back(name);
+  }
+  return names.empty() ? std::vector<std::string>{"native"} : names;
 }
 
 std::string tensor(ArrayRef<int64_t> shape, StringRef element) {

@@ -10,6 +10,7 @@ namespace tenon::test {
 /// `schedule` as in KernelHarness::compile. With `inPlace` results take the memory of the arguments that the plan lets them overwrite.
 struct KernelCheck {
   std::string schedule;
+  std::string target = "native"; // one whose code runs here
   Sizes sizes;
   double tolerance = 3e-6;
   int64_t largestInteger = 4;
@@ -19,7 +20,10 @@ struct KernelCheck {
 };
 
 /// The schedules that the family of a kernel proposes, best first, as text; at most `limit` of them, evenly taken.
-std::vector<std::string> schedulesOf(const std::string &text, size_t limit);
+std::vector<std::string> schedulesOf(const std::string &text, size_t limit, const std::string &target = "native");
+
+/// Those of AVX2 and AVX-512 whose code runs here, or "native" where neither does.
+std::vector<std::string> runnableTargets();
 
 /// "tensor<2x3xf32>"
 std::string tensor(llvm::ArrayRef<int64_t> shape, llvm::StringRef element = "f32");

@@ -62,6 +62,29 @@ std::vector<char> pack(const char *source, ArrayRef<int64_t> shape, kernel::Pack
 }
 
 size_t bytesOf(Type tensor) { return nn::elementBytes(tensor); }
+
+/// G g Gt of every 3 x 3 filter of [K, C, 3, 3], in double precision.
+std::vector<float> transformFilters(const float *filters, int64_t count, int64_t m) {
+  ArrayRef<std::array<double, 3>> g = kernel::winogradFilterMatrix(m);
+  std::vector<float> points;
+  for (int64_t i = 0; i < count; ++i)
+    for (const auto &row : g)
+      for (const auto &column : g) {
+        double sum = 0;
+        for (int tap = 0; tap < 9; ++tap)
+          sum += row[tap / 3] * column[tap % 3] * filters[i * 9 + tap];
+        points.push_back(float(sum));
+      }
+  return points;
+}
+
+std::vector<char> packConstant(const void *source, RankedTensorType type, kernel::PackingAttr packing) {
+  if (!packing.getWinograd())
+    return pack(static_cast<const char *>(source), type.getShape(), packing, bytesOf(type));
+  int64_t filters = type.getDimSize(0) * type.getDimSize(1);
+  std::vector<float> points = transformFilters(static_cast<const float *>(source), filters, packing.getWinograd());
+  return pack(reinterpret_cast<const char *>(points.data()), packing.transformedShape(type.getShape()), packing, sizeof(float));
+}
 } // namespace
 
 KernelHarness::KernelHarness(llvm::StringRef text, llvm::StringRef target) : context(makeContext()) {
@@ -178,8 +201,7 @@ KernelHarness::Launch KernelHarness::prepare(const Buffers &buffers, const Sizes
   launch.buffers = buffers;
   for (auto [index, packing] : packings) {
     auto unpack = cast<kernel::UnpackOp>(*kernel.getBody().getArgument(index).user_begin());
-    ArrayRef<int64_t> shape = cast<ShapedType>(unpack.getResult().getType()).getShape();
-    launch.packed.push_back(pack(static_cast<char *>(buffers[index]), shape, packing, bytesOf(unpack.getResult().getType())));
+    launch.packed.push_back(packConstant(buffers[index], cast<RankedTensorType>(unpack.getResult().getType()), packing));
     launch.buffers[index] = launch.packed.back().data();
   }
   for (Attribute name : kernel.getSymbols())
