@@ -124,6 +124,17 @@ def MergeMatMuls : GraphPass<"nn-merge-matmuls"> {
   let statistics = [Statistic<"merged", "merged", "products merged into another">];
 }
 
+def FlushTinyWeights : GraphPass<"nn-flush-tiny-weights"> {
+  let summary = "Set weights to zero that are too small to matter";
+  let description = [{
+    Dead channels of trained networks hold weights and biases whose products are subnormal; on many CPUs each of them takes some hundred
+    cycles. Operands of convolutions and matrix products that are subnormal, or below 2^-100 of the tensor's largest, become zero.
+    Before:  nn.conv %x, (dense<[[[[1.0]], [[1.0e-40]]]]>)
+    After:   nn.conv %x, (dense<[[[[1.0]], [[0.0]]]]>)
+  }];
+  let statistics = [Statistic<"flushed", "flushed", "weights set to zero">];
+}
+
 def HoistTransposes : GraphPass<"nn-hoist-transposes"> {
   let summary = "Move transposes that are left before the concat or pad they follow";
   let description = [{

@@ -46,6 +46,7 @@ void buildGraphPipeline(OpPassManager &manager, const GraphOptions &options) {
   cleanUp();
   // 7. Weights as they will be used.
   pm.addPass(createFoldConstantsPass(options.evaluator));
+  pm.addPass(createFlushTinyWeights());
   cleanUp();
 }
 
