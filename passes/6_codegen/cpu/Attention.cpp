@@ -63,7 +63,7 @@ public:
   }
 
 private:
-  static constexpr int64_t kRowBlock = 96;
+  static constexpr int64_t kRowBlock = 192;
 
   /// One unit a head where there are enough heads for the cores, else blocks of rows; keys all at once where their scores, keys and
   /// values stay in the second-level cache.
@@ -72,11 +72,13 @@ private:
     s.rows = rows;
     int64_t registers = target.vectorRegisters;
     s.vectors = std::max<int64_t>(1, (registers - 1) / (rows + 1));
-    constexpr int64_t kMostVectors = 4, kMostKeys = 1024, kKeyBlock = 256, kSharesPerCore = 4;
+    constexpr int64_t kMostVectors = 4, kKeyBlock = 256, kSharesPerCore = 4, kFloatBytes = 4;
     s.vectors = std::min(s.vectors, kMostVectors);
     while (s.vectors > 1 && s.vectors * target.lanes(32) > std::max<int64_t>(p.width, 1) * 2)
       --s.vectors;
-    bool allKeys = p.keys.isConstant() && *p.keys.asConstant() <= kMostKeys;
+    // A row of scores for each row of a tile in the L1, the packed keys and values in the L2.
+    std::optional<int64_t> known = p.keys.asConstant();
+    bool allKeys = known && *known * rows * kFloatBytes <= target.l1Bytes && *known * (p.depth + p.width) * kFloatBytes <= target.l2Bytes / 2;
     s.keyBlock = allKeys ? 0 : kKeyBlock;
     int64_t units = p.heads.asConstant().value_or(1) * p.batch.asConstant().value_or(1);
     std::optional<int64_t> length = p.rows.asConstant();

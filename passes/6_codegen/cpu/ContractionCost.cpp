@@ -131,7 +131,10 @@ private:
     if (s.rowsOuter && !p.rhsConstant() && !p.rhsReadable())
       s.rowsOuter = false; // a panel is packed once for all rows
     s.prefetch = !s.rowsOuter && p.rhsConstant();
-    bool deep = !s.rowsOuter && known && sizes.depth > kShortDepth && tiles >= 4 && count >= kManyPanels;
+    // Far rows of a deep product push each other out of the L1; 12 ways and a panel of whole columns in the L2 bear four times the depth.
+    constexpr int64_t kManyWays = 12, kLargeL2 = 1 << 20;
+    int64_t inPlaceDepth = target.l1Ways >= kManyWays && target.l2Bytes >= kLargeL2 ? 4 * kShortDepth : kShortDepth;
+    bool deep = !s.rowsOuter && known && sizes.depth > inPlaceDepth && tiles >= 4 && count >= kManyPanels;
     if (deep && p.groups == 1 && p.tapCount() == 1) {
       s.lhs = LhsMode::Packed;
       s.depthBlock = dividing(sizes.depth, kShortDepth);

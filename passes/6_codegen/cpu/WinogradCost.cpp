@@ -69,18 +69,30 @@ private:
     int64_t depth = *p.depth.asConstant();
     s.unroll = depth % 4 == 0 ? 4 : depth % 3 == 0 ? 3 : depth % 2 == 0 ? 2 : 1;
     WinogradLayout layout(p, s, target);
-    constexpr int64_t kBlockColumns = 64, kFewTiles = 12, kManyTiles = 48;
-    s.panels = std::clamp<int64_t>(kBlockColumns / layout.panelColumns, 1, layout.panels);
+    constexpr int64_t kFewTiles = 12, kManyTiles = 48, kMostTiles = 256;
     int64_t tiles = tilesOf(m), cores = std::max(target.cores, 1);
+    // Weights that do not stay in the L2 should pass by few times: blocks of as many tiles as let one point's inputs stay there instead,
+    // and panels enough that the transformed inputs, which then lie further away, pass by few times too.
+    bool heavy = weightBytes(layout) / (splitColumns ? cores : 1) > target.l2Bytes / 2;
+    int64_t pointBytes = layout.paddedDepth * 4, blockColumns = heavy && layout.points * kManyTiles * pointBytes > target.l2Bytes ? 256 : 64;
+    s.panels = std::clamp<int64_t>(blockColumns / layout.panelColumns, 1, layout.panels);
     if (splitColumns)
       s.columnTasks = std::min<int64_t>(cores, llvm::divideCeil(layout.panels, s.panels));
     else if (cores > 1 && tiles >= kFewTiles * cores)
       s.tileTasks = cores * (tiles >= 4 * kManyTiles * cores ? 2 : 1);
     int64_t tileBytes = layout.points * (layout.paddedDepth + s.panels * layout.panelColumns) * 4;
     int64_t most = std::clamp<int64_t>(target.l2Bytes / tileBytes, 2 * kFewTiles, 2 * kManyTiles);
+    if (heavy)
+      most = std::clamp<int64_t>(target.l2Bytes / 2 / pointBytes, most, kMostTiles);
     int64_t share = llvm::divideCeil(tiles, s.tileTasks);
-    s.tiles = known ? llvm::divideCeil(share, llvm::divideCeil(share, most)) : most;
+    s.tiles = llvm::divideCeil(share, llvm::divideCeil(share, most));
+    if (!known)
+      s.tiles = std::max(s.tiles, std::min(most, 2 * kFewTiles));
     return s;
+  }
+
+  static double weightBytes(const WinogradLayout &layout) {
+    return double(layout.points) * layout.panels * layout.panelColumns * layout.depth * 4;
   }
 
   double cost(const WinogradSchedule &s) const {
@@ -92,9 +104,10 @@ private:
     double transforms = double(blocks) * s.tiles * (layout.paddedDepth / layout.lanes * inputCycles * s.columnTasks + vectors * outputCycles);
     double tasks = std::min<double>(std::max(target.cores, 1), s.tileTasks * s.columnTasks);
     // Weights come from memory once for all cores; a share of them that does not stay in a core's L2 comes once more for every block.
-    double weightBytes = double(layout.points) * layout.columnBlocks * layout.blockColumns * layout.depth * 4, share = weightBytes / s.columnTasks;
+    double weights = weightBytes(layout), share = weights / s.columnTasks, inputs = layout.points * layout.inputPlane * 4.0;
     int64_t passes = share <= target.l2Bytes / 2 ? 1 : llvm::divideCeil(blocks, s.tileTasks);
-    double compute = (products + transforms) / tasks, stream = std::max(weightBytes, share * passes) / kBytesPerCycle;
+    double far = inputs > target.l2Bytes ? inputs * llvm::divideCeil(blocks, s.tileTasks) * (1 + llvm::divideCeil(layout.columnBlocks, s.columnTasks)) : 0;
+    double compute = (products + transforms) / tasks, stream = (std::max(weights, share * passes) + far) / kBytesPerCycle;
     constexpr double kNotHidden = 0.1; // of the shorter of the two
     return std::max(compute, stream) + kNotHidden * std::min(compute, stream);
   }
