@@ -5,6 +5,7 @@
 #include "mlir/Interfaces/CallInterfaces.h"
 #include "mlir/Interfaces/ControlFlowInterfaces.h"
 #include "mlir/Interfaces/FunctionInterfaces.h"
+#include "llvm/ADT/StringMap.h"
 #include <array>
 
 namespace tenon::kernel {
@@ -26,6 +27,24 @@ llvm::ArrayRef<std::array<double, 3>> winogradFilterMatrix(int64_t m);
 
 /// Sets `symbols` to the sizes that the function's types and attributes use, in order of first appearance.
 void collectSymbols(FuncOp func);
+
+/// Which ops define the sizes that others use: a dependency that no operand shows. Empty, and then free, where a block has no nn.read_sizes.
+class SizeDefinitions {
+public:
+  explicit SizeDefinitions(mlir::Block &block);
+  /// The ops that define what the types, attributes or kernel of `op` use.
+  llvm::SmallVector<mlir::Operation *> of(mlir::Operation *op) const;
+  /// Whether every size of a tensor is defined before `user`, an op of the block.
+  bool isKnown(mlir::Type tensor, mlir::Operation *user) const;
+  bool empty() const { return definers.empty(); }
+
+private:
+  llvm::StringMap<mlir::Operation *> definers;
+};
+
+/// Orders the ops of a block so that operands and sizes come before their users, as near to the present order as that allows.
+/// False, with some ops out of order, where they depend on each other in a circle.
+bool sortByDependencies(mlir::Block &block);
 
 /// Row-major strides of a dense tensor, in elements.
 llvm::SmallVector<nn::Dim> denseStrides(mlir::Type tensor);

@@ -236,7 +236,7 @@ OpFoldResult ResizeOp::fold(FoldAdaptor) {
   // Every coordinate maps to itself, except where a mode shifts them.
   bool shifts = getCoordinates() == CoordinateMode::TfHalfPixelForNN || getCoordinates() == CoordinateMode::TfCropAndResize;
   bool unscaled = llvm::all_of(getScales(), [](double scale) { return scale == 0 || scale == 1; });
-  return !shifts && unscaled && getInput().getType() == getType() ? OpFoldResult(getInput()) : OpFoldResult();
+  return !shifts && unscaled && !getScaleBits() && getInput().getType() == getType() ? OpFoldResult(getInput()) : OpFoldResult();
 }
 
 } // namespace tenon::nn

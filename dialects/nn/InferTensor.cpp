@@ -160,6 +160,8 @@ LogicalResult ResizeOp::inferReturnTypes(MLIRContext *, Where where, Adaptor op,
     return failure();
   if (op.getRoi() && failed(checkCount(where, "region bounds", op.getRoi()->size(), 2 * rank, "the input's axes (starts, then ends)")))
     return failure();
+  if (op.getScaleBits() && failed(checkCount(where, "bits of scales", op.getScaleBits()->size(), rank, "the input's axes")))
+    return failure();
   for (double scale : op.getScales())
     if (!std::isfinite(scale) || scale < 0)
       return refuse(where, "expected scales that are positive, or 0 for sizes / input sizes, found ", scale);

@@ -7,6 +7,7 @@
 #include "mlir/IR/Dialect.h"
 #include "mlir/IR/OpDefinition.h"
 #include "mlir/IR/OpImplementation.h"
+#include "mlir/IR/SymbolTable.h"
 #include "mlir/IR/TensorEncoding.h"
 #include "mlir/Interfaces/InferTypeOpInterface.h"
 #include "mlir/Interfaces/SideEffectInterfaces.h"
@@ -41,6 +42,9 @@ template <typename ConcreteType> class ViewLike : public mlir::OpTrait::TraitBas
 #include "dialects/nn/DimFold.h"
 
 namespace tenon::nn {
+/// The symbols that an op defines: sizes that only the run knows, and that are known behind it.
+llvm::SmallVector<llvm::StringRef> definedSymbols(mlir::Operation *op);
+
 template <typename OpTy> constexpr unsigned resultCount() {
   return OpTy::template hasTrait<mlir::OpTrait::OneResult>() ? 1 : 3; // the only other op is lstm
 }

@@ -255,6 +255,7 @@ def NN_ResizeOp : NN_MoveOp<"resize"> {
 
     `nearest` takes the element at x rounded as the attribute `nearest` says, `linear` interpolates its two neighbours on each axis, `cubic`
     four with the coefficient `cubic_coefficient`. Neighbours outside are clamped, or left out of the weights with `exclude_outside`.
+    `scale_bits` (where it is there, for axes whose entry is not 0) gives the bits of s as an f32: a scale that only the run knows.
     `antialias` widens the window of a smaller result by 1 / s. Channels are the last axis with layout = channels_last (which only says how
     the tensor is meant: the arithmetic is the same for every axis).
 
@@ -271,7 +272,7 @@ def NN_ResizeOp : NN_MoveOp<"resize"> {
     DefaultValuedAttr<NN_NearestMode, "NearestMode::RoundPreferFloor">:$nearest,
     DefaultValuedAttr<F64Attr, "-0.75">:$cubic_coefficient, UnitAttr:$exclude_outside, UnitAttr:$antialias,
     DefaultValuedAttr<F64Attr, "0.0">:$extrapolation_value, OptionalAttr<DenseF64ArrayAttr>:$roi,
-    DefaultValuedAttr<NN_Layout, "Layout::ChannelsFirst">:$layout);
+    DefaultValuedAttr<NN_Layout, "Layout::ChannelsFirst">:$layout, OptionalAttr<NN_DimsAttr>:$scale_bits);
 }
 def NN_RangeOp : NN_Op<"range"> {
   let summary = "start, start + delta, ... ; `size` elements";

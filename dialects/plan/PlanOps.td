@@ -74,3 +74,41 @@ def Plan_CopyOp : Plan_Op<"copy", []> {
   let arguments = (ins Plan_BufferType:$source, Plan_BufferType:$destination, NN_ExprAttr:$size);
   let assemblyFormat = "$source `->` $destination `size` `(` $size `)` attr-dict `:` type($source)";
 }
+def Plan_ReadSizesOp : Plan_Op<"read_sizes", []> {
+  let summary = "integers in memory become the values of symbols";
+  let description = [{ The step that begins a new segment: what depends on the symbols is laid out when it has run. `type` is that of the integers. }];
+  let arguments = (ins Plan_BufferType:$source, StrArrayAttr:$symbols, TypeAttr:$type);
+  let assemblyFormat = "$source `->` $symbols `as` $type attr-dict `:` type($source)";
+}
+def Plan_RequireOp : Plan_Op<"require", []> {
+  let summary = "the run fails unless `left` equals `right`, or is at most `right`";
+  let arguments = (ins NN_ExprAttr:$left, NN_ExprAttr:$right, StrAttr:$what, UnitAttr:$at_most);
+  let assemblyFormat = "$left `,` $right `,` $what attr-dict";
+}
+def Plan_IfOp : Plan_Op<"if", [AttrSizedOperandSegments]> {
+  let summary = "one run of one of two plans";
+  let description = [{
+    Arguments are memory of the shapes `then_types` and `else_types`, in this plan's symbols. The results are memory of the plan that ran, of the shapes
+    `result_types`, valid until it runs again; their sizes define `symbols`.
+  }];
+  let arguments = (ins Plan_BufferType:$condition, FlatSymbolRefAttr:$then_plan, Variadic<Plan_BufferType>:$then_args, FlatSymbolRefAttr:$else_plan,
+    Variadic<Plan_BufferType>:$else_args, TypeArrayAttr:$then_types, TypeArrayAttr:$else_types, TypeArrayAttr:$result_types, StrArrayAttr:$symbols);
+  let results = (outs Variadic<Plan_BufferType>:$outs);
+  let assemblyFormat = [{
+    $condition `then` $then_plan `(` $then_args `)` `else` $else_plan `(` $else_args `)` attr-dict `:` functional-type(operands, results)
+  }];
+}
+def Plan_LoopOp : Plan_Op<"loop", [AttrSizedOperandSegments]> {
+  let summary = "runs of a plan, one behind the other";
+  let description = [{
+    As `nn.loop`. `types` are the shapes of carried, scanned and captured memory, in this plan's symbols; results as those of `plan.if`.
+  }];
+  let arguments = (ins Optional<Plan_BufferType>:$trips, Optional<Plan_BufferType>:$condition, Variadic<Plan_BufferType>:$carried,
+    Variadic<Plan_BufferType>:$scanned, Variadic<Plan_BufferType>:$captured, FlatSymbolRefAttr:$body, TypeArrayAttr:$types,
+    TypeArrayAttr:$result_types, StrArrayAttr:$symbols, UnitAttr:$counts);
+  let results = (outs Variadic<Plan_BufferType>:$outs);
+  let assemblyFormat = [{
+    (`trips` $trips^)? (`condition` $condition^)? `carried` `(` $carried `)` `scanned` `(` $scanned `)` `captured` `(` $captured `)` `body` $body
+    attr-dict `:` functional-type(operands, results)
+  }];
+}

@@ -158,8 +158,8 @@ typedef struct tn_tensor_info {
   tn_dtype dtype;
   const char *name;
   int32_t rank;
-  int64_t dims[TN_MAX_RANK];           ///< -1 where the dimension is free
-  const char *dim_text[TN_MAX_RANK];   ///< the dimension as an expression of symbols, "batch" or "floordiv(h, 8)"; "" where it is fixed
+  int64_t dims[TN_MAX_RANK];           ///< -1 where the dimension is free, or known only once the plan has run
+  const char *dim_text[TN_MAX_RANK];   ///< the dimension as an expression of symbols, "batch", "floordiv(h, 8)" or "/NonZero.count"; "" where it is fixed
 } tn_tensor_info;
 TN_API tn_status tn_plan_input(const tn_plan *plan, uint32_t index, tn_tensor_info *info);
 TN_API tn_status tn_plan_output(const tn_plan *plan, uint32_t index, tn_tensor_info *info);
@@ -191,7 +191,7 @@ TN_API tn_status tn_plan_kernel(const tn_plan *plan, uint32_t index, tn_kernel_i
 /// One step of the plan, in the order of execution.
 typedef struct tn_step_info {
   uint32_t struct_size;
-  int32_t kernel;        ///< index of the kernel; -1 for a copy of memory
+  int32_t kernel;        ///< index of the kernel; -1 for a copy of memory, a definition of sizes, or a call of a plan (If, Loop)
   uint32_t source_count; ///< nodes of the model that the step computes: tn_plan_step_source
 } tn_step_info;
 TN_API tn_status tn_plan_step(const tn_plan *plan, uint32_t index, tn_step_info *info);
@@ -223,7 +223,8 @@ typedef struct tn_memory_info {
   uint64_t output_bytes; ///< extra room for outputs whose data is null
   uint64_t weights_bytes;
 } tn_memory_info;
-/// An application that gives its own arena needs arena_bytes, plus output_bytes if it leaves outputs to the context.
+/// An application that gives its own arena needs arena_bytes, plus output_bytes if it leaves outputs to the context. Tensors whose size depends on values, or
+/// belongs to a branch or a loop, are in none of these numbers: the context allocates them in the first runs, and max_bytes bounds them.
 TN_API tn_status tn_layout_memory(const tn_layout *layout, tn_memory_info *info);
 /// Fills dtype, rank, dims and bytes of `tensor`; data becomes null.
 TN_API tn_status tn_layout_output(const tn_layout *layout, uint32_t index, tn_tensor *tensor);
@@ -231,8 +232,8 @@ TN_API tn_status tn_layout_output(const tn_layout *layout, uint32_t index, tn_te
 typedef struct tn_step_cost {
   uint32_t struct_size;
   uint32_t tasks;
-  int64_t flops; ///< floating-point operations
-  int64_t bytes; ///< memory read and written
+  int64_t flops; ///< floating-point operations; -1 where only a run knows
+  int64_t bytes; ///< memory read and written; -1 where only a run knows
 } tn_step_cost;
 TN_API tn_status tn_layout_step(const tn_layout *layout, uint32_t step, tn_step_cost *cost);
 
@@ -243,7 +244,7 @@ typedef struct tn_buffer_info {
   uint32_t last_step;
   uint32_t alignment;
   uint64_t offset;
-  uint64_t bytes;
+  uint64_t bytes; ///< 0 where only a run knows
 } tn_buffer_info;
 TN_API tn_status tn_layout_buffer(const tn_layout *layout, uint32_t index, tn_buffer_info *info);
 
@@ -285,16 +286,20 @@ TN_API void tn_context_destroy(tn_context *context);
 /// `inputs` and `outputs` hold one tensor for each entry of the plan's signature, in its order; their memory stays the caller's, is read and written
 /// in place, and must not overlap. Inputs: data, bytes, dtype, rank and dims must be set. Outputs: rank and dims are filled in; dtype is
 /// filled in if it is TN_DTYPE_NONE and checked otherwise; `bytes` is the room at `data`, at least what the result needs.
+/// The size of an output may depend on the inputs' values (dims of tn_plan_output are -1 and dim_text names no input's dimension): leave `data` null then, or give
+/// enough room; the run fails with TN_SHAPE_MISMATCH where it is not enough, or where sizes that the model computes do not fit each other.
 /// An output whose `data` is null, or still points to where this context put it, is placed in the context's memory and stays valid until the next run;
 /// its data and bytes are filled in.
 /// Not thread safe for one context; any number of contexts of one plan may run at the same time.
-/// After the first run with given shapes it allocates nothing, takes no lock and makes no system call (threads = 1).
+/// After the first run with given shapes it allocates nothing, takes no lock and makes no system call (threads = 1); a run of which a tensor is larger
+/// than in all runs before, because values said so, allocates.
 ///
 /// Errors: TN_INVALID_ARGUMENT, TN_SHAPE_MISMATCH, TN_TYPE_MISMATCH, TN_OUT_OF_ARENA, TN_OUT_OF_MEMORY, TN_LIMIT, TN_DEVICE.
 /// `tn_last_message(ctx)` names the tensor, what was found and what was expected.
 TN_API tn_status tn_run(tn_context *context, const tn_tensor *inputs, tn_tensor *outputs);
 
 /// Fills dtype, rank and dims of `outputs` for the shapes (rank, dims) of `inputs`, without running; `bytes` becomes what each result needs, data is left alone.
+/// A dimension that depends on the inputs' values becomes -1, and `bytes` then 0: only a run knows it.
 /// Prepares the run with these shapes: the next tn_run with them is as fast as the following ones.
 TN_API tn_status tn_output_shapes(tn_context *context, const tn_tensor *inputs, tn_tensor *outputs);
 

@@ -50,18 +50,26 @@ static tn_dtype dtypeOf(Type element) {
 
 namespace {
 
-class Serializer {
-public:
-  Serializer(ModuleOp module, const CodeImage &code, const Target &target) : module(module), code(code), target(target), symbols(module) {}
+/// What the plans of a module share.
+struct Shared {
+  Shared(ModuleOp module, const CodeImage &code, const Target &target) : code(code), target(target), symbols(module) {}
+  const CodeImage &code;
+  const Target &target;
+  SymbolTable symbols;
+  std::vector<plan::Plan> plans; // that steps call, callers before the called
+  llvm::DenseMap<Attribute, plan::Constant> constants;
+  std::list<std::vector<char>> storage;
+};
 
-  FailureOr<std::vector<std::byte>> run(StringRef path) {
-    auto funcs = module.getOps<plan::FuncOp>();
-    if (!llvm::hasSingleElement(funcs))
-      return module.emitError("expected one plan.func, found ") << std::distance(funcs.begin(), funcs.end());
-    plan::FuncOp func = *funcs.begin();
-    describeProducer();
-    bindSymbols(func);
-    if (failed(describeSignature(func)))
+/// One plan.func, and what it calls.
+class FunctionSerializer {
+public:
+  FunctionSerializer(Shared &shared, bool isCalled) : code(shared.code), symbols(shared.symbols), shared(shared), isCalled(isCalled) {}
+
+  FailureOr<plan::Plan> run(plan::FuncOp func) {
+    llvm::Triple triple(shared.target.triple);
+    result.target = {"cpu", triple.getArchName().str(), shared.target.cpu, isCalled ? std::vector<std::string>() : shared.target.required, 64};
+    if (failed(bindSymbols(func)) || failed(describeSignature(func)))
       return failure();
     for (Operation &op : func.getBody().front())
       if (failed(visit(op)))
@@ -73,41 +81,66 @@ public:
     }
     result.exprs = exprs.exprs();
     result.memory = {int64_t(func.getArenaBytes().value_or(-1)), int64_t(func.getLowerBound().value_or(-1)), int64_t(func.getNaiveBytes().value_or(-1))};
-    result.code = std::as_bytes(std::span(code.bytes));
-    if (path.empty())
-      return plan::writePlanToMemory(result);
-    if (std::string problem = plan::writePlan(result, path.str()); !problem.empty())
-      return mlir::emitError(UnknownLoc::get(module.getContext())) << problem;
-    return std::vector<std::byte>();
+    return std::move(result);
   }
+
+  /// Names of the symbols that the caller has to give, in their order.
+  SmallVector<std::string> given;
 
 private:
-  void describeProducer() {
-    auto text = [&](StringRef name) {
-      auto attr = module->getAttrOfType<StringAttr>(name);
-      return attr ? attr.str() : std::string();
-    };
-    result.producer = std::string("tenon ") + versionString();
-    result.model = text("tenon.model");
-    result.tuning = text("tenon.tuning");
-    llvm::Triple triple(target.triple);
-    result.target = {"cpu", triple.getArchName().str(), target.cpu, target.required, 64};
-  }
-
-  /// A symbol is the size of the first input axis that is just that symbol.
-  void bindSymbols(plan::FuncOp func) {
+  /// A symbol is the size of the first input axis that is just that symbol, or what a step defines.
+  LogicalResult bindSymbols(plan::FuncOp func) {
     for (auto [input, type] : llvm::enumerate(func.getInputs().getAsValueRange<TypeAttr>()))
       for (auto [axis, dim] : llvm::enumerate(nn::dimsOf(type)))
         if (auto name = dim.asSymbol(); name && symbolIds.try_emplace(*name, result.symbols.size()).second)
           result.symbols.push_back({name->str(), uint32_t(input), uint32_t(axis)});
+    uint32_t step = 0, firstResult = 0;
+    auto define = [&](StringRef name, uint32_t index, uint32_t axis, Operation &op) -> LogicalResult {
+      if (!symbolIds.try_emplace(name, result.symbols.size()).second)
+        return op.emitError("defines the size '") << name << "' a second time";
+      result.symbols.push_back({name.str(), index, axis, 0, INT64_MAX, plan::SymbolSource::Step, step});
+      return success();
+    };
+    for (Operation &op : func.getBody().front()) {
+      if (auto read = dyn_cast<plan::ReadSizesOp>(op))
+        for (auto [element, name] : llvm::enumerate(read.getSymbols().getAsValueRange<StringAttr>()))
+          if (failed(define(name, 0, element, op)))
+            return failure();
+      if (isa<plan::IfOp, plan::LoopOp>(op)) {
+        for (StringRef name : op.getAttrOfType<ArrayAttr>("symbols").getAsValueRange<StringAttr>()) {
+          auto [index, axis] = placeOf(name, op);
+          if (index < 0)
+            return op.emitError("defines the size '") << name << "', which no axis of its results has";
+          if (failed(define(name, firstResult + index, axis, op)))
+            return failure();
+        }
+        firstResult += op.getNumResults();
+      }
+      step += plan::isStep(&op);
+    }
+    return success();
+  }
+
+  /// The result and the axis whose size is `symbol`; -1 where there is none.
+  static std::pair<int, int> placeOf(StringRef symbol, Operation &op) {
+    for (auto [index, type] : llvm::enumerate(op.getAttrOfType<ArrayAttr>("result_types").getAsValueRange<TypeAttr>()))
+      for (auto [axis, dim] : llvm::enumerate(nn::dimsOf(type)))
+        if (dim.asSymbol() == symbol)
+          return {int(index), int(axis)};
+    return {-1, -1};
   }
 
   FailureOr<plan::ExprId> expr(nn::Dim dim, Operation *user) {
+    if (dim.isOverflow())
+      return user->emitError("a size of it overflows, or is an expression of too many terms");
     SmallVector<StringRef> names;
     dim.collectSymbols(names);
     for (StringRef name : names)
-      if (!symbolIds.contains(name))
-        return user->emitError("depends on the size '") << name << "', which is no input's dimension";
+      if (isCalled && symbolIds.try_emplace(name, result.symbols.size()).second) {
+        result.symbols.push_back({name.str(), 0, 0, 0, INT64_MAX, plan::SymbolSource::Caller, 0});
+        given.push_back(name.str());
+      } else if (!symbolIds.contains(name))
+        return user->emitError("depends on the size '") << name << "', which is no input's dimension and which no step defines";
     using plan::ExprId;
     using plan::ExprOp;
     auto binary = [&](ExprOp op) { return [this, op](ExprId a, ExprId b) { return exprs.binary(op, a, b); }; };
@@ -150,7 +183,8 @@ private:
     return llvm::TypeSwitch<Operation *, LogicalResult>(&op)
         .Case<plan::InputOp>([&](plan::InputOp input) { return place(input.getBuffer(), plan::OperandKind::Input, input.getIndex()); })
         .Case<plan::OutputOp>([&](plan::OutputOp output) { return place(output.getBuffer(), plan::OperandKind::Output, output.getIndex()); })
-        .Case<plan::ConstantOp, plan::AllocOp, plan::ViewOp, plan::LaunchOp, plan::CopyOp>([&](auto each) { return add(each); })
+        .Case<plan::ConstantOp, plan::AllocOp, plan::ViewOp, plan::LaunchOp, plan::CopyOp, plan::ReadSizesOp, plan::RequireOp, plan::IfOp, plan::LoopOp>(
+            [&](auto each) { return add(each); })
         .Default([](Operation *other) { return other->emitError("cannot be serialized"); });
   }
 
@@ -163,20 +197,28 @@ private:
     // Equal attributes are one constant: several ops may hold the same one.
     auto [entry, isNew] = constantIds.try_emplace(op.getValue(), result.constants.size());
     if (isNew) {
-      plan::Constant constant;
-      if (auto resource = dyn_cast<DenseResourceElementsAttr>(op.getValue())) {
-        AsmResourceBlob *blob = resource.getRawHandle().getBlob();
-        if (!blob)
-          return op.emitError("the weights '") << resource.getRawHandle().getKey() << "' are missing: compile from the folder that --dump-phases wrote";
-        constant = {resource.getRawHandle().getKey().str(), blob->getData().data(), blob->getData().size()};
-      } else if (auto dense = dyn_cast<DenseElementsAttr>(op.getValue())) {
-        constant = denseConstant(dense);
-      } else {
-        return op.emitError("expected dense elements");
+      auto [made, isFirst] = shared.constants.try_emplace(op.getValue());
+      if (isFirst) {
+        FailureOr<plan::Constant> constant = constantOf(op);
+        if (failed(constant))
+          return failure();
+        made->second = *constant;
       }
-      result.constants.push_back(constant);
+      result.constants.push_back(made->second);
     }
     return place(op.getBuffer(), plan::OperandKind::Constant, entry->second);
+  }
+
+  FailureOr<plan::Constant> constantOf(plan::ConstantOp op) {
+    if (auto resource = dyn_cast<DenseResourceElementsAttr>(op.getValue())) {
+      AsmResourceBlob *blob = resource.getRawHandle().getBlob();
+      if (!blob)
+        return op.emitError("the weights '") << resource.getRawHandle().getKey() << "' are missing: compile from the folder that --dump-phases wrote";
+      return plan::Constant{resource.getRawHandle().getKey().str(), blob->getData().data(), blob->getData().size()};
+    }
+    if (auto dense = dyn_cast<DenseElementsAttr>(op.getValue()))
+      return denseConstant(dense);
+    return op.emitError("expected dense elements");
   }
 
   plan::Constant denseConstant(DenseElementsAttr dense) {
@@ -190,8 +232,8 @@ private:
       for (int64_t i = 0, copies = dense.isSplat() ? count : 1; i < copies; ++i)
         bytes.insert(bytes.end(), raw.begin(), raw.end());
     }
-    storage.push_back(std::move(bytes));
-    return {"", storage.back().data(), storage.back().size()};
+    shared.storage.push_back(std::move(bytes));
+    return {"", shared.storage.back().data(), shared.storage.back().size()};
   }
 
   LogicalResult add(plan::AllocOp op) {
@@ -291,10 +333,96 @@ private:
     return success();
   }
 
-  ModuleOp module;
+  LogicalResult add(plan::ReadSizesOp op) {
+    plan::ReadSizes read{use(op.getSource()), dtypeOf(op.getType()), {}, sourceNames(op.getLoc())};
+    for (StringRef name : op.getSymbols().getAsValueRange<StringAttr>())
+      read.symbols.push_back(symbolIds.lookup(name));
+    result.steps.push_back(std::move(read));
+    return success();
+  }
+
+  LogicalResult add(plan::RequireOp op) {
+    FailureOr<plan::ExprId> left = expr(nn::Dim(op.getLeft()), op), right = expr(nn::Dim(op.getRight()), op);
+    if (failed(left) || failed(right))
+      return failure();
+    auto relation = op.getAtMost() ? plan::Relation::AtMost : plan::Relation::Equal;
+    result.steps.push_back(plan::Require{*left, *right, relation, op.getWhat().str(), sourceNames(op.getLoc())});
+    return success();
+  }
+
+  FailureOr<plan::Call> callOf(Operation *op, FlatSymbolRefAttr callee, ValueRange arguments, ArrayAttr types) {
+    auto func = symbols.lookup<plan::FuncOp>(callee.getAttr());
+    if (!func)
+      return op->emitError("calls ") << callee << ", which is no plan";
+    plan::Call call;
+    call.plan = shared.plans.size();
+    shared.plans.emplace_back(); // its place; what it calls comes behind
+    FunctionSerializer called(shared, true);
+    FailureOr<plan::Plan> made = called.run(func);
+    if (failed(made))
+      return failure();
+    shared.plans[call.plan] = std::move(*made);
+    for (auto [argument, type] : llvm::zip_equal(arguments, types.getAsValueRange<TypeAttr>())) {
+      FailureOr<plan::Tensor> tensor = describe(type, "", op);
+      if (failed(tensor))
+        return failure();
+      call.arguments.push_back({use(argument), std::move(*tensor)});
+    }
+    for (const std::string &name : called.given) {
+      FailureOr<plan::ExprId> value = expr(nn::Dim::symbol(op->getContext(), name), op);
+      if (failed(value))
+        return failure();
+      call.symbols.push_back(*value);
+    }
+    return call;
+  }
+
+  LogicalResult addResults(Operation *op, ArrayAttr types) {
+    for (auto [index, type] : llvm::enumerate(types.getAsValueRange<TypeAttr>())) {
+      FailureOr<plan::Tensor> tensor = describe(type, "", op);
+      if (failed(tensor) || failed(place(op->getResult(index), plan::OperandKind::Result, result.results.size())))
+        return failure();
+      result.results.push_back({uint32_t(result.steps.size()), uint32_t(index), std::move(*tensor)});
+    }
+    return success();
+  }
+
+  LogicalResult add(plan::IfOp op) {
+    plan::Operand condition = use(op.getCondition());
+    FailureOr<plan::Call> thenCall = callOf(op, op.getThenPlanAttr(), op.getThenArgs(), op.getThenTypes());
+    FailureOr<plan::Call> elseCall = failed(thenCall) ? thenCall : callOf(op, op.getElsePlanAttr(), op.getElseArgs(), op.getElseTypes());
+    if (failed(elseCall) || failed(addResults(op, op.getResultTypesAttr())))
+      return failure();
+    result.steps.push_back(plan::If{condition, std::move(*thenCall), std::move(*elseCall), sourceNames(op.getLoc())});
+    return success();
+  }
+
+  LogicalResult add(plan::LoopOp op) {
+    plan::Loop loop;
+    if (op.getTrips())
+      loop.trips = use(op.getTrips());
+    if (op.getCondition())
+      loop.condition = use(op.getCondition());
+    SmallVector<Value> arguments(op.getCarried());
+    llvm::append_range(arguments, op.getScanned());
+    llvm::append_range(arguments, op.getCaptured());
+    FailureOr<plan::Call> body = callOf(op, op.getBodyAttr(), arguments, op.getTypes());
+    if (failed(body) || failed(addResults(op, op.getResultTypesAttr())))
+      return failure();
+    loop.body = std::move(*body);
+    loop.carried = op.getCarried().size();
+    loop.scanned = op.getScanned().size();
+    loop.stacked = op.getOuts().size() - op.getCarried().size();
+    loop.counts = op.getCounts();
+    loop.sources = sourceNames(op.getLoc());
+    result.steps.push_back(std::move(loop));
+    return success();
+  }
+
   const CodeImage &code;
-  const Target &target;
-  SymbolTable symbols;
+  SymbolTable &symbols;
+  Shared &shared;
+  bool isCalled;
   plan::Plan result;
   plan::ExprTable exprs;
   llvm::StringMap<uint32_t> symbolIds;
@@ -302,13 +430,57 @@ private:
   llvm::MapVector<Value, std::pair<uint32_t, uint32_t>> lifetimes;
   llvm::DenseMap<Attribute, uint32_t> constantIds;
   llvm::DenseMap<Operation *, uint32_t> kernelIds;
-  std::list<std::vector<char>> storage;
 };
+
+void describeProducer(ModuleOp module, plan::Plan &plan) {
+  auto text = [&](StringRef name) {
+    auto attr = module->getAttrOfType<StringAttr>(name);
+    return attr ? attr.str() : std::string();
+  };
+  plan.producer = std::string("tenon ") + versionString();
+  plan.model = text("tenon.model");
+  plan.tuning = text("tenon.tuning");
+}
+
+/// The plan.func that nothing calls.
+FailureOr<plan::FuncOp> mainOf(ModuleOp module) {
+  llvm::DenseSet<StringAttr> called;
+  module.walk([&](Operation *op) {
+    if (auto branch = dyn_cast<plan::IfOp>(op)) {
+      called.insert(branch.getThenPlanAttr().getAttr());
+      called.insert(branch.getElsePlanAttr().getAttr());
+    } else if (auto loop = dyn_cast<plan::LoopOp>(op)) {
+      called.insert(loop.getBodyAttr().getAttr());
+    }
+  });
+  SmallVector<plan::FuncOp> funcs;
+  for (auto func : module.getOps<plan::FuncOp>())
+    if (!called.contains(func.getSymNameAttr()))
+      funcs.push_back(func);
+  if (funcs.size() != 1)
+    return module.emitError("expected one plan.func that nothing calls, found ") << funcs.size();
+  return funcs.front();
+}
 
 } // namespace
 
 FailureOr<std::vector<std::byte>> serializePlan(ModuleOp module, const CodeImage &code, const Target &target, StringRef path) {
-  return Serializer(module, code, target).run(path);
+  FailureOr<plan::FuncOp> main = mainOf(module);
+  if (failed(main))
+    return failure();
+  Shared shared(module, code, target);
+  FailureOr<plan::Plan> made = FunctionSerializer(shared, false).run(*main);
+  if (failed(made))
+    return failure();
+  plan::Plan &result = *made;
+  describeProducer(module, result);
+  result.plans = std::move(shared.plans);
+  result.code = std::as_bytes(std::span(code.bytes));
+  if (path.empty())
+    return plan::writePlanToMemory(result);
+  if (std::string problem = plan::writePlan(result, path.str()); !problem.empty())
+    return mlir::emitError(UnknownLoc::get(module.getContext())) << problem;
+  return std::vector<std::byte>();
 }
 
 } // namespace tenon

@@ -36,7 +36,7 @@ static void constant(Node &node) {
 
 /// Small and fixed: a constant, so that shape arithmetic on it folds. Otherwise one element, broadcast.
 static void constantOfShape(Node &node) {
-  std::optional<SmallVector<Dim>> dims = node.knownDims(0);
+  std::optional<SmallVector<Dim>> dims = node.sizes(0);
   if (!dims)
     return;
   for (Dim dim : *dims)
@@ -70,7 +70,28 @@ static Value countUp(Node &node, Dim size, ArrayRef<Dim> dims) {
   return node.reshape(count, dims);
 }
 
+/// The number of elements where the run computes it: ceil((limit - start) / delta), in the precision of doubles.
+static std::optional<Dim> computedRangeSize(Node &node) {
+  Type real = node.builder.getF64Type();
+  auto scalar = [&](size_t i) { return node.cast(node.reshape(node.in(i), {}), real); };
+  Value extent = node.make<nn::SubOp>(scalar(1), scalar(0));
+  Value count = node.make<nn::CeilOp>(node.make<nn::DivOp>(extent, scalar(2)));
+  SmallVector<Dim> size = node.readSizes(node.cast(node.make<nn::MaxOp>(count, node.scalar(0, real)), node.builder.getI64Type()));
+  return size.empty() ? std::nullopt : std::optional(size.front());
+}
+
+static bool isConstantScalar(Value value) {
+  auto constant = value.getDefiningOp<nn::ConstantOp>();
+  return constant && isa<DenseElementsAttr, DenseResourceElementsAttr>(constant.getValue());
+}
+
 static std::optional<Dim> rangeSize(Node &node) {
+  bool isReal = isa<FloatType>(node.element(0));
+  for (size_t i = 0; i < 3; ++i)
+    if (isReal ? !isConstantScalar(node.in(i)) : !node.isKnown(i))
+      return computedRangeSize(node);
+  if (!isReal && !nn::constantDims(node.in(2))->front().isConstant())
+    return computedRangeSize(node);
   if (isa<FloatType>(node.element(0))) {
     std::optional<SmallVector<double>> start = node.knownReals(0), limit = node.knownReals(1), delta = node.knownReals(2);
     if (node.failed())
@@ -131,17 +152,12 @@ static void eyeLike(Node &node) {
 static void trilu(Node &node) {
   if (node.rank(0) < 2)
     return node.invalid("the input has rank " + Twine(node.rank(0)) + "; at least 2 was expected");
-  int64_t k = 0;
-  if (node.in(1)) {
-    std::optional<SmallVector<int64_t>> given = node.knownIntegers(1);
-    if (!given)
-      return;
-    if (given->size() != 1)
-      return node.invalid("k must be one number");
-    k = given->front();
-  }
+  Type index = node.builder.getI64Type();
+  if (node.in(1) && !nn::numElements(node.in(1).getType()).isConstant(1))
+    return node.invalid("k must be one number");
+  Value k = node.in(1) ? node.cast(node.reshape(node.in(1), {}), index) : node.scalar(0, index);
   auto [row, column] = coordinates(node);
-  Value limit = node.make<nn::AddOp>(row, node.scalar(double(k), node.builder.getI64Type()));
+  Value limit = node.make<nn::AddOp>(row, k);
   Value kept = node.integer("upper", 1) != 0 ? node.make<nn::GreaterOrEqualOp>(column, limit) : node.make<nn::LessOrEqualOp>(column, limit);
   node.result(node.make<nn::SelectOp>(kept, node.in(0), node.scalar(0, node.element(0))));
 }

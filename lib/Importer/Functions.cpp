@@ -58,6 +58,7 @@ LogicalResult GraphImporter::callFunction(const onnx::FunctionProto &function, c
                                << function.input_size() << " and " << function.output_size();
   Scope body;
   body.prefix = nodeName(location) + "/";
+  body.block = scope.block;
   if (failed(readOpsets(function.opset_import(), body, location)))
     return failure();
   for (int i = 0; i < function.input_size(); ++i) {

@@ -42,6 +42,25 @@ static void eraseUnused(Block &block) {
       op.erase();
 }
 
+/// Functions that were imported on trial, and those that they call.
+static void eraseUncalled(ModuleOp module) {
+  bool anyErased = true;
+  while (anyErased) {
+    llvm::DenseSet<StringAttr> called;
+    module.walk([&](Operation *op) {
+      for (NamedAttribute attribute : op->getAttrs())
+        if (auto callee = dyn_cast<FlatSymbolRefAttr>(attribute.getValue()))
+          called.insert(callee.getAttr());
+    });
+    anyErased = false;
+    for (auto func : llvm::make_early_inc_range(module.getOps<func::FuncOp>()))
+      if (func.isPrivate() && !called.contains(func.getSymNameAttr())) {
+        func.erase();
+        anyErased = true;
+      }
+  }
+}
+
 FailureOr<OwningOpRef<ModuleOp>> GraphImporter::import() {
   const onnx::ModelProto &model = file.model();
   Location unknown = UnknownLoc::get(context);
@@ -55,7 +74,9 @@ FailureOr<OwningOpRef<ModuleOp>> GraphImporter::import() {
   OwningOpRef<ModuleOp> module = ModuleOp::create(unknown);
   opBuilder.setInsertionPointToStart(module->getBody());
   auto main = func::FuncOp::create(opBuilder, partLocation(context, model.graph().name()), "main", opBuilder.getFunctionType({}, {}));
-  opBuilder.setInsertionPointToStart(main.addEntryBlock());
+  moduleBlock = module->getBody();
+  scope.block = main.addEntryBlock();
+  opBuilder.setInsertionPointToStart(scope.block);
   if (failed(addArguments(model.graph(), scope, main)) || failed(importBody(model.graph(), scope)))
     return failure();
   if (failed(addResults(model.graph(), scope, main)))
@@ -63,6 +84,7 @@ FailureOr<OwningOpRef<ModuleOp>> GraphImporter::import() {
   if (!unsupported.empty())
     return emitError(unknown) << unsupported.table(opset);
   eraseUnused(main.getBody().front());
+  eraseUncalled(*module);
   (*module)->setAttr("tenon.phase", opBuilder.getStringAttr("import"));
   (*module)->setAttr("tenon.source", metadataOf(model, opset, opBuilder));
   return module;
@@ -96,6 +118,10 @@ LogicalResult GraphImporter::addArguments(const onnx::GraphProto &graph, Scope &
     if (input.name().empty() || !scope.values.try_emplace(input.name(), entry.addArgument(*type, location)).second)
       return emitError(location) << "the model has an input without a name, or two of the same name";
     names.push_back(opBuilder.getStringAttr(input.name()));
+    SmallVector<StringRef> symbols;
+    for (nn::Dim dim : nn::dimsOf(*type))
+      dim.collectSymbols(symbols);
+    sizeNames.insert_range(symbols);
   }
   main.setFunctionType(opBuilder.getFunctionType(entry.getArgumentTypes(), {}));
   for (auto [i, name] : llvm::enumerate(names))
@@ -118,6 +144,8 @@ LogicalResult GraphImporter::addResults(const onnx::GraphProto &graph, Scope &sc
       return emitError(location) << "two graph outputs have the same name";
     if (!value)
       continue; // of an unsupported node
+    if (!isa<RankedTensorType>(value.getType()))
+      return emitError(location) << "the graph output is a sequence or an optional; only tensors can be outputs";
     Type declared = elementType(context, output.type().tensor_type().elem_type());
     Type actual = cast<RankedTensorType>(value.getType()).getElementType();
     if (declared && declared != actual)
@@ -162,24 +190,19 @@ LogicalResult GraphImporter::importNodes(const NodeList &nodes, Scope &scope, Lo
   return success();
 }
 
-LogicalResult GraphImporter::inlineBranch(const onnx::GraphProto &graph, Scope &outer, SmallVectorImpl<Value> &results) {
+LogicalResult GraphImporter::inlineBranch(const onnx::GraphProto &graph, Scope &outer, SmallVectorImpl<Value> &results,
+                                          ArrayRef<std::pair<StringRef, Value>> inputs) {
   Scope scope;
   scope.outer = &outer;
+  scope.block = outer.block;
   scope.prefix = outer.prefix;
   for (const auto &entry : outer.opsets)
     scope.opsets[entry.getKey()] = entry.second;
+  for (auto [name, value] : inputs)
+    scope.values[name] = value;
   if (failed(importBody(graph, scope)))
     return failure();
-  for (const onnx::ValueInfoProto &output : graph.output()) {
-    Value value;
-    Lookup found = lookup(output.name(), scope, value);
-    if (found == Lookup::Missing || found == Lookup::Absent)
-      emitError(partLocation(context, output.name())) << "the output of a branch is produced by no node";
-    if (found != Lookup::Found)
-      return failure();
-    results.push_back(value);
-  }
-  return success();
+  return takeResults(graph, scope, results);
 }
 
 Value GraphImporter::constant(const onnx::TensorProto &tensor, Location location, StringRef name) {
@@ -192,23 +215,50 @@ Value GraphImporter::constant(const onnx::TensorProto &tensor, Location location
   return nn::ConstantOp::create(opBuilder, location, value);
 }
 
+SmallVector<nn::Dim> GraphImporter::readSizes(Value value, Location location, StringRef what) {
+  auto [entry, isNew] = sizesRead.try_emplace(value);
+  if (!isNew)
+    return entry->second;
+  int64_t count = *nn::numElements(value.getType()).asConstant();
+  std::string base = nodeName(location) + "." + what.str();
+  SmallVector<StringRef> names;
+  for (int64_t i = 0; i < count; ++i) {
+    nn::Dim size = freshSize(count == 1 ? base : base + std::to_string(i));
+    names.push_back(*size.asSymbol());
+    entry->second.push_back(size);
+  }
+  if (count > 0)
+    nn::ReadSizesOp::create(opBuilder, location, value, opBuilder.getStrArrayAttr(names));
+  return entry->second;
+}
+
 GraphImporter::Lookup GraphImporter::lookup(StringRef name, Scope &scope, Value &value) {
-  for (Scope *at = &scope; at; at = at->outer) {
-    if (auto found = at->values.find(name); found != at->values.end()) {
-      value = found->second;
-      return Lookup::Found;
-    }
-    if (auto found = at->withheld.find(name); found != at->withheld.end()) {
-      unsupported.add(*found->second.first, *found->second.second, ("its result '" + name + "' is not supported").str());
-      at->values[name] = value;
-      return Lookup::Found;
-    }
-    if (at->absent.contains(name))
-      return Lookup::Absent;
-    if (auto found = at->initializers.find(name); found != at->initializers.end()) {
-      value = at->values[name] = constant(*found->second, partLocation(context, name), name);
-      return value ? Lookup::Found : Lookup::Failed;
-    }
+  Lookup found = lookupHere(name, scope, value);
+  if (found != Lookup::Missing || !scope.outer)
+    return found;
+  found = lookup(name, *scope.outer, value);
+  if (found == Lookup::Found && scope.body)
+    scope.values[name] = value = value ? capture(value, *scope.body) : Value();
+  return found;
+}
+
+GraphImporter::Lookup GraphImporter::lookupHere(StringRef name, Scope &scope, Value &value) {
+  if (auto found = scope.values.find(name); found != scope.values.end()) {
+    value = found->second;
+    return Lookup::Found;
+  }
+  if (auto found = scope.withheld.find(name); found != scope.withheld.end()) {
+    unsupported.add(*found->second.first, *found->second.second, ("its result '" + name + "' is not supported").str());
+    scope.values[name] = value;
+    return Lookup::Found;
+  }
+  if (scope.absent.contains(name))
+    return Lookup::Absent;
+  if (auto found = scope.initializers.find(name); found != scope.initializers.end()) {
+    OpBuilder::InsertionGuard guard(opBuilder);
+    opBuilder.setInsertionPointToEnd(scope.block);
+    value = scope.values[name] = constant(*found->second, partLocation(context, name), name);
+    return value ? Lookup::Found : Lookup::Failed;
   }
   return Lookup::Missing;
 }
@@ -282,6 +332,11 @@ LogicalResult GraphImporter::importOperator(const onnx::NodeProto &node, Scope &
   for (size_t i = 0; i < needed; ++i)
     if (!inputs[i])
       return emitError(location) << "input " << i << " is missing";
+  if (!op.takesSequences && node.op_type() != "Identity" &&
+      llvm::any_of(inputs, [](Value value) { return value && !isa<RankedTensorType>(value.getType()); })) {
+    unsupported.add(node, location, "a sequence or an optional as input");
+    return success();
+  }
   Node reader(*this, scope, node, scope.opsets.lookup(op.domain), location, inputs);
   op.handler(reader);
   for (int i = 0; i < node.output_size() && !reader.failed(); ++i) {

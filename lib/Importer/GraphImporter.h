@@ -1,5 +1,6 @@
 // Walks a model's graph, its branches and its functions; builds @main.
 #pragma once
+#include "dialects/nn/NN.h"
 #include "lib/Importer/ModelFile.h"
 #include "lib/Importer/OnnxProto.h"
 #include "lib/Importer/Scope.h"
@@ -20,11 +21,30 @@ public:
   /// The whole model. Diagnostics are emitted at nodes' and parts' locations.
   mlir::FailureOr<mlir::OwningOpRef<mlir::ModuleOp>> import();
 
-  /// Imports a branch in place; its results are put in `results`, null for those of unsupported nodes.
-  mlir::LogicalResult inlineBranch(const onnx::GraphProto &graph, Scope &outer,
-                                   llvm::SmallVectorImpl<mlir::Value> &results);
+  /// Imports a branch in place; its results are put in `results`, null for those of unsupported nodes. `inputs` are what its inputs stand for.
+  mlir::LogicalResult inlineBranch(const onnx::GraphProto &graph, Scope &outer, llvm::SmallVectorImpl<mlir::Value> &results,
+                                   llvm::ArrayRef<std::pair<llvm::StringRef, mlir::Value>> inputs = {});
+  /// A graph as a function of its own: `values` are the names and types of its first arguments; what it captures comes behind them.
+  struct Body {
+    mlir::func::FuncOp func;
+    llvm::SmallVector<mlir::Value> captured; // in the function around it
+    llvm::SmallVector<mlir::Value> results;  // within; null for those of unsupported nodes
+  };
+  using Bindings = llvm::ArrayRef<std::pair<llvm::StringRef, mlir::Type>>;
+  /// `constants` are names of inputs and what they always are. Without a return yet: see finishBody.
+  mlir::FailureOr<Body> importBodyGraph(const onnx::GraphProto &graph, Scope &outer, Bindings values,
+                                        llvm::ArrayRef<std::pair<llvm::StringRef, mlir::ElementsAttr>> constants = {});
+  /// Gives the function its type and its return.
+  void finishBody(Body &body, llvm::ArrayRef<mlir::Value> results);
+  void dropBody(Body &body);
+  /// A new symbol for a size.
+  nn::Dim freshSize(const llvm::Twine &name);
+
   /// A tensor as an nn.constant; null after a diagnostic.
   mlir::Value constant(const onnx::TensorProto &tensor, mlir::Location location, llvm::StringRef name);
+
+  /// Symbols for the elements of a tensor whose values only the run knows; the same ones for the same tensor.
+  llvm::SmallVector<nn::Dim> readSizes(mlir::Value value, mlir::Location location, llvm::StringRef what);
 
   mlir::OpBuilder &builder() { return opBuilder; }
   UnsupportedNodes &unsupportedNodes() { return unsupported; }
@@ -55,6 +75,11 @@ private:
   enum class Lookup { Found, Absent, Missing, Failed };
   /// `value` stays null for the result of an unsupported node. Failed: after a diagnostic.
   Lookup lookup(llvm::StringRef name, Scope &scope, mlir::Value &value);
+  Lookup lookupHere(llvm::StringRef name, Scope &scope, mlir::Value &value);
+  mlir::LogicalResult takeResults(const onnx::GraphProto &graph, Scope &scope, llvm::SmallVectorImpl<mlir::Value> &results);
+  mlir::Value asDeclared(mlir::Value value, llvm::StringRef name, const onnx::GraphProto &graph);
+  /// What stands for a value of the function around `body` within it.
+  mlir::Value capture(mlir::Value value, BodyFunction &body);
   /// Stands in for the result of an unsupported node where the model declares its type, so that the nodes after it are
   /// looked at too; null otherwise.
   mlir::Value placeholder(llvm::StringRef name, const Scope &scope, mlir::Location location);
@@ -65,6 +90,10 @@ private:
   TensorReader tensors;
   mlir::OpBuilder opBuilder;
   UnsupportedNodes unsupported;
+  llvm::DenseMap<mlir::Value, llvm::SmallVector<nn::Dim>> sizesRead;
+  llvm::StringSet<> sizeNames;
+  mlir::Block *moduleBlock = nullptr;
+  unsigned bodyCount = 0;
   /// Keyed "domain\0name\0overload".
   llvm::StringMap<const onnx::FunctionProto *> functions;
   llvm::SmallVector<const onnx::FunctionProto *> activeCalls;

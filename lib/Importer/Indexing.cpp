@@ -62,7 +62,7 @@ static void scatterND(Node &node) {
 }
 
 static void oneHot(Node &node) {
-  std::optional<SmallVector<Dim>> depth = node.knownDims(1);
+  std::optional<SmallVector<Dim>> depth = node.sizes(1);
   if (!depth)
     return;
   if (depth->size() != 1 || node.rank(2) != 1 || !node.dims(2)[0].isConstant(2))

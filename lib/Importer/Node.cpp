@@ -74,10 +74,71 @@ std::optional<SmallVector<Dim>> Node::knownDims(size_t i) {
     invalid("input " + Twine(i) + " is missing");
     return std::nullopt;
   }
+  if (nn::numElements(in(i).getType()).isConstant(0))
+    return SmallVector<Dim>();
   std::optional<SmallVector<Dim>> values = nn::constantDims(in(i));
   if (!values)
     unsupported(dependsOnValues(i));
   return values;
+}
+
+SmallVector<std::optional<Dim>> Node::knownParts(Value value) const {
+  if (std::optional<SmallVector<Dim>> known = nn::constantDims(value))
+    return llvm::map_to_vector(*known, [](Dim dim) { return std::optional(dim); });
+  size_t count = size_t(nn::numElements(value.getType()).asConstant().value_or(0));
+  Operation *op = value.getDefiningOp();
+  SmallVector<std::optional<Dim>> parts;
+  if (auto concat = dyn_cast_or_null<nn::ConcatOp>(op); concat && cast<RankedTensorType>(value.getType()).getRank() == 1)
+    for (Value input : concat.getInputs())
+      llvm::append_range(parts, knownParts(input));
+  else if (isa_and_nonnull<nn::ReshapeOp>(op) || (isa_and_nonnull<nn::CastOp>(op) && getElementTypeOrSelf(op->getOperand(0)).isInteger()))
+    parts = knownParts(op->getOperand(0));
+  if (parts.size() != count)
+    parts.assign(count, std::nullopt);
+  return parts;
+}
+
+SmallVector<Dim> Node::readSizes(Value value, StringRef what) {
+  if (failed())
+    return {};
+  if (std::optional<SmallVector<Dim>> known = nn::constantDims(value))
+    return *known;
+  std::optional<int64_t> count = nn::numElements(value.getType()).asConstant();
+  constexpr int64_t kMostSizes = 64;
+  if (!count || *count > kMostSizes) {
+    unsupported("it takes its sizes from a tensor of " + nn::numElements(value.getType()).str() + " elements that the run computes; at most " +
+                Twine(kMostSizes) + " are supported");
+    return {};
+  }
+  Type element = getElementTypeOrSelf(value.getType());
+  if (!element.isSignlessInteger(32) && !element.isSignlessInteger(64) && !element.isF32())
+    value = cast(value, builder.getI64Type());
+  return failed() ? SmallVector<Dim>() : importer.readSizes(value, location, what);
+}
+
+std::optional<SmallVector<Dim>> Node::sizes(size_t i) {
+  if (failed())
+    return std::nullopt;
+  if (!in(i)) {
+    invalid("input " + Twine(i) + " is missing");
+    return std::nullopt;
+  }
+  SmallVector<std::optional<Dim>> parts = knownParts(in(i));
+  bool isComplete = llvm::all_of(parts, [](const std::optional<Dim> &part) { return part.has_value(); });
+  bool hasCount = nn::numElements(in(i).getType()).isConstant();
+  SmallVector<Dim> read, out;
+  if (!isComplete || !hasCount)
+    read = readSizes(isa<FloatType>(element(i)) ? cast(in(i), builder.getI64Type()) : in(i));
+  if (failed())
+    return std::nullopt;
+  for (auto [index, part] : llvm::enumerate(parts))
+    out.push_back(part ? *part : read[index]);
+  return out;
+}
+
+void Node::require(Dim left, Dim right, const Twine &what) {
+  if (!failed() && left != right)
+    nn::RequireOp::create(builder, location, left.attr(), right.attr(), builder.getStringAttr(what), UnitAttr());
 }
 
 std::optional<SmallVector<int64_t>> Node::knownIntegers(size_t i) {

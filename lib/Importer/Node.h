@@ -43,6 +43,18 @@ public:
   std::optional<llvm::SmallVector<double>> reals(llvm::StringRef name);
   std::vector<std::string> texts(llvm::StringRef name);
 
+  // Sizes that the run may compute: those become symbols, which the run defines before whatever is built afterwards.
+  /// Values of input `i` that are at least 0. What follows from the input shapes stays an expression.
+  std::optional<llvm::SmallVector<nn::Dim>> sizes(size_t i);
+  /// Whether the values of input `i` follow from the input shapes.
+  bool isKnown(size_t i) const { return nn::numElements(in(i).getType()).isConstant(0) || nn::constantDims(in(i)).has_value(); }
+  /// Entry by entry what follows from the input shapes.
+  llvm::SmallVector<std::optional<nn::Dim>> knownParts(mlir::Value value) const;
+  /// The elements of an integer tensor, or the bits of f32. They are at least 0, or the run fails.
+  llvm::SmallVector<nn::Dim> readSizes(mlir::Value value, llvm::StringRef what = "size");
+  /// The run fails, with `what`, unless both are equal.
+  void require(nn::Dim left, nn::Dim right, const llvm::Twine &what);
+
   // Inputs whose values must be known. Reported as unsupported, and none, where they depend on run-time values.
   std::optional<llvm::SmallVector<nn::Dim>> knownDims(size_t i);
   std::optional<llvm::SmallVector<int64_t>> knownIntegers(size_t i);

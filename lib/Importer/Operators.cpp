@@ -23,6 +23,8 @@ OperatorTable::OperatorTable() {
   registerResize(*this);
   registerConstants(*this);
   registerControlFlow(*this);
+  registerSelection(*this);
+  registerSequences(*this);
 }
 
 const OperatorTable &OperatorTable::get() {
@@ -40,6 +42,11 @@ bool OperatorTable::knowsDomain(StringRef domain) const { return domain.empty() 
 void OperatorTable::add(StringRef name, int since, int minInputs, int maxInputs, Handler handler, int until) {
   byName[key("", name)] = operators.size();
   operators.push_back({"", name, std::max(since, kOldestOpset), until, minInputs, maxInputs, handler});
+}
+
+void OperatorTable::addSequence(StringRef name, int since, int minInputs, int maxInputs, Handler handler) {
+  add(name, since, minInputs, maxInputs, handler);
+  operators.back().takesSequences = true;
 }
 
 void OperatorTable::addMicrosoft(StringRef name, int minInputs, int maxInputs, Handler handler) {

@@ -18,6 +18,7 @@ struct Operator {
   int since, until;
   int minInputs, maxInputs; // inputs below minInputs must not be empty
   Handler handler;
+  bool takesSequences = false; // and optionals; others take tensors only
 };
 
 class OperatorTable {
@@ -28,6 +29,8 @@ public:
   llvm::ArrayRef<Operator> all() const { return operators; }
 
   void add(llvm::StringRef name, int since, int minInputs, int maxInputs, Handler handler, int until = kNewestOpset);
+  /// An operator whose inputs may be sequences or optionals.
+  void addSequence(llvm::StringRef name, int since, int minInputs, int maxInputs, Handler handler);
   /// Microsoft's operators, which ONNX Runtime's optimizer writes into models.
   void addMicrosoft(llvm::StringRef name, int minInputs, int maxInputs, Handler handler);
 
@@ -51,5 +54,7 @@ void registerIndexing(OperatorTable &table);
 void registerResize(OperatorTable &table);
 void registerConstants(OperatorTable &table);
 void registerControlFlow(OperatorTable &table);
+void registerSelection(OperatorTable &table);
+void registerSequences(OperatorTable &table);
 
 } // namespace tenon::importer

@@ -1,5 +1,6 @@
 // Reductions along axes, softmax, running sums.
 #include "lib/Importer/Operators.h"
+#include "lib/Importer/RunTimeShapes.h"
 
 namespace tenon::importer {
 using namespace mlir;
@@ -8,6 +9,8 @@ using nn::Dim;
 /// Axes are an attribute up to opset 17 (12 for ReduceSum), an input afterwards. None at all means every axis, or no
 /// axis where the node says so.
 template <nn::ReduceKind kind> static void reduce(Node &node) {
+  if (node.in(1) && !node.isKnown(1))
+    return reduceComputedAxes(node, kind);
   std::optional<SmallVector<int64_t>> given = node.integersFrom("axes", 1);
   if (node.failed())
     return;
@@ -70,6 +73,8 @@ template <Value (*along)(Node &, Value, int64_t)> static void softmax(Node &node
 }
 
 static void cumSum(Node &node) {
+  if (!node.isKnown(1))
+    return cumSumComputedAxis(node);
   std::optional<SmallVector<int64_t>> axis = node.knownIntegers(1);
   if (!axis)
     return;

@@ -1,5 +1,6 @@
 // Interpolation.
 #include "lib/Importer/Operators.h"
+#include "lib/Importer/SizeMath.h"
 
 namespace tenon::importer {
 using namespace mlir;
@@ -10,6 +11,7 @@ namespace {
 struct Target {
   SmallVector<Dim> sizes;
   SmallVector<double> scales;
+  nn::DimsAttr scaleBits; // of scales that only a run knows; null otherwise
 };
 } // namespace
 
@@ -37,7 +39,7 @@ static std::optional<Dim> scaledSize(Node &node, Dim size, double scale) {
 }
 
 static std::optional<Target> byScales(Node &node, ArrayRef<double> scales, ArrayRef<int64_t> axes) {
-  Target target{node.dims(0), SmallVector<double>(node.rank(0), 1.0)};
+  Target target{node.dims(0), SmallVector<double>(node.rank(0), 1.0), {}};
   if (scales.size() != axes.size()) {
     node.invalid("there are " + Twine(scales.size()) + " scales for " + Twine(axes.size()) + " axes");
     return std::nullopt;
@@ -77,7 +79,7 @@ static bool keepAspectRatio(Node &node, Target &target, ArrayRef<Dim> sizes, Arr
 }
 
 static std::optional<Target> bySizes(Node &node, ArrayRef<Dim> sizes, ArrayRef<int64_t> axes) {
-  Target target{node.dims(0), SmallVector<double>(node.rank(0), 1.0)};
+  Target target{node.dims(0), SmallVector<double>(node.rank(0), 1.0), {}};
   if (sizes.size() != axes.size()) {
     node.invalid("there are " + Twine(sizes.size()) + " sizes for " + Twine(axes.size()) + " axes");
     return std::nullopt;
@@ -164,11 +166,66 @@ static void build(Node &node, const Target &target, DenseF64ArrayAttr roi) {
   node.result(node.make<nn::ResizeOp>(node.in(0), node.dimsAttr(target.sizes), node.f64s(target.scales), mode, coordinates, nearestOf(node),
                                       node.f64(node.real("cubic_coeff_a", -0.75)), node.unit(outside), node.unit(antialias),
                                       node.f64(node.real("extrapolation_value", 0.0)), roi,
-                                      nn::LayoutAttr::get(node.context, nn::Layout::ChannelsFirst)));
+                                      nn::LayoutAttr::get(node.context, nn::Layout::ChannelsFirst), target.scaleBits));
 }
 
 /// An input that is there and not empty: exporters write an empty tensor for "not given".
 static bool isGiven(Node &node, size_t i) { return node.in(i) && !nn::numElements(node.in(i).getType()).isConstant(0); }
+
+static bool isComputed(Node &node, size_t i) {
+  return !node.in(i).getDefiningOp<nn::ConstantOp>();
+}
+
+/// floor(size * scale) as the run computes it; the kernels take the scales' bits.
+static std::optional<Target> byComputedScales(Node &node, size_t i, ArrayRef<int64_t> axes) {
+  if (node.rank(i) != 1 || !node.dims(i)[0].isConstant(axes.size()) || !node.element(i).isF32()) {
+    node.invalid("the scales must be a vector of f32 with one entry for each axis");
+    return std::nullopt;
+  }
+  Target target{node.dims(0), SmallVector<double>(node.rank(0), 1.0), {}};
+  SizeMath math(node);
+  Value extents = math.vector(llvm::map_to_vector(axes, [&](int64_t axis) { return target.sizes[axis]; }));
+  Value scaled = node.make<nn::FloorOp>(node.make<nn::MulOp>(node.cast(extents, node.element(i)), node.in(i)));
+  SmallVector<Dim> sizes = node.readSizes(node.cast(scaled, node.builder.getI64Type())), bits = node.readSizes(node.in(i), "scale");
+  if (node.failed())
+    return std::nullopt;
+  SmallVector<Dim> scaleBits(node.rank(0), node.dim(0));
+  for (auto [entry, axis] : llvm::enumerate(axes)) {
+    target.sizes[axis] = sizes[entry];
+    target.scales[axis] = 0.0;
+    scaleBits[axis] = bits[entry];
+  }
+  target.scaleBits = node.dimsAttr(scaleBits);
+  return target;
+}
+
+/// One scale for all axes, the smallest or the largest that the sizes ask for, as the run computes it.
+static std::optional<Target> byComputedRatio(Node &node, ArrayRef<int64_t> axes) {
+  Target target{node.dims(0), SmallVector<double>(node.rank(0), 1.0), {}};
+  if (node.rank(3) != 1 || !node.dims(3)[0].isConstant(axes.size())) {
+    node.invalid("the sizes must be a vector with one entry for each axis");
+    return std::nullopt;
+  }
+  SizeMath math(node);
+  Type real = node.builder.getF32Type();
+  Value extents = node.cast(math.vector(llvm::map_to_vector(axes, [&](int64_t axis) { return target.sizes[axis]; })), real);
+  Value ratios = node.make<nn::DivOp>(node.cast(node.in(3), real), extents);
+  bool isSmallest = node.text("keep_aspect_ratio_policy", "") == "not_larger";
+  auto kind = nn::ReduceKindAttr::get(node.context, isSmallest ? nn::ReduceKind::Min : nn::ReduceKind::Max);
+  Value scale = node.make<nn::ReduceOp>(ratios, kind, node.i64s({0}), node.unit(true));
+  Value rounded = node.make<nn::FloorOp>(node.make<nn::AddOp>(node.make<nn::MulOp>(extents, scale), node.scalar(0.5, real)));
+  SmallVector<Dim> sizes = node.readSizes(node.cast(rounded, node.builder.getI64Type())), bits = node.readSizes(scale, "scale");
+  if (node.failed())
+    return std::nullopt;
+  SmallVector<Dim> scaleBits(node.rank(0), node.dim(0));
+  for (auto [entry, axis] : llvm::enumerate(axes)) {
+    target.sizes[axis] = sizes[entry];
+    target.scales[axis] = 0.0;
+    scaleBits[axis] = bits[0];
+  }
+  target.scaleBits = node.dimsAttr(scaleBits);
+  return target;
+}
 
 static void resize(Node &node) {
   bool old = node.opset < 11;
@@ -179,9 +236,13 @@ static void resize(Node &node) {
   if (node.failed())
     return;
   std::optional<Target> target;
-  if (!old && isGiven(node, 3)) {
-    if (std::optional<SmallVector<Dim>> sizes = node.knownDims(3))
+  if (!old && isGiven(node, 3) && isComputed(node, 3) && node.text("keep_aspect_ratio_policy", "stretch") != "stretch") {
+    target = byComputedRatio(node, axes);
+  } else if (!old && isGiven(node, 3)) {
+    if (std::optional<SmallVector<Dim>> sizes = node.sizes(3))
       target = bySizes(node, *sizes, axes);
+  } else if (isGiven(node, scalesAt) && isComputed(node, scalesAt)) {
+    target = byComputedScales(node, scalesAt, axes);
   } else if (isGiven(node, scalesAt)) {
     if (std::optional<SmallVector<double>> scales = node.knownReals(scalesAt))
       target = byScales(node, *scales, axes);
@@ -196,6 +257,12 @@ static void resize(Node &node) {
 
 /// Upsample is the Resize of opset 10 under another name.
 static void upsample(Node &node) {
+  if (node.opset >= 9 && isComputed(node, 1)) {
+    SmallVector<int64_t> all = llvm::to_vector(llvm::seq<int64_t>(0, node.rank(0)));
+    if (std::optional<Target> target = byComputedScales(node, 1, all))
+      build(node, *target, {});
+    return;
+  }
   std::optional<SmallVector<double>> scales = node.opset < 9 ? node.reals("scales") : node.knownReals(1);
   if (node.failed())
     return;

@@ -1,7 +1,10 @@
 // Names and what they stand for, while a graph or a function's body is imported.
 #pragma once
+#include "llvm/ADT/DenseMap.h"
+#include "llvm/ADT/SmallVector.h"
 #include "llvm/ADT/StringMap.h"
 #include "llvm/ADT/StringSet.h"
+#include "mlir/IR/Block.h"
 #include "mlir/IR/Location.h"
 #include "mlir/IR/Value.h"
 #include <optional>
@@ -14,9 +17,21 @@ class ValueInfoProto;
 
 namespace tenon::importer {
 
+/// A function of the module that a graph is imported into: a branch, or the body of a loop.
+struct BodyFunction {
+  mlir::Block *block = nullptr;
+  /// Values of the graphs around it that it reads: its last arguments, in this order.
+  llvm::SmallVector<mlir::Value> captured;
+  llvm::DenseMap<mlir::Value, mlir::Value> inside;
+};
+
 struct Scope {
   /// The graph around a branch; null for the main graph and for functions, which see nothing of their caller.
   Scope *outer = nullptr;
+  /// Where ops go.
+  mlir::Block *block = nullptr;
+  /// The function that this graph is imported into, where it is another one than that of the graph around it.
+  BodyFunction *body = nullptr;
   /// Put before the names of nodes: where a function was called.
   std::string prefix;
   /// Opset version for each domain ("" is ai.onnx).

@@ -1,5 +1,6 @@
 // Shapes: reading them, and giving the same elements another one.
 #include "lib/Importer/Operators.h"
+#include "lib/Importer/RunTimeShapes.h"
 
 namespace tenon::importer {
 using namespace mlir;
@@ -18,6 +19,8 @@ static void size(Node &node) {
 
 /// 0 copies the input's size (unless allowzero), -1 takes what is left.
 static void reshape(Node &node) {
+  if (!node.isKnown(1))
+    return reshapeAsComputed(node);
   std::optional<SmallVector<Dim>> dims = node.knownDims(1);
   if (!dims)
     return;
@@ -66,6 +69,8 @@ static void flatten(Node &node) {
 }
 
 static void squeeze(Node &node) {
+  if (node.in(1) && !node.isKnown(1))
+    return squeezeComputedAxes(node);
   std::optional<SmallVector<int64_t>> given = node.integersFrom("axes", 1);
   if (node.failed())
     return;
@@ -82,6 +87,8 @@ static void squeeze(Node &node) {
 }
 
 static void unsqueeze(Node &node) {
+  if (node.in(1) && !node.isKnown(1))
+    return unsqueezeComputedAxes(node);
   std::optional<SmallVector<int64_t>> given = node.integersFrom("axes", 1);
   if (node.failed())
     return;
@@ -109,6 +116,8 @@ static void transpose(Node &node) {
 
 /// Broadcasts both ways: a size of 1 in the wanted shape keeps the input's.
 static void expand(Node &node) {
+  if (!node.isKnown(1))
+    return expandAsComputed(node);
   std::optional<SmallVector<Dim>> wanted = node.knownDims(1);
   if (!wanted)
     return;
@@ -128,7 +137,7 @@ static void expand(Node &node) {
 }
 
 static void tile(Node &node) {
-  std::optional<SmallVector<Dim>> repeats = node.knownDims(1);
+  std::optional<SmallVector<Dim>> repeats = node.sizes(1);
   if (!repeats)
     return;
   if (repeats->size() != size_t(node.rank(0)))

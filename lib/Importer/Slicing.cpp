@@ -1,5 +1,6 @@
 // Parts of tensors, borders around them, and the order of pixels and channels.
 #include "lib/Importer/Operators.h"
+#include "lib/Importer/RunTimeShapes.h"
 
 namespace tenon::importer {
 using namespace mlir;
@@ -59,6 +60,9 @@ static std::optional<SmallVector<Dim>> dimsFrom(Node &node, StringRef attribute,
 }
 
 static void slice(Node &node) {
+  for (size_t i = 1; i < node.inputCount(); ++i)
+    if (node.in(i) && !node.isKnown(i))
+      return sliceAsComputed(node);
   std::optional<SmallVector<Dim>> starts = dimsFrom(node, "starts", 1), ends = dimsFrom(node, "ends", 2);
   std::optional<SmallVector<int64_t>> axes = node.integersFrom("axes", 3), steps;
   if (node.in(4))
@@ -94,7 +98,7 @@ static SmallVector<Dim> partSizes(Node &node, Dim extent) {
   if (node.in(1) || node.attribute("split")) {
     std::optional<SmallVector<Dim>> listed;
     if (node.in(1))
-      listed = node.knownDims(1);
+      listed = node.sizes(1);
     else if (std::optional<SmallVector<int64_t>> values = node.integers("split"))
       listed = llvm::map_to_vector(*values, [&](int64_t value) { return node.dim(value); });
     if (!listed)
@@ -104,6 +108,8 @@ static SmallVector<Dim> partSizes(Node &node, Dim extent) {
       sum = sum + size;
     if (listed->size() != parts)
       node.invalid("there are " + Twine(listed->size()) + " sizes for " + Twine(parts) + " results");
+    else if (!node.isKnown(1) && node.in(1))
+      node.require(sum, extent, "the sum of the parts' sizes");
     else if (sum.isConstant() && extent.isConstant() && sum != extent)
       node.invalid("the parts add up to " + sum.str() + ", the axis has " + extent.str());
     return *listed;
@@ -162,14 +168,17 @@ static Value padValue(Node &node) {
 }
 
 static void pad(Node &node) {
+  bool isComputed = node.opset >= 11 && ((node.in(1) && !node.isKnown(1)) || (node.in(3) && !node.isKnown(3)));
   std::optional<nn::PadMode> mode = padMode(node);
   std::optional<SmallVector<Dim>> pads;
-  if (node.opset >= 11)
+  if (isComputed)
+    pads = computedPads(node);
+  else if (node.opset >= 11)
     pads = node.knownDims(1);
   else if (std::optional<SmallVector<int64_t>> values = node.integers("pads"))
     pads = llvm::map_to_vector(*values, [&](int64_t value) { return node.dim(value); });
   SmallVector<int64_t> axes = llvm::to_vector(llvm::seq<int64_t>(0, node.rank(0)));
-  if (node.in(3))
+  if (node.in(3) && !isComputed)
     axes = node.axesOf(node.knownIntegers(3).value_or(axes), node.rank(0));
   if (node.failed())
     return;
@@ -182,6 +191,25 @@ static void pad(Node &node) {
   }
   Value fill = *mode == nn::PadMode::Constant ? padValue(node) : Value();
   node.result(node.make<nn::PadOp>(node.in(0), fill, node.dimsAttr(low), node.dimsAttr(high), nn::PadModeAttr::get(node.context, *mode)));
+}
+
+/// Half of what is missing or too much goes on each side, rounded towards the front.
+static void centerCropPad(Node &node) {
+  std::optional<SmallVector<Dim>> wanted = node.sizes(1);
+  SmallVector<int64_t> axes = node.integers("axes").value_or(llvm::to_vector(llvm::seq<int64_t>(0, node.rank(0))));
+  axes = node.axesOf(axes, node.rank(0));
+  if (!wanted || node.failed())
+    return;
+  if (wanted->size() != axes.size())
+    return node.invalid("there are " + Twine(wanted->size()) + " sizes for " + Twine(axes.size()) + " axes");
+  SmallVector<Dim> dims = node.dims(0), low(dims.size(), node.dim(0)), high = low;
+  for (auto [axis, size] : llvm::zip_equal(axes, *wanted)) {
+    Dim zero = node.dim(0), missing = size - dims[axis];
+    low[axis] = missing.max(zero).floorDiv(2) - (zero - missing).max(zero).floorDiv(2);
+    high[axis] = missing - low[axis];
+  }
+  node.result(
+      node.make<nn::PadOp>(node.in(0), Value(), node.dimsAttr(low), node.dimsAttr(high), nn::PadModeAttr::get(node.context, nn::PadMode::Constant)));
 }
 
 static void depthToSpace(Node &node) {
@@ -201,6 +229,7 @@ void registerSlicing(OperatorTable &table) {
   table.add("Slice", 1, 1, 5, slice);
   table.add("Split", 2, 1, 2, split);
   table.add("Pad", 2, 1, 4, pad);
+  table.add("CenterCropPad", 18, 2, 2, centerCropPad);
   table.add("DepthToSpace", 1, 1, 1, depthToSpace);
   table.add("SpaceToDepth", 1, 1, 1, spaceToDepth);
 }

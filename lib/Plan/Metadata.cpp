@@ -30,13 +30,15 @@ template <typename Table, typename List, typename Make> VectorOffset<Offset<Tabl
   return builder.CreateVector(offsets);
 }
 
+Offset<fb::Tensor> tensorOf(FlatBufferBuilder &builder, const Tensor &tensor) {
+  auto name = builder.CreateSharedString(tensor.name);
+  auto dims = builder.CreateVector(tensor.dims);
+  auto text = strings(builder, tensor.dimText);
+  return fb::CreateTensor(builder, name, fb::DType(tensor.dtype), dims, text);
+}
+
 VectorOffset<Offset<fb::Tensor>> signature(FlatBufferBuilder &builder, const std::vector<Tensor> &tensors) {
-  return tables<fb::Tensor>(builder, tensors, [&](const Tensor &tensor) {
-    auto name = builder.CreateSharedString(tensor.name);
-    auto dims = builder.CreateVector(tensor.dims);
-    auto text = strings(builder, tensor.dimText);
-    return fb::CreateTensor(builder, name, fb::DType(tensor.dtype), dims, text);
-  });
+  return tables<fb::Tensor>(builder, tensors, [&](const Tensor &tensor) { return tensorOf(builder, tensor); });
 }
 
 Offset<fb::Step> launchStep(FlatBufferBuilder &builder, const Launch &launch) {
@@ -57,6 +59,61 @@ Offset<fb::Step> copyStep(FlatBufferBuilder &builder, const Copy &copy) {
   return fb::CreateStep(builder, fb::StepKind::Copy, table.Union());
 }
 
+Offset<fb::Step> readSizesStep(FlatBufferBuilder &builder, const ReadSizes &read) {
+  auto symbols = builder.CreateVector(read.symbols);
+  auto sources = strings(builder, read.sources);
+  fb::Operand from = operand(read.from);
+  auto table = fb::CreateReadSizes(builder, &from, fb::DType(read.dtype), symbols, sources);
+  return fb::CreateStep(builder, fb::StepKind::ReadSizes, table.Union());
+}
+
+Offset<fb::Step> requireStep(FlatBufferBuilder &builder, const Require &require) {
+  auto what = builder.CreateSharedString(require.what);
+  auto sources = strings(builder, require.sources);
+  auto table = fb::CreateRequire(builder, require.left, require.right, fb::Relation(require.relation), what, sources);
+  return fb::CreateStep(builder, fb::StepKind::Require, table.Union());
+}
+
+Offset<fb::Call> callOf(FlatBufferBuilder &builder, const Call &call) {
+  auto arguments = tables<fb::Argument>(builder, call.arguments, [&](const Argument &argument) {
+    auto tensor = tensorOf(builder, argument.tensor);
+    fb::Operand memory = operand(argument.memory);
+    return fb::CreateArgument(builder, &memory, tensor);
+  });
+  return fb::CreateCall(builder, call.plan, arguments, builder.CreateVector(call.symbols));
+}
+
+Offset<fb::Step> ifStep(FlatBufferBuilder &builder, const If &branch) {
+  auto thenCall = callOf(builder, branch.thenCall), elseCall = callOf(builder, branch.elseCall);
+  auto sources = strings(builder, branch.sources);
+  fb::Operand condition = operand(branch.condition);
+  auto table = fb::CreateIf(builder, &condition, thenCall, elseCall, sources);
+  return fb::CreateStep(builder, fb::StepKind::If, table.Union());
+}
+
+Offset<fb::Step> loopStep(FlatBufferBuilder &builder, const Loop &loop) {
+  auto body = callOf(builder, loop.body);
+  auto sources = strings(builder, loop.sources);
+  fb::Operand trips = operand(loop.trips.value_or(Operand())), condition = operand(loop.condition.value_or(Operand()));
+  auto table = fb::CreateLoop(builder, loop.trips ? &trips : nullptr, loop.condition ? &condition : nullptr, body, loop.carried, loop.scanned,
+                              loop.stacked, loop.counts, sources);
+  return fb::CreateStep(builder, fb::StepKind::Loop, table.Union());
+}
+
+Offset<fb::Step> stepOf(FlatBufferBuilder &builder, const Step &step) {
+  if (auto *launch = std::get_if<Launch>(&step))
+    return launchStep(builder, *launch);
+  if (auto *copy = std::get_if<Copy>(&step))
+    return copyStep(builder, *copy);
+  if (auto *read = std::get_if<ReadSizes>(&step))
+    return readSizesStep(builder, *read);
+  if (auto *require = std::get_if<Require>(&step))
+    return requireStep(builder, *require);
+  if (auto *branch = std::get_if<If>(&step))
+    return ifStep(builder, *branch);
+  return loopStep(builder, *std::get_if<Loop>(&step));
+}
+
 Offset<fb::Target> target(FlatBufferBuilder &builder, const Target &target) {
   auto device = builder.CreateSharedString(target.device);
   auto arch = builder.CreateSharedString(target.arch);
@@ -74,10 +131,8 @@ VectorOffset<Offset<fb::Kernel>> kernels(FlatBufferBuilder &builder, const std::
   });
 }
 
-} // namespace
-
-std::vector<std::byte> writeMetadata(const Plan &plan, std::span<const uint64_t> constantOffsets) {
-  FlatBufferBuilder builder(64 * 1024);
+/// `constantOffsets` is consumed from its front: the plan's own constants, then those of the plans it calls.
+Offset<fb::Metadata> metadataOf(FlatBufferBuilder &builder, const Plan &plan, std::span<const uint64_t> &constantOffsets) {
   auto producer = builder.CreateSharedString(plan.producer);
   auto model = builder.CreateSharedString(plan.model);
   auto tuning = builder.CreateSharedString(plan.tuning);
@@ -90,14 +145,15 @@ std::vector<std::byte> writeMetadata(const Plan &plan, std::span<const uint64_t>
 
   auto symbols = tables<fb::Symbol>(builder, plan.symbols, [&](const Symbol &symbol) {
     auto name = builder.CreateSharedString(symbol.name);
-    return fb::CreateSymbol(builder, name, symbol.input, symbol.axis, symbol.minimum, symbol.maximum);
+    return fb::CreateSymbol(builder, name, symbol.input, symbol.axis, symbol.minimum, symbol.maximum, fb::SymbolSource(symbol.source), symbol.step);
   });
   auto inputs = signature(builder, plan.inputs);
   auto outputs = signature(builder, plan.outputs);
-  size_t next = 0;
   auto constants = tables<fb::Constant>(builder, plan.constants, [&](const Constant &constant) {
     auto name = builder.CreateSharedString(constant.name);
-    return fb::CreateConstant(builder, name, constantOffsets[next++], constant.bytes);
+    uint64_t offset = constantOffsets.front();
+    constantOffsets = constantOffsets.subspan(1);
+    return fb::CreateConstant(builder, name, offset, constant.bytes);
   });
 
   std::vector<fb::Buffer> buffers;
@@ -106,14 +162,27 @@ std::vector<std::byte> writeMetadata(const Plan &plan, std::span<const uint64_t>
   auto bufferList = builder.CreateVectorOfStructs(buffers);
 
   auto kernelList = kernels(builder, plan.kernels);
-  auto steps = tables<fb::Step>(builder, plan.steps, [&](const Step &step) {
-    const Launch *launch = std::get_if<Launch>(&step);
-    return launch ? launchStep(builder, *launch) : copyStep(builder, *std::get_if<Copy>(&step));
-  });
+  auto steps = tables<fb::Step>(builder, plan.steps, [&](const Step &step) { return stepOf(builder, step); });
   auto memory = fb::CreateMemory(builder, plan.memory.arenaBytes, plan.memory.lowerBound, plan.memory.naiveBytes);
-  fb::FinishMetadataBuffer(builder, fb::CreateMetadata(builder, producer, model, tuning, targetTable, exprList, symbols, inputs, outputs, constants,
-                                                       bufferList, kernelList, steps, memory));
+  // Left out where there are none: plans without calls have the bytes they always had.
+  VectorOffset<Offset<fb::Result>> results;
+  if (!plan.results.empty())
+    results = tables<fb::Result>(builder, plan.results, [&](const Result &result) {
+      auto tensor = tensorOf(builder, result.tensor);
+      return fb::CreateResult(builder, result.step, result.output, tensor);
+    });
+  VectorOffset<Offset<fb::Metadata>> plans;
+  if (!plan.plans.empty())
+    plans = tables<fb::Metadata>(builder, plan.plans, [&](const Plan &called) { return metadataOf(builder, called, constantOffsets); });
+  return fb::CreateMetadata(builder, producer, model, tuning, targetTable, exprList, symbols, inputs, outputs, constants, bufferList, kernelList,
+                            steps, memory, results, plans);
+}
 
+} // namespace
+
+std::vector<std::byte> writeMetadata(const Plan &plan, std::span<const uint64_t> constantOffsets) {
+  FlatBufferBuilder builder(64 * 1024);
+  fb::FinishMetadataBuffer(builder, metadataOf(builder, plan, constantOffsets));
   std::vector<std::byte> bytes(builder.GetSize());
   std::memcpy(bytes.data(), builder.GetBufferPointer(), bytes.size());
   return bytes;

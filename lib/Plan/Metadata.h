@@ -5,7 +5,8 @@
 
 namespace tenon::plan {
 
-/// Serializes everything but weights and code. `constantOffsets[i]` is where constant i starts in the weights section.
+/// Serializes everything but weights and code. `constantOffsets` is where each constant starts in the weights section: the plan's, then those of the
+/// plans it calls, in their order.
 std::vector<std::byte> writeMetadata(const Plan &plan, std::span<const uint64_t> constantOffsets);
 
 } // namespace tenon::plan

@@ -11,19 +11,28 @@
 namespace tenon::plan {
 namespace {
 
-/// Where the constants lie in the weights section, and its size.
+/// Where the constants lie in the weights section, and its size. Plans that call each other share constants of the same bytes.
 struct WeightsLayout {
-  std::vector<uint64_t> offsets;
+  std::vector<uint64_t> offsets; ///< by constant: the plan's, then those of the plans it calls
+  std::vector<std::pair<uint64_t, const Constant *>> contents;
   uint64_t bytes = 0;
 };
 
 WeightsLayout layOutWeights(const Plan &plan) {
   WeightsLayout layout;
-  for (const Constant &constant : plan.constants) {
-    layout.bytes = alignUp(layout.bytes, kConstantAlignment);
-    layout.offsets.push_back(layout.bytes);
-    layout.bytes += constant.bytes;
-  }
+  std::map<std::pair<const void *, uint64_t>, uint64_t> placed;
+  auto place = [&](const Constant &constant) {
+    uint64_t offset = alignUp(layout.bytes, kConstantAlignment);
+    auto [entry, isNew] = placed.try_emplace({constant.data, constant.bytes}, offset);
+    layout.offsets.push_back(entry->second);
+    if (!isNew)
+      return;
+    layout.contents.emplace_back(offset, &constant);
+    layout.bytes = offset + constant.bytes;
+  };
+  std::for_each(plan.constants.begin(), plan.constants.end(), place);
+  for (const Plan &called : plan.plans)
+    std::for_each(called.constants.begin(), called.constants.end(), place);
   return layout;
 }
 
@@ -54,10 +63,16 @@ private:
   Checksum sum;
 };
 
-FileHeader makeHeader(const std::vector<SectionEntry> &sections) {
+/// The oldest version whose readers understand the plan.
+uint32_t versionOf(const Plan &plan) {
+  auto isNew = [](const Step &step) { return !std::holds_alternative<Launch>(step) && !std::holds_alternative<Copy>(step); };
+  return std::any_of(plan.steps.begin(), plan.steps.end(), isNew) ? 2 : 1;
+}
+
+FileHeader makeHeader(const Plan &plan, const std::vector<SectionEntry> &sections) {
   FileHeader header = {};
   std::memcpy(header.magic, kMagic, sizeof kMagic);
-  header.formatVersion = kFormatVersion;
+  header.formatVersion = versionOf(plan);
   header.headerBytes = sizeof(FileHeader);
   header.fileBytes = sections.back().offset + sections.back().bytes;
   header.sectionTableOffset = sizeof(FileHeader);
@@ -98,14 +113,15 @@ void writeSections(const Plan &plan, Sink &sink) {
       writer.append(metadata.data(), metadata.size());
     if (section.kind == SectionKind::CpuCode)
       writer.append(plan.code.data(), plan.code.size());
-    for (size_t i = 0; section.kind == SectionKind::Weights && i < plan.constants.size(); ++i) {
-      writer.padTo(section.offset + weights.offsets[i]);
-      writer.append(plan.constants[i].data, plan.constants[i].bytes);
+    for (size_t i = 0; section.kind == SectionKind::Weights && i < weights.contents.size(); ++i) {
+      auto [offset, constant] = weights.contents[i];
+      writer.padTo(section.offset + offset);
+      writer.append(constant->data, constant->bytes);
     }
     writer.end(section);
   }
 
-  FileHeader header = makeHeader(sections);
+  FileHeader header = makeHeader(plan, sections);
   std::memcpy(prefix.data(), &header, sizeof header);
   std::memcpy(prefix.data() + sizeof header, sections.data(), sections.size() * sizeof(SectionEntry));
   sink.overwriteStart(prefix.data(), prefix.size());

@@ -8,6 +8,7 @@
 #include <cstdint>
 #include <limits>
 #include <map>
+#include <optional>
 #include <span>
 #include <string>
 #include <tuple>
@@ -44,13 +45,18 @@ private:
   std::map<std::tuple<ExprOp, int64_t, int64_t>, ExprId> ids;
 };
 
-/// A free dimension: the size of `axis` of `input`.
+enum class SymbolSource : uint8_t { Axis, Step, Caller };
+
+/// A free dimension: the size of `axis` of `input`; or a size that the step `step` defines (element `axis` of what it reads, or the size of `axis` of
+/// Plan::results[input]); or one that the step gives which calls the plan.
 struct Symbol {
   std::string name;
   uint32_t input = 0;
   uint32_t axis = 0;
   int64_t minimum = 0;
   int64_t maximum = std::numeric_limits<int64_t>::max();
+  SymbolSource source = SymbolSource::Axis;
+  uint32_t step = 0;
 };
 
 /// An input or output of the model. `dimText` has an entry for each dim: its expression in words, "" where it is fixed.
@@ -68,7 +74,8 @@ struct Constant {
   uint64_t bytes = 0;
 };
 
-/// A slice of the arena, alive from step `first` to step `last`, inclusive. Offsets are all set (a static plan) or all -1 (packed at run time).
+/// A slice of the arena, alive from step `first` to step `last`, inclusive. Offsets are all set (a static plan) or all -1 (packed at run time);
+/// those of buffers whose size a step defines are -1 in any plan.
 struct Buffer {
   ExprId bytes = 0;
   uint32_t alignment = 64; ///< a power of two, at most 4096
@@ -77,9 +84,9 @@ struct Buffer {
   int64_t offset = -1;
 };
 
-enum class OperandKind : uint8_t { Input, Output, Constant, Buffer };
+enum class OperandKind : uint8_t { Input, Output, Constant, Buffer, Result };
 
-/// Memory that a step reads or writes, `offset` bytes into an input, output, constant or buffer. Views are folded into the offset.
+/// Memory that a step reads or writes, `offset` bytes into an input, output, constant, buffer or result of a call. Views are folded into the offset.
 struct Operand {
   OperandKind kind = OperandKind::Input;
   uint32_t index = 0;
@@ -117,7 +124,65 @@ struct Copy {
   std::vector<std::string> sources;
 };
 
-using Step = std::variant<Launch, Copy>;
+/// Makes the integers at `from` the values of symbols whose source is this step.
+struct ReadSizes {
+  Operand from;
+  tn_dtype dtype = TN_I64;
+  std::vector<uint32_t> symbols;
+  std::vector<std::string> sources;
+};
+
+enum class Relation : uint8_t { Equal, AtMost };
+
+/// Fails the run, saying `what`, unless `left` relates to `right`.
+struct Require {
+  ExprId left = 0;
+  ExprId right = 0;
+  Relation relation = Relation::Equal;
+  std::string what;
+  std::vector<std::string> sources;
+};
+
+/// Output `output` of the plan that step `step` ran; `tensor` is its shape, known behind the step.
+struct Result {
+  uint32_t step = 0;
+  uint32_t output = 0;
+  Tensor tensor;
+};
+
+/// Memory that a call passes, and its shape.
+struct Argument {
+  Operand memory;
+  Tensor tensor;
+};
+
+/// A run of Plan::plans[plan] of the outermost plan; `symbols` are the values of its symbols whose source is the caller, in their order.
+struct Call {
+  uint32_t plan = 0;
+  std::vector<Argument> arguments;
+  std::vector<ExprId> symbols;
+};
+
+struct If {
+  Operand condition;
+  Call thenCall;
+  Call elseCall;
+  std::vector<std::string> sources;
+};
+
+/// Arguments of the body: carried, scanned, captured. runtime/plan/plan.fbs says what its inputs and outputs are.
+struct Loop {
+  std::optional<Operand> trips;
+  std::optional<Operand> condition;
+  Call body;
+  uint32_t carried = 0;
+  uint32_t scanned = 0;
+  uint32_t stacked = 0;
+  bool counts = false;
+  std::vector<std::string> sources;
+};
+
+using Step = std::variant<Launch, Copy, ReadSizes, Require, If, Loop>;
 
 struct Target {
   std::string device = "cpu";
@@ -148,6 +213,9 @@ struct Plan {
   std::vector<Kernel> kernels;
   std::vector<Step> steps;
   Memory memory;
+  std::vector<Result> results;
+  /// Plans that steps call, callers before the called; each is called by one step, and they have none of their own, and no code.
+  std::vector<Plan> plans;
   /// The kernels: an ELF shared object without relocations and writable data, in whose read-only and executable segments addresses equal
   /// offsets in the file (ld.lld -shared -z separate-loadable-segments). May be empty when there are no kernels.
   std::span<const std::byte> code;

@@ -23,7 +23,8 @@ SmallVector<int64_t> toChannelsLast(int64_t rank) {
 bool keepsBatchAndChannels(nn::ResizeOp op) {
   SmallVector<nn::Dim> in = nn::dimsOf(op.getInput().getType()), out = op.getSizes().dims();
   for (int64_t axis : {0, 1})
-    if (in[axis] != out[axis] || (op.getScales()[axis] != 0.0 && op.getScales()[axis] != 1.0))
+    if (in[axis] != out[axis] || (op.getScales()[axis] != 0.0 && op.getScales()[axis] != 1.0) ||
+        (op.getScaleBits() && !op.getScaleBits()->dims()[axis].isConstant(0)))
       return false;
   return true;
 }
@@ -34,6 +35,8 @@ void permuteResize(Operation *op, ArrayRef<int64_t> perm) {
   MLIRContext *context = op->getContext();
   resize.setSizesAttr(nn::dimsAttr(context, permuted<nn::Dim>(resize.getSizes().dims(), perm)));
   resize.setScales(permuted<double>(resize.getScales(), perm));
+  if (resize.getScaleBits())
+    resize.setScaleBitsAttr(nn::dimsAttr(context, permuted<nn::Dim>(resize.getScaleBits()->dims(), perm)));
   if (std::optional<ArrayRef<double>> roi = resize.getRoi(); roi && roi->size() == 2 * perm.size()) {
     SmallVector<double> moved = permuted<double>(roi->take_front(perm.size()), perm);
     llvm::append_range(moved, permuted<double>(roi->drop_front(perm.size()), perm));

@@ -90,7 +90,7 @@ private:
 
   bool canFold(Operation *op) const {
     if (!isa_and_nonnull<nn::NNDialect>(op->getDialect()) || isa<nn::ConstantOp>(op) || op->getNumOperands() == 0 ||
-        op->getNumRegions() != 0 || !llvm::all_of(op->getOperands(), [&](Value v) { return isKnown(v); }) || dependsOnSymbols(op))
+        op->getNumRegions() != 0 || !isMemoryEffectFree(op) || !llvm::all_of(op->getOperands(), [&](Value v) { return isKnown(v); }) || dependsOnSymbols(op))
       return false;
     int64_t read = 0, written = 0;
     for (Type type : op->getOperandTypes())

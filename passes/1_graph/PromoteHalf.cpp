@@ -19,14 +19,34 @@ struct PromoteHalf : impl::PromoteHalfBase<PromoteHalf> {
     func::FuncOp func = getOperation();
     if (func.isExternal())
       return;
+    originalTypes.clear();
     Block &body = func.getBody().front();
     SmallVector<Value> sources(body.getArguments());
     func.walk([&](nn::ConstantOp constant) { sources.push_back(constant.getResult()); });
-    for (Operation &op : llvm::make_early_inc_range(body))
-      promoteResults(&op);
+    SmallVector<std::pair<OpOperand *, Type>> passed; // to functions, whose signatures stay
+    for (Operation &op : llvm::make_early_inc_range(body)) {
+      if (!isa<nn::IfOp, nn::LoopOp>(op)) {
+        promoteResults(&op);
+        continue;
+      }
+      llvm::append_range(sources, op.getResults());
+      for (OpOperand &operand : op.getOpOperands())
+        passed.emplace_back(&operand, signatureType(operand));
+    }
     for (Value source : sources)
       widen(source);
     narrowReturn(body.getTerminator());
+    for (auto [operand, type] : passed)
+      narrow(*operand, type);
+  }
+
+  /// The element type with which an operand was imported: what promoted it stands before its user.
+  Type signatureType(OpOperand &operand) { return originalTypes.lookup_or(operand.get(), getElementTypeOrSelf(operand.get().getType())); }
+
+  void narrow(OpOperand &operand, Type element) {
+    OpBuilder builder(operand.getOwner());
+    if (getElementTypeOrSelf(operand.get().getType()) != element)
+      operand.set(cast(builder, operand.get(), element));
   }
 
   Type f32() { return Float32Type::get(&getContext()); }
@@ -40,6 +60,7 @@ struct PromoteHalf : impl::PromoteHalfBase<PromoteHalf> {
       return;
     for (Value result : op->getResults())
       if (isHalf(result.getType())) {
+        originalTypes[result] = getElementTypeOrSelf(result.getType());
         result.setType(nn::withElement(mlir::cast<RankedTensorType>(result.getType()), f32()));
         ++promoted;
       }
@@ -64,6 +85,8 @@ struct PromoteHalf : impl::PromoteHalfBase<PromoteHalf> {
       if (isHalf(type) && operand.get().getType() != type)
         operand.set(cast(builder, operand.get(), mlir::cast<RankedTensorType>(type).getElementType()));
   }
+
+  llvm::DenseMap<Value, Type> originalTypes; // of results that are f32 now
 };
 
 } // namespace

@@ -11,7 +11,8 @@ namespace {
 
 /// Ops that stay in the function between dispatches.
 bool staysOutside(Operation *op) {
-  return !isa_and_nonnull<nn::NNDialect>(op->getDialect()) || isa<nn::ConstantOp, nn::ReshapeOp>(op);
+  return !isa_and_nonnull<nn::NNDialect>(op->getDialect()) ||
+         isa<nn::ConstantOp, nn::ReshapeOp, nn::ReadSizesOp, nn::RequireOp, nn::IfOp, nn::LoopOp>(op);
 }
 
 bool sameDims(Value a, Value b) { return nn::dimsOf(a.getType()) == nn::dimsOf(b.getType()); }
@@ -21,6 +22,7 @@ public:
   explicit GroupFormer(Block &block) : block(block), grouping(block) {}
 
   void run() {
+    materializeSizes();
     seedAnchors();
     for (int group = grouping.size() - 1; group >= 0; --group) // the later of two anchors takes what joins them
       growEpilogue(group);
@@ -39,6 +41,27 @@ public:
   int64_t viewsTaken = 0, epilogueOps = 0, prologueOps = 0;
 
 private:
+  /// Sizes that something reads as data, rather than a kernel, which has them among its symbols: a kernel writes them.
+  void materializeSizes() {
+    for (nn::ConstantOp constant : llvm::make_early_inc_range(block.getOps<nn::ConstantOp>())) {
+      if (!isa<nn::DimsAttr>(constant.getValue()))
+        continue;
+      Value copy;
+      for (OpOperand &use : llvm::make_early_inc_range(constant->getUses())) {
+        Operation *reader = use.getOwner();
+        if (!staysOutside(reader))
+          continue;
+        OpBuilder builder(constant->getContext());
+        builder.setInsertionPointAfter(constant);
+        if (!copy)
+          copy = nn::CastOp::create(builder, constant.getLoc(), constant.getType(), constant,
+                                    cast<RankedTensorType>(constant.getType()).getElementType());
+        use.set(copy);
+      }
+    }
+    grouping = Grouping(block);
+  }
+
   void seedAnchors() {
     for (Operation &op : block)
       if (!staysOutside(&op) && anchorOf(&op) != Anchor::Elementwise && !isView(&op))

@@ -4,7 +4,7 @@ using namespace mlir;
 
 namespace tenon::fuse {
 
-Grouping::Grouping(Block &block) {
+Grouping::Grouping(Block &block) : sizes(block) {
   for (auto [position, op] : llvm::enumerate(block))
     positions[&op] = position;
 }
@@ -65,15 +65,18 @@ bool Grouping::makesCycle(const llvm::SetVector<Operation *> &ops, int ownGroup,
   llvm::SmallPtrSet<Operation *, 32> seen;
   SmallVector<Operation *> work;
   bool reached = false;
+  auto visit = [&](Operation *producer, bool inside) {
+    if (!producer || (inside && ops.contains(producer)))
+      return;
+    reached |= ops.contains(producer);
+    if (seen.insert(producer).second)
+      work.push_back(producer);
+  };
   auto visitOperands = [&](Operation *op, bool inside) {
-    for (Value operand : op->getOperands()) {
-      Operation *producer = operand.getDefiningOp();
-      if (!producer || (inside && ops.contains(producer)))
-        continue;
-      reached |= ops.contains(producer);
-      if (seen.insert(producer).second)
-        work.push_back(producer);
-    }
+    for (Value operand : op->getOperands())
+      visit(operand.getDefiningOp(), inside);
+    for (Operation *definer : sizes.of(op))
+      visit(definer, inside);
   };
   for (Operation *op : ops)
     visitOperands(op, true);

@@ -40,6 +40,7 @@ private:
   llvm::SmallVector<Group> groups;
   llvm::DenseMap<mlir::Operation *, int> numbers;
   llvm::DenseMap<mlir::Operation *, int64_t> positions;
+  kernel::SizeDefinitions sizes;
 };
 
 } // namespace tenon::fuse

@@ -1,6 +1,5 @@
 #include "passes/3_fuse/Groups.h"
 #include "passes/3_fuse/Passes.h"
-#include "mlir/Analysis/TopologicalSortUtils.h"
 #include "mlir/IR/IRMapping.h"
 #include "llvm/ADT/MapVector.h"
 
@@ -19,7 +18,7 @@ public:
       for (OpOperand &operand : op->getOpOperands())
         classify(operand);
       for (Value result : op->getResults())
-        if (llvm::any_of(result.getUsers(), [&](Operation *user) { return !contains(user); }))
+        if (isScratch(result) || llvm::any_of(result.getUsers(), [&](Operation *user) { return !contains(user); }))
           results.push_back(result);
     }
   }
@@ -43,6 +42,9 @@ public:
 
 private:
   bool contains(Operation *op) const { return llvm::is_contained(ops, op); }
+
+  /// Memory that the op needs, whether or not anything reads it.
+  static bool isScratch(Value result) { return isa<nn::SortIndicesOp, nn::SuppressOp>(result.getDefiningOp()); }
 
   void classify(OpOperand &operand) {
     Operation *producer = operand.get().getDefiningOp();
@@ -111,7 +113,7 @@ struct Outline : impl::OutlineBase<Outline> {
       ++kernels;
     }
     // A dispatch stands where the last op of its group stood; readers of its first results may stand before.
-    if (!sortTopologically(&block)) {
+    if (!kernel::sortByDependencies(block)) {
       func.emitError("groups of ops depend on each other in a circle");
       return signalPassFailure();
     }

@@ -15,7 +15,7 @@ using namespace mlir;
 class Writer {
 public:
   Writer(func::FuncOp func, StridedKernels &kernels, const Placement &placement)
-      : func(func), kernels(kernels), placement(placement), builder(func), type(plan::BufferType::get(func.getContext())) {}
+      : func(func), kernels(kernels), placement(placement), sizes(func.front()), builder(func), type(plan::BufferType::get(func.getContext())) {}
 
   void write() {
     SmallVector<Attribute> inputNames, outputNames;
@@ -33,9 +33,19 @@ public:
       roots[argument] = plan::InputOp::create(builder, argument.getLoc(), type, i);
     for (OpOperand &operand : returns->getOpOperands())
       placeOutput(operand.get(), operand.getOperandNumber());
-    for (Operation &op : func.front())
+    for (Operation &op : func.front()) {
       if (auto dispatch = dyn_cast<kernel::DispatchOp>(op); dispatch && !placement.isView(dispatch))
         launch(dispatch);
+      if (auto read = dyn_cast<nn::ReadSizesOp>(op))
+        plan::ReadSizesOp::create(builder, read.getLoc(), buffer(read.getInput()), read.getSymbols(),
+                                  cast<ShapedType>(read.getInput().getType()).getElementType());
+      if (auto branch = dyn_cast<nn::IfOp>(op))
+        call(branch);
+      if (auto loop = dyn_cast<nn::LoopOp>(op))
+        call(loop);
+      if (auto require = dyn_cast<nn::RequireOp>(op))
+        plan::RequireOp::create(builder, require.getLoc(), require.getLeft(), require.getRight(), require.getWhat(), require.getAtMost());
+    }
     for (OpOperand &operand : returns->getOpOperands())
       copyOutput(operand.get(), operand.getOperandNumber());
   }
@@ -47,11 +57,13 @@ private:
 
   nn::Dim bytesOf(Type tensor) { return nn::numElements(tensor) * nn::elementBytes(tensor); }
 
-  /// The producer of an output writes into it, unless that buffer is an input, a constant, a view or another output already.
+  /// The producer of an output writes into it, unless that buffer is an input, a constant, a view or another output already, or the output's
+  /// size is not known yet when the producer runs.
   void placeOutput(Value value, unsigned index) {
     outputs.push_back(plan::OutputOp::create(builder, value.getLoc(), type, index));
     Value base = throughReshapes(value);
-    if (base.getDefiningOp<kernel::DispatchOp>() && placement.of(base).owner == base)
+    auto producer = base.getDefiningOp<kernel::DispatchOp>();
+    if (producer && placement.of(base).owner == base && sizes.isKnown(value.getType(), producer))
       roots.try_emplace(base, outputs.back());
   }
 
@@ -104,9 +116,41 @@ private:
     plan::LaunchOp::create(builder, dispatch.getLoc(), kernelFunc.getSymName(), arguments, results, workspace, tasks.attr());
   }
 
+  SmallVector<Value> buffers(ValueRange values) {
+    return llvm::map_to_vector(values, [&](Value value) { return buffer(value); });
+  }
+  ArrayAttr typesOf(ValueRange values) { return builder.getTypeArrayAttr(SmallVector<Type>(values.getTypes())); }
+
+  /// The memory of a call's results is the called plan's.
+  void takeResults(Operation *from, Operation *call) {
+    for (auto [value, result] : llvm::zip_equal(from->getResults(), call->getResults()))
+      roots[value] = result;
+  }
+
+  void call(nn::IfOp op) {
+    SmallVector<Type> results(op.getNumResults(), type);
+    auto made = plan::IfOp::create(builder, op.getLoc(), results, buffer(op.getCondition()), op.getThenFuncAttr(), buffers(op.getThenArgs()),
+                                   op.getElseFuncAttr(), buffers(op.getElseArgs()), typesOf(op.getThenArgs()), typesOf(op.getElseArgs()),
+                                   typesOf(op.getOuts()), op.getSymbols());
+    takeResults(op, made);
+  }
+
+  void call(nn::LoopOp op) {
+    SmallVector<Type> results(op.getNumResults(), type);
+    SmallVector<Value> arguments(op.getCarried());
+    llvm::append_range(arguments, op.getScanned());
+    llvm::append_range(arguments, op.getCaptured());
+    auto optional = [&](Value value) { return value ? buffer(value) : Value(); };
+    auto made = plan::LoopOp::create(builder, op.getLoc(), results, optional(op.getTrips()), optional(op.getCondition()), buffers(op.getCarried()),
+                                     buffers(op.getScanned()), buffers(op.getCaptured()), op.getBodyAttr(), typesOf(arguments), typesOf(op.getOuts()),
+                                     op.getSymbols(), op.getCounts() ? builder.getUnitAttr() : UnitAttr());
+    takeResults(op, made);
+  }
+
   func::FuncOp func;
   StridedKernels &kernels;
   const Placement &placement;
+  kernel::SizeDefinitions sizes;
   OpBuilder builder;
   Type type;
   llvm::DenseMap<Value, Value> roots;
@@ -143,8 +187,9 @@ private:
     if (!func.getBody().hasOneBlock())
       return func.emitError("expected one block");
     for (Operation &op : func.front().without_terminator()) {
-      if (!isa<kernel::DispatchOp, nn::ConstantOp, nn::ReshapeOp>(op))
-        return op.emitError("expected only dispatches, constants and reshapes after the phase fuse, found '") << op.getName() << "'";
+      if (!isa<kernel::DispatchOp, nn::ConstantOp, nn::ReshapeOp, nn::ReadSizesOp, nn::RequireOp, nn::IfOp, nn::LoopOp>(op))
+        return op.emitError("expected only dispatches, constants, reshapes, calls and definitions of sizes after the phase fuse, found '")
+               << op.getName() << "'";
       if (auto constant = dyn_cast<nn::ConstantOp>(op); constant && !isa<ElementsAttr>(constant.getValue()))
         return op.emitError("sizes are not data here: expected them inside a kernel");
     }

@@ -97,9 +97,15 @@ class OrderDispatchesPass : public impl::OrderDispatchesBase<OrderDispatchesPass
     llvm::DenseMap<Value, int> left = readers;
     llvm::DenseMap<Operation *, int> waiting;
     SmallVector<Operation *> order, ready;
+    kernel::SizeDefinitions sizes(func.front());
+    llvm::DenseMap<Operation *, SmallVector<Operation *>> dependents; // of ops that define sizes
     for (Operation *op : original) {
       for (Value value : op->getOperands())
         waiting[op] += value.getDefiningOp() != nullptr;
+      for (Operation *definer : sizes.of(op)) {
+        ++waiting[op];
+        dependents[definer].push_back(op);
+      }
       if (!waiting[op])
         ready.push_back(op);
     }
@@ -113,9 +119,12 @@ class OrderDispatchesPass : public impl::OrderDispatchesBase<OrderDispatchesPass
       ready.erase(best);
       order.push_back(op);
       finish(op, left);
-      for (Operation *user : op->getUsers())
+      auto release = [&](Operation *user) {
         if (waiting.contains(user) && --waiting[user] == 0)
           ready.insert(llvm::upper_bound(ready, user, [](Operation *a, Operation *b) { return a->isBeforeInBlock(b); }), user);
+      };
+      llvm::for_each(op->getUsers(), release);
+      llvm::for_each(dependents.lookup(op), release);
     }
     return order;
   }

@@ -2,6 +2,7 @@
 #include "dialects/plan/Plan.h"
 #include "passes/5_memory/Passes.h"
 #include "runtime/memory/ArenaPacker.h"
+#include "llvm/ADT/StringSet.h"
 
 namespace tenon::memory {
 #define GEN_PASS_DEF_PACKARENA
@@ -17,11 +18,26 @@ class PackArenaPass : public impl::PackArenaBase<PackArenaPass> {
         return signalPassFailure();
   }
 
+  /// Whether a size depends on symbols that steps define, and on no others.
+  static bool isDefinedByRun(nn::Dim size, const llvm::StringSet<> &runTime) {
+    SmallVector<StringRef> names;
+    size.collectSymbols(names);
+    return llvm::all_of(names, [&](StringRef name) { return runTime.contains(name); });
+  }
+
   LogicalResult pack(plan::FuncOp func) {
+    for (Type input : func.getInputs().getAsValueRange<TypeAttr>())
+      if (!cast<RankedTensorType>(input).hasStaticShape())
+        return success(); // the runtime packs
     llvm::MapVector<Value, Lifetime> lifetimes;
+    llvm::StringSet<> runTime;
+    for (Operation &op : func.getBody().front())
+      if (auto symbols = op.getAttrOfType<ArrayAttr>("symbols"))
+        for (StringRef name : symbols.getAsValueRange<StringAttr>())
+          runTime.insert(name);
     uint32_t step = 0;
     for (Operation &op : func.getBody().front()) {
-      if (!isa<plan::LaunchOp, plan::CopyOp>(op))
+      if (!plan::isStep(&op))
         continue;
       for (Value operand : op.getOperands()) {
         while (auto view = operand.getDefiningOp<plan::ViewOp>())
@@ -30,6 +46,8 @@ class PackArenaPass : public impl::PackArenaBase<PackArenaPass> {
         if (!alloc)
           continue;
         std::optional<int64_t> bytes = nn::Dim(alloc.getSize()).asConstant();
+        if (!bytes && isDefinedByRun(nn::Dim(alloc.getSize()), runTime))
+          continue; // laid out by the run
         if (!bytes)
           return success(); // the runtime packs
         auto [entry, isNew] = lifetimes.try_emplace(operand, Lifetime{*bytes, int64_t(alloc.getAlignment()), step, step});

@@ -31,7 +31,7 @@ static nn::Dim addressOf(const Place &place, ArrayRef<nn::Dim> starts) {
   return offset;
 }
 
-Placement::Placement(func::FuncOp func, StridedKernels &kernels, bool inPlace) : func(func), kernels(kernels) {
+Placement::Placement(func::FuncOp func, StridedKernels &kernels, bool inPlace) : func(func), kernels(kernels), sizes(func.front()) {
   for (Value value : func.front().getTerminator()->getOperands())
     returned.insert(throughReshapes(value));
 
@@ -72,7 +72,7 @@ bool Placement::readersAccept(Value value, ArrayRef<nn::Dim> strides, Operation 
 
 bool Placement::canMove(Value value, kernel::DispatchOp concat, ArrayRef<nn::Dim> strides) {
   auto producer = value.getDefiningOp<kernel::DispatchOp>();
-  if (!producer || places.contains(value) || returned.contains(value))
+  if (!producer || places.contains(value) || returned.contains(value) || !sizes.isKnown(concat.getOuts()[0].getType(), producer))
     return false;
   if (isDense(value.getType(), strides))
     return true;

@@ -65,6 +65,7 @@ private:
 
   mlir::func::FuncOp func;
   StridedKernels &kernels;
+  kernel::SizeDefinitions sizes;
   llvm::DenseMap<mlir::Value, Place> places;
   llvm::DenseSet<mlir::Operation *> viewOps;
   llvm::DenseSet<mlir::Value> returned;

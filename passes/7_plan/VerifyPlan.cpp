@@ -49,7 +49,15 @@ class VerifyPlanPass : public impl::VerifyPlanBase<VerifyPlanPass> {
         if (failed(read(copy, copy.getSource())))
           return failure();
         written.insert(sliceOf(copy.getDestination()).root);
-      } else {
+      } else if (auto sizes = dyn_cast<ReadSizesOp>(op)) {
+        if (failed(read(sizes, sizes.getSource())))
+          return failure();
+      } else if (isa<IfOp, LoopOp>(op)) {
+        for (Value operand : op.getOperands())
+          if (failed(read(&op, operand)))
+            return failure();
+        written.insert_range(op.getResults());
+      } else if (!isStep(&op)) {
         continue;
       }
       for (Value operand : op.getOperands())

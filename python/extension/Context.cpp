@@ -2,6 +2,8 @@
 #include "python/extension/Buffers.h"
 #include "python/extension/Errors.h"
 
+#include <algorithm>
+#include <cstring>
 #include <nanobind/stl/string.h>
 
 namespace nb = nanobind;
@@ -36,14 +38,24 @@ public:
     for (size_t index = 0; index < inputs.size(); ++index)
       inputs[index] = held.hold(arrays[index], inputTypes[index], /*writable=*/false);
     call([&] { return tn_output_shapes(handle.get(), inputs.data(), outputs.data()); });
-    nb::list out;
+    std::vector<nb::object> made(outputs.size());
     for (size_t index = 0; index < outputs.size(); ++index) {
-      nb::object given = results[index];
-      nb::object array = given.is_none() ? emptyFor(outputs[index]) : given;
-      outputs[index] = held.hold(array, outputTypes[index], /*writable=*/true);
-      out.append(array);
+      made[index] = results[index];
+      bool isKnown = std::all_of(outputs[index].dims, outputs[index].dims + outputs[index].rank, [](int64_t dim) { return dim >= 0; });
+      if (made[index].is_none() && isKnown)
+        made[index] = emptyFor(outputs[index]);
+      if (made[index].is_none())
+        outputs[index] = {}; // the context's memory: only the run knows how much
+      else
+        outputs[index] = held.hold(made[index], outputTypes[index], /*writable=*/true);
     }
     call([&] { return tn_run(handle.get(), inputs.data(), outputs.data()); });
+    nb::list out;
+    for (size_t index = 0; index < outputs.size(); ++index) {
+      if (made[index].is_none())
+        made[index] = copyOf(outputs[index], held);
+      out.append(made[index]);
+    }
     return out;
   }
 
@@ -51,6 +63,15 @@ public:
   uint64_t bytes() const { return tn_context_bytes(handle.get()); }
 
 private:
+  /// An array with the contents of a tensor in the context's memory.
+  nb::object copyOf(const tn_tensor &tensor, HeldBuffers &held) {
+    nb::object array = emptyFor(tensor);
+    tn_tensor copy = held.hold(array, tensor.dtype, /*writable=*/true);
+    if (tensor.bytes)
+      std::memcpy(copy.data, tensor.data, tensor.bytes);
+    return array;
+  }
+
   /// Calls the runtime without the GIL.
   template <typename Work> void call(Work work) {
     tn_status status;

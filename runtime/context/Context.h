@@ -1,8 +1,7 @@
-// What one caller needs to run a plan: arena, worker threads, prepared launches by shape.
+// What one caller needs to run a plan: memory, worker threads, and the runner of the plan.
 #pragma once
 
-#include "runtime/context/PreparedPlan.h"
-#include "runtime/cpu/ThreadPool.h"
+#include "runtime/context/Runner.h"
 
 struct tn_context {
   tn_context(tn_plan &plan, const tn_context_options &options);
@@ -12,40 +11,9 @@ struct tn_context {
 
   /// Makes the cache of layouts and starts the threads. What went wrong is in `message`.
   tn_status start(const tn_context_options &options);
-  tn_status run(const tn_tensor *inputs, tn_tensor *outputs);
-  tn_status outputShapes(const tn_tensor *inputs, tn_tensor *outputs);
-  tn_status setProfile(bool on);
 
   tenon::Message message;
   tenon::Memory memory;
   tenon::ThreadPool pool;
-  tn_plan *plan;
-
-  struct StepTimes {
-    uint64_t last, minimum, total;
-  };
-  tenon::Array<StepTimes> times; ///< empty while profiling is off
-  uint32_t profiledRuns = 0;
-
-private:
-  /// Sets `current` to the launches prepared for the inputs' shapes, making them if they are new.
-  tn_status select(const tn_tensor *inputs);
-  tenon::PreparedPlan **slotForNew();
-  /// Makes room for the arena and, if the context places outputs, for those; binds `current` to it.
-  tn_status reserve(bool withOutputs);
-  tn_status checkInputs(const tn_tensor *inputs);
-  tn_status checkInputMemory(const tn_tensor *inputs);
-  tn_status placeOutputs(tn_tensor *outputs);
-  bool isOwn(const void *address) const { return address && uintptr_t(address) - uintptr_t(arena) < arenaBytes; }
-  void execute();
-  void runStep(const tenon::PreparedStep &step);
-
-  tenon::Array<tenon::PreparedPlan *> cache;
-  tenon::PreparedPlan *current = nullptr;
-  uint64_t clock = 0; ///< counts runs, for the age of cache entries
-
-  uint8_t *arena = nullptr;
-  size_t arenaBytes = 0;
-  size_t arenaAlignment = 0;
-  bool isArenaGiven = false;
+  tenon::Runner runner;
 };

@@ -67,11 +67,15 @@ void tn_context_destroy(tn_context *context) {
 }
 
 tn_status tn_run(tn_context *context, const tn_tensor *inputs, tn_tensor *outputs) {
-  return context ? context->run(inputs, outputs) : threadMessage().fail(TN_INVALID_ARGUMENT, "tn_run: the context is null");
+  if (context)
+    context->message.clear();
+  return context ? context->runner.run(inputs, outputs, nullptr) : threadMessage().fail(TN_INVALID_ARGUMENT, "tn_run: the context is null");
 }
 
 tn_status tn_output_shapes(tn_context *context, const tn_tensor *inputs, tn_tensor *outputs) {
-  return context ? context->outputShapes(inputs, outputs) : threadMessage().fail(TN_INVALID_ARGUMENT, "tn_output_shapes: the context is null");
+  if (context)
+    context->message.clear();
+  return context ? context->runner.outputShapes(inputs, outputs) : threadMessage().fail(TN_INVALID_ARGUMENT, "tn_output_shapes: the context is null");
 }
 
 const char *tn_last_message(const tn_context *context) { return context ? context->message.c_str() : tn_last_error(); }
@@ -81,18 +85,18 @@ uint32_t tn_context_threads(const tn_context *context) { return context ? contex
 uint64_t tn_context_bytes(const tn_context *context) { return context ? sizeof(tn_context) + context->memory.bytesInUse() : 0; }
 
 tn_status tn_profile(tn_context *context, int on) {
-  return context ? context->setProfile(on != 0) : threadMessage().fail(TN_INVALID_ARGUMENT, "tn_profile: the context is null");
+  return context ? context->runner.setProfile(on != 0) : threadMessage().fail(TN_INVALID_ARGUMENT, "tn_profile: the context is null");
 }
 
 tn_status tn_profile_step(const tn_context *context, uint32_t step, tn_step_profile *profile) {
   Message &message = threadMessage();
   if (!context)
     return message.fail(TN_INVALID_ARGUMENT, "tn_profile_step: the context is null");
-  if (step >= context->times.size())
-    return context->times.size() ? badIndex("step", step, uint32_t(context->times.size()), message)
-                                 : message.fail(TN_INVALID_ARGUMENT, "tn_profile_step: profiling is off; switch it on with tn_profile");
-  const tn_context::StepTimes &times = context->times[step];
-  bool any = context->profiledRuns > 0;
-  return giveInfo<tn_step_profile>({0, context->profiledRuns, times.last, any ? times.minimum : 0, times.total}, profile, message);
+  if (step >= context->runner.times.size())
+    return context->runner.times.size() ? badIndex("step", step, uint32_t(context->runner.times.size()), message)
+                                        : message.fail(TN_INVALID_ARGUMENT, "tn_profile_step: profiling is off; switch it on with tn_profile");
+  const Runner::StepTimes &times = context->runner.times[step];
+  bool any = context->runner.profiledRuns > 0;
+  return giveInfo<tn_step_profile>({0, context->runner.profiledRuns, times.last, any ? times.minimum : 0, times.total}, profile, message);
 }
 }

@@ -1,27 +1,22 @@
 #include "runtime/context/PreparedPlan.h"
 
+#include "runtime/plan/Steps.h"
+
 namespace tenon {
 
 using namespace plan;
 
 tn_status PreparedPlan::countAndAllocate(const tn_plan &plan, Message &message) {
   size_t operandCount = 0, symbolCount = 0;
-  size_t byKind[4] = {};
-  auto add = [&](const format::Operand &operand) {
-    ++operandCount;
-    ++byKind[size_t(operand.kind())];
-  };
+  size_t byKind[size_t(format::OperandKind::MAX) + 1] = {};
   for (uint32_t i = 0; i < plan.stepCount(); ++i) {
     const format::Step &step = *plan.metadata->steps()->Get(i);
-    if (const format::Copy *copy = step.kind_as_Copy()) {
-      add(*copy->from());
-      add(*copy->to());
-      continue;
-    }
-    const format::Launch &launch = *step.kind_as_Launch();
-    for (uint32_t j = 0; j < count(launch.operands()); ++j)
-      add(*launch.operands()->Get(j));
-    symbolCount += count(launch.symbols());
+    forEachOperand(step, [&](const format::Operand &operand) {
+      ++operandCount;
+      ++byKind[size_t(operand.kind())];
+    });
+    if (const format::Launch *launch = step.kind_as_Launch())
+      symbolCount += count(launch->symbols());
   }
   constexpr const char *kWhat = "the prepared launches";
   if (tn_status status = preparedSteps.allocate(memory, plan.stepCount(), kWhat, message))
@@ -55,49 +50,95 @@ void PreparedPlan::resolve(uint32_t slot, const format::Operand &operand) {
     // Kernels only read weights: the verifier refuses a constant as a result.
     addresses[slot] = const_cast<uint8_t *>(plan.weights + plan.metadata->constants()->Get(operand.index())->offset() + offset);
     break;
+  case format::OperandKind::Result:
+    break;
   }
 }
 
-tn_status PreparedPlan::prepare(tn_plan &plan, const tn_tensor *inputs, Message &message) {
-  if (tn_status status = makeLayout(plan, inputs, memory, &planLayout, message))
+tn_status PreparedPlan::prepare(tn_plan &plan, const tn_tensor *inputs, const int64_t *given, Message &message) {
+  if (tn_status status = makeLayout(plan, inputs, given, memory, &planLayout, message))
     return status;
   if (tn_status status = countAndAllocate(plan, message))
     return status;
   uint32_t slot = 0, symbol = 0;
   for (uint32_t i = 0; i < plan.stepCount(); ++i) {
     const format::Step &step = *plan.metadata->steps()->Get(i);
-    PreparedStep &prepared = preparedSteps[i];
-    prepared = {nullptr, {addresses.data() + slot, symbols.data() + symbol}, 1, 0};
-    if (const format::Copy *copy = step.kind_as_Copy()) {
-      prepared.copyBytes = size_t(planLayout->value(copy->bytes()));
-      resolve(slot++, *copy->from());
-      resolve(slot++, *copy->to());
-      continue;
-    }
-    const format::Launch &launch = *step.kind_as_Launch();
-    prepared.kernel = plan.kernelFunction(launch.kernel());
-    prepared.tasks = uint32_t(planLayout->value(launch.tasks()));
-    for (uint32_t j = 0; j < count(launch.operands()); ++j)
-      resolve(slot++, *launch.operands()->Get(j));
-    for (uint32_t j = 0; j < count(launch.symbols()); ++j)
-      symbols[symbol++] = planLayout->value(launch.symbols()->Get(j));
+    const format::Launch *launch = step.kind_as_Launch();
+    preparedSteps[i] = {launch ? plan.kernelFunction(launch->kernel()) : nullptr, {addresses.data() + slot, symbols.data() + symbol}, 1, 0};
+    forEachOperand(step, [&](const format::Operand &) { ++slot; });
+    symbol += launch ? count(launch->symbols()) : 0;
   }
+  resolveFirstSegment(plan);
   return TN_OK;
+}
+
+/// Sizes of a step whose expressions have their values.
+static void setSizes(const tn_layout &layout, const format::Step &step, PreparedStep &prepared) {
+  if (const format::Copy *copy = step.kind_as_Copy())
+    prepared.copyBytes = size_t(layout.value(copy->bytes()));
+  const format::Launch *launch = step.kind_as_Launch();
+  if (!launch)
+    return;
+  prepared.tasks = uint32_t(layout.value(launch->tasks()));
+  auto *values = const_cast<int64_t *>(prepared.args.symbols);
+  for (uint32_t i = 0; i < count(launch->symbols()); ++i)
+    values[i] = layout.value(launch->symbols()->Get(i));
+}
+
+void PreparedPlan::resolveFirstSegment(const tn_plan &plan) {
+  uint32_t slot = 0;
+  for (uint32_t i = 0; i < plan.segments.endStep(0); ++i) {
+    const format::Step &step = *plan.metadata->steps()->Get(i);
+    setSizes(*planLayout, step, preparedSteps[i]);
+    forEachOperand(step, [&](const format::Operand &operand) { resolve(slot++, operand); });
+  }
+}
+
+void *PreparedPlan::addressOf(const format::Operand &operand, const RunMemory &run) const {
+  const tn_plan &plan = *planLayout->plan;
+  int64_t offset = planLayout->value(operand.offset());
+  uint32_t index = operand.index();
+  switch (operand.kind()) {
+  case format::OperandKind::Input:
+    return static_cast<uint8_t *>(run.inputs[index].data) + offset;
+  case format::OperandKind::Output:
+    return static_cast<uint8_t *>(run.outputs[index].data) + offset;
+  case format::OperandKind::Constant:
+    return const_cast<uint8_t *>(plan.weights + plan.metadata->constants()->Get(index)->offset() + offset);
+  case format::OperandKind::Buffer: {
+    uint32_t segment = plan.segments.ofBuffer(*plan.metadata->buffers()->Get(index));
+    uint8_t *base = segment ? run.blocks[plan.segments.block(segment)] : run.arena;
+    return base + planLayout->offsets[index] + offset;
+  }
+  case format::OperandKind::Result:
+    return static_cast<uint8_t *>(run.results[index].data) + offset;
+  }
+  return nullptr;
+}
+
+void PreparedPlan::bindSegment(uint32_t segment, const RunMemory &run) {
+  const tn_plan &plan = *planLayout->plan;
+  for (uint32_t i = plan.segments.firstStep(segment); i < plan.segments.endStep(segment); ++i) {
+    const format::Step &step = *plan.metadata->steps()->Get(i);
+    setSizes(*planLayout, step, preparedSteps[i]);
+    auto *slots = const_cast<void **>(preparedSteps[i].args.buffers);
+    forEachOperand(step, [&](const format::Operand &operand) { *slots++ = addressOf(operand, run); });
+  }
 }
 
 void PreparedPlan::bindArena(uint8_t *arena) {
   if (arena == boundArena)
     return;
   boundArena = arena;
-  for (const Patch &patch : arenaPatches)
-    addresses[patch.slot] = arena + patch.offset;
+  for (uint32_t i = 0; i < arenaPatchCount; ++i)
+    addresses[arenaPatches[i].slot] = arena + arenaPatches[i].offset;
 }
 
 void PreparedPlan::bindTensors(const tn_tensor *inputs, const tn_tensor *outputs) {
-  for (const Patch &patch : inputPatches)
-    addresses[patch.slot] = static_cast<uint8_t *>(inputs[patch.tensor].data) + patch.offset;
-  for (const Patch &patch : outputPatches)
-    addresses[patch.slot] = static_cast<uint8_t *>(outputs[patch.tensor].data) + patch.offset;
+  for (uint32_t i = 0; i < inputPatchCount; ++i)
+    addresses[inputPatches[i].slot] = static_cast<uint8_t *>(inputs[inputPatches[i].tensor].data) + inputPatches[i].offset;
+  for (uint32_t i = 0; i < outputPatchCount; ++i)
+    addresses[outputPatches[i].slot] = static_cast<uint8_t *>(outputs[outputPatches[i].tensor].data) + outputPatches[i].offset;
 }
 
 } // namespace tenon

@@ -20,24 +20,38 @@ struct Patch {
   int64_t offset;
 };
 
+/// Where the memory of a run lies.
+struct RunMemory {
+  uint8_t *arena;
+  uint8_t *const *blocks; ///< of the plan's segments, by block
+  const tn_tensor *inputs;
+  const tn_tensor *outputs;
+  const tn_tensor *results; ///< of calls
+};
+
 class PreparedPlan {
 public:
   explicit PreparedPlan(Memory &memory) : memory(memory) {}
   ~PreparedPlan() { destroyLayout(planLayout); }
 
-  /// Lays the plan out for the inputs' shapes and resolves what does not depend on the context's memory.
-  tn_status prepare(tn_plan &plan, const tn_tensor *inputs, Message &message);
+  /// Lays the plan out for the inputs' shapes and resolves what does not depend on the context's memory. `given` is the caller's, as for makeLayout.
+  tn_status prepare(tn_plan &plan, const tn_tensor *inputs, const int64_t *given, Message &message);
   /// Resolves the arena's buffers; cheap when the arena has not moved.
   void bindArena(uint8_t *arena);
   /// Resolves inputs and outputs. Allocates nothing.
   void bindTensors(const tn_tensor *inputs, const tn_tensor *outputs);
 
-  const tn_layout &layout() const { return *planLayout; }
+  /// Resolves the steps of a segment other than the first, whose sizes the layout has by now. Allocates nothing.
+  void bindSegment(uint32_t segment, const RunMemory &run);
+
+  tn_layout &layout() const { return *planLayout; }
   const Array<PreparedStep> &steps() const { return preparedSteps; }
   uint64_t lastUse = 0;
 
 private:
   tn_status countAndAllocate(const tn_plan &plan, Message &message);
+  void resolveFirstSegment(const tn_plan &plan);
+  void *addressOf(const plan::format::Operand &operand, const RunMemory &run) const;
   void resolve(uint32_t slot, const plan::format::Operand &operand);
 
   Memory &memory;

@@ -21,13 +21,18 @@ tn_status checkRanks(const tn_plan &plan, const tn_tensor *inputs, Message &mess
 
 } // namespace
 
-tn_status bindSymbols(const tn_plan &plan, const tn_tensor *inputs, int64_t *symbols, Message &message) {
+tn_status bindSymbols(const tn_plan &plan, const tn_tensor *inputs, const int64_t *given, int64_t *symbols, Message &message) {
+  for (uint32_t i = 0; given && i < plan.symbolCount(); ++i)
+    if (plan.metadata->symbols()->Get(i)->source() == format::SymbolSource::Caller)
+      symbols[i] = *given++;
   if (!inputs)
-    return plan.symbolCount() == 0 ? TN_OK : message.fail(TN_INVALID_ARGUMENT, "the plan has free dimensions: the shapes of its inputs are needed");
+    return !plan.hasFreeAxes() ? TN_OK : message.fail(TN_INVALID_ARGUMENT, "the plan has free dimensions: the shapes of its inputs are needed");
   if (tn_status status = checkRanks(plan, inputs, message))
     return status;
   for (uint32_t i = 0; i < plan.symbolCount(); ++i) {
     const format::Symbol &symbol = *plan.metadata->symbols()->Get(i);
+    if (symbol.source() != format::SymbolSource::Axis)
+      continue; // given, or defined by a step
     symbols[i] = inputs[symbol.input()].dims[symbol.axis()];
     if (symbols[i] < symbol.minimum() || symbols[i] > symbol.maximum())
       return message.fail(TN_SHAPE_MISMATCH, "input '%s': axis %u ('%s') is %" PRId64 ", allowed are %" PRId64 " to %" PRId64,

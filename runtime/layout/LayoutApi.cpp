@@ -18,7 +18,7 @@ tn_status tn_layout_create(const tn_plan *plan, const tn_tensor *inputs, tn_layo
   if (!plan || !layout)
     return message.fail(TN_INVALID_ARGUMENT, "tn_layout_create: a null pointer for the plan or the place for the result");
   // A layout keeps the plan open: only the count of references changes.
-  return makeLayout(*const_cast<tn_plan *>(plan), inputs, libraryMemory(), layout, message);
+  return makeLayout(*const_cast<tn_plan *>(plan), inputs, nullptr, libraryMemory(), layout, message);
 }
 
 void tn_layout_destroy(tn_layout *layout) { destroyLayout(layout); }
@@ -49,9 +49,12 @@ tn_status tn_layout_step(const tn_layout *layout, uint32_t index, tn_step_cost *
     return badIndex("step", index, layout->plan->stepCount(), threadMessage());
   const format::Step &step = *layout->plan->metadata->steps()->Get(index);
   if (const format::Copy *copy = step.kind_as_Copy())
-    return giveInfo<tn_step_cost>({0, 1, 0, 2 * layout->value(copy->bytes())}, cost, threadMessage());
-  const format::Launch &launch = *step.kind_as_Launch();
-  return giveInfo<tn_step_cost>({0, uint32_t(layout->value(launch.tasks())), layout->value(launch.flops()), layout->value(launch.bytes())}, cost, threadMessage());
+    return giveInfo<tn_step_cost>({0, 1, 0, layout->value(copy->bytes()) < 0 ? -1 : 2 * layout->value(copy->bytes())}, cost, threadMessage());
+  const format::Launch *launch = step.kind_as_Launch();
+  if (!launch)
+    return giveInfo<tn_step_cost>({0, 1, 0, 0}, cost, threadMessage());
+  int64_t tasks = layout->value(launch->tasks()); // -1 where only a run knows it
+  return giveInfo<tn_step_cost>({0, uint32_t(tasks < 0 ? 0 : tasks), layout->value(launch->flops()), layout->value(launch->bytes())}, cost, threadMessage());
 }
 
 tn_status tn_layout_buffer(const tn_layout *layout, uint32_t index, tn_buffer_info *info) {
@@ -60,7 +63,7 @@ tn_status tn_layout_buffer(const tn_layout *layout, uint32_t index, tn_buffer_in
   if (index >= layout->plan->bufferCount())
     return badIndex("buffer", index, layout->plan->bufferCount(), threadMessage());
   const format::Buffer &buffer = *layout->plan->metadata->buffers()->Get(index);
-  return giveInfo<tn_buffer_info>({0, buffer.first(), buffer.last(), buffer.alignment(), uint64_t(layout->offsets[index]), uint64_t(layout->value(buffer.bytes()))},
+  return giveInfo<tn_buffer_info>({0, buffer.first(), buffer.last(), buffer.alignment(), uint64_t(layout->offsets[index]), layout->plan->segments.ofBuffer(buffer) ? 0 : uint64_t(layout->value(buffer.bytes()))},
                                   info, threadMessage());
 }
 }

@@ -13,12 +13,17 @@ using namespace plan;
 // A new shape is laid out while a caller waits: about 10 ms of search at most.
 constexpr int64_t kSearchWork = 2'000'000;
 
+/// The i-th buffer whose size is known before the run.
+uint32_t bufferAt(const tn_plan &plan, uint32_t i) { return plan.segments.count() == 1 ? i : plan.segments.buffers(0)[i]; }
+uint32_t bufferCountOf(const tn_plan &plan) { return plan.segments.count() == 1 ? plan.bufferCount() : uint32_t(plan.segments.buffers(0).size()); }
+
 tn_status readLifetimes(const tn_layout &layout, const Array<Lifetime> &lifetimes, Message &message) {
   for (uint32_t i = 0; i < lifetimes.size(); ++i) {
-    const format::Buffer &buffer = *layout.plan->metadata->buffers()->Get(i);
+    uint32_t index = bufferAt(*layout.plan, i);
+    const format::Buffer &buffer = *layout.plan->metadata->buffers()->Get(index);
     lifetimes[i] = {layout.value(buffer.bytes()), int64_t(buffer.alignment()), buffer.first(), buffer.last()};
     if (lifetimes[i].bytes < 0)
-      return message.fail(TN_BAD_PLAN, "buffer %u of the plan has a negative size with these shapes", i);
+      return message.fail(TN_BAD_PLAN, "buffer %u of the plan has a negative size with these shapes", index);
   }
   return TN_OK;
 }
@@ -27,9 +32,10 @@ tn_status takeFixedOffsets(tn_layout &layout, const Array<Lifetime> &lifetimes, 
   bool valid = measureLifetimes({lifetimes.data(), lifetimes.size()}, scratch, layout.lowerBound, layout.naiveBytes);
   int64_t end = 0;
   for (uint32_t i = 0; i < lifetimes.size() && valid; ++i) {
-    layout.offsets[i] = layout.plan->metadata->buffers()->Get(i)->offset();
+    uint32_t index = bufferAt(*layout.plan, i);
+    layout.offsets[index] = layout.plan->metadata->buffers()->Get(index)->offset();
     int64_t sliceEnd = 0;
-    valid = !__builtin_add_overflow(layout.offsets[i], lifetimes[i].bytes, &sliceEnd);
+    valid = !__builtin_add_overflow(layout.offsets[index], lifetimes[i].bytes, &sliceEnd);
     end = std::max(end, sliceEnd);
   }
   const format::Memory *memory = layout.plan->metadata->memory();
@@ -40,12 +46,14 @@ tn_status takeFixedOffsets(tn_layout &layout, const Array<Lifetime> &lifetimes, 
   return TN_OK;
 }
 
-tn_status packSlices(tn_layout &layout, const Array<Lifetime> &lifetimes, void *scratch, Message &message) {
+tn_status packSlices(tn_layout &layout, const Array<Lifetime> &lifetimes, const Array<int64_t> &offsets, void *scratch, Message &message) {
   ArenaPacking packing;
   ArenaPackOptions options;
   options.searchWork = kSearchWork;
-  if (!packArena({lifetimes.data(), lifetimes.size()}, {layout.offsets.data(), layout.offsets.size()}, scratch, packing, options) || packing.arenaBytes > INT64_MAX / 2)
+  if (!packArena({lifetimes.data(), lifetimes.size()}, {offsets.data(), offsets.size()}, scratch, packing, options) || packing.arenaBytes > INT64_MAX / 2)
     return message.fail(TN_SHAPE_MISMATCH, "the arena's size overflows with these shapes");
+  for (uint32_t i = 0; i < offsets.size(); ++i)
+    layout.offsets[bufferAt(*layout.plan, i)] = offsets[i];
   layout.arenaBytes = packing.arenaBytes;
   layout.lowerBound = packing.lowerBound;
   layout.naiveBytes = packing.naiveBytes;
@@ -55,10 +63,11 @@ tn_status packSlices(tn_layout &layout, const Array<Lifetime> &lifetimes, void *
 } // namespace
 
 tn_status placeSlices(tn_layout &layout, Message &message) {
-  uint32_t bufferCount = layout.plan->bufferCount();
+  uint32_t bufferCount = bufferCountOf(*layout.plan);
   if (bufferCount == 0)
     return TN_OK;
   Array<Lifetime> lifetimes;
+  Array<int64_t> offsets;
   Array<uint8_t> scratch;
   if (tn_status status = lifetimes.allocate(*layout.memory, bufferCount, "packing the arena", message))
     return status;
@@ -70,7 +79,9 @@ tn_status placeSlices(tn_layout &layout, Message &message) {
     layout.alignment = std::max(layout.alignment, uint32_t(lifetime.alignment));
   if (layout.plan->hasFixedOffsets())
     return takeFixedOffsets(layout, lifetimes, scratch.data(), message);
-  return packSlices(layout, lifetimes, scratch.data(), message);
+  if (tn_status status = offsets.allocate(*layout.memory, bufferCount, "packing the arena", message))
+    return status;
+  return packSlices(layout, lifetimes, offsets, scratch.data(), message);
 }
 
 tn_status checkSlices(const tn_layout &layout, Memory &memory, Message &message) {
@@ -79,15 +90,16 @@ tn_status checkSlices(const tn_layout &layout, Memory &memory, Message &message)
     int64_t begin, end;
     uint32_t first, last;
   };
-  uint32_t bufferCount = layout.plan->bufferCount();
+  uint32_t bufferCount = bufferCountOf(*layout.plan);
   Array<Slice> slices, alive;
   if (tn_status status = slices.allocate(memory, bufferCount, "checking the arena", message))
     return status;
   if (tn_status status = alive.allocate(memory, bufferCount, "checking the arena", message))
     return status;
   for (uint32_t i = 0; i < bufferCount; ++i) {
-    const format::Buffer &buffer = *layout.plan->metadata->buffers()->Get(i);
-    slices[i] = {layout.offsets[i], layout.offsets[i] + layout.value(buffer.bytes()), buffer.first(), buffer.last()};
+    uint32_t index = bufferAt(*layout.plan, i);
+    const format::Buffer &buffer = *layout.plan->metadata->buffers()->Get(index);
+    slices[i] = {layout.offsets[index], layout.offsets[index] + layout.value(buffer.bytes()), buffer.first(), buffer.last()};
   }
   std::sort(slices.begin(), slices.end(), [](const Slice &a, const Slice &b) { return a.first < b.first; });
   size_t aliveCount = 0;

@@ -37,21 +37,29 @@ bool apply(ExprOp op, int64_t a, int64_t b, int64_t &result) {
   return false;
 }
 
+bool evaluateOne(const format::Expr &expr, const int64_t *symbols, const int64_t *values, int64_t &value) {
+  value = expr.a();
+  if (expr.op() == ExprOp::Const)
+    return true;
+  if (expr.op() == ExprOp::Symbol) {
+    value = symbols[expr.a()];
+    return true;
+  }
+  return apply(expr.op(), values[expr.a()], values[expr.b()], value);
+}
+
 } // namespace
 
-tn_status evaluate(const format::Metadata &metadata, const int64_t *symbols, int64_t *values, Message &message) {
-  if (!metadata.exprs())
-    return TN_OK;
-  uint32_t id = 0;
-  for (const format::Expr *expr : *metadata.exprs()) {
-    int64_t value = expr->a();
-    if (expr->op() == ExprOp::Symbol)
-      value = symbols[expr->a()];
-    else if (expr->op() != ExprOp::Const && !apply(expr->op(), values[expr->a()], values[expr->b()], value))
-      return message.fail(TN_SHAPE_MISMATCH, "a size that depends on the inputs' shapes overflows or divides by zero with these shapes; give smaller or valid ones");
-    values[id++] = value;
-  }
-  return TN_OK;
+tn_status evaluate(const format::Metadata &metadata, const Segments &segments, uint32_t segment, const int64_t *symbols, int64_t *values, Message &message) {
+  const auto *exprs = metadata.exprs();
+  bool isValid = true;
+  if (segments.count() > 1)
+    for (uint32_t id : segments.exprs(segment))
+      isValid = isValid && evaluateOne(*exprs->Get(id), symbols, values, values[id]);
+  else
+    for (uint32_t id = 0; exprs && id < exprs->size(); ++id)
+      isValid = isValid && evaluateOne(*exprs->Get(id), symbols, values, values[id]);
+  return isValid ? TN_OK : message.fail(TN_SHAPE_MISMATCH, "a size that depends on the inputs overflows or divides by zero with these; give smaller or valid ones");
 }
 
 } // namespace tenon::plan

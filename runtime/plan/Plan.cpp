@@ -2,7 +2,9 @@
 
 #include "runtime/cpu/CpuFeatures.h"
 #include "runtime/layout/Layout.h"
+#include "runtime/plan/Steps.h"
 
+#include <algorithm>
 #include <cstring>
 
 using namespace tenon;
@@ -61,8 +63,70 @@ tn_status tn_plan::verify(uint32_t flags, Message &message) {
       return status;
   if (tn_status status = checkKernels(*metadata, codeBytes, message))
     return status;
+  if (tn_status status = openCalledPlans(weightsBytes, codeBytes, message))
+    return status;
+  return verifyProgram(message);
+}
+
+/// Each plan that steps call has one caller: contexts make a runner for every call, as many as there are plans.
+static tn_status checkCallers(const format::Metadata &root, Message &message) {
+  Array<uint8_t> isCalled;
+  if (tn_status status = isCalled.allocate(libraryMemory(), count(root.plans()), "the plans that steps call", message))
+    return status;
+  std::fill(isCalled.begin(), isCalled.end(), 0);
+  bool calledTwice = false;
+  auto visit = [&](const format::Metadata &metadata) {
+    for (uint32_t i = 0; i < count(metadata.steps()); ++i)
+      forEachCall(*metadata.steps()->Get(i), [&](const format::Call &call) { calledTwice |= isCalled[call.plan()]++ != 0; });
+  };
+  visit(root);
+  for (uint32_t i = 0; i < count(root.plans()); ++i)
+    visit(*root.plans()->Get(i));
+  return calledTwice ? message.fail(TN_BAD_PLAN, "corrupted metadata: two steps call one plan") : TN_OK;
+}
+
+tn_status tn_plan::openCalledPlans(std::span<const uint8_t> weightsBytes, std::span<const uint8_t> codeBytes, Message &message) {
+  uint32_t planCount = count(metadata->plans());
+  if (planCount == 0)
+    return TN_OK;
+  if (tn_status status = plans.allocate(libraryMemory(), planCount, "the plans that steps call", message))
+    return status;
+  std::fill(plans.begin(), plans.end(), nullptr);
+  for (uint32_t i = 0; i < planCount; ++i) {
+    if (tn_status status = createObject(libraryMemory(), &plans[i], "a plan that steps call", message))
+      return status;
+    tn_plan &called = *plans[i];
+    called.caller = this;
+    called.metadata = metadata->plans()->Get(i);
+    called.weights = weights;
+    if (tn_status status = verifyCalled(*called.metadata, *metadata, i, weightsBytes.size(), message))
+      return status;
+    if (tn_status status = checkKernels(*called.metadata, codeBytes, message))
+      return status;
+    if (tn_status status = called.verifyProgram(message))
+      return status;
+  }
+  return checkCallers(*metadata, message);
+}
+
+tn_status tn_plan::verifyProgram(Message &message) {
+  if (tn_status status = segments.build(*metadata, libraryMemory(), message))
+    return status;
+  bool isGivenSizes = false;
+  for (uint32_t i = 0; i < symbolCount(); ++i) {
+    freeAxes |= metadata->symbols()->Get(i)->source() == format::SymbolSource::Axis;
+    isGivenSizes |= metadata->symbols()->Get(i)->source() == format::SymbolSource::Caller;
+  }
+  for (uint32_t i = 0; i < bufferCount(); ++i)
+    offsetsAreFixed &= metadata->buffers()->Get(i)->offset() >= 0 || segments.ofBuffer(*metadata->buffers()->Get(i)) > 0;
   // Fixed sizes and offsets are checked now, others when the shapes are known.
-  return symbolCount() == 0 && hasFixedOffsets() ? checkFixedLayout(*this, libraryMemory(), message) : TN_OK;
+  return !freeAxes && !isGivenSizes && offsetsAreFixed ? checkFixedLayout(*this, libraryMemory(), message) : TN_OK;
+}
+
+tn_plan::~tn_plan() {
+  for (tn_plan *called : plans)
+    if (called)
+      called->release();
 }
 
 tn_status tn_plan::checkTarget(Message &message) const {

@@ -6,6 +6,7 @@
 #include "runtime/plan/PlanBytes.h"
 #include "runtime/plan/PlanVerifier.h"
 #include "runtime/plan/Sections.h"
+#include "runtime/plan/Segments.h"
 #include "runtime/support/Memory.h"
 
 #include <atomic>
@@ -15,17 +16,23 @@ struct tn_plan {
 
   /// Checks everything that can be checked without mapping the code; TN_OPEN_VERIFY in `flags` adds the checksums of weights and code.
   tn_status verify(uint32_t flags, tenon::Message &message);
+  /// Checks the metadata of this plan, of which `metadata` is set, and lays it out as far as its sizes are known.
+  tn_status verifyProgram(tenon::Message &message);
   /// Whether this machine can run the code. Errors: TN_WRONG_TARGET.
   tn_status checkTarget(tenon::Message &message) const;
   tn_status mapCode(tenon::Message &message);
+
+  ~tn_plan();
 
   void retain() { references.fetch_add(1, std::memory_order_relaxed); }
   /// Destroys the plan when this was the last reference.
   void release();
 
   tn_kernel_fn kernelFunction(uint32_t kernel) const {
-    return reinterpret_cast<tn_kernel_fn>(code.base() + metadata->kernels()->Get(kernel)->entry());
+    return reinterpret_cast<tn_kernel_fn>(root().code.base() + metadata->kernels()->Get(kernel)->entry());
   }
+  /// The plan in whose file this one is: itself, unless it is called by others.
+  const tn_plan &root() const { return caller ? *caller : *this; }
   std::span<const uint8_t> sectionBytes(const tenon::plan::SectionEntry *section) const;
 
   uint32_t inputCount() const { return tenon::plan::count(metadata->inputs()); }
@@ -34,9 +41,15 @@ struct tn_plan {
   uint32_t bufferCount() const { return tenon::plan::count(metadata->buffers()); }
   uint32_t stepCount() const { return tenon::plan::count(metadata->steps()); }
   uint32_t exprCount() const { return tenon::plan::count(metadata->exprs()); }
-  /// All arena offsets are fixed in the plan.
-  bool hasFixedOffsets() const { return bufferCount() == 0 || metadata->buffers()->Get(0)->offset() >= 0; }
+  /// The arena offsets of all buffers whose size is known before the run are fixed in the plan.
+  bool hasFixedOffsets() const { return offsetsAreFixed; }
+  /// Some symbol is the size of an input's axis.
+  bool hasFreeAxes() const { return freeAxes; }
 
+private:
+  tn_status openCalledPlans(std::span<const uint8_t> weightsBytes, std::span<const uint8_t> codeBytes, tenon::Message &message);
+
+public:
   tenon::PlanBytes bytes;
   tenon::plan::Sections sections;
   const Metadata *metadata = nullptr;
@@ -44,6 +57,11 @@ struct tn_plan {
   const tenon::plan::SectionEntry *weightsSection = nullptr;
   const tenon::plan::SectionEntry *codeSection = nullptr;
   const uint8_t *weights = nullptr;
+  tenon::plan::Segments segments;
+  bool offsetsAreFixed = true;
+  bool freeAxes = false;
   tenon::CodeImage code;
+  tenon::Array<tn_plan *> plans; ///< that steps call; share weights and code with this one, which keeps them
+  tn_plan *caller = nullptr;
   std::atomic<uint32_t> references{1};
 };

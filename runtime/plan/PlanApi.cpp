@@ -1,5 +1,6 @@
 // The C functions that tell what a plan holds.
 #include "runtime/plan/Plan.h"
+#include "runtime/plan/Steps.h"
 #include "runtime/support/Info.h"
 
 #include <cstdio>
@@ -51,9 +52,20 @@ tn_status find(const char *what, const TensorList *list, const char *name, uint3
   return message.fail(TN_NAME_NOT_FOUND, "no %s is called '%s'; there %s %s", what, name, count(list) == 1 ? "is" : "are", count(list) ? names : "none");
 }
 
-const flatbuffers::Vector<flatbuffers::Offset<flatbuffers::String>> *sourcesOf(const format::Step &step) {
-  const format::Launch *launch = step.kind_as_Launch();
-  return launch ? launch->sources() : step.kind_as_Copy()->sources();
+struct AxisSymbols {
+  uint32_t found;
+  const format::Symbol *last; ///< number `wanted`; null if there are not so many
+};
+
+/// Symbols that are the size of an input's axis, up to number `wanted`. Others are no business of the caller's.
+AxisSymbols axisSymbols(const tn_plan &plan, uint32_t wanted) {
+  uint32_t found = 0;
+  for (uint32_t i = 0; i < plan.symbolCount(); ++i) {
+    const format::Symbol &symbol = *plan.metadata->symbols()->Get(i);
+    if (symbol.source() == format::SymbolSource::Axis && found++ == wanted)
+      return {found, &symbol};
+  }
+  return {found, nullptr};
 }
 
 } // namespace
@@ -74,7 +86,7 @@ tn_status tn_plan_get_info(const tn_plan *plan, tn_plan_info *info) {
   filled.feature_count = count(metadata.target()->features());
   filled.input_count = plan->inputCount();
   filled.output_count = plan->outputCount();
-  filled.symbol_count = plan->symbolCount();
+  filled.symbol_count = axisSymbols(*plan, plan->symbolCount()).found;
   filled.kernel_count = count(metadata.kernels());
   filled.step_count = plan->stepCount();
   filled.buffer_count = plan->bufferCount();
@@ -111,9 +123,10 @@ tn_status tn_plan_find_output(const tn_plan *plan, const char *name, uint32_t *i
 tn_status tn_plan_symbol(const tn_plan *plan, uint32_t index, tn_symbol_info *info) {
   if (!plan)
     return nullPlan();
-  if (index >= plan->symbolCount())
-    return badIndex("symbol", index, plan->symbolCount(), threadMessage());
-  const format::Symbol &symbol = *plan->metadata->symbols()->Get(index);
+  AxisSymbols axes = axisSymbols(*plan, index);
+  if (!axes.last)
+    return badIndex("symbol", index, axes.found, threadMessage());
+  const format::Symbol &symbol = *axes.last;
   return giveInfo<tn_symbol_info>({0, symbol.input(), symbol.axis(), symbol.name()->c_str(), symbol.minimum(), symbol.maximum()}, info, threadMessage());
 }
 

@@ -2,6 +2,7 @@
 
 #include "runtime/plan/PlanFormat.h"
 
+#include <algorithm>
 #include <cinttypes>
 
 namespace tenon::plan {
@@ -9,20 +10,36 @@ namespace {
 
 using namespace format;
 
+constexpr uint32_t kMaxPlans = 4096; // each call makes a runner: memory in proportion to the metadata
+
 class MetadataVerifier {
 public:
-  MetadataVerifier(const Metadata &metadata, uint64_t weightsBytes, Message &message)
-      : metadata(metadata), weightsBytes(weightsBytes), message(message), exprCount(count(metadata.exprs())), stepCount(count(metadata.steps())) {}
+  /// `firstPlan` is the first of the root's plans that this one may call.
+  MetadataVerifier(const Metadata &metadata, const Metadata &root, uint32_t firstPlan, uint64_t weightsBytes, Message &message)
+      : metadata(metadata), root(root), firstPlan(firstPlan), weightsBytes(weightsBytes), message(message), exprCount(count(metadata.exprs())), stepCount(count(metadata.steps())) {}
 
   tn_status verify() {
     for (auto check : {&MetadataVerifier::exprs, &MetadataVerifier::signature, &MetadataVerifier::symbols, &MetadataVerifier::constants,
-                       &MetadataVerifier::buffers, &MetadataVerifier::steps})
+                       &MetadataVerifier::buffers, &MetadataVerifier::steps, &MetadataVerifier::results})
       if (tn_status status = (this->*check)())
         return status;
+    if (isRoot() && (count(metadata.plans()) > kMaxPlans || givenSymbols(metadata) != 0))
+      return message.fail(TN_BAD_PLAN, "corrupted metadata: too many plans that steps call, or symbols that a caller would have to give");
+    if (!isRoot() && count(metadata.plans()) != 0)
+      return message.fail(TN_BAD_PLAN, "corrupted metadata: a plan that steps call holds plans");
     return TN_OK;
   }
 
 private:
+  bool isRoot() const { return &metadata == &root; }
+
+  static uint32_t givenSymbols(const Metadata &plan) {
+    uint32_t given = 0;
+    for (uint32_t i = 0; i < count(plan.symbols()); ++i)
+      given += plan.symbols()->Get(i)->source() == SymbolSource::Caller;
+    return given;
+  }
+
   /// "corrupted: step 3: …"
   tn_status bad(const char *what, uint32_t index, const char *why) {
     return message.fail(TN_BAD_PLAN, "corrupted metadata: %s %u: %s", what, index, why);
@@ -50,18 +67,22 @@ private:
   }
 
   tn_status tensors(const char *what, const flatbuffers::Vector<flatbuffers::Offset<Tensor>> *list) {
-    for (uint32_t i = 0; i < count(list); ++i) {
-      const Tensor &tensor = *list->Get(i);
-      if (tn_dtype_bits(tn_dtype(tensor.dtype())) == 0)
-        return bad(what, i, "the element type is unknown");
-      if (count(tensor.dims()) > TN_MAX_RANK)
-        return bad(what, i, "the rank is above 8");
-      for (uint32_t axis = 0; axis < count(tensor.dims()); ++axis)
-        if (tensor.dims()->Get(axis) >= exprCount)
-          return bad(what, i, "a dimension is not an expression");
-      if (count(tensor.dim_text()) != 0 && count(tensor.dim_text()) != count(tensor.dims()))
-        return bad(what, i, "the texts of its dimensions do not match their number");
-    }
+    for (uint32_t i = 0; i < count(list); ++i)
+      if (tn_status status = tensor(what, i, *list->Get(i)))
+        return status;
+    return TN_OK;
+  }
+
+  tn_status tensor(const char *what, uint32_t i, const Tensor &tensor) {
+    if (tn_dtype_bits(tn_dtype(tensor.dtype())) == 0)
+      return bad(what, i, "the element type is unknown");
+    if (count(tensor.dims()) > TN_MAX_RANK)
+      return bad(what, i, "the rank is above 8");
+    for (uint32_t axis = 0; axis < count(tensor.dims()); ++axis)
+      if (tensor.dims()->Get(axis) >= exprCount)
+        return bad(what, i, "a dimension is not an expression");
+    if (count(tensor.dim_text()) != 0 && count(tensor.dim_text()) != count(tensor.dims()))
+      return bad(what, i, "the texts of its dimensions do not match their number");
     return TN_OK;
   }
 
@@ -74,14 +95,37 @@ private:
   tn_status symbols() {
     for (uint32_t i = 0; i < count(metadata.symbols()); ++i) {
       const Symbol &symbol = *metadata.symbols()->Get(i);
+      if (symbol.minimum() < 0 || symbol.minimum() > symbol.maximum())
+        return bad("symbol", i, "its range is empty or negative");
+      if (symbol.source() != SymbolSource::Axis) {
+        if (tn_status status = definition(i, symbol))
+          return status;
+        continue;
+      }
       if (symbol.input() >= count(metadata.inputs()) || symbol.axis() >= count(metadata.inputs()->Get(symbol.input())->dims()))
         return bad("symbol", i, "the input or axis that gives its value does not exist");
       const Expr &dim = *metadata.exprs()->Get(metadata.inputs()->Get(symbol.input())->dims()->Get(symbol.axis()));
       if (dim.op() != ExprOp::Symbol || dim.a() != int64_t(i))
         return bad("symbol", i, "the axis that gives its value is another expression");
-      if (symbol.minimum() < 0 || symbol.minimum() > symbol.maximum())
-        return bad("symbol", i, "its range is empty or negative");
     }
+    return TN_OK;
+  }
+
+  /// A symbol that a step defines is one of those that the step says it defines.
+  tn_status definition(uint32_t index, const Symbol &symbol) {
+    if (symbol.source() == SymbolSource::Caller)
+      return TN_OK; // counted where it is called
+    if (const auto *list = metadata.results(); symbol.source() == SymbolSource::Step && symbol.input() < count(list) &&
+                                               list->Get(symbol.input())->step() == symbol.step() && symbol.step() < stepCount &&
+                                               !metadata.steps()->Get(symbol.step())->kind_as_ReadSizes()) {
+      const Tensor &tensor = *list->Get(symbol.input())->tensor();
+      return symbol.axis() < count(tensor.dims()) ? TN_OK : bad("symbol", index, "the axis that gives its value does not exist");
+    }
+    const Step *step = symbol.source() == SymbolSource::Step && symbol.step() < stepCount ? metadata.steps()->Get(symbol.step()) : nullptr;
+    const ReadSizes *read = step ? step->kind_as_ReadSizes() : nullptr;
+    // `axis` says which: a search of the list for every symbol would take quadratic time.
+    if (!read || symbol.axis() >= count(read->symbols()) || read->symbols()->Get(symbol.axis()) != index)
+      return bad("symbol", index, "no step gives it a value");
     return TN_OK;
   }
 
@@ -95,7 +139,7 @@ private:
   }
 
   tn_status buffers() {
-    uint32_t fixed = 0;
+    uint32_t fixed = 0, free = 0;
     uint32_t bufferCount = count(metadata.buffers());
     for (uint32_t i = 0; i < bufferCount; ++i) {
       const Buffer &buffer = *metadata.buffers()->Get(i);
@@ -109,18 +153,30 @@ private:
       if (buffer.offset() < -1 || (buffer.offset() > 0 && buffer.offset() % alignment != 0))
         return bad("buffer", i, "its offset is negative or not aligned");
       fixed += buffer.offset() >= 0;
+      free += buffer.offset() < 0 && metadata.exprs()->Get(buffer.bytes())->op() == ExprOp::Const;
     }
-    if (fixed != 0 && (fixed != bufferCount || count(metadata.symbols()) != 0))
-      return message.fail(TN_BAD_PLAN, "corrupted metadata: %u of %u buffers have fixed offsets; all or none must, and none in a plan with symbols", fixed, bufferCount);
+    bool hasAxes = false;
+    for (uint32_t i = 0; i < count(metadata.symbols()); ++i)
+      hasAxes |= metadata.symbols()->Get(i)->source() == SymbolSource::Axis;
+    bool isMixed = hasRunTimeSizes() ? free != 0 : fixed != bufferCount;
+    if (fixed != 0 && (hasAxes || isMixed))
+      return message.fail(TN_BAD_PLAN, "corrupted metadata: %u of %u buffers have fixed offsets; all or none must, and none where sizes depend on the inputs' shapes", fixed, bufferCount);
     return TN_OK;
   }
 
+  bool hasRunTimeSizes() const {
+    for (uint32_t i = 0; i < count(metadata.symbols()); ++i)
+      if (metadata.symbols()->Get(i)->source() != SymbolSource::Axis)
+        return true;
+    return false;
+  }
+
   tn_status operand(uint32_t step, const Operand &operand, bool isWritten) {
-    const uint32_t counts[] = {count(metadata.inputs()), count(metadata.outputs()), count(metadata.constants()), count(metadata.buffers())};
+    const uint32_t counts[] = {count(metadata.inputs()), count(metadata.outputs()), count(metadata.constants()), count(metadata.buffers()), count(metadata.results())};
     if (operand.kind() > OperandKind::MAX || operand.index() >= counts[size_t(operand.kind())] || operand.offset() >= exprCount)
       return bad("step", step, "an operand does not exist");
-    if (isWritten && (operand.kind() == OperandKind::Input || operand.kind() == OperandKind::Constant))
-      return bad("step", step, "it writes to an input or a constant");
+    if (isWritten && operand.kind() != OperandKind::Output && operand.kind() != OperandKind::Buffer)
+      return bad("step", step, "it writes to an input, a constant or a result");
     if (operand.kind() != OperandKind::Buffer)
       return TN_OK;
     const Buffer &buffer = *metadata.buffers()->Get(operand.index());
@@ -157,6 +213,109 @@ private:
     return operand(step, *copy.to(), true);
   }
 
+  tn_status readSizes(uint32_t step, const ReadSizes &read) {
+    if (!read.from() || (read.dtype() != DType::I32 && read.dtype() != DType::I64 && read.dtype() != DType::F32))
+      return bad("step", step, "it reads sizes from nowhere, or from something that is not i32, i64 or f32");
+    for (uint32_t i = 0; i < count(read.symbols()); ++i) {
+      uint32_t index = read.symbols()->Get(i);
+      const Symbol *symbol = index < count(metadata.symbols()) ? metadata.symbols()->Get(index) : nullptr;
+      if (!symbol || symbol->source() != SymbolSource::Step || symbol->step() != step || symbol->axis() != i)
+        return bad("step", step, "a symbol that it defines does not say so");
+    }
+    return operand(step, *read.from(), false);
+  }
+
+  tn_status require(uint32_t step, const Require &require) {
+    if (require.left() >= exprCount || require.right() >= exprCount || require.relation() > Relation::MAX)
+      return bad("step", step, "what it requires is no relation of two expressions");
+    return TN_OK;
+  }
+
+  /// How many results a verified step can have.
+  uint64_t outputsOf(const Step &step) const {
+    if (const If *branch = step.kind_as_If())
+      return std::min(count(root.plans()->Get(branch->then_call()->plan())->outputs()), count(root.plans()->Get(branch->else_call()->plan())->outputs()));
+    const Loop *loop = step.kind_as_Loop();
+    return loop ? uint64_t(loop->carried()) + loop->stacked() : 0;
+  }
+
+  tn_status results() {
+    for (uint32_t i = 0; i < count(metadata.results()); ++i) {
+      const Result &result = *metadata.results()->Get(i);
+      if (result.step() >= stepCount || result.output() >= outputsOf(*metadata.steps()->Get(result.step())))
+        return bad("result", i, "its step has no such output");
+      if (tn_status status = tensor("result", i, *result.tensor()))
+        return status;
+    }
+    return TN_OK;
+  }
+
+  /// A call of a plan with `before` inputs of the step's own, and then its arguments.
+  tn_status call(uint32_t step, const Call *given, uint32_t before) {
+    if (!given || given->plan() < firstPlan || given->plan() >= count(root.plans()))
+      return bad("step", step, "the plan that it calls does not exist, or would call itself");
+    const Metadata &plan = *root.plans()->Get(given->plan());
+    if (count(plan.inputs()) != uint64_t(before) + count(given->arguments()) || count(given->symbols()) != givenSymbols(plan))
+      return bad("step", step, "its arguments or symbols are not those of the plan that it calls");
+    for (uint32_t i = 0; i < count(given->arguments()); ++i) {
+      const Argument &argument = *given->arguments()->Get(i);
+      if (!argument.memory())
+        return bad("step", step, "an argument has no memory");
+      if (tn_status status = operand(step, *argument.memory(), false))
+        return status;
+      if (tn_status status = tensor("argument", i, *argument.tensor()))
+        return status;
+    }
+    for (uint32_t i = 0; i < count(given->symbols()); ++i)
+      if (given->symbols()->Get(i) >= exprCount)
+        return bad("step", step, "the value of a symbol is not an expression");
+    return TN_OK;
+  }
+
+  tn_status branch(uint32_t step, const If &branch) {
+    if (!branch.condition())
+      return bad("step", step, "it has no condition");
+    if (tn_status status = operand(step, *branch.condition(), false))
+      return status;
+    for (const Call *each : {branch.then_call(), branch.else_call()})
+      if (tn_status status = call(step, each, 0))
+        return status;
+    return TN_OK;
+  }
+
+  tn_status loop(uint32_t step, const Loop &loop) {
+    for (const Operand *given : {loop.trips(), loop.condition()})
+      if (given)
+        if (tn_status status = operand(step, *given, false))
+          return status;
+    if (tn_status status = call(step, loop.body(), 1))
+      return status;
+    const Metadata &body = *root.plans()->Get(loop.body()->plan());
+    uint64_t passed = uint64_t(loop.carried()) + loop.scanned(), results = uint64_t(loop.carried()) + loop.stacked();
+    if (passed > count(loop.body()->arguments()) || count(body.outputs()) != results + !loop.counts() || (loop.counts() && !loop.trips()))
+      return bad("step", step, "its carried, scanned and stacked values are not those of its body");
+    if (!loop.counts() && body.outputs()->Get(0)->dtype() != DType::Bool)
+      return bad("step", step, "its body gives no condition");
+    if (!loop.counts() && !isOneElement(body, *body.outputs()->Get(0)))
+      return bad("step", step, "the condition of its body is not one element");
+    for (uint32_t i = loop.carried(); i < passed; ++i)
+      if (count(loop.body()->arguments()->Get(i)->tensor()->dims()) == 0)
+        return bad("step", step, "it scans a scalar");
+    for (uint64_t i = loop.carried(); i < results; ++i)
+      if (count(body.outputs()->Get(uint32_t(i + !loop.counts()))->dims()) >= TN_MAX_RANK)
+        return bad("step", step, "what it stacks would have a rank above 8");
+    return TN_OK;
+  }
+
+  static bool isOneElement(const Metadata &plan, const Tensor &tensor) {
+    for (uint32_t axis = 0; axis < count(tensor.dims()); ++axis) {
+      uint32_t dim = tensor.dims()->Get(axis);
+      if (dim >= count(plan.exprs()) || plan.exprs()->Get(dim)->op() != ExprOp::Const || plan.exprs()->Get(dim)->a() != 1)
+        return false;
+    }
+    return true;
+  }
+
   tn_status steps() {
     for (uint32_t i = 0; i < stepCount; ++i) {
       const Step &step = *metadata.steps()->Get(i);
@@ -165,6 +324,14 @@ private:
         status = launch(i, *asLaunch);
       else if (const Copy *asCopy = step.kind_as_Copy())
         status = copy(i, *asCopy);
+      else if (const ReadSizes *asRead = step.kind_as_ReadSizes())
+        status = readSizes(i, *asRead);
+      else if (const Require *asRequire = step.kind_as_Require())
+        status = require(i, *asRequire);
+      else if (const If *asIf = step.kind_as_If())
+        status = branch(i, *asIf);
+      else if (const Loop *asLoop = step.kind_as_Loop())
+        status = loop(i, *asLoop);
       else
         status = bad("step", i, "its kind is unknown");
       if (status)
@@ -174,6 +341,8 @@ private:
   }
 
   const Metadata &metadata;
+  const Metadata &root;
+  uint32_t firstPlan;
   uint64_t weightsBytes;
   Message &message;
   uint32_t exprCount;
@@ -191,7 +360,11 @@ tn_status verifyMetadata(std::span<const uint8_t> bytes, uint64_t weightsBytes, 
   if (!MetadataBufferHasIdentifier(bytes.data()) || !VerifyMetadataBuffer(verifier))
     return message.fail(TN_BAD_PLAN, "corrupted: the metadata section is not a well-formed FlatBuffer of this format");
   metadata = GetMetadata(bytes.data());
-  return MetadataVerifier(*metadata, weightsBytes, message).verify();
+  return MetadataVerifier(*metadata, *metadata, 0, weightsBytes, message).verify();
+}
+
+tn_status verifyCalled(const Metadata &metadata, const Metadata &root, uint32_t index, uint64_t weightsBytes, Message &message) {
+  return MetadataVerifier(metadata, root, index + 1, weightsBytes, message).verify();
 }
 
 } // namespace tenon::plan

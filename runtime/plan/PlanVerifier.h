@@ -18,4 +18,7 @@ inline const char *text(const flatbuffers::String *string) { return string ? str
 /// What depends on them is checked when a layout is made. `bytes` is aligned to 8.
 tn_status verifyMetadata(std::span<const uint8_t> bytes, uint64_t weightsBytes, const format::Metadata *&metadata, Message &message);
 
+/// The same for plan `index` of those that `root` holds: it may call those behind it only, which keeps calls finite.
+tn_status verifyCalled(const format::Metadata &metadata, const format::Metadata &root, uint32_t index, uint64_t weightsBytes, Message &message);
+
 } // namespace tenon::plan

@@ -251,7 +251,7 @@ int64_t ContractionProblem::typical(nn::Dim dim) const {
   llvm::DenseMap<StringRef, int64_t> sizes;
   for (StringRef symbol : symbols)
     sizes[symbol] = llvm::is_contained(batch, symbol) ? kBatch : kLength;
-  return dim.evaluate(sizes).value_or(kLength);
+  return std::max<int64_t>(1, dim.evaluate(sizes).value_or(kLength)); // an expression may come out as nothing
 }
 
 } // namespace tenon::cpu

@@ -4,13 +4,27 @@
 #include "passes/6_codegen/cpu/LoopsElementwise.h"
 #include "passes/6_codegen/cpu/LoopsNest.h"
 #include "passes/6_codegen/cpu/LoopsScatter.h"
+#include "passes/6_codegen/cpu/LoopsSequential.h"
 
 using namespace mlir;
 
 namespace tenon::cpu {
 
+/// The op that makes all results by itself, or null.
+static Operation *sequentialOp(kernel::FuncOp func) {
+  for (Operation &op : func.getBody().front())
+    if (isSequential(&op) && llvm::equal(op.getResults(), func.terminator().getOperands()))
+      return &op;
+  return nullptr;
+}
+
 bool canCompute(kernel::FuncOp func) {
+  Operation *sequential = sequentialOp(func);
+  if (sequential && !llvm::all_of(sequential->getOperands(), isBounded))
+    return false;
   for (Operation &op : func.getBody().front().without_terminator()) {
+    if (&op == sequential)
+      continue;
     if (isScatter(&op)) {
       // Writes its updates into the memory of a result; nothing can follow.
       if (!llvm::all_of(op.getUsers(), [](Operation *user) { return isa<kernel::ReturnOp>(user); }) || !canEmitScatter(&op))
@@ -21,6 +35,8 @@ bool canCompute(kernel::FuncOp func) {
   }
   for (Value result : func.terminator().getOperands()) {
     Operation *op = result.getDefiningOp();
+    if (op && op == sequential)
+      continue;
     if (op && isScatter(op) ? !llvm::all_of(op->getOperands(), isBounded) : !isBounded(result))
       return false;
   }
@@ -87,6 +103,8 @@ KernelPlan LoopsFamily::plan(kernel::FuncOp func, kernel::ScheduleAttr schedule,
     work = work + nn::numElements(result);
   bool scatters = llvm::any_of(func.getBody().front(), [](Operation &op) { return isScatter(&op); });
   plan.tasks = tasksFor(work, scatters ? 1 : schedule.get("tasks", 1));
+  if (Operation *sequential = sequentialOp(func))
+    plan.tasks = plan.tasks.min(sequentialParts(sequential)).max(nn::Dim::constant(func.getContext(), 1));
   if (isElementwiseKernel(func))
     plan.overwrites = elementwiseOverwrites(func);
   packWeights(func, plan);
@@ -142,6 +160,10 @@ LogicalResult LoopsFamily::emit(kernel::FuncOp func, kernel::ScheduleAttr schedu
     return success();
   }
   Evaluator evaluator(b);
+  if (Operation *sequential = sequentialOp(func)) {
+    emitSequential(b, evaluator, sequential);
+    return success();
+  }
   SmallVector<bool> done(func.getNumResults(), false);
   for (unsigned r = 0; r < func.getNumResults(); ++r) {
     if (done[r])

@@ -1,6 +1,7 @@
 // Views and data movement as index maps: which element of an operand an element of the result is.
 #include "passes/6_codegen/cpu/Elementwise.h"
 #include "passes/6_codegen/cpu/LoopsEvaluator.h"
+#include "passes/6_codegen/cpu/ResizeCoordinates.h"
 #include "mlir/Dialect/Arith/IR/Arith.h"
 #include "mlir/Dialect/Vector/IR/VectorOps.h"
 
@@ -204,7 +205,7 @@ int Evaluator::operandAxis(Operation *op, unsigned operand, int axis) {
       })
       .Case<nn::RangeOp>([&](auto) { return kConstant; })
       .Case([&](nn::ResizeOp resize) {
-        return input[axis] == output[axis] && (resize.getScales()[axis] == 0 || resize.getScales()[axis] == 1) ? axis : kScattered;
+        return isCopiedAxis(resize, axis) ? axis : kScattered;
       })
       .Case<kernel::UnpackOp>([&](kernel::UnpackOp unpack) { return unpackAxis(unpack, axis); })
       .Case([&](nn::ReduceOp reduce) {

@@ -10,6 +10,8 @@ constexpr int64_t kBlock = 2048;
 
 nn::Dim tasksFor(nn::Dim work, int64_t limit) {
   MLIRContext *ctx = work.context();
+  if (work.isOverflow()) // too many terms to say
+    return nn::Dim::constant(ctx, 1);
   return work.ceilDiv(kTaskWork).min(nn::Dim::constant(ctx, limit)).max(nn::Dim::constant(ctx, 1));
 }
 

@@ -12,13 +12,26 @@ static Value toReal(KernelBuilder &b, Index i) {
 }
 static Index toIndex(KernelBuilder &b, Value x) { return Index(arith::FPToSIOp::create(b.ops(), b.ops().getI64Type(), x).getResult()); }
 
+/// The bits of a scale that only the run knows; none where the scale is known.
+static std::optional<nn::Dim> scaleBits(nn::ResizeOp op, unsigned axis) {
+  if (!op.getScaleBits() || op.getScaleBits()->dims()[axis].isConstant(0))
+    return std::nullopt;
+  return op.getScaleBits()->dims()[axis];
+}
+
 bool isCopiedAxis(nn::ResizeOp op, unsigned axis) {
+  if (scaleBits(op, axis))
+    return false;
   double scale = op.getScales()[axis];
   return nn::dimOf(op.getInput().getType(), axis) == nn::dimOf(op.getType(), axis) && (scale == 0 || scale == 1) &&
          op.getCoordinates() != nn::CoordinateMode::TfCropAndResize;
 }
 
 Value resizeScale(KernelBuilder &b, nn::ResizeOp op, const ResizeAxis &axis) {
+  if (std::optional<nn::Dim> bits = scaleBits(op, axis.axis)) {
+    Value narrow = arith::TruncIOp::create(b.ops(), b.ops().getI32Type(), b.value(b.dim(*bits)));
+    return arith::BitcastOp::create(b.ops(), b.ops().getF32Type(), narrow);
+  }
   if (double given = op.getScales()[axis.axis]; given != 0)
     return b.constant(given, b.ops().getF32Type());
   if (axis.input.isConstant() && axis.output.isConstant())
@@ -42,6 +55,8 @@ Value inputCoordinate(KernelBuilder &b, nn::ResizeOp op, const ResizeAxis &axis,
     return arith::SelectOp::create(ops, b.equal(axis.output, 1), single, formula);
   };
   Value lastInput = toReal(b, b.sub(axis.input, 1)), lastOutput = toReal(b, b.max(b.sub(axis.output, 1), 1));
+  if (scaleBits(op, axis.axis) || op.getScales()[axis.axis] != 0) // the length is scaled as a number, and not rounded
+    lastOutput = sub(mul(toReal(b, axis.input), scale), real(1));
   switch (op.getCoordinates()) {
   case nn::CoordinateMode::HalfPixel:
     return halfPixel();

@@ -35,7 +35,7 @@ void repairChecksums(Bytes &bytes) {
 }
 
 TEST(Corruption, TruncatedAnywhere) {
-  for (const plan::Plan &data : {test::staticPlan(), test::dynamicPlan()}) {
+  for (const plan::Plan &data : {test::staticPlan(), test::dynamicPlan(), test::readingPlan(), test::loopingPlan()}) {
     Bytes whole = plan::writePlanToMemory(data);
     ASSERT_EQ(open(whole), TN_OK) << tn_last_error();
     for (size_t size = 0; size < whole.size(); size += size < 4096 ? 1 : 64) {
@@ -68,7 +68,7 @@ TEST(Corruption, EveryByteFlipped) {
 
 // With checksums made to fit, the structure has to hold by itself: nothing may crash, whatever is accepted must be usable.
 TEST(Corruption, EveryMetadataByteChangedBehindTheChecksums) {
-  for (const plan::Plan &data : {test::staticPlan(), test::dynamicPlan()}) {
+  for (const plan::Plan &data : {test::staticPlan(), test::dynamicPlan(), test::readingPlan(), test::branchingPlan(), test::loopingPlan()}) {
     const Bytes whole = plan::writePlanToMemory(data);
     size_t metadataEnd = reinterpret_cast<const SectionEntry *>(whole.data() + sizeof(FileHeader))->offset;
     metadataEnd += reinterpret_cast<const SectionEntry *>(whole.data() + sizeof(FileHeader))->bytes;
@@ -98,7 +98,7 @@ TEST(Corruption, ANewerFormat) {
   reinterpret_cast<FileHeader *>(bytes.data())->formatVersion = plan::kFormatVersion + 1;
   repairChecksums(bytes);
   EXPECT_EQ(open(bytes), TN_UNSUPPORTED_VERSION);
-  EXPECT_NE(std::string(tn_last_error()).find("plan format 2; this runtime (0.1.0) reads formats 1 to 1"), std::string::npos) << tn_last_error();
+  EXPECT_NE(std::string(tn_last_error()).find("plan format 3; this runtime (0.1.0) reads formats 1 to 2"), std::string::npos) << tn_last_error();
 }
 
 TEST(Corruption, OtherFiles) {
@@ -155,7 +155,7 @@ TEST(Corruption, ImpossiblePlans) {
       {"do not match its kernel", [&](auto &plan) { launch(plan, 0).symbols.push_back(0); }},
       {"an operand does not exist", [&](auto &plan) { launch(plan, 0).operands[0].index = 1; }},
       {"an operand does not exist", [&](auto &plan) { launch(plan, 0).operands[0].kind = plan::OperandKind(7); }},
-      {"it writes to an input or a constant", [&](auto &plan) { launch(plan, 0).operands[2] = launch(plan, 0).operands[0]; }},
+      {"it writes to an input, a constant or a result", [&](auto &plan) { launch(plan, 0).operands[2] = launch(plan, 0).operands[0]; }},
       {"outside its lifetime", [](auto &plan) { plan.buffers[0].last = 0; }},
       {"its workspace is not a buffer", [&](auto &plan) { launch(plan, 1).operands[2] = launch(plan, 1).operands[1]; }},
       {"uses memory outside a buffer", [&](auto &plan) { plan.exprs.push_back({plan::ExprOp::Const, 33, 0}), launch(plan, 1).operands[0].offset = uint32_t(plan.exprs.size() - 1); }},

@@ -91,6 +91,34 @@ TEST(QuietRun, AllocatesNothing) {
   }
 }
 
+/// Sizes that the run defines, and a loop, once the largest have been seen.
+TEST(QuietRun, AllocatesNothingForSizesThatTheRunDefines) {
+  const plan::Plan plans[] = {test::readingPlan(), test::loopingPlan()};
+  for (const plan::Plan &data : plans) {
+    auto bytes = plan::writePlanToMemory(data);
+    tn_plan *plan = nullptr;
+    tn_context *context = nullptr;
+    ASSERT_EQ(tn_plan_open_memory(bytes.data(), bytes.size(), 0, &plan), TN_OK) << tn_last_error();
+    tn_context_options options = TN_CONTEXT_OPTIONS_INIT;
+    options.threads = 1;
+    ASSERT_EQ(tn_context_create(plan, &options, &context), TN_OK) << tn_last_error();
+    float x[8] = {};
+    int32_t rank = data.inputs[0].dims.empty() ? 0 : 1; // of the count
+    auto run = [&](int64_t count) {
+      tn_tensor inputs[2] = {{&count, sizeof count, TN_I64, rank, {1}}, {x, sizeof x, TN_F32, 1, {8}}}, outputs[2] = {};
+      return tn_run(context, inputs, outputs);
+    };
+    ASSERT_EQ(run(8), TN_OK) << tn_last_message(context);
+    long before = allocations.load();
+    for (int64_t i = 0; i < 100; ++i)
+      if (run(i % 9) != TN_OK)
+        break;
+    EXPECT_EQ(allocations.load() - before, 0);
+    tn_context_destroy(context);
+    tn_plan_close(plan);
+  }
+}
+
 /// Every system call but exit_group kills the process from here on.
 bool forbidSystemCalls() {
   sock_filter filter[] = {

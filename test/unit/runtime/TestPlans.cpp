@@ -110,4 +110,94 @@ Plan countingPlan(uint32_t tasks) {
   return plan;
 }
 
+Plan readingPlan() {
+  Plan plan = planWithKernels();
+  ExprTable exprs;
+  ExprId zero = exprs.constant(0), one = exprs.constant(1), eight = exprs.constant(8), m = exprs.symbol(0);
+  ExprId bytes = exprs.binary(ExprOp::Mul, m, exprs.constant(4));
+  plan.symbols = {{"m", 0, 0, 0, 1000, SymbolSource::Step, 0}};
+  plan.inputs = {{"count", TN_I64, {one}, {""}}, {"x", TN_F32, {eight}, {""}}};
+  plan.outputs = {{"y", TN_F32, {m}, {"m"}}};
+  plan.buffers = {{bytes, 64, 2, 3, -1}};
+  Operand count{OperandKind::Input, 0, zero}, x{OperandKind::Input, 1, zero}, s{OperandKind::Buffer, 0, zero}, y{OperandKind::Output, 0, zero};
+  plan.steps = {ReadSizes{count, TN_I64, {0}, {"/Count"}}, Require{m, eight, Relation::AtMost, "the elements it takes", {"/Slice"}},
+                Launch{0, {x, x, s}, one, {m, one}, {"/Add"}, m, bytes}, Copy{s, y, bytes, {"/Identity"}}};
+  plan.exprs = exprs.exprs();
+  return plan;
+}
+
+namespace {
+
+/// y = x + x, or x itself, of n floats.
+Plan calledPlan(bool adds) {
+  Plan plan = planWithKernels();
+  plan.code = {};
+  if (!adds)
+    plan.kernels.clear();
+  ExprTable exprs;
+  ExprId zero = exprs.constant(0), one = exprs.constant(1), n = exprs.symbol(0), bytes = exprs.binary(ExprOp::Mul, n, exprs.constant(4));
+  plan.symbols = {{"n", 0, 0}};
+  plan.inputs = {{"x", TN_F32, {n}, {"n"}}};
+  plan.outputs = {{"y", TN_F32, {n}, {"n"}}};
+  Operand x{OperandKind::Input, 0, zero}, y{OperandKind::Output, 0, zero};
+  if (adds)
+    plan.steps = {Launch{0, {x, x, y}, one, {n, one}, {"/Add"}, n, bytes}};
+  else
+    plan.steps = {Copy{x, y, bytes, {"/Identity"}}};
+  plan.exprs = exprs.exprs();
+  return plan;
+}
+
+} // namespace
+
+Plan branchingPlan() {
+  Plan plan = planWithKernels();
+  ExprTable exprs;
+  ExprId zero = exprs.constant(0), n = exprs.symbol(0), m = exprs.symbol(1), bytes = exprs.binary(ExprOp::Mul, m, exprs.constant(4));
+  plan.symbols = {{"n", 1, 0, 0, 1000}, {"m", 0, 0, 0, 1000, SymbolSource::Step, 0}};
+  plan.inputs = {{"c", TN_BOOL, {}, {}}, {"x", TN_F32, {n}, {"n"}}};
+  plan.outputs = {{"y", TN_F32, {m}, {"m"}}};
+  plan.results = {{0, 0, {"", TN_F32, {m}, {"m"}}}};
+  Operand c{OperandKind::Input, 0, zero}, x{OperandKind::Input, 1, zero}, result{OperandKind::Result, 0, zero}, y{OperandKind::Output, 0, zero};
+  Argument argument{x, {"", TN_F32, {n}, {"n"}}};
+  plan.steps = {If{c, Call{0, {argument}, {}}, Call{1, {argument}, {}}, {"/If"}}, Copy{result, y, bytes, {"/Identity"}}};
+  plan.plans = {calledPlan(false), calledPlan(true)};
+  plan.exprs = exprs.exprs();
+  return plan;
+}
+
+Plan loopingPlan() {
+  Plan plan = planWithKernels();
+  ExprTable exprs;
+  ExprId zero = exprs.constant(0), n = exprs.symbol(0), trips = exprs.symbol(1), bytes = exprs.binary(ExprOp::Mul, n, exprs.constant(4));
+  plan.symbols = {{"n", 1, 0, 0, 1000}, {"trips", 1, 0, 0, 1000, SymbolSource::Step, 0}};
+  plan.inputs = {{"count", TN_I64, {}, {}}, {"x", TN_F32, {n}, {"n"}}};
+  plan.outputs = {{"y", TN_F32, {n}, {"n"}}, {"rows", TN_F32, {trips, n}, {"trips", "n"}}};
+  plan.results = {{0, 0, {"", TN_F32, {n}, {"n"}}}, {0, 1, {"", TN_F32, {trips, n}, {"trips", "n"}}}};
+  Operand count{OperandKind::Input, 0, zero}, x{OperandKind::Input, 1, zero};
+  Operand last{OperandKind::Result, 0, zero}, stack{OperandKind::Result, 1, zero}, y{OperandKind::Output, 0, zero},
+      rows{OperandKind::Output, 1, zero};
+  Loop loop;
+  loop.trips = count;
+  loop.body = Call{0, {{x, {"", TN_F32, {n}, {"n"}}}}, {}};
+  loop.carried = loop.stacked = 1;
+  loop.counts = true;
+  loop.sources = {"/Loop"};
+  plan.steps = {loop, Copy{last, y, bytes, {}}, Copy{stack, rows, exprs.binary(ExprOp::Mul, bytes, trips), {}}};
+
+  Plan body = planWithKernels();
+  body.code = {};
+  ExprTable inner;
+  ExprId none = inner.constant(0), one = inner.constant(1), k = inner.symbol(0), size = inner.binary(ExprOp::Mul, k, inner.constant(4));
+  body.symbols = {{"k", 1, 0}};
+  body.inputs = {{"i", TN_I64, {}, {}}, {"x", TN_F32, {k}, {"k"}}};
+  body.outputs = {{"next", TN_F32, {k}, {"k"}}, {"row", TN_F32, {k}, {"k"}}};
+  Operand value{OperandKind::Input, 1, none}, next{OperandKind::Output, 0, none}, row{OperandKind::Output, 1, none};
+  body.steps = {Launch{0, {value, value, next}, one, {k, one}, {"/Add"}, k, size}, Copy{next, row, size, {}}};
+  body.exprs = inner.exprs();
+  plan.plans = {body};
+  plan.exprs = exprs.exprs();
+  return plan;
+}
+
 } // namespace tenon::test

@@ -32,4 +32,19 @@ plan::Plan dynamicPlan();
 /// out[i] = 1 for each of `tasks` tasks, on top of what is there.
 plan::Plan countingPlan(uint32_t tasks);
 
+/// y = 2 * first `count` of 8 floats x, for an input `count`; what is behind `count` depends on its value.
+///   step 0: read the size m from `count`, at most 8
+///   step 1: require m <= 8
+///   step 2: s = add(x, x), of m floats in memory that the run lays out
+///   step 3: copy s to y
+plan::Plan readingPlan();
+
+/// y = x or 2 * x of n floats: a plan is called that copies, or one that adds.
+///   step 0: if c: copies x; otherwise x + x
+///   step 1: copy the result to y
+plan::Plan branchingPlan();
+
+/// y = 2^trips * x, rows = the value of each iteration: a loop whose body adds its carried value to itself, as long as `trips` says.
+plan::Plan loopingPlan();
+
 } // namespace tenon::test

@@ -1,0 +1,69 @@
+#include "lib/Importer/SizeMath.h"
+
+namespace tenon::importer {
+using namespace mlir;
+using nn::Dim;
+
+static int64_t lengthOf(Value vector) {
+  return nn::dimsOf(vector.getType())[0].asConstant().value_or(0);
+}
+
+Value SizeMath::vector(ArrayRef<int64_t> values) {
+  auto type = RankedTensorType::get({int64_t(values.size())}, node.builder.getI64Type());
+  return node.constant(DenseElementsAttr::get(type, values));
+}
+
+Value SizeMath::vector(ArrayRef<Dim> values) {
+  if (llvm::all_of(values, [](Dim value) { return value.isConstant(); }))
+    return vector(llvm::map_to_vector(values, [](Dim value) { return *value.asConstant(); }));
+  return node.constant(values, RankedTensorType::get({int64_t(values.size())}, node.builder.getI64Type()));
+}
+
+Value SizeMath::flat(Value value) {
+  if (node.failed())
+    return value;
+  Value wide = node.cast(value, node.builder.getI64Type());
+  return wide && cast<RankedTensorType>(wide.getType()).getRank() != 1 ? node.reshape(wide, {nn::numElements(wide.getType())}) : wide;
+}
+
+Value SizeMath::positions(int64_t count) {
+  return vector(llvm::to_vector(llvm::seq<int64_t>(0, count)));
+}
+
+Value SizeMath::concat(ArrayRef<Value> parts) {
+  return parts.size() == 1 ? parts.front() : node.make<nn::ConcatOp>(SmallVector<Value>(parts), node.i64(0));
+}
+
+Value SizeMath::reduce(Value v, nn::ReduceKind kind) {
+  return node.make<nn::ReduceOp>(v, nn::ReduceKindAttr::get(node.context, kind), node.i64s({0}), node.unit(true));
+}
+
+Value SizeMath::entry(Value v, int64_t i) {
+  if (node.failed())
+    return {};
+  return node.reshape(node.slice(v, 0, node.dim(i), node.dim(1)), {});
+}
+
+Value SizeMath::spread(Value values, Value axes, Value otherwise) {
+  if (node.failed() || lengthOf(axes) == 0)
+    return otherwise;
+  return node.make<nn::ScatterElementsOp>(otherwise, axes, values, node.i64(0), nn::ReduceKindAttr());
+}
+
+Value SizeMath::isListed(Value axes, int64_t rank) {
+  if (node.failed())
+    return {};
+  Value ones = vector(SmallVector<int64_t>(lengthOf(axes), 1)), zeros = vector(SmallVector<int64_t>(rank, 0));
+  return isEqual(spread(ones, fromFront(axes, number(rank)), zeros), number(1));
+}
+
+Value SizeMath::keep(Value values, Value isDropped, int64_t count) {
+  // Each kept entry goes behind the kept ones before it; the others into one more place, which is cut off.
+  Value kept = choose(isDropped, number(0), number(1));
+  Value before = node.make<nn::CumSumOp>(kept, node.i64(0), node.unit(true), UnitAttr());
+  Value target = min(choose(isDropped, number(count), before), number(count));
+  Value scattered = spread(values, target, vector(SmallVector<int64_t>(count + 1, 0)));
+  return node.failed() ? Value() : node.slice(scattered, 0, node.dim(0), node.dim(count));
+}
+
+} // namespace tenon::importer

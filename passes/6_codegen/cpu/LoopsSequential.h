@@ -1,0 +1,19 @@
+// Ops of the general road whose result is made by one pass after another over memory: coordinates of nonzero elements, sorting, suppression.
+#pragma once
+#include "passes/6_codegen/cpu/LoopsEvaluator.h"
+
+namespace tenon::cpu {
+
+/// Whether the op writes all of its results itself. It is alone in its kernel but for what its operands are computed from.
+bool isSequential(mlir::Operation *op);
+/// How many independent parts it has: tasks may share them.
+nn::Dim sequentialParts(mlir::Operation *op);
+/// Emits this task's share of `op`, whose results are those of the kernel.
+void emitSequential(KernelBuilder &b, Evaluator &evaluator, mlir::Operation *op);
+
+// One function an op, for emitSequential.
+void emitNonZero(KernelBuilder &b, Evaluator &evaluator, nn::NonZeroOp op);
+void emitSort(KernelBuilder &b, Evaluator &evaluator, nn::SortIndicesOp op);
+void emitSuppress(KernelBuilder &b, Evaluator &evaluator, nn::SuppressOp op);
+
+} // namespace tenon::cpu

@@ -1,0 +1,366 @@
+#include "runtime/context/Runner.h"
+
+#include "runtime/context/CallState.h"
+#include "runtime/context/Checks.h"
+
+#include <algorithm>
+#include <cstring>
+#include <ctime>
+
+namespace tenon {
+
+using namespace plan;
+
+namespace {
+
+uint64_t nanoseconds() {
+  timespec now;
+  clock_gettime(CLOCK_MONOTONIC, &now); // no system call: the kernel's shared page answers
+  return uint64_t(now.tv_sec) * 1'000'000'000 + uint64_t(now.tv_nsec);
+}
+
+/// Element i of the integers at `from`; the bits of a float.
+int64_t sizeAt(const void *from, format::DType dtype, uint32_t i) {
+  if (dtype == format::DType::I64)
+    return static_cast<const int64_t *>(from)[i];
+  return dtype == format::DType::I32 ? int64_t(static_cast<const int32_t *>(from)[i]) : int64_t(static_cast<const uint32_t *>(from)[i]);
+}
+
+size_t roundUp64(size_t bytes) {
+  return (bytes + 63) & ~size_t(63);
+}
+
+} // namespace
+
+Runner::Runner(tn_plan &plan, const RunnerShare &share) : plan(plan), share(share) {
+  plan.retain();
+}
+
+Runner::~Runner() {
+  for (PreparedPlan *prepared : cache)
+    destroyObject(share.memory, prepared);
+  for (CallState *call : calls)
+    destroyObject(share.memory, call);
+  for (auto *list : {&blocks, &outputBlocks})
+    for (GrowingBlock &block : *list)
+      block.release(share.memory);
+  if (!isArenaGiven)
+    share.memory.release(arena, arenaBytes);
+  plan.release();
+}
+
+void Runner::giveArena(void *memory, size_t bytes) {
+  arena = static_cast<uint8_t *>(memory);
+  arenaBytes = bytes;
+  isArenaGiven = true;
+}
+
+tn_status Runner::start() {
+  if (tn_status status = cache.allocate(share.memory, share.maxLayouts, "the layouts", share.message))
+    return status;
+  std::fill(cache.begin(), cache.end(), nullptr);
+  if (plan.segments.count() == 1)
+    return TN_OK;
+  constexpr const char *kWhat = "the state of steps that define sizes";
+  for (auto [list, size] : {std::pair(&blocks, plan.segments.blockCount()), std::pair(&outputBlocks, plan.outputCount())}) {
+    if (tn_status status = list->allocate(share.memory, size, kWhat, share.message))
+      return status;
+    std::fill(list->begin(), list->end(), GrowingBlock{nullptr, 0, 0});
+  }
+  if (tn_status status = blockAddresses.allocate(share.memory, plan.segments.blockCount(), kWhat, share.message))
+    return status;
+  if (tn_status status = results.allocate(share.memory, count(plan.metadata->results()), kWhat, share.message))
+    return status;
+  std::fill(results.begin(), results.end(), tn_tensor{});
+  if (tn_status status = calls.allocate(share.memory, plan.segments.count(), kWhat, share.message))
+    return status;
+  std::fill(calls.begin(), calls.end(), nullptr);
+  for (uint32_t segment = 1; segment < plan.segments.count(); ++segment) {
+    const format::Step &step = *plan.metadata->steps()->Get(plan.segments.firstStep(segment) - 1);
+    if (step.kind_type() == format::StepKind::ReadSizes)
+      continue;
+    if (tn_status status = createObject(share.memory, &calls[segment], kWhat, share.message, share))
+      return status;
+    if (tn_status status = calls[segment]->start(plan, step, segment - 1))
+      return status;
+  }
+  return TN_OK;
+}
+
+tn_status Runner::setProfile(bool on) {
+  profiledRuns = 0;
+  times.reset();
+  if (!on)
+    return TN_OK;
+  if (tn_status status = times.allocate(share.memory, plan.stepCount(), "the profile", share.message))
+    return status;
+  std::fill(times.begin(), times.end(), StepTimes{0, UINT64_MAX, 0});
+  return TN_OK;
+}
+
+PreparedPlan **Runner::slotForNew() {
+  PreparedPlan **oldest = cache.begin();
+  for (PreparedPlan *&slot : cache) {
+    if (!slot)
+      return &slot;
+    if (slot->lastUse < (*oldest)->lastUse)
+      oldest = &slot;
+  }
+  return oldest;
+}
+
+tn_status Runner::select(const tn_tensor *inputs, const int64_t *given) {
+  ++clock;
+  if (!current || !current->layout().fits(inputs, given)) {
+    auto fits = [&](PreparedPlan *prepared) { return prepared && prepared->layout().fits(inputs, given); };
+    PreparedPlan **found = std::find_if(cache.begin(), cache.end(), fits);
+    if (found == cache.end()) {
+      PreparedPlan *made = nullptr;
+      if (tn_status status = createObject(share.memory, &made, "the prepared launches", share.message, share.memory))
+        return status;
+      if (tn_status status = made->prepare(plan, inputs, given, share.message)) {
+        destroyObject(share.memory, made);
+        return status;
+      }
+      found = slotForNew();
+      current = nullptr;
+      destroyObject(share.memory, *found);
+      *found = made;
+    }
+    current = *found;
+  }
+  current->lastUse = clock;
+  return TN_OK;
+}
+
+tn_status Runner::reserve(bool withOutputs) {
+  const tn_layout &layout = current->layout();
+  size_t needed = roundUp64(size_t(layout.arenaBytes)) + (withOutputs ? size_t(layout.outputTotal) : 0);
+  if (isArenaGiven) {
+    if (needed > arenaBytes)
+      return share.message.fail(
+          TN_OUT_OF_ARENA,
+          "the arena given has %zu bytes, these shapes need %zu (%lld for intermediate tensors, %lld for outputs left to the context)", arenaBytes,
+          needed, (long long)layout.arenaBytes, (long long)(withOutputs ? layout.outputTotal : 0));
+    if (uintptr_t(arena) % layout.alignment != 0)
+      return share.message.fail(TN_INVALID_ARGUMENT, "the arena given is at %p, it must be aligned to %u bytes", static_cast<void *>(arena),
+                                layout.alignment);
+  } else if (needed > arenaBytes || layout.alignment > arenaAlignment) {
+    size_t bytes = std::max(needed, arenaBytes);
+    share.memory.release(arena, arenaBytes);
+    arena = nullptr;
+    arenaBytes = 0;
+    void *block = nullptr;
+    if (tn_status status = share.memory.allocate(bytes, layout.alignment, &block, "the arena", share.message))
+      return status;
+    arena = static_cast<uint8_t *>(block);
+    arenaBytes = bytes;
+    arenaAlignment = std::max<size_t>(64, layout.alignment);
+  }
+  current->bindArena(arena);
+  return TN_OK;
+}
+
+bool Runner::isOwn(const void *address) const {
+  if (!address)
+    return false;
+  auto holds = [&](const GrowingBlock &block) { return block.holds(address); };
+  return uintptr_t(address) - uintptr_t(arena) < arenaBytes || std::any_of(blocks.begin(), blocks.end(), holds) ||
+         std::any_of(outputBlocks.begin(), outputBlocks.end(), holds);
+}
+
+tn_status Runner::checkInputMemory(const tn_tensor *inputs) {
+  for (uint32_t i = 0; i < plan.inputCount(); ++i) {
+    const char *name = plan.metadata->inputs()->Get(i)->name()->c_str();
+    size_t needed = size_t(current->layout().inputBytes[i]);
+    if (tn_status status = checkMemory("input", name, inputs[i], needed, share.message))
+      return status;
+    if (needed && isOwn(inputs[i].data))
+      return share.message.fail(TN_INVALID_ARGUMENT, "input '%s' lies in the context's own memory, which the run overwrites; copy it first", name);
+  }
+  return TN_OK;
+}
+
+tn_status Runner::placeOutputs(tn_tensor *outputs) {
+  const tn_layout &layout = current->layout();
+  // Looked at before the arena may move: what still points into it was placed here by an earlier run.
+  bool anyPlaced = false;
+  for (uint32_t i = 0; i < plan.outputCount(); ++i) {
+    if (isOwn(outputs[i].data))
+      outputs[i].data = nullptr;
+    anyPlaced |= !outputs[i].data && layout.plan->segments.isKnownBefore(*plan.metadata->outputs()->Get(i));
+  }
+  if (tn_status status = reserve(anyPlaced))
+    return status;
+  for (uint32_t i = 0; i < plan.outputCount(); ++i) {
+    const format::Tensor &expected = *plan.metadata->outputs()->Get(i);
+    tn_tensor &output = outputs[i];
+    if (tn_status status = checkType("output", expected.name()->c_str(), output.dtype ? output.dtype : tn_dtype(expected.dtype()),
+                                     tn_dtype(expected.dtype()), share.message))
+      return status;
+    if (!plan.segments.isKnownBefore(expected))
+      continue; // looked at when the run knows its size
+    size_t room = output.bytes;
+    bool isPlaced = !output.data;
+    layout.describeOutput(i, output);
+    size_t needed = output.bytes;
+    if (isPlaced) {
+      output.data = arena + roundUp64(size_t(layout.arenaBytes)) + layout.outputOffsets[i];
+      continue;
+    }
+    output.bytes = room;
+    if (tn_status status = checkMemory("output", expected.name()->c_str(), output, needed, share.message))
+      return status;
+  }
+  return TN_OK;
+}
+
+tn_status Runner::run(const tn_tensor *inputs, tn_tensor *outputs, const int64_t *given) {
+  if (tn_status status = checkPointers(plan, inputs, outputs, share.message))
+    return status;
+  if (tn_status status = checkInputs(inputs))
+    return status;
+  if (tn_status status = select(inputs, given))
+    return status;
+  if (tn_status status = checkInputMemory(inputs))
+    return status;
+  if (tn_status status = placeOutputs(outputs))
+    return status;
+  current->bindTensors(inputs, outputs);
+  return execute(inputs, outputs);
+}
+
+tn_status Runner::outputShapes(const tn_tensor *inputs, tn_tensor *outputs) {
+  if (tn_status status = checkPointers(plan, inputs, outputs, share.message))
+    return status;
+  if (tn_status status = select(inputs, nullptr))
+    return status;
+  bool anyPlaced = std::any_of(outputs, outputs + plan.outputCount(), [&](const tn_tensor &output) { return !output.data || isOwn(output.data); });
+  if (tn_status status = reserve(anyPlaced))
+    return status;
+  for (uint32_t i = 0; i < plan.outputCount(); ++i)
+    current->layout().describeOutput(i, outputs[i]);
+  return TN_OK;
+}
+
+tn_status Runner::checkInputs(const tn_tensor *inputs) {
+  for (uint32_t i = 0; i < plan.inputCount(); ++i) {
+    const format::Tensor &expected = *plan.metadata->inputs()->Get(i);
+    if (tn_status status = checkType("input", expected.name()->c_str(), inputs[i].dtype, tn_dtype(expected.dtype()), share.message))
+      return status;
+  }
+  return TN_OK;
+}
+
+void Runner::runStep(const PreparedStep &step) {
+  if (!step.kernel) {
+    if (step.copyBytes) // empty tensors may have no memory
+      memmove(step.args.buffers[1], step.args.buffers[0], step.copyBytes);
+  } else if (step.tasks > 1 && share.pool.threads() > 1)
+    share.pool.run(step.kernel, &step.args, step.tasks);
+  else
+    for (uint32_t task = 0; task < step.tasks; ++task)
+      step.kernel(&step.args, task);
+}
+
+void Runner::runSteps(uint32_t first, uint32_t end) {
+  const Array<PreparedStep> &steps = current->steps();
+  if (times.size() == 0) {
+    for (uint32_t i = first; i < end; ++i)
+      runStep(steps[i]);
+    return;
+  }
+  for (uint32_t i = first; i < end; ++i) {
+    uint64_t start = nanoseconds();
+    runStep(steps[i]);
+    uint64_t elapsed = nanoseconds() - start;
+    times[i] = {elapsed, std::min(times[i].minimum, elapsed), times[i].total + elapsed};
+  }
+}
+
+tn_status Runner::execute(const tn_tensor *inputs, tn_tensor *outputs) {
+  share.pool.wake();
+  profiledRuns += times.size() != 0;
+  const Segments &segments = plan.segments;
+  runSteps(0, segments.endStep(0));
+  for (uint32_t segment = 1; segment < segments.count(); ++segment) {
+    if (tn_status status = advance(segment, inputs, outputs))
+      return status;
+    runSteps(segments.firstStep(segment), segments.endStep(segment));
+  }
+  return TN_OK;
+}
+
+tn_status Runner::define(uint32_t step, uint32_t segment) {
+  const format::ReadSizes &read = *plan.metadata->steps()->Get(step)->kind_as_ReadSizes();
+  const void *from = current->steps()[step].args.buffers[0];
+  for (uint32_t i = 0; i < count(read.symbols()); ++i)
+    if (tn_status status = current->layout().define(read.symbols()->Get(i), sizeAt(from, read.dtype(), i), segment, share.message))
+      return status;
+  return TN_OK;
+}
+
+tn_status Runner::call(uint32_t step, uint32_t segment) {
+  uint64_t start = times.size() ? nanoseconds() : 0;
+  tn_layout &layout = current->layout();
+  if (tn_status status = calls[segment]->run(current->steps()[step].args.buffers, layout, results))
+    return status;
+  if (times.size()) {
+    uint64_t elapsed = nanoseconds() - start;
+    times[step] = {elapsed, std::min(times[step].minimum, elapsed), times[step].total + elapsed};
+  }
+  for (uint32_t i = 0; i < plan.symbolCount(); ++i) {
+    const format::Symbol &symbol = *plan.metadata->symbols()->Get(i);
+    if (symbol.source() != format::SymbolSource::Step || symbol.step() != step)
+      continue;
+    if (tn_status status = layout.define(i, results[symbol.input()].dims[symbol.axis()], segment, share.message))
+      return status;
+  }
+  return TN_OK;
+}
+
+tn_status Runner::advance(uint32_t segment, const tn_tensor *inputs, tn_tensor *outputs) {
+  tn_layout &layout = current->layout();
+  uint32_t definer = plan.segments.firstStep(segment) - 1;
+  if (tn_status status = calls[segment] ? call(definer, segment) : define(definer, segment))
+    return status;
+  if (tn_status status = layout.enterSegment(segment, share.message))
+    return status;
+  if (calls[segment])
+    if (tn_status status = checkResults(layout, definer, results, share.message))
+      return status;
+  GrowingBlock &block = blocks[plan.segments.block(segment)];
+  if (tn_status status =
+          block.reserve(size_t(layout.segmentBytes[segment]), layout.alignment, share.memory, "tensors whose size the run defines", share.message))
+    return status;
+  blockAddresses[plan.segments.block(segment)] = block.data;
+  if (tn_status status = placeLateOutputs(segment, outputs))
+    return status;
+  current->bindSegment(segment, {arena, blockAddresses.data(), inputs, outputs, results.data()});
+  return TN_OK;
+}
+
+tn_status Runner::placeLateOutputs(uint32_t segment, tn_tensor *outputs) {
+  for (uint32_t i = 0; i < plan.outputCount(); ++i) {
+    const format::Tensor &expected = *plan.metadata->outputs()->Get(i);
+    if (plan.segments.of(expected) != segment)
+      continue;
+    tn_tensor &output = outputs[i];
+    size_t room = output.bytes;
+    current->layout().describeOutput(i, output, true);
+    size_t needed = output.bytes;
+    if (!output.data) {
+      GrowingBlock &block = outputBlocks[i];
+      if (tn_status status = block.reserve(needed, current->layout().alignment, share.memory, "an output whose size the run defines", share.message))
+        return status;
+      output.data = block.data;
+      continue;
+    }
+    output.bytes = room;
+    if (tn_status status = checkMemory("output", expected.name()->c_str(), output, needed, share.message))
+      return status;
+  }
+  return TN_OK;
+}
+
+} // namespace tenon

@@ -1,0 +1,80 @@
+// Runs one plan, or a plan that another one calls: its arena, its prepared launches by shape, the state of its calls.
+#pragma once
+
+#include "runtime/context/GrowingBlock.h"
+#include "runtime/context/PreparedPlan.h"
+#include "runtime/cpu/ThreadPool.h"
+
+namespace tenon {
+
+class CallState;
+
+/// What the runners of a context share.
+struct RunnerShare {
+  Memory &memory;
+  ThreadPool &pool;
+  Message &message;
+  uint32_t maxLayouts;
+};
+
+class Runner {
+public:
+  Runner(tn_plan &plan, const RunnerShare &share);
+  ~Runner();
+  Runner(const Runner &) = delete;
+  Runner &operator=(const Runner &) = delete;
+
+  /// Makes the cache of layouts, and the runners of the plans that this one calls.
+  tn_status start();
+  /// Uses the caller's memory instead of an arena of its own.
+  void giveArena(void *memory, size_t bytes);
+  /// As tn_run. `given` are the values of the symbols whose source is the caller.
+  tn_status run(const tn_tensor *inputs, tn_tensor *outputs, const int64_t *given);
+  tn_status outputShapes(const tn_tensor *inputs, tn_tensor *outputs);
+  tn_status setProfile(bool on);
+
+  struct StepTimes {
+    uint64_t last, minimum, total;
+  };
+  Array<StepTimes> times; ///< empty while profiling is off
+  uint32_t profiledRuns = 0;
+
+private:
+  /// Sets `current` to the launches prepared for the inputs' shapes, making them if they are new.
+  tn_status select(const tn_tensor *inputs, const int64_t *given);
+  PreparedPlan **slotForNew();
+  /// Makes room for the arena and, if the context places outputs, for those; binds `current` to it.
+  tn_status reserve(bool withOutputs);
+  tn_status checkInputs(const tn_tensor *inputs);
+  tn_status checkInputMemory(const tn_tensor *inputs);
+  tn_status placeOutputs(tn_tensor *outputs);
+  bool isOwn(const void *address) const;
+  tn_status execute(const tn_tensor *inputs, tn_tensor *outputs);
+  void runSteps(uint32_t first, uint32_t end);
+  void runStep(const PreparedStep &step);
+  /// Runs the last step of the segment before, which defines sizes, and prepares `segment`.
+  tn_status advance(uint32_t segment, const tn_tensor *inputs, tn_tensor *outputs);
+  tn_status define(uint32_t step, uint32_t segment);
+  tn_status call(uint32_t step, uint32_t segment);
+  tn_status placeLateOutputs(uint32_t segment, tn_tensor *outputs);
+
+  tn_plan &plan;
+  RunnerShare share;
+  Array<PreparedPlan *> cache;
+  PreparedPlan *current = nullptr;
+  uint64_t clock = 0; ///< counts runs, for the age of cache entries
+
+  uint8_t *arena = nullptr;
+  size_t arenaBytes = 0;
+  size_t arenaAlignment = 0;
+  bool isArenaGiven = false;
+
+  // Memory whose size only a run knows; it grows and is used again by the next run. Empty where all sizes are known before.
+  Array<GrowingBlock> blocks; ///< of the plan's segments
+  Array<uint8_t *> blockAddresses;
+  Array<GrowingBlock> outputBlocks; ///< of outputs that the context places
+  Array<CallState *> calls;         ///< of the steps that call plans, in their order
+  Array<tn_tensor> results;         ///< of the calls
+};
+
+} // namespace tenon
