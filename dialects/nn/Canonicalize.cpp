@@ -85,7 +85,7 @@ struct MergeCasts : OpRewritePattern<CastOp> {
       return false;
     unsigned bits = small.getWidth() - (isUnsigned(small) ? 0 : 1);
     if (to)
-      return bits <= to.getFPMantissaWidth();
+      return !isa<Float8E8M0FNUType>(to) && bits <= to.getFPMantissaWidth();
     auto large = dyn_cast<IntegerType>(wide);
     if (!large || large.getWidth() == 1 || (isUnsigned(large) && !isUnsigned(small)))
       return large == small;
@@ -96,7 +96,7 @@ struct MergeCasts : OpRewritePattern<CastOp> {
     auto inner = op.getInput().getDefiningOp<CastOp>();
     if (!inner || !holds(inner.getTo(), inner.getInput().getType().getElementType()))
       return failure();
-    rewriter.replaceOpWithNewOp<CastOp>(op, op.getType(), inner.getInput(), op.getToAttr(), op.getSaturateAttr());
+    rewriter.replaceOpWithNewOp<CastOp>(op, op.getType(), inner.getInput(), op.getToAttr(), op.getSaturateAttr(), op.getRoundingAttr());
     return success();
   }
 };

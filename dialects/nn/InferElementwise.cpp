@@ -148,6 +148,15 @@ LogicalResult CastOp::inferReturnTypes(MLIRContext *, Where where, Adaptor op, T
   return success();
 }
 
+LogicalResult BitcastOp::inferReturnTypes(MLIRContext *, Where where, Adaptor op, Types &types) {
+  auto width = [](Type element) { return element.isInteger(1) ? 8u : element.getIntOrFloatBitWidth(); };
+  Type from = elementOf(op.getInput()), to = op.getTo();
+  if (!from.isIntOrFloat() || !to.isIntOrFloat() || width(from) != width(to))
+    return refuse(where, "cannot read the bits of ", from, " as ", to, ": expected two types of one width");
+  types.push_back(withElement(cast<RankedTensorType>(op.getInput().getType()), to));
+  return success();
+}
+
 LogicalResult SelectOp::inferReturnTypes(MLIRContext *, Where where, Adaptor op, Types &types) {
   if (failed(checkElements(where, op.getCondition(), Elements::Bool)) || failed(checkSameElements(where, op.getOnTrue(), op.getOnFalse())))
     return failure();

@@ -113,28 +113,40 @@ LogicalResult ConvTransposeOp::inferReturnTypes(MLIRContext *, Where where, Adap
   return giveTensor(where, dims, elementOf(op.getInput()), types);
 }
 
-LogicalResult PoolOp::inferReturnTypes(MLIRContext *ctx, Where where, Adaptor op, Types &types) {
-  Window window{op.getStrides(), op.getPads(), op.getDilations(), op.getLayout()};
-  if (failed(checkWindow(where, op.getInput(), window)) ||
-      failed(checkCount(where, "window sizes", op.getWindow().size(), window.axes(), "the spatial axes")) ||
-      failed(checkAtLeast(where, "window sizes", op.getWindow(), 1)) || failed(checkAtLeast(where, "pads", op.getPads(), 0)) ||
-      failed(checkAtLeast(where, "p", {static_cast<int64_t>(op.getP())}, 1)))
+/// The sizes of a pool's result.
+static FailureOr<SmallVector<Dim>> pooled(Where where, Value input, ArrayRef<int64_t> sizes, const Window &window, bool ceil) {
+  if (failed(checkWindow(where, input, window)) || failed(checkCount(where, "window sizes", sizes.size(), window.axes(), "the spatial axes")) ||
+      failed(checkAtLeast(where, "window sizes", sizes, 1)) || failed(checkAtLeast(where, "pads", window.pads, 0)))
     return failure();
-  if (op.getKind() != PoolKind::Max && failed(checkFloat(where, op.getInput())))
-    return failure();
-  SmallVector<Dim> dims = dimsOf(op.getInput().getType());
+  SmallVector<Dim> dims = dimsOf(input.getType());
   for (size_t i = 0; i < window.axes(); ++i) {
-    Dim taps = Dim::constant(ctx, op.getWindow()[i]), span = window.span(taps, i);
+    Dim taps = Dim::constant(input.getContext(), sizes[i]), span = window.span(taps, i);
     for (int64_t pad : {window.low(i), window.high(i)})
       if (std::optional<int64_t> extent = span.asConstant(); !extent || pad >= *extent)
         return refuse(where, "expected pads smaller than the window's ", span.str(), " elements at spatial axis ", i, ", found ", pad);
     Dim &size = dims[window.spatialAxis(i)];
-    FailureOr<Dim> count = windowCount(where, size, taps, window, i, op.getCeilMode());
+    FailureOr<Dim> count = windowCount(where, size, taps, window, i, ceil);
     if (failed(count))
       return failure();
     size = *count;
   }
-  return giveTensor(where, dims, elementOf(op.getInput()), types);
+  return dims;
+}
+
+LogicalResult PoolOp::inferReturnTypes(MLIRContext *, Where where, Adaptor op, Types &types) {
+  Window window{op.getStrides(), op.getPads(), op.getDilations(), op.getLayout()};
+  FailureOr<SmallVector<Dim>> dims = pooled(where, op.getInput(), op.getWindow(), window, op.getCeilMode());
+  if (failed(dims) || failed(checkAtLeast(where, "p", {static_cast<int64_t>(op.getP())}, 1)))
+    return failure();
+  if (op.getKind() != PoolKind::Max && failed(checkFloat(where, op.getInput())))
+    return failure();
+  return giveTensor(where, *dims, elementOf(op.getInput()), types);
+}
+
+LogicalResult ArgPoolOp::inferReturnTypes(MLIRContext *ctx, Where where, Adaptor op, Types &types) {
+  Window window{op.getStrides(), op.getPads(), op.getDilations(), Layout::ChannelsFirst};
+  FailureOr<SmallVector<Dim>> dims = pooled(where, op.getInput(), op.getWindow(), window, op.getCeilMode());
+  return failed(dims) ? failure() : giveTensor(where, *dims, IntegerType::get(ctx, 64), types);
 }
 
 } // namespace tenon::nn

@@ -108,6 +108,10 @@ def NN_NearestModeEnum : NN_Enum<"NearestMode", "rounding of nearest-neighbour c
   I32EnumAttrCase<"Floor", 2, "floor">, I32EnumAttrCase<"Ceil", 3, "ceil">]>;
 def NN_NearestMode : NN_EnumAttr<NN_NearestModeEnum, "nearest_mode">;
 
+def NN_RoundModeEnum : NN_Enum<"RoundMode", "rounding of a conversion", [
+  I32EnumAttrCase<"Up", 0, "up">, I32EnumAttrCase<"Down", 1, "down">, I32EnumAttrCase<"Nearest", 2, "nearest">]>;
+def NN_RoundMode : NN_EnumAttr<NN_RoundModeEnum, "round_mode">;
+
 def NN_DirectionEnum : NN_Enum<"Direction", "the way a recurrent layer walks the sequence", [
   I32EnumAttrCase<"Forward", 0, "forward">, I32EnumAttrCase<"Reverse", 1, "reverse">, I32EnumAttrCase<"Bidirectional", 2, "bidirectional">]>;
 def NN_Direction : NN_EnumAttr<NN_DirectionEnum, "direction">;

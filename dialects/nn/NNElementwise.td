@@ -200,12 +200,25 @@ def NN_IsInfOp : NN_Unary<"is_inf"> {
 }
 def NN_CastOp : NN_Op<"cast", [NN_Elementwise]> {
   let summary = "conversion to another element type";
-  let description = [{ Floats to integers truncate towards zero, to booleans compare with zero. ONNX: Cast, CastLike. }];
-  let arguments = (ins NN_Tensor:$input, TypeAttr:$to, DefaultValuedAttr<BoolAttr, "true">:$saturate);
+  let description = [{
+    Floats to integers truncate towards zero and saturate (below 8 bits they wrap), to booleans compare with zero. Floats of 8 bits are rounded to the nearest, halves to even;
+    what is too large for them becomes their largest number with `saturate`, infinity or NaN without. `rounding` is that of f8E8M0FNU.
+    ONNX: Cast, CastLike.
+  }];
+  let arguments = (ins NN_Tensor:$input, TypeAttr:$to, DefaultValuedAttr<BoolAttr, "true">:$saturate,
+    DefaultValuedAttr<NN_RoundMode, "RoundMode::Up">:$rounding);
   let results = (outs NN_Tensor:$result);
   let assemblyFormat = "$input attr-dict `:` type($input) `->` type($result)";
   let hasFolder = 1;
   let hasCanonicalizer = 1;
+}
+
+def NN_BitcastOp : NN_Op<"bitcast", [NN_Elementwise]> {
+  let summary = "the same bits as another element type of the same width";
+  let description = [{ A boolean counts as the byte 0 or 1. ONNX: BitCast. }];
+  let arguments = (ins NN_Tensor:$input, TypeAttr:$to);
+  let results = (outs NN_Tensor:$result);
+  let assemblyFormat = "$input attr-dict `:` type($input) `->` type($result)";
 }
 
 def NN_AddOp : NN_Binary<"add", [Commutative]> {

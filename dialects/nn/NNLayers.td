@@ -124,16 +124,16 @@ def NN_SoftmaxOp : NN_AxisOp<"softmax"> {
   let arguments = (ins NN_Tensor:$input, I64Attr:$axis, UnitAttr:$logarithm);
 }
 def NN_CumSumOp : NN_AxisOp<"cumsum"> {
-  let summary = "running sums along `axis`";
+  let summary = "running sums along `axis`, or products";
   let description = [{
-    `exclusive` leaves the element itself out; `reverse` sums from the end.
+    `exclusive` leaves the element itself out; `reverse` runs from the end; `product` multiplies.
 
     ```mlir
     %y = nn.cumsum %x {axis = 0 : i64} : tensor<4xi64> -> tensor<4xi64>  // [1, 2, 3, 4] -> [1, 3, 6, 10]
     ```
-    ONNX: CumSum.
+    ONNX: CumSum, CumProd.
   }];
-  let arguments = (ins NN_Tensor:$input, I64Attr:$axis, UnitAttr:$exclusive, UnitAttr:$reverse);
+  let arguments = (ins NN_Tensor:$input, I64Attr:$axis, UnitAttr:$exclusive, UnitAttr:$reverse, UnitAttr:$product);
 }
 def NN_BatchNormOp : NN_Op<"batch_norm"> {
   let summary = "inference batch normalization over axis 1: scale * (x - mean) / sqrt(variance + epsilon) + bias";

@@ -71,7 +71,11 @@ typedef enum tn_dtype TN_ENUM {
   TN_F8E5M2FNUZ = 19,
   TN_STRING = 20,
   TN_C64 = 21,
-  TN_C128 = 22
+  TN_C128 = 22,
+  TN_I2 = 23, ///< four elements a byte, the first one in the lowest bits
+  TN_U2 = 24,
+  TN_F4E2M1 = 25, ///< two elements a byte, as TN_I4
+  TN_F8E8M0 = 26
 } tn_dtype;
 
 /// A dense row-major tensor in the caller's memory. Zero-initialise it.

@@ -29,6 +29,7 @@ static tn_dtype dtypeOf(Type element) {
     bool isUnsigned = type.isUnsigned();
     switch (type.getWidth()) {
     case 1: return TN_BOOL;
+    case 2: return isUnsigned ? TN_U2 : TN_I2;
     case 4: return isUnsigned ? TN_U4 : TN_I4;
     case 8: return isUnsigned ? TN_U8 : TN_I8;
     case 16: return isUnsigned ? TN_U16 : TN_I16;
@@ -45,6 +46,8 @@ static tn_dtype dtypeOf(Type element) {
       .Case<Float8E5M2Type>([](Type) { return TN_F8E5M2; })
       .Case<Float8E4M3FNUZType>([](Type) { return TN_F8E4M3FNUZ; })
       .Case<Float8E5M2FNUZType>([](Type) { return TN_F8E5M2FNUZ; })
+      .Case<Float8E8M0FNUType>([](Type) { return TN_F8E8M0; })
+      .Case<Float4E2M1FNType>([](Type) { return TN_F4E2M1; })
       .Default(TN_DTYPE_NONE);
 }
 

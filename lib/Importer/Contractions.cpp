@@ -1,4 +1,5 @@
 // Matrix products.
+#include "lib/Importer/Contractions.h"
 #include "lib/Importer/Operators.h"
 
 namespace tenon::importer {
@@ -16,27 +17,33 @@ static Value product(Node &node, Value lhs, Value rhs, Value bias, bool transpos
   return node.make<nn::MatMulOp>(lhs, rhs, bias, node.unit(transposeLhs), node.unit(transposeRhs));
 }
 
-/// A vector on the left is a row, one on the right a column; the result loses that axis again.
-static void matmul(Node &node) {
-  if (!haveOneType(node))
-    return;
-  if (node.rank(0) == 0 || node.rank(1) == 0)
-    return node.invalid("a scalar is not a matrix");
-  Value lhs = node.in(0), rhs = node.in(1);
-  bool row = node.rank(0) == 1, column = node.rank(1) == 1;
+Value matrixProduct(Node &node, Value lhs, Value rhs) {
+  if (node.failed())
+    return {};
+  SmallVector<Dim> left = nn::dimsOf(lhs.getType()), right = nn::dimsOf(rhs.getType());
+  if (left.empty() || right.empty()) {
+    node.invalid("a scalar is not a matrix");
+    return {};
+  }
+  bool row = left.size() == 1, column = right.size() == 1;
   if (row)
-    lhs = node.reshape(lhs, {node.dim(1), node.dims(0)[0]});
+    lhs = node.reshape(lhs, {node.dim(1), left[0]});
   if (column)
-    rhs = node.reshape(rhs, {node.dims(1)[0], node.dim(1)});
+    rhs = node.reshape(rhs, {right[0], node.dim(1)});
   Value out = product(node, lhs, rhs, Value());
   if (node.failed())
-    return;
+    return {};
   SmallVector<Dim> dims = nn::dimsOf(out.getType());
   if (column)
     dims.pop_back();
   if (row)
     dims.erase(dims.end() - (column ? 1 : 2));
-  node.result(row || column ? node.reshape(out, dims) : out);
+  return row || column ? node.reshape(out, dims) : out;
+}
+
+static void matmul(Node &node) {
+  if (haveOneType(node))
+    node.result(matrixProduct(node, node.in(0), node.in(1)));
 }
 
 static Value scaled(Node &node, Value value, double factor) {
@@ -89,10 +96,12 @@ static void fusedMatMul(Node &node) {
 }
 
 void registerConvolutions(OperatorTable &table);
+void registerDeformConv(OperatorTable &table);
 void registerEinsum(OperatorTable &table);
 
 void registerContractions(OperatorTable &table) {
   registerConvolutions(table);
+  registerDeformConv(table);
   registerEinsum(table);
   table.add("MatMul", 1, 2, 2, matmul);
   table.add("Gemm", 7, 2, 3, gemm);

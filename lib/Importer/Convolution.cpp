@@ -18,17 +18,44 @@ static bool haveSpatialAxes(Node &node) {
   return !node.failed();
 }
 
-static void conv(Node &node) {
+static Value convolution(Node &node) {
   if (!haveSpatialAxes(node))
-    return;
+    return {};
   std::optional<SmallVector<int64_t>> size = kernelSize(node, node.in(1));
   std::optional<Window> window = size ? readWindow(node, *size) : std::nullopt;
   if (!window)
-    return;
+    return {};
   Value input = applyAutoPad(node, *window, [] { return Value(); });
-  node.result(node.make<nn::ConvOp>(input, node.in(1), node.in(2), node.i64s(window->strides), node.i64s(window->pads),
-                                    node.i64s(window->dilations), node.i64(node.integer("group", 1)),
-                                    nn::LayoutAttr::get(node.context, nn::Layout::ChannelsFirst)));
+  return node.make<nn::ConvOp>(input, node.in(1), node.in(2), node.i64s(window->strides), node.i64s(window->pads),
+                               node.i64s(window->dilations), node.i64(node.integer("group", 1)),
+                               nn::LayoutAttr::get(node.context, nn::Layout::ChannelsFirst));
+}
+
+static void conv(Node &node) { node.result(convolution(node)); }
+
+/// Microsoft's: a convolution, a tensor that is added, an activation with parameters.
+static void fusedConv(Node &node) {
+  Value out = convolution(node);
+  if (node.in(3))
+    out = node.make<nn::AddOp>(out, node.in(3));
+  StringRef activation = node.text("activation", "");
+  SmallVector<double> parameters = node.reals("activation_params").value_or(SmallVector<double>());
+  auto at = [&](size_t i, double otherwise) { return node.f64(i < parameters.size() ? parameters[i] : otherwise); };
+  if (activation == "Relu")
+    out = node.make<nn::ReluOp>(out);
+  else if (activation == "Sigmoid")
+    out = node.make<nn::SigmoidOp>(out);
+  else if (activation == "Tanh")
+    out = node.make<nn::TanhOp>(out);
+  else if (activation == "LeakyRelu")
+    out = node.make<nn::LeakyReluOp>(out, at(0, 0.01));
+  else if (activation == "Clip")
+    out = node.make<nn::ClipOp>(out, at(0, std::numeric_limits<float>::lowest()), at(1, std::numeric_limits<float>::max()));
+  else if (activation == "HardSigmoid")
+    out = node.make<nn::HardSigmoidOp>(out, at(0, 0.2), at(1, 0.5));
+  else if (!activation.empty())
+    return node.unsupported("the activation '" + activation + "'");
+  node.result(out);
 }
 
 /// Pads that give the wanted result size (output_shape, or input * stride for SAME), as ONNX's ConvTranspose says.
@@ -91,6 +118,7 @@ static void convTranspose(Node &node) {
 void registerConvolutions(OperatorTable &table) {
   table.add("Conv", 1, 2, 3, conv);
   table.add("ConvTranspose", 1, 2, 3, convTranspose);
+  table.addMicrosoft("FusedConv", 2, 4, fusedConv);
 }
 
 } // namespace tenon::importer

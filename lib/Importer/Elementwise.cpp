@@ -43,9 +43,17 @@ static void mean(Node &node) {
     node.result(node.make<nn::MulOp>(sum, node.scalar(1.0 / double(node.inputCount()), node.element(0))));
 }
 
-/// Pow and BitShift let the second type differ; it is brought to the first.
+/// The exponent's type may differ from the base's, which is the result's. An integer to a fraction is computed in f64; to a whole number
+/// exactly.
 static void pow(Node &node) {
-  node.result(node.make<nn::PowOp>(node.in(0), node.cast(node.in(1), node.element(0))));
+  Value base = node.in(0), exponent = node.in(1), whole = node.cast(exponent, node.element(0));
+  Value result = node.make<nn::PowOp>(base, whole);
+  if (!isa<IntegerType>(node.element(0)) || !isa<FloatType>(node.element(1)) || node.failed())
+    return node.result(result);
+  Type f64 = node.builder.getF64Type();
+  Value real = node.make<nn::PowOp>(node.cast(base, f64), node.cast(exponent, f64));
+  Value isWhole = node.make<nn::EqualOp>(node.cast(whole, node.element(1)), exponent);
+  node.result(node.make<nn::SelectOp>(isWhole, result, node.cast(real, node.element(0))));
 }
 
 static void bitShift(Node &node) {
@@ -72,18 +80,35 @@ static void where(Node &node) {
   node.result(node.make<nn::SelectOp>(node.in(0), node.in(1), node.in(2)));
 }
 
+static void convert(Node &node, Type element) {
+  if (element == node.element(0))
+    return node.result(node.in(0));
+  StringRef rounding = node.text("round_mode", "up");
+  std::optional<nn::RoundMode> mode = nn::symbolizeRoundMode(rounding);
+  if (!mode)
+    return node.invalid("round_mode is '" + rounding + "'; up, down or nearest was expected");
+  bool saturate = node.integer("saturate", 1) != 0;
+  node.result(node.make<nn::CastOp>(node.in(0), TypeAttr::get(element), node.builder.getBoolAttr(saturate),
+                                    nn::RoundModeAttr::get(node.context, *mode)));
+}
+
 static void castTo(Node &node) {
   int64_t to = node.integer("to", 0);
   Type element = elementType(node.context, int32_t(to));
   if (!element)
     return node.unsupported("conversion to " + dataTypeName(int32_t(to)));
-  if (element == node.element(0))
-    return node.result(node.in(0));
-  bool saturate = node.integer("saturate", 1) != 0;
-  node.result(node.make<nn::CastOp>(node.in(0), TypeAttr::get(element), node.builder.getBoolAttr(saturate)));
+  convert(node, element);
 }
 
-static void castLike(Node &node) { node.result(node.cast(node.in(0), node.element(1))); }
+static void castLike(Node &node) { convert(node, node.element(1)); }
+
+static void bitCast(Node &node) {
+  int64_t to = node.integer("to", 0);
+  Type element = elementType(node.context, int32_t(to));
+  if (!element)
+    return node.unsupported("the bits as " + dataTypeName(int32_t(to)));
+  node.result(element == node.element(0) ? node.in(0) : node.make<nn::BitcastOp>(node.in(0), TypeAttr::get(element)));
+}
 
 static void isInf(Node &node) {
   BoolAttr negative = node.builder.getBoolAttr(node.integer("detect_negative", 1) != 0);
@@ -130,6 +155,7 @@ void registerElementwise(OperatorTable &table) {
   table.add("Mean", 6, 1, kAnyNumber, mean);
   table.add("Where", 9, 3, 3, where);
   table.add("Cast", 6, 1, 1, castTo);
+  table.add("BitCast", 26, 1, 1, bitCast);
   table.add("IsInf", 10, 1, 1, isInf);
   table.add("Dropout", 7, 1, 3, dropout);
 }

@@ -3,6 +3,7 @@
 #include "lib/Importer/InputTypes.h"
 #include "lib/Importer/Locations.h"
 #include "lib/Importer/Operators.h"
+#include "lib/Importer/PackedElements.h"
 
 #include "mlir/Interfaces/SideEffectInterfaces.h"
 
@@ -107,7 +108,7 @@ LogicalResult GraphImporter::addArguments(const onnx::GraphProto &graph, Scope &
   for (const onnx::TensorProto &tensor : graph.initializer())
     initializers.insert(tensor.name());
   Block &entry = main.getBody().front();
-  SmallVector<Attribute> names;
+  SmallVector<std::pair<Attribute, RankedTensorType>> signature;
   for (const onnx::ValueInfoProto &input : graph.input()) {
     if (initializers.contains(input.name()))
       continue; // a default value, and before IR version 4 the way to say "constant"
@@ -115,17 +116,23 @@ LogicalResult GraphImporter::addArguments(const onnx::GraphProto &graph, Scope &
     FailureOr<RankedTensorType> type = inputTypes.typeOf(input);
     if (failed(type))
       return failure();
-    if (input.name().empty() || !scope.values.try_emplace(input.name(), entry.addArgument(*type, location)).second)
+    Value value = entry.addArgument(isPacked(type->getElementType()) ? bytesOf(*type) : *type, location);
+    if (isPacked(type->getElementType()))
+      value = unpack(opBuilder, location, value, *type);
+    if (input.name().empty() || !scope.values.try_emplace(input.name(), value).second)
       return emitError(location) << "the model has an input without a name, or two of the same name";
-    names.push_back(opBuilder.getStringAttr(input.name()));
     SmallVector<StringRef> symbols;
     for (nn::Dim dim : nn::dimsOf(*type))
       dim.collectSymbols(symbols);
     sizeNames.insert_range(symbols);
+    signature.emplace_back(opBuilder.getStringAttr(input.name()), *type);
   }
   main.setFunctionType(opBuilder.getFunctionType(entry.getArgumentTypes(), {}));
-  for (auto [i, name] : llvm::enumerate(names))
-    main.setArgAttr(i, "nn.name", name);
+  for (auto [i, input] : llvm::enumerate(signature)) {
+    main.setArgAttr(i, "nn.name", input.first);
+    if (input.second != main.getArgumentTypes()[i])
+      main.setArgAttr(i, "nn.type", TypeAttr::get(input.second));
+  }
   return success();
 }
 
@@ -156,10 +163,17 @@ LogicalResult GraphImporter::addResults(const onnx::GraphProto &graph, Scope &sc
     return success(); // reported by the caller
   if (results.empty())
     return emitError(main.getLoc()) << "the graph has no outputs";
+  SmallVector<Type> declared(ValueRange(results).getTypes());
+  for (Value &value : results)
+    if (isPacked(cast<RankedTensorType>(value.getType()).getElementType()))
+      value = pack(opBuilder, main.getLoc(), value);
   func::ReturnOp::create(opBuilder, main.getLoc(), results);
   main.setFunctionType(opBuilder.getFunctionType(main.getArgumentTypes(), ValueRange(results).getTypes()));
-  for (auto [i, output] : llvm::enumerate(graph.output()))
+  for (auto [i, output] : llvm::enumerate(graph.output())) {
     main.setResultAttr(i, "nn.name", opBuilder.getStringAttr(output.name()));
+    if (declared[i] != main.getResultTypes()[i])
+      main.setResultAttr(i, "nn.type", TypeAttr::get(declared[i]));
+  }
   return success();
 }
 

@@ -295,7 +295,7 @@ Value Node::transpose(Value value, ArrayRef<int64_t> permutation) {
 Value Node::cast(Value value, Type element) {
   if (failed() || getElementTypeOrSelf(value.getType()) == element)
     return value;
-  return make<nn::CastOp>(value, TypeAttr::get(element), builder.getBoolAttr(true));
+  return make<nn::CastOp>(value, TypeAttr::get(element), builder.getBoolAttr(true), nn::RoundModeAttr::get(context, nn::RoundMode::Up));
 }
 
 Value Node::slice(Value value, int64_t axis, Dim start, Dim size) {

@@ -13,6 +13,8 @@ OperatorTable::OperatorTable() {
   registerActivations(*this);
   registerContractions(*this);
   registerPooling(*this);
+  registerQuantization(*this);
+  registerMicrosoftLayers(*this);
   registerReductions(*this);
   registerNormalization(*this);
   registerAttention(*this);

@@ -44,6 +44,8 @@ void registerElementwise(OperatorTable &table);
 void registerActivations(OperatorTable &table);
 void registerContractions(OperatorTable &table);
 void registerPooling(OperatorTable &table);
+void registerQuantization(OperatorTable &table);
+void registerMicrosoftLayers(OperatorTable &table);
 void registerReductions(OperatorTable &table);
 void registerNormalization(OperatorTable &table);
 void registerAttention(OperatorTable &table);

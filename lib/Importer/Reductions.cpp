@@ -72,9 +72,9 @@ template <Value (*along)(Node &, Value, int64_t)> static void softmax(Node &node
   node.result(node.reshape(along(node, node.reshape(node.in(0), flat), axis), dims));
 }
 
-static void cumSum(Node &node) {
+template <bool product> static void cumulative(Node &node) {
   if (!node.isKnown(1))
-    return cumSumComputedAxis(node);
+    return cumulativeComputedAxis(node, product);
   std::optional<SmallVector<int64_t>> axis = node.knownIntegers(1);
   if (!axis)
     return;
@@ -82,7 +82,7 @@ static void cumSum(Node &node) {
     return node.invalid("the axis must be one number");
   int64_t counted = node.axisOf(axis->front(), node.rank(0));
   bool exclusive = node.integer("exclusive", 0) != 0, reverse = node.integer("reverse", 0) != 0;
-  node.result(node.make<nn::CumSumOp>(node.in(0), node.i64(counted), node.unit(exclusive), node.unit(reverse)));
+  node.result(node.make<nn::CumSumOp>(node.in(0), node.i64(counted), node.unit(exclusive), node.unit(reverse), node.unit(product)));
 }
 
 void registerReductions(OperatorTable &table) {
@@ -101,7 +101,8 @@ void registerReductions(OperatorTable &table) {
   table.add("Softmax", 1, 1, 1, softmax<plainAlong>);
   table.add("LogSoftmax", 1, 1, 1, softmax<logarithmAlong>);
   table.add("Hardmax", 1, 1, 1, softmax<hardmaxAlong>);
-  table.add("CumSum", 11, 2, 2, cumSum);
+  table.add("CumSum", 11, 2, 2, cumulative<false>);
+  table.add("CumProd", 26, 2, 2, cumulative<true>);
 }
 
 } // namespace tenon::importer

@@ -205,7 +205,7 @@ void reduceComputedAxes(Node &node, nn::ReduceKind kind) {
 }
 
 /// The axes before and behind the one that is summed along become one each.
-void cumSumComputedAxis(Node &node) {
+void cumulativeComputedAxis(Node &node, bool product) {
   if (!nn::numElements(node.in(1).getType()).isConstant(1))
     return node.invalid("the axis must be one number");
   SizeMath math(node);
@@ -219,7 +219,7 @@ void cumSumComputedAxis(Node &node) {
     return;
   node.require(nn::product(node.context, split), nn::numElements(node.in(0).getType()), "the elements of the input");
   bool exclusive = node.integer("exclusive", 0) != 0, reverse = node.integer("reverse", 0) != 0;
-  Value sums = node.make<nn::CumSumOp>(node.reshape(node.in(0), split), node.i64(1), node.unit(exclusive), node.unit(reverse));
+  Value sums = node.make<nn::CumSumOp>(node.reshape(node.in(0), split), node.i64(1), node.unit(exclusive), node.unit(reverse), node.unit(product));
   node.result(node.failed() ? Value() : node.reshape(sums, node.dims(0)));
 }
 

@@ -11,7 +11,7 @@ void sliceAsComputed(Node &node);
 void squeezeComputedAxes(Node &node);
 void unsqueezeComputedAxes(Node &node);
 void reduceComputedAxes(Node &node, nn::ReduceKind kind);
-void cumSumComputedAxis(Node &node);
+void cumulativeComputedAxis(Node &node, bool product);
 /// Low and high pads of every axis (those of axes that input 3 does not list are 0); the result's sizes are symbols.
 std::optional<llvm::SmallVector<nn::Dim>> computedPads(Node &node);
 /// Low pads, then high ones, that put the input at `low` (a vector, negative where it is cropped) of a result of the sizes `result`.

@@ -82,10 +82,22 @@ public:
     }
     func::ReturnOp::create(builder, loc, llvm::map_to_vector(roots, [&](Value v) { return mapping.lookup(v); }));
     main.setFunctionType(builder.getFunctionType(body->getArgumentTypes(), type.getResults()));
+    for (auto [i, argument] : llvm::enumerate(main.getArgumentTypes()))
+      if (isPart(argument))
+        main.setArgAttr(i, "nn.type", asBytes(argument));
+    for (auto [i, result] : llvm::enumerate(main.getResultTypes()))
+      if (isPart(result))
+        main.setResultAttr(i, "nn.type", asBytes(result));
     return module;
   }
 
 private:
+  /// Constants of less than a byte have one byte an element, as everywhere inside a plan; a signature would pack them.
+  static bool isPart(Type type) { return getElementTypeOrSelf(type).getIntOrFloatBitWidth() < 8 && !getElementTypeOrSelf(type).isInteger(1); }
+  static TypeAttr asBytes(Type type) {
+    return TypeAttr::get(nn::withElement(cast<RankedTensorType>(type), IntegerType::get(type.getContext(), 8)));
+  }
+
   bool isKnown(Value value) const { return isConstant(value) || known.contains(value.getDefiningOp()); }
 
   bool canFold(Operation *op) const {

@@ -33,6 +33,18 @@ def FoldConstants : GraphPass<"nn-fold-constants"> {
                     Statistic<"folded", "folded", "ops evaluated">];
 }
 
+def ExactIntegers : GraphPass<"nn-exact-integers"> {
+  let summary = "Compute integer convolutions and products in f32 where that is exact";
+  let description = [{
+    Operands are 8-bit integers less their zero points. Where sum |weight| * max |input| stays below 2^24 for every result, f32 holds every
+    partial sum; otherwise the input channels are split into parts for which it does. The sums are i32 again right behind the product.
+    Before:  %0 = nn.sub (nn.cast %x {to = i32}), %zp   %y = nn.conv %0, %w : tensor<1x8x4x4xi32>, tensor<8x8x3x3xi32> …
+    After:   %0 = nn.sub (nn.cast %x {to = f32}), (nn.cast %zp {to = f32})   %1 = nn.conv %0, (nn.cast %w {to = f32}) …
+             %y = nn.cast (nn.round %1) {to = i32}
+  }];
+  let statistics = [Statistic<"rewritten", "rewritten", "convolutions and products computed in f32">];
+}
+
 def SimplifyViews : GraphPass<"nn-simplify-views"> {
   let summary = "Move slices to their source and reshapes after computations; merge concats and slices";
   let description = [{

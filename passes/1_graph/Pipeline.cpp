@@ -18,6 +18,7 @@ void buildGraphPipeline(OpPassManager &manager, const GraphOptions &options) {
   cleanUp();
   // 2. What a model's constants determine is constant before anything is matched: masks, position embeddings.
   pm.addPass(createFoldConstantsPass(options.evaluator));
+  pm.addPass(createExactIntegers());
   // 3. Views and reshapes out of the way of patterns, then layers from their parts. Twice: a norm or an activation
   //    found once lets reshapes pass that hid another layer.
   for (int round = 0; round < 2; ++round) {

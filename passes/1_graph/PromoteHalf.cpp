@@ -23,7 +23,12 @@ struct PromoteHalf : impl::PromoteHalfBase<PromoteHalf> {
     Block &body = func.getBody().front();
     SmallVector<Value> sources(body.getArguments());
     func.walk([&](nn::ConstantOp constant) { sources.push_back(constant.getResult()); });
-    SmallVector<std::pair<OpOperand *, Type>> passed; // to functions, whose signatures stay
+    SmallVector<std::pair<OpOperand *, Type>> passed; // whose types stay: in signatures of functions, and where bits are read
+    func.walk([&](nn::BitcastOp bitcast) {
+      sources.push_back(bitcast.getResult());
+      if (isHalf(bitcast.getInput().getType()))
+        passed.emplace_back(&bitcast->getOpOperand(0), elementOf(bitcast.getInput()));
+    });
     for (Operation &op : llvm::make_early_inc_range(body)) {
       if (!isa<nn::IfOp, nn::LoopOp>(op)) {
         promoteResults(&op);
@@ -56,7 +61,7 @@ struct PromoteHalf : impl::PromoteHalfBase<PromoteHalf> {
 
   /// Everything that is computed in half precision is computed in f32.
   void promoteResults(Operation *op) {
-    if (isa<nn::ConstantOp>(op))
+    if (isa<nn::ConstantOp, nn::BitcastOp>(op)) // bits keep their type
       return;
     for (Value result : op->getResults())
       if (isHalf(result.getType())) {

@@ -18,13 +18,17 @@ public:
       : func(func), kernels(kernels), placement(placement), sizes(func.front()), builder(func), type(plan::BufferType::get(func.getContext())) {}
 
   void write() {
-    SmallVector<Attribute> inputNames, outputNames;
-    for (unsigned i = 0; i < func.getNumArguments(); ++i)
+    SmallVector<Attribute> inputNames, outputNames, inputTypes, outputTypes;
+    for (auto [i, type] : llvm::enumerate(func.getArgumentTypes())) {
       inputNames.push_back(nameOf(func.getArgAttr(i, "nn.name"), "input", i));
-    for (unsigned i = 0; i < func.getNumResults(); ++i)
+      inputTypes.push_back(declaredType(func.getArgAttr(i, "nn.type"), type));
+    }
+    for (auto [i, type] : llvm::enumerate(func.getResultTypes())) {
       outputNames.push_back(nameOf(func.getResultAttr(i, "nn.name"), "output", i));
-    auto planFunc = plan::FuncOp::create(builder, func.getLoc(), func.getName(), builder.getTypeArrayAttr(func.getArgumentTypes()),
-                                         builder.getTypeArrayAttr(func.getResultTypes()), builder.getArrayAttr(inputNames),
+      outputTypes.push_back(declaredType(func.getResultAttr(i, "nn.type"), type));
+    }
+    auto planFunc = plan::FuncOp::create(builder, func.getLoc(), func.getName(), builder.getArrayAttr(inputTypes),
+                                         builder.getArrayAttr(outputTypes), builder.getArrayAttr(inputNames),
                                          builder.getArrayAttr(outputNames), IntegerAttr(), IntegerAttr(), IntegerAttr());
     builder.createBlock(&planFunc.getBody());
 
@@ -54,6 +58,9 @@ private:
   Attribute nameOf(Attribute given, StringRef kind, unsigned index) {
     return given ? given : builder.getStringAttr(kind + Twine(index));
   }
+
+  /// The type that callers see, where the memory is typed otherwise: packed elements are bytes to the compiler.
+  static Attribute declaredType(Attribute declared, Type type) { return declared ? declared : TypeAttr::get(type); }
 
   nn::Dim bytesOf(Type tensor) { return nn::numElements(tensor) * nn::elementBytes(tensor); }
 

@@ -3,7 +3,7 @@
 
 #include "runtime/plan/plan_generated.h"
 
-static_assert(int(tenon::plan::format::DType::MAX) == TN_C128 && int(tenon::plan::format::DType::Bool) == TN_BOOL, "the schema and the C interface number types alike");
+static_assert(int(tenon::plan::format::DType::MAX) == TN_F8E8M0 && int(tenon::plan::format::DType::Bool) == TN_BOOL, "the schema and the C interface number types alike");
 
 namespace {
 
@@ -16,9 +16,10 @@ struct DTypeInfo {
 constexpr DTypeInfo kTypes[] = {
     {"none", 0}, {"f32", 32}, {"f16", 16}, {"bf16", 16}, {"f64", 64}, {"i8", 8}, {"i16", 16}, {"i32", 32},
     {"i64", 64}, {"u8", 8}, {"u16", 16}, {"u32", 32}, {"u64", 64}, {"bool", 8}, {"i4", 4}, {"u4", 4},
-    {"f8e4m3fn", 8}, {"f8e5m2", 8}, {"f8e4m3fnuz", 8}, {"f8e5m2fnuz", 8}, {"string", 0}, {"c64", 64}, {"c128", 128}};
+    {"f8e4m3fn", 8}, {"f8e5m2", 8}, {"f8e4m3fnuz", 8}, {"f8e5m2fnuz", 8}, {"string", 0}, {"c64", 64}, {"c128", 128},
+    {"i2", 2}, {"u2", 2}, {"f4e2m1", 4}, {"f8e8m0", 8}};
 constexpr uint32_t kTypeCount = sizeof kTypes / sizeof kTypes[0];
-static_assert(kTypeCount == TN_C128 + 1);
+static_assert(kTypeCount == TN_F8E8M0 + 1);
 
 constexpr const char *kStatusNames[] = {
     "TN_OK", "TN_INVALID_ARGUMENT", "TN_IO", "TN_BAD_PLAN", "TN_UNSUPPORTED_VERSION", "TN_WRONG_TARGET", "TN_NAME_NOT_FOUND",

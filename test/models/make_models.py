@@ -32,6 +32,13 @@ class Graph:
         self.weights.append(numpy_helper.from_array(np.asarray(array), name))
         return name
 
+    def bytes(self, *shape, kind=np.int8):
+        limits = np.iinfo(kind)
+        return self.constant(self.random.integers(limits.min, limits.max + 1, shape).astype(kind))
+
+    def microsoft(self, kind, *inputs, outputs=1, **attributes):
+        return self.op(kind, *inputs, outputs=outputs, domain="com.microsoft", **attributes)
+
     def op(self, kind, *inputs, outputs=1, **attributes):
         name = f"{kind.lower()}{len(self.nodes)}"
         results = [f"{name}_{i}" for i in range(outputs)]
@@ -46,14 +53,16 @@ class Graph:
         ones = lambda: self.constant((0.5 + self.random.random(channels)).astype(np.float32))
         return self.op("BatchNormalization", x, ones(), self.weight(channels), self.weight(channels), ones())
 
-    def model(self, **outputs):
-        """Renames the values `outputs` and makes a checked model."""
+    def model(self, kinds={}, **outputs):
+        """Renames the values `outputs` and makes a checked model. `kinds` has the element types that ONNX's inference does not find."""
         nodes = self.nodes + [helper.make_node("Identity", [value], [name], name=f"/{name}") for name, value in outputs.items()]
         infos = [helper.make_tensor_value_info(name, kind, shape) for name, (kind, shape) in self.inputs.items()]
-        graph = helper.make_graph(nodes, self.name, infos, [helper.make_empty_tensor_value_info(name) for name in outputs], self.weights)
-        model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", OPSET)], ir_version=9, producer_name="tenon-tests")
+        declared = [helper.make_tensor_value_info(name, kinds[name], None) if name in kinds else helper.make_empty_tensor_value_info(name) for name in outputs]
+        graph = helper.make_graph(nodes, self.name, infos, declared, self.weights)
+        model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", OPSET), helper.make_opsetid("com.microsoft", 1)], ir_version=9, producer_name="tenon-tests")
         model = onnx.shape_inference.infer_shapes(model, strict_mode=True, data_prop=True)
-        onnx.checker.check_model(model)
+        if not kinds:  # the checker wants shapes too
+            onnx.checker.check_model(model)
         return model
 
 
@@ -129,12 +138,77 @@ def integers():
     return g.model(best=g.op("ArgMax", rows, axis=1, keepdims=0), small=g.op("Less", "ids", "limit"), next=g.op("Add", "ids", "limit"))
 
 
+def quantized():
+    """Convolutions and products of bytes in every form of ONNX. Integers must come out equal."""
+    g = Graph("quantized", {"x": (FLOAT, ["batch", 8, 12, 12])})
+    number = lambda value, kind=np.float32: g.constant(kind(value))
+    byte = g.op("QuantizeLinear", "x", number(0.03), number(117, np.uint8))
+    scales = g.constant((0.01 + 0.01 * g.random.random(16)).astype(np.float32))
+    weights = g.bytes(16, 8, 3, 3)
+    sums = g.op("ConvInteger", byte, weights, number(117, np.uint8), number(0, np.int8), pads=[1, 1, 1, 1])
+    bias = g.constant(g.random.integers(-1000, 1000, 16).astype(np.int32))
+    conv = g.op("QLinearConv", byte, number(0.03), number(117, np.uint8), weights, scales, g.constant(np.zeros(16, np.int8)), number(0.5),
+                number(100, np.uint8), bias, strides=[2, 2], pads=[1, 1, 1, 1])
+    rows = g.op("Reshape", byte, g.constant(np.array([-1, 144], np.int64)))
+    matrix = g.bytes(144, 10, kind=np.uint8)
+    product = g.op("MatMulInteger", rows, matrix, number(117, np.uint8), number(128, np.uint8))
+    large = g.constant(g.random.integers(200, 256, (1152, 10)).astype(np.uint8))
+    deep = g.op("MatMulInteger", g.op("Concat", *[rows] * 8, axis=1), large)  # sums above 2^24, which f32 does not hold
+    quantized = g.op("QLinearMatMul", rows, number(0.03), number(117, np.uint8), matrix, number(0.02), number(128, np.uint8), number(3.0), number(90, np.uint8))
+    dynamic, scale, zero = g.op("DynamicQuantizeLinear", "x", outputs=3)
+    real = g.op("DequantizeLinear", conv, number(0.5), number(100, np.uint8))
+    perAxis = g.op("DequantizeLinear", weights, scales, g.constant(np.zeros(16, np.int8)), axis=0)
+    return g.model(sums=sums, deep=deep, conv=conv, product=product, quantized=quantized, dynamic=dynamic, scale=scale, zero=zero,
+                   real=g.op("Conv", real, g.op("DequantizeLinear", g.bytes(4, 16, 1, 1), number(0.01), number(0, np.int8))), weights=perAxis)
+
+
+def microsoft_bytes():
+    """ONNX Runtime's own operators on bytes."""
+    g = Graph("microsoft_bytes", {"x": (FLOAT, ["batch", 8, 6, 6])})
+    number = lambda value, kind=np.float32: g.constant(kind(value))
+    parameters = (number(0.03), number(117, np.uint8))
+    byte = g.op("QuantizeLinear", "x", *parameters)
+    total = g.microsoft("QLinearAdd", byte, *parameters, byte, *parameters, number(0.06), number(120, np.uint8))
+    product = g.microsoft("QLinearMul", byte, *parameters, byte, *parameters, number(0.1), number(20, np.uint8))
+    gate = g.microsoft("QLinearSigmoid", byte, *parameters, number(1 / 256), number(0, np.uint8))
+    leaky = g.microsoft("QLinearLeakyRelu", byte, *parameters, number(0.04), number(60, np.uint8), alpha=0.1)
+    pooled = g.microsoft("QLinearGlobalAveragePool", byte, *parameters, number(0.02), number(110, np.uint8), channels_last=0)
+    rows = g.op("Reshape", byte, g.constant(np.array([-1, 36], np.int64)))
+    bias = g.constant(g.random.integers(-1000, 1000, 5).astype(np.int32))
+    gemm = g.microsoft("QGemm", rows, *parameters, g.bytes(5, 36), number(0.02), number(0, np.int8), bias, number(2.0), number(100, np.uint8), transB=1)
+    real = g.microsoft("QGemm", rows, *parameters, g.bytes(36, 5), number(0.02), number(0, np.int8), bias, alpha=0.5)
+    windows = g.microsoft("NhwcMaxPool", g.op("Transpose", byte, perm=[0, 2, 3, 1]), kernel_shape=[3, 3], strides=[2, 2], pads=[1, 1, 1, 1])
+    outputs = dict(total=total, product=product, gate=gate, leaky=leaky, pooled=pooled, gemm=gemm, real=real, windows=windows)
+    return g.model(kinds={name: FLOAT if name == "real" else TensorProto.UINT8 for name in outputs}, **outputs)
+
+
+def microsoft_layers():
+    """ONNX Runtime's fused layers of transformers and convolutions, with a free batch."""
+    g = Graph("microsoft_layers", {"ids": (TensorProto.INT32, ["batch", 7]), "mask": (TensorProto.INT32, ["batch", 7]), "image": (FLOAT, [1, 4, 9, 9])})
+    scale, bias = g.weight(16), g.weight(16, scale=0.1)
+    x, count, _ = g.microsoft("EmbedLayerNormalization", "ids", "", g.weight(20, 16), g.weight(12, 16), "", scale, bias, "mask", outputs=3, epsilon=1e-6)
+    attended = g.microsoft("Attention", x, g.weight(16, 48), g.weight(48, scale=0.1), "mask", num_heads=2)
+    x = g.microsoft("SkipLayerNormalization", x, attended, scale, bias, g.weight(16, scale=0.1), epsilon=1e-6)
+    x = g.microsoft("BiasGelu", x, bias)
+    x = g.microsoft("FastGelu", x, bias)
+    heads, keys, values = g.microsoft("MultiHeadAttention", x, x, x, g.weight(48, scale=0.1), outputs=3, num_heads=4, unidirectional=1)
+    blocks = g.bytes(6, 1, 8, kind=np.uint8)
+    narrow = g.microsoft("MatMulNBits", heads, blocks, g.weight(6, scale=0.1), g.bytes(6, kind=np.uint8), K=16, N=6, bits=4, block_size=16)
+    product = g.microsoft("FusedMatMul", x, x, transB=1, alpha=0.5)
+    conv = g.microsoft("FusedConv", "image", g.weight(5, 4, 3, 3), g.weight(5), pads=[1, 1, 1, 1], activation="LeakyRelu", activation_params=[0.2])
+    outputs = dict(count=count, heads=heads, keys=keys, values=values, narrow=narrow, product=product, conv=conv)
+    return g.model(kinds={name: TensorProto.INT32 if name == "count" else FLOAT for name in outputs}, **outputs)
+
+
 # name: (make, shapes of the inputs to try)
 MODELS = {
     "residual_convolutions": (residual_convolutions, [{"x": (n, 3, 32, 32)} for n in (1, 3, 16)]),
     "mobile_block": (mobile_block, [{"x": (1, 8, 28, 28)}]),
     "transformer_block": (transformer_block, [{"x": (n, 12, 32)} for n in (1, 2, 7)]),
     "detection_head": (detection_head, [{"image": (1, 3, h, w)} for h, w in ((32, 32), (64, 48), (100, 60))]),
+    "quantized": (quantized, [{"x": (n, 8, 12, 12)} for n in (1, 3)]),
+    "microsoft_bytes": (microsoft_bytes, [{"x": (n, 8, 6, 6)} for n in (1, 3)]),
+    "microsoft_layers": (microsoft_layers, [{"ids": (n, 7), "mask": (n, 7)} for n in (1, 3)]),
     "integers": (integers, [{"ids": (n,), "limit": ()} for n in (1, 5)]),
 }
 

@@ -30,13 +30,20 @@ std::optional<tn_dtype> dtypeOf(int type) {
   case Proto::FLOAT8E5M2: return TN_F8E5M2;
   case Proto::FLOAT8E4M3FNUZ: return TN_F8E4M3FNUZ;
   case Proto::FLOAT8E5M2FNUZ: return TN_F8E5M2FNUZ;
+  case Proto::FLOAT8E8M0: return TN_F8E8M0;
+  case Proto::FLOAT4E2M1: return TN_F4E2M1;
+  case Proto::INT4: return TN_I4;
+  case Proto::UINT4: return TN_U4;
+  case Proto::INT2: return TN_I2;
+  case Proto::UINT2: return TN_U2;
   default: return std::nullopt;
   }
 }
 
-/// Copies the entries of a typed field, the low bytes of each: int32_data holds all the smaller types.
+/// Copies the entries of a typed field, the low bytes of each: int32_data holds all the smaller types, and of those below a byte one packed
+/// byte in each entry.
 template <typename Field> bool copyField(const Field &field, HostTensor &tensor) {
-  size_t elementBytes = tn_dtype_bits(tensor.dtype) / 8;
+  size_t elementBytes = std::max<size_t>(1, tn_dtype_bits(tensor.dtype) / 8);
   if (size_t(field.size()) * elementBytes != tensor.data.size())
     return false;
   std::byte *to = tensor.data.data();

@@ -1,6 +1,5 @@
 // Conversions between element types, by nn.cast's rules and without a library call on any target.
-#include "passes/6_codegen/cpu/KernelBuilder.h"
-#include "passes/6_codegen/cpu/Registers.h"
+#include "passes/6_codegen/cpu/NarrowFloat.h"
 
 namespace tenon::cpu {
 using namespace mlir;
@@ -86,11 +85,13 @@ Value toFloat(Registers r, Value v, Type element, bool fromUnsigned) {
   return r.b.target().f16c ? arith::TruncFOp::create(builder, r.like(v, element), v).getResult() : floatToHalf(r, v);
 }
 
-/// Saturates; NaN gives 0.
+/// Saturates; NaN gives 0. Below 8 bits the low bits of that as i32, as ONNX's reference has it.
 Value toInteger(Registers r, Value v, IntegerType element, bool fromUnsigned, bool toUnsigned) {
   ImplicitLocOpBuilder &builder = r.b.ops();
   Type to = r.like(v, element);
   auto from = dyn_cast<IntegerType>(getElementTypeOrSelf(v));
+  if (!from && element.getWidth() < 8)
+    return r.truncate(toInteger(r, v, builder.getI32Type(), false, false), to);
   if (!from) {
     auto name = builder.getStringAttr(toUnsigned ? "llvm.fptoui.sat" : "llvm.fptosi.sat");
     return LLVM::CallIntrinsicOp::create(builder, to, name, ValueRange{v})->getResult(0);
@@ -105,7 +106,7 @@ Value toInteger(Registers r, Value v, IntegerType element, bool fromUnsigned, bo
 } // namespace
 
 Value KernelBuilder::convert(Value v, Type element, bool fromUnsigned, bool toUnsigned) {
-  element = signless(element);
+  element = isNarrowFloat(element) ? builder.getF32Type() : signless(element); // what they are in registers
   Type from = getElementTypeOrSelf(v);
   if (from == element)
     return v;

@@ -1,14 +1,16 @@
 // One nn elementwise op on registers.
 #include "passes/6_codegen/cpu/Elementwise.h"
+#include "passes/6_codegen/cpu/Bitcast.h"
 #include "passes/6_codegen/cpu/FloatFormat.h"
 #include "passes/6_codegen/cpu/IntegerOps.h"
+#include "passes/6_codegen/cpu/NarrowFloat.h"
 #include "passes/6_codegen/cpu/VectorMath.h"
 
 namespace tenon::cpu {
 using namespace mlir;
 
 Type computeType(Type storage) {
-  if (storage.isF16() || storage.isBF16())
+  if (storage.isF16() || storage.isBF16() || isNarrowFloat(storage))
     return Float32Type::get(storage.getContext());
   return signless(storage);
 }
@@ -172,6 +174,15 @@ bool isUnsigned(Value tensor) {
   return integer && (integer.isUnsigned() || integer.getWidth() == 1);
 }
 
+/// f16 and bf16 keep the precision of f32 until they are stored; narrower floats are rounded here.
+Value emitCast(Registers r, nn::CastOp op, Value x) {
+  Type to = op.getTo(), wide = computeType(to);
+  if (!isNarrowFloat(to))
+    return r.b.convert(x, wide, isUnsigned(op.getInput()), to.isUnsignedInteger());
+  Value real = isa<Float64Type>(getElementTypeOrSelf(x)) ? roundToOdd(r, x) : r.b.convert(x, wide, isUnsigned(op.getInput()));
+  return decodeNarrow(r, encodeNarrow(r, real, to, {op.getSaturate(), op.getRounding()}), to);
+}
+
 /// All operands with the same number of lanes.
 SmallVector<Value> sameLanes(KernelBuilder &b, ValueRange operands) {
   int lanes = 0;
@@ -187,8 +198,8 @@ SmallVector<Value> sameLanes(KernelBuilder &b, ValueRange operands) {
 
 bool isComputable(Type element) {
   if (auto integer = dyn_cast<IntegerType>(element))
-    return integer.getWidth() == 1 || (integer.getWidth() >= 8 && integer.getWidth() <= 64);
-  return element.isF16() || element.isBF16() || element.isF32() || element.isF64();
+    return llvm::is_contained({1, 2, 4}, integer.getWidth()) || (integer.getWidth() >= 8 && integer.getWidth() <= 64);
+  return isNarrowFloat(element) || element.isF16() || element.isBF16() || element.isF32() || element.isF64();
 }
 } // namespace
 
@@ -198,7 +209,7 @@ bool canEmitElementwise(Operation *op) {
   auto computable = [](Type type) { return isComputable(getElementTypeOrSelf(type)); };
   if (!llvm::all_of(op->getOperandTypes(), computable) || !llvm::all_of(op->getResultTypes(), computable))
     return false;
-  if (isFloat(op->getOperand(0)) || isa<nn::CastOp, nn::SelectOp>(op))
+  if (isFloat(op->getOperand(0)) || isa<nn::CastOp, nn::BitcastOp, nn::SelectOp>(op))
     return true;
   return isIntegerOp(op);
 }
@@ -207,11 +218,10 @@ Value emitElementwise(KernelBuilder &b, Operation *op, ValueRange registers) {
   Registers r{b};
   SmallVector<Value> operands = sameLanes(b, registers);
   Value x = operands[0];
-  if (auto cast = dyn_cast<nn::CastOp>(op)) {
-    // f16 and bf16 keep the precision of f32 until they are stored.
-    Type to = getElementTypeOrSelf(cast.getResult());
-    return b.convert(x, computeType(to), isUnsigned(cast.getInput()), to.isUnsignedInteger());
-  }
+  if (auto cast = dyn_cast<nn::CastOp>(op))
+    return emitCast(r, cast, x);
+  if (auto bitcast = dyn_cast<nn::BitcastOp>(op))
+    return emitBitcast(r, x, getElementTypeOrSelf(bitcast.getInput()), bitcast.getTo());
   if (isa<nn::SelectOp>(op))
     return r.select(x, operands[1], operands[2]);
   // A power of a float may have an integer exponent, and the other way round.

@@ -1,6 +1,7 @@
 // The function around a kernel's code: its buffers, its sizes, its entry point.
 #include "passes/6_codegen/cpu/KernelBuilder.h"
 #include "dialects/nn/DimFold.h"
+#include "passes/6_codegen/cpu/NarrowFloat.h"
 
 namespace tenon::cpu {
 using namespace mlir;
@@ -137,9 +138,15 @@ Tensor KernelBuilder::workspace(Type element, Index offsetBytes, ArrayRef<Index>
 
 Tensor KernelBuilder::table(DenseElementsAttr contents) {
   Type element = contents.getElementType();
-  if (element.isInteger(1)) {
-    contents = cast<DenseElementsAttr>(
-        cast<DenseIntElementsAttr>(contents).mapValues(builder.getI8Type(), [](const APInt &bit) { return bit.zext(8); }));
+  if (element.getIntOrFloatBitWidth() < 8) { // one byte each
+    auto byte = [](const APInt &bits) { return bits.zext(8); };
+    if (auto integers = dyn_cast<DenseIntElementsAttr>(contents))
+      contents = cast<DenseElementsAttr>(integers.mapValues(builder.getI8Type(), byte));
+    else
+      contents = cast<DenseElementsAttr>(cast<DenseFPElementsAttr>(contents).mapValues(
+          builder.getI8Type(), [&](const APFloat &value) { return byte(value.bitcastToAPInt()); }));
+  } else if (isNarrowFloat(element)) {
+    contents = contents.bitcast(builder.getI8Type());
   } else if (auto integer = dyn_cast<IntegerType>(element)) {
     contents = contents.bitcast(builder.getIntegerType(integer.getWidth()));
   }

@@ -1,12 +1,14 @@
 // Loads and stores through pointers.
-#include "passes/6_codegen/cpu/KernelBuilder.h"
+#include "passes/6_codegen/cpu/NarrowFloat.h"
 
 namespace tenon::cpu {
 using namespace mlir;
 
 namespace {
-/// In memory a boolean is a byte, and signs are the business of the operations.
+/// In memory whatever is smaller is a byte, and signs are the business of the operations.
 Type memoryType(Type element) {
+  if (isNarrowFloat(element))
+    return IntegerType::get(element.getContext(), 8);
   if (auto integer = dyn_cast<IntegerType>(element))
     return IntegerType::get(element.getContext(), std::max(integer.getWidth(), 8u));
   return element;
@@ -15,6 +17,26 @@ Type memoryType(Type element) {
 unsigned bytesOf(Type element) { return nn::elementBytes(element); }
 
 bool isBool(Type type) { return getElementTypeOrSelf(type).isInteger(1); }
+
+/// The byte of a boolean, of an integer of less than 8 bits or of a narrow float as it is in registers.
+Value fromMemory(KernelBuilder &b, Value loaded, Type element) {
+  Registers r{b};
+  if (isBool(element)) // anything but 0 is true
+    return r.cmp(arith::CmpIPredicate::ne, loaded, b.integer(0, loaded.getType()));
+  if (isNarrowFloat(element))
+    return decodeNarrow(r, loaded, element);
+  bool isPart = isa<IntegerType>(element) && element.getIntOrFloatBitWidth() < 8;
+  return isPart ? r.truncate(loaded, r.like(loaded, signless(element))) : loaded;
+}
+
+Value toMemory(KernelBuilder &b, Value v, Type element) {
+  Registers r{b};
+  if (isNarrowFloat(element))
+    return encodeNarrow(r, v, element);
+  Type type = getElementTypeOrSelf(v);
+  bool isPart = isa<IntegerType>(type) && type.getIntOrFloatBitWidth() < 8;
+  return isPart ? r.zext(v, r.like(v, b.ops().getI8Type())) : v;
+}
 
 bool isScalarOffset(Index offset) { return offset.isConstant() && llvm::isInt<32>(offset.get()); }
 } // namespace
@@ -33,21 +55,16 @@ Value KernelBuilder::address(const Tensor &t, Index offset) {
   return LLVM::GEPOp::create(builder, t.base.getType(), memoryType(t.element), t.base, ArrayRef<LLVM::GEPArg>{index});
 }
 
-/// A boolean from its byte: anything but 0 is true.
-static Value fromMemory(ImplicitLocOpBuilder &builder, Value loaded, Type element, Value zero) {
-  return isBool(element) ? arith::CmpIOp::create(builder, arith::CmpIPredicate::ne, loaded, zero) : loaded;
-}
-
 Value KernelBuilder::load(const Tensor &t, Index offset) {
   Type type = memoryType(t.element);
   Value loaded = LLVM::LoadOp::create(builder, type, address(t, offset), bytesOf(t.element));
-  return isBool(t.element) ? fromMemory(builder, loaded, t.element, integer(0, type)) : loaded;
+  return fromMemory(*this, loaded, t.element);
 }
 
 Value KernelBuilder::load(const Tensor &t, Index offset, int lanes) {
   auto type = VectorType::get({lanes}, memoryType(t.element));
   Value loaded = LLVM::LoadOp::create(builder, type, address(t, offset), bytesOf(t.element));
-  return isBool(t.element) ? fromMemory(builder, loaded, t.element, integer(0, type)) : loaded;
+  return fromMemory(*this, loaded, t.element);
 }
 
 Value KernelBuilder::loadMasked(const Tensor &t, Index offset, int lanes, Value mask, Value passthru) {
@@ -56,11 +73,11 @@ Value KernelBuilder::loadMasked(const Tensor &t, Index offset, int lanes, Value 
   auto type = VectorType::get({lanes}, memoryType(t.element));
   if (!passthru)
     passthru = constant(0, type);
-  else if (isBool(t.element))
-    passthru = arith::ExtUIOp::create(builder, type, passthru);
+  else
+    passthru = toMemory(*this, passthru, t.element);
   Value loaded = LLVM::MaskedLoadOp::create(builder, type, address(t, offset), mask, passthru,
                                             builder.getI32IntegerAttr(bytesOf(t.element)), /*nontemporal=*/nullptr);
-  return isBool(t.element) ? fromMemory(builder, loaded, t.element, integer(0, type)) : loaded;
+  return fromMemory(*this, loaded, t.element);
 }
 
 /// The addresses of `lanes` elements that lie `stride` apart.
@@ -90,29 +107,19 @@ Value KernelBuilder::loadStrided(const Tensor &t, Index offset, Index stride, in
       loaded = insertLane(loaded, element, lane);
     }
   }
-  return isBool(t.element) ? fromMemory(builder, loaded, t.element, integer(0, type)) : loaded;
+  return fromMemory(*this, loaded, t.element);
 }
 
 Value KernelBuilder::broadcastLoad(const Tensor &t, Index offset, int lanes) { return splat(load(t, offset), lanes); }
 
-/// A boolean as its byte.
-static Value toMemory(ImplicitLocOpBuilder &builder, Value v) {
-  if (!isBool(v.getType()))
-    return v;
-  Type type = builder.getI8Type();
-  if (auto vector = dyn_cast<VectorType>(v.getType()))
-    type = vector.clone(type);
-  return arith::ExtUIOp::create(builder, type, v);
-}
-
 void KernelBuilder::store(Value v, const Tensor &t, Index offset) {
-  LLVM::StoreOp::create(builder, toMemory(builder, v), address(t, offset), bytesOf(t.element));
+  LLVM::StoreOp::create(builder, toMemory(*this, v, t.element), address(t, offset), bytesOf(t.element));
 }
 
 void KernelBuilder::storeMasked(Value v, const Tensor &t, Index offset, Value mask) {
   if (!mask)
     return store(v, t, offset);
-  LLVM::MaskedStoreOp::create(builder, toMemory(builder, v), address(t, offset), mask, bytesOf(t.element));
+  LLVM::MaskedStoreOp::create(builder, toMemory(*this, v, t.element), address(t, offset), mask, bytesOf(t.element));
 }
 
 void KernelBuilder::storeStrided(Value v, const Tensor &t, Index offset, Index stride, Value mask) {
@@ -120,7 +127,7 @@ void KernelBuilder::storeStrided(Value v, const Tensor &t, Index offset, Index s
   if (!type || stride.is(1))
     return storeMasked(v, t, offset, mask);
   int lanes = type.getNumElements();
-  v = toMemory(builder, v);
+  v = toMemory(*this, v, t.element);
   if (mask) {
     LLVM::masked_scatter::create(builder, v, lanePointers(t, offset, stride, lanes), mask, bytesOf(t.element));
     return;

@@ -135,7 +135,7 @@ nn::Dim workPerElement(Value v) {
         auto weight = nn::dimsOf(conv.getWeight().getType());
         return weight[0].floorDiv(int64_t(conv.getGroups())) * nn::product(ctx, ArrayRef(weight).drop_front(2));
       })
-      .Case([&](nn::PoolOp pool) {
+      .Case<nn::PoolOp, nn::ArgPoolOp>([&](auto pool) {
         int64_t taps = 1;
         for (int64_t size : pool.getWindow())
           taps *= size;

@@ -17,7 +17,7 @@ static bool isIndexMap(Operation *op) {
 }
 
 bool Evaluator::hasLoop(Operation *op) {
-  return isa<nn::ReduceOp, nn::ArgReduceOp, nn::CumSumOp, nn::PoolOp, nn::SoftmaxOp, nn::LayerNormOp, nn::RMSNormOp, nn::GroupNormOp,
+  return isa<nn::ReduceOp, nn::ArgReduceOp, nn::CumSumOp, nn::PoolOp, nn::ArgPoolOp, nn::SoftmaxOp, nn::LayerNormOp, nn::RMSNormOp, nn::GroupNormOp,
              nn::LRNOp, nn::MatMulOp, nn::ConvOp, nn::ConvTransposeOp>(op);
 }
 
@@ -198,6 +198,7 @@ Value Evaluator::compute(Value v, const Place &place) {
       .Case([&](nn::ArgReduceOp reduce) { return argReduceAt(reduce, place); })
       .Case([&](nn::CumSumOp sum) { return cumSumAt(sum, place); })
       .Case([&](nn::PoolOp pool) { return poolAt(pool, place); })
+      .Case([&](nn::ArgPoolOp pool) { return argPoolAt(pool, place); })
       .Case([&](nn::SoftmaxOp softmax) { return softmaxAt(softmax, place); })
       .Case([&](nn::LayerNormOp norm) { return normAt(norm, place); })
       .Case([&](nn::RMSNormOp norm) { return normAt(norm, place); })

@@ -134,6 +134,7 @@ private:
   mlir::Value argReduceAt(nn::ArgReduceOp op, const Place &place);
   mlir::Value cumSumAt(nn::CumSumOp op, const Place &place);
   mlir::Value poolAt(nn::PoolOp op, const Place &place);
+  mlir::Value argPoolAt(nn::ArgPoolOp op, const Place &place);
   mlir::Value softmaxAt(nn::SoftmaxOp op, const Place &place);
   mlir::Value normAt(mlir::Operation *op, const Place &place);
   mlir::Value groupNormAt(nn::GroupNormOp op, const Place &place);

@@ -1,4 +1,4 @@
-// Folds over axes and windows: reduce, arg_reduce, cumsum, pool.
+// Folds over axes: reduce, arg_reduce, cumsum.
 #include "passes/6_codegen/cpu/LoopsEvaluator.h"
 #include "passes/6_codegen/cpu/VectorMath.h"
 #include "mlir/Dialect/Arith/IR/Arith.h"
@@ -283,60 +283,11 @@ Value Evaluator::cumSumAt(nn::CumSumOp op, const Place &place) {
     return laneByLane(op, place);
   Index here = place.index[axis], own = op.getExclusive() ? 0 : 1;
   Range range = op.getReverse() ? Range{b.add(here, b.sub(1, own)), b.dim(nn::dimOf(op.getType(), axis))} : Range{0, b.add(here, own)};
-  return fold(Fold::Add, typeAt(op, place.lanes), range, 0, [&](ArrayRef<Index> index, int) {
+  return fold(op.getProduct() ? Fold::Multiply : Fold::Add, typeAt(op, place.lanes), range, 0, [&](ArrayRef<Index> index, int) {
     Place there{place};
     there.index[axis] = index[0];
     return at(op.getInput(), there);
   });
-}
-
-Range tapsInside(KernelBuilder &b, Index start, int64_t size, int64_t dilation, Index extent) {
-  Index before = b.max(b.sub(0, start), 0), after = b.max(b.sub(extent, start), 0);
-  return {b.div(b.add(before, dilation - 1), dilation), b.min(size, b.div(b.add(after, dilation - 1), dilation))};
-}
-
-Value Evaluator::poolAt(nn::PoolOp op, const Place &place) {
-  if (place.lanes && operandAxis(op, 0, place.axis) == kScattered)
-    return laneByLane(op, place);
-  auto &ops = b.ops();
-  auto sizes = nn::dimsOf(op.getInput().getType());
-  unsigned spatial = op.getWindow().size(), first = op.getLayout() == nn::Layout::ChannelsLast ? 1 : 2;
-  SmallVector<Range> taps;
-  SmallVector<Index> starts;
-  Index count = 1;
-  for (unsigned d = 0; d < spatial; ++d) {
-    Index extent = b.dim(sizes[first + d]);
-    Index start = b.sub(b.mul(place.index[first + d], op.getStrides()[d]), op.getPads()[d]);
-    taps.push_back(tapsInside(b, start, op.getWindow()[d], op.getDilations()[d], extent));
-    starts.push_back(start);
-    // A mean that counts padding counts the taps inside the padded input.
-    Range counted = taps.back();
-    if (op.getCountIncludePad())
-      counted = {0, tapsInside(b, start, op.getWindow()[d], op.getDilations()[d], b.add(extent, op.getPads()[spatial + d])).high};
-    count = b.mul(count, b.sub(counted.high, counted.low));
-  }
-  Type type = typeAt(op.getInput(), place.lanes), element = getElementTypeOrSelf(type);
-  bool isMax = op.getKind() == nn::PoolKind::Max;
-  Fold kind = !isMax ? Fold::Add : isUnsigned(op.getInput()) ? Fold::MaxUnsigned : Fold::MaxNumber;
-  Value folded = fold(kind, type, taps, 0, [&](ArrayRef<Index> index, int) -> Value {
-    Place there{place};
-    for (unsigned d = 0; d < spatial; ++d)
-      there.index[first + d] = b.add(starts[d], b.mul(index[d], op.getDilations()[d]));
-    Value x = at(op.getInput(), there);
-    if (op.getKind() != nn::PoolKind::Lp)
-      return x;
-    Value magnitude = math::AbsFOp::create(ops, x);
-    return op.getP() == 1   ? magnitude
-           : op.getP() == 2 ? arith::MulFOp::create(ops, x, x).getResult()
-                            : emitPow(b, magnitude, b.constant(double(op.getP()), type));
-  });
-  if (isMax)
-    return folded;
-  if (op.getKind() == nn::PoolKind::Average)
-    return arith::DivFOp::create(ops, folded, spread(floatOf(count, element), place.lanes));
-  return op.getP() == 1   ? folded
-         : op.getP() == 2 ? math::SqrtOp::create(ops, folded).getResult()
-                          : emitPow(b, folded, b.constant(1.0 / op.getP(), type));
 }
 
 } // namespace tenon::cpu

@@ -92,6 +92,11 @@ func.func @unary(%x: tensor<?x4xf32, #nn.dims<[n, 4]>>, %b: tensor<4xi1>, %i: te
   %is_inf = nn.is_inf %x {negative = false} : tensor<?x4xf32, #nn.dims<[n, 4]>> -> tensor<?x4xi1, #nn.dims<[n, 4]>>
   // CHECK: nn.cast %{{.*}} {to = i64}
   %cast = nn.cast %x {to = i64} : tensor<?x4xf32, #nn.dims<[n, 4]>> -> tensor<?x4xi64, #nn.dims<[n, 4]>>
+  // CHECK: nn.cast %{{.*}} {rounding = #nn.round_mode<down>, saturate = false, to = f8E8M0FNU}
+  %narrow = nn.cast %x {to = f8E8M0FNU, saturate = false, rounding = #nn.round_mode<down>}
+    : tensor<?x4xf32, #nn.dims<[n, 4]>> -> tensor<?x4xf8E8M0FNU, #nn.dims<[n, 4]>>
+  // CHECK: nn.bitcast %{{.*}} {to = i32}
+  %bits = nn.bitcast %x {to = i32} : tensor<?x4xf32, #nn.dims<[n, 4]>> -> tensor<?x4xi32, #nn.dims<[n, 4]>>
   return
 }
 

@@ -489,6 +489,23 @@ func.func @f(%x: tensor<2x4x5xf32>, %g: tensor<4xf32>) {
 
 // -----
 
+func.func @f(%x: tensor<4xf32>) {
+  // expected-error @below {{cannot read the bits of f32 as i64: expected two types of one width}}
+  %0 = nn.bitcast %x {to = i64} : tensor<4xf32> -> tensor<4xi64>
+  return
+}
+
+// -----
+
+func.func @f(%x: tensor<1x1x4x4xf32>) {
+  // expected-error @below {{expected 2 window sizes for the spatial axes, found 1}}
+  %0 = nn.arg_pool %x {window = array<i64: 2>, strides = array<i64: 2, 2>, pads = array<i64: 0, 0, 0, 0>, dilations = array<i64: 1, 1>}
+    : tensor<1x1x4x4xf32> -> tensor<1x1x2x2xi64>
+  return
+}
+
+// -----
+
 // A tensor type whose #nn.dims contradict its shape.
 // expected-error @below {{axis 1 is 4 but its #nn.dims says 5}}
 func.func private @f(tensor<?x4xf32, #nn.dims<[n, 5]>>)

@@ -33,6 +33,9 @@ func.func @pool(%x: tensor<1x64x?xf32, #nn.dims<[1, 64, t]>>) {
   %1 = nn.pool %x {kind = #nn.pool_kind<average>, window = array<i64: 2>, strides = array<i64: 2>, pads = array<i64: 0, 0>,
                    dilations = array<i64: 1>, ceil_mode}
     : tensor<1x64x?xf32, #nn.dims<[1, 64, t]>> -> tensor<1x64x?xf32, #nn.dims<[1, 64, floordiv(t + 1, 2)]>>
+  // CHECK: nn.arg_pool %{{.*}} {column_major
+  %2 = nn.arg_pool %x {window = array<i64: 2>, strides = array<i64: 2>, pads = array<i64: 0, 0>, dilations = array<i64: 1>, column_major}
+    : tensor<1x64x?xf32, #nn.dims<[1, 64, t]>> -> tensor<1x64x?xi64, #nn.dims<[1, 64, floordiv(t, 2)]>>
   return
 }
 
@@ -49,6 +52,8 @@ func.func @along_axes(%x: tensor<?x8x4xf32, #nn.dims<[n, 8, 4]>>) {
   %3 = nn.softmax %x {axis = 2 : i64, logarithm} : tensor<?x8x4xf32, #nn.dims<[n, 8, 4]>> -> tensor<?x8x4xf32, #nn.dims<[n, 8, 4]>>
   // CHECK: nn.cumsum
   %4 = nn.cumsum %x {axis = 1 : i64, exclusive} : tensor<?x8x4xf32, #nn.dims<[n, 8, 4]>> -> tensor<?x8x4xf32, #nn.dims<[n, 8, 4]>>
+  // CHECK: nn.cumsum %{{.*}} {axis = 1 : i64, product}
+  %product = nn.cumsum %x {axis = 1 : i64, product} : tensor<?x8x4xf32, #nn.dims<[n, 8, 4]>> -> tensor<?x8x4xf32, #nn.dims<[n, 8, 4]>>
   return
 }
 

@@ -13,3 +13,13 @@ func.func @main(%x: tensor<2x4xf16>) -> tensor<2x3xf16> {
   %1 = nn.relu %0 : tensor<2x3xf16> -> tensor<2x3xf16>
   return %1 : tensor<2x3xf16>
 }
+
+// The bits of a half are those of the half.
+// CHECK-LABEL: func.func @bits
+// CHECK:         %[[H:.*]] = nn.cast %{{.*}} {to = f16} : tensor<4xf32> -> tensor<4xf16>
+// CHECK:         nn.bitcast %[[H]] {to = i16} : tensor<4xf16> -> tensor<4xi16>
+func.func @bits(%x: tensor<4xf16>) -> tensor<4xi16> {
+  %0 = nn.relu %x : tensor<4xf16> -> tensor<4xf16>
+  %1 = nn.bitcast %0 {to = i16} : tensor<4xf16> -> tensor<4xi16>
+  return %1 : tensor<4xi16>
+}

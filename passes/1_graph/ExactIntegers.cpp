@@ -1,0 +1,195 @@
+// Integer convolutions and products in f32, whose kernels are fast on every machine.
+//
+// f32 holds every integer up to 2^24. Where no sum of absolute products of one result exceeds that, all partial sums are such integers in
+// whatever order they are added, fused or not: the result is exact. Where it does, the input channels are split into parts that stay below.
+#include "passes/1_graph/Match.h"
+#include "passes/1_graph/Passes.h"
+#include "mlir/Dialect/Func/IR/FuncOps.h"
+#include "mlir/IR/DialectResourceBlobManager.h"
+#include <cstring>
+
+using namespace mlir;
+
+namespace tenon::graph {
+#define GEN_PASS_DEF_EXACTINTEGERS
+#include "passes/1_graph/Passes.h.inc"
+namespace {
+using nn::Dim;
+
+constexpr int64_t kLargestExact = int64_t(1) << 24;
+constexpr size_t kMostParts = 8;
+
+/// An integer tensor in f32, and the range of its elements.
+struct Real {
+  Value value;
+  int64_t low, high;
+  int64_t magnitude() const { return std::max(std::abs(low), std::abs(high)); }
+};
+
+/// The elements of a constant of i32.
+std::optional<SmallVector<int32_t>> contentsOf(Value value) {
+  auto constant = value.getDefiningOp<nn::ConstantOp>();
+  auto type = cast<RankedTensorType>(value.getType());
+  if (!constant || !type.hasStaticShape() || !type.getElementType().isSignlessInteger(32))
+    return std::nullopt;
+  if (auto dense = dyn_cast<DenseElementsAttr>(constant.getValue()))
+    return llvm::to_vector(dense.getValues<int32_t>());
+  auto resource = dyn_cast<DenseResourceElementsAttr>(constant.getValue());
+  AsmResourceBlob *blob = resource ? resource.getRawHandle().getBlob() : nullptr;
+  if (!blob || int64_t(blob->getData().size()) != type.getNumElements() * int64_t(sizeof(int32_t)))
+    return std::nullopt;
+  SmallVector<int32_t> contents(type.getNumElements());
+  std::memcpy(contents.data(), blob->getData().data(), blob->getData().size());
+  return contents;
+}
+
+std::optional<Real> asReal(OpBuilder &builder, Value value) {
+  Location loc = value.getLoc();
+  auto real = [&](Value x) { return nn::CastOp::create(builder, loc, x, builder.getF32Type()).getResult(); };
+  if (std::optional<SmallVector<int32_t>> contents = contentsOf(value); contents && !contents->empty()) {
+    auto [low, high] = std::minmax_element(contents->begin(), contents->end());
+    return Real{real(value), *low, *high};
+  }
+  if (auto cast = value.getDefiningOp<nn::CastOp>()) {
+    Type from = elementOf(cast.getInput());
+    if (!from.isInteger() || from.getIntOrFloatBitWidth() > 16)
+      return std::nullopt;
+    unsigned bits = from.getIntOrFloatBitWidth();
+    bool isUnsigned = from.isUnsignedInteger() || bits == 1;
+    return Real{real(cast.getInput()), isUnsigned ? 0 : -(int64_t(1) << (bits - 1)), (int64_t(1) << (isUnsigned ? bits : bits - 1)) - 1};
+  }
+  auto sub = value.getDefiningOp<nn::SubOp>();
+  if (!sub)
+    return std::nullopt;
+  std::optional<Real> lhs = asReal(builder, sub.getLhs()), rhs = asReal(builder, sub.getRhs());
+  if (!lhs || !rhs)
+    return std::nullopt;
+  return Real{nn::SubOp::create(builder, loc, lhs->value, rhs->value), lhs->low - rhs->high, lhs->high - rhs->low};
+}
+
+/// Of a weight its results, the summands of each along the axis that may be split, and how many elements of each belong together.
+struct Weight {
+  int64_t results, depth, taps;
+  bool depthFirst; // [depth, results] instead of [results, depth, taps]
+
+  int64_t at(int64_t result, int64_t d, int64_t tap) const {
+    return depthFirst ? d * results + result : (result * depth + d) * taps + tap;
+  }
+};
+
+/// Splits the depth so that no result's sum of |weight| * `magnitude` exceeds what is exact; none where that takes too many parts.
+std::optional<SmallVector<int64_t>> partsOf(const Weight &w, std::optional<ArrayRef<int32_t>> contents, int64_t largest, int64_t magnitude) {
+  int64_t limit = kLargestExact / std::max<int64_t>(magnitude, 1);
+  SmallVector<int64_t> sizes(1, 0), sums(w.results, 0);
+  for (int64_t d = 0; d < w.depth; ++d) {
+    SmallVector<int64_t> own(w.results, largest * w.taps);
+    for (int64_t k = 0; contents && k < w.results; ++k) {
+      own[k] = 0;
+      for (int64_t tap = 0; tap < w.taps; ++tap)
+        own[k] += std::abs(int64_t((*contents)[w.at(k, d, tap)]));
+    }
+    bool fits = true;
+    for (auto [sum, more] : llvm::zip(sums, own)) {
+      if (more > limit)
+        return std::nullopt;
+      fits &= sum + more <= limit;
+    }
+    if (!fits) {
+      sizes.push_back(0);
+      llvm::fill(sums, 0);
+    }
+    for (auto [sum, more] : llvm::zip(sums, own))
+      sum += more;
+    ++sizes.back();
+  }
+  return sizes.size() <= kMostParts ? std::optional(sizes) : std::nullopt;
+}
+
+Value sliced(OpBuilder &builder, Location loc, Value value, int64_t axis, int64_t start, int64_t size) {
+  SmallVector<Dim> sizes = nn::dimsOf(value.getType()), starts(sizes.size(), Dim::constant(builder.getContext(), 0));
+  if (sizes[axis].isConstant(size))
+    return value;
+  starts[axis] = Dim::constant(builder.getContext(), start);
+  sizes[axis] = Dim::constant(builder.getContext(), size);
+  return nn::SliceOp::create(builder, loc, value, nn::dimsAttr(builder.getContext(), starts), nn::dimsAttr(builder.getContext(), sizes),
+                             builder.getDenseI64ArrayAttr(SmallVector<int64_t>(sizes.size(), 1)));
+}
+
+struct ExactIntegers : impl::ExactIntegersBase<ExactIntegers> {
+  void runOnOperation() override {
+    SmallVector<Operation *> found;
+    getOperation().walk([&](Operation *op) {
+      if (isa<nn::ConvOp, nn::MatMulOp>(op) && elementOf(op->getResult(0)).isSignlessInteger(32))
+        found.push_back(op);
+    });
+    for (Operation *op : found)
+      if (auto conv = dyn_cast<nn::ConvOp>(op))
+        rewrite(conv);
+      else
+        rewrite(cast<nn::MatMulOp>(op));
+  }
+
+  void rewrite(nn::ConvOp op) {
+    auto type = cast<RankedTensorType>(op.getWeight().getType());
+    if (!type.hasStaticShape() || op.getLayout() != nn::Layout::ChannelsFirst)
+      return;
+    int64_t taps = 1;
+    for (int64_t size : type.getShape().drop_front(2))
+      taps *= size;
+    Weight weight{type.getDimSize(0), type.getDimSize(1), taps, false};
+    replace(op, op.getInput(), op.getWeight(), op.getBias(), weight, /*splits=*/op.getGroups() == 1, 1, 1, /*biasIsColumn=*/true);
+  }
+
+  void rewrite(nn::MatMulOp op) {
+    auto type = cast<RankedTensorType>(op.getRhs().getType());
+    auto shape = type.getShape();
+    if (ShapedType::isDynamic(shape.back()) || ShapedType::isDynamic(shape[shape.size() - 2]))
+      return;
+    int64_t rows = shape[shape.size() - 2], columns = shape.back(), lhsRank = rankOf(op.getLhs()), rhsRank = shape.size();
+    Weight weight = op.getTransposeRhs() ? Weight{rows, columns, 1, false} : Weight{columns, rows, 1, true};
+    replace(op, op.getLhs(), op.getRhs(), op.getBias(), weight, /*splits=*/true, lhsRank - (op.getTransposeLhs() ? 2 : 1),
+            rhsRank - (op.getTransposeRhs() ? 1 : 2), false);
+  }
+
+  template <typename Op>
+  void replace(Op op, Value lhs, Value rhs, Value bias, const Weight &weight, bool splits, int64_t lhsAxis, int64_t rhsAxis, bool biasIsColumn) {
+    OpBuilder builder(op);
+    std::optional<Real> left = asReal(builder, lhs), right = asReal(builder, rhs);
+    if (!left || !right)
+      return;
+    std::optional<SmallVector<int32_t>> contents = contentsOf(rhs);
+    bool isKnown = contents && int64_t(contents->size()) == weight.results * weight.depth * weight.taps;
+    auto sizes = partsOf(weight, isKnown ? std::optional<ArrayRef<int32_t>>(*contents) : std::nullopt, right->magnitude(), left->magnitude());
+    if (!sizes || (sizes->size() > 1 && !splits))
+      return;
+    Location loc = op.getLoc();
+    Value sum;
+    int64_t start = 0;
+    for (int64_t size : *sizes) {
+      Value part = product(builder, op, sliced(builder, loc, left->value, lhsAxis, start, size), sliced(builder, loc, right->value, rhsAxis, start, size));
+      // The rounding changes nothing; it says that these are integers, which no later pass may scale.
+      Value whole = nn::CastOp::create(builder, loc, nn::RoundOp::create(builder, loc, part), builder.getI32Type());
+      sum = sum ? nn::AddOp::create(builder, loc, sum, whole).getResult() : whole;
+      start += size;
+    }
+    if (bias) {
+      SmallVector<Dim> dims = nn::dimsOf(bias.getType());
+      if (biasIsColumn)
+        dims.append(rankOf(op.getResult()) - 2, Dim::constant(builder.getContext(), 1));
+      sum = nn::AddOp::create(builder, loc, sum, reshapeTo(builder, loc, bias, dims));
+    }
+    op.getResult().replaceAllUsesWith(sum);
+    op.erase();
+    ++rewritten;
+  }
+
+  Value product(OpBuilder &builder, nn::ConvOp op, Value lhs, Value rhs) {
+    return nn::ConvOp::create(builder, op.getLoc(), lhs, rhs, Value(), op.getStridesAttr(), op.getPadsAttr(), op.getDilationsAttr(),
+                              op.getGroupsAttr(), op.getLayoutAttr());
+  }
+  Value product(OpBuilder &builder, nn::MatMulOp op, Value lhs, Value rhs) {
+    return nn::MatMulOp::create(builder, op.getLoc(), lhs, rhs, Value(), op.getTransposeLhsAttr(), op.getTransposeRhsAttr());
+  }
+};
+} // namespace
+} // namespace tenon::graph

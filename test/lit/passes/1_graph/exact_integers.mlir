@@ -1,0 +1,38 @@
+// RUN: tenon-opt %s --nn-exact-integers | FileCheck %s
+
+// 8 * 9 products of at most 255 * 255: below 2^24, so that f32 adds them exactly in any order.
+// CHECK-LABEL: func.func @small
+// CHECK:         %[[Y:.*]] = nn.conv %{{.*}}, %{{.*}} {{.*}} : tensor<1x8x4x4xf32>, tensor<2x8x3x3xf32> -> tensor<1x2x4x4xf32>
+// CHECK-NEXT:    %[[R:.*]] = nn.round %[[Y]]
+// CHECK-NEXT:    %[[I:.*]] = nn.cast %[[R]] {to = i32}
+// CHECK-NEXT:    return %[[I]]
+func.func @small(%x: tensor<1x8x4x4xui8>, %zp: tensor<ui8>, %v: tensor<2x8x3x3xi8>) -> tensor<1x2x4x4xi32> {
+  %0 = nn.cast %x {to = i32} : tensor<1x8x4x4xui8> -> tensor<1x8x4x4xi32>
+  %1 = nn.cast %zp {to = i32} : tensor<ui8> -> tensor<i32>
+  %2 = nn.sub %0, %1 : tensor<1x8x4x4xi32>, tensor<i32> -> tensor<1x8x4x4xi32>
+  %w = nn.cast %v {to = i32} : tensor<2x8x3x3xi8> -> tensor<2x8x3x3xi32>
+  %y = nn.conv %2, %w {strides = array<i64: 1, 1>, pads = array<i64: 1, 1, 1, 1>, dilations = array<i64: 1, 1>}
+     : tensor<1x8x4x4xi32>, tensor<2x8x3x3xi32> -> tensor<1x2x4x4xi32>
+  return %y : tensor<1x2x4x4xi32>
+}
+
+// The weights are known: 600 * 127 * 255 is above 2^24, two halves are below.
+// CHECK-LABEL: func.func @split
+// CHECK:         nn.slice {{.*}} -> tensor<4x518xf32>
+// CHECK:         nn.matmul %{{.*}}, %{{.*}} : tensor<4x518xf32>, tensor<518x2xf32> -> tensor<4x2xf32>
+// CHECK:         nn.matmul %{{.*}}, %{{.*}} : tensor<4x82xf32>, tensor<82x2xf32> -> tensor<4x2xf32>
+// CHECK:         nn.add {{.*}} : tensor<4x2xi32>, tensor<4x2xi32> -> tensor<4x2xi32>
+func.func @split(%x: tensor<4x600xui8>) -> tensor<4x2xi32> {
+  %0 = nn.cast %x {to = i32} : tensor<4x600xui8> -> tensor<4x600xi32>
+  %w = nn.constant dense<127> : tensor<600x2xi32>
+  %y = nn.matmul %0, %w : tensor<4x600xi32>, tensor<600x2xi32> -> tensor<4x2xi32>
+  return %y : tensor<4x2xi32>
+}
+
+// Whatever the operands are: they may be large.
+// CHECK-LABEL: func.func @unknown
+// CHECK:         nn.matmul {{.*}} -> tensor<4x2xi32>
+func.func @unknown(%x: tensor<4x8xi32>, %w: tensor<8x2xi32>) -> tensor<4x2xi32> {
+  %y = nn.matmul %x, %w : tensor<4x8xi32>, tensor<8x2xi32> -> tensor<4x2xi32>
+  return %y : tensor<4x2xi32>
+}
