@@ -240,6 +240,8 @@ bool castElement(const Known &from, int64_t i, Known &result) {
     APFloat value(floatType.getFloatSemantics());
     if (from.isFloat()) {
       value = from.floats[i];
+      if (value.isNaN() && &value.getSemantics() != &floatType.getFloatSemantics())
+        return false; // LLVM makes infinity of a NaN that has no fraction
       value.convert(floatType.getFloatSemantics(), kNearest, &inexact);
     } else {
       value.convertFromAPInt(from.integers[i], !isUnsigned(source), kNearest);

@@ -49,10 +49,17 @@ static void shrink(Node &node) {
   node.result(node.make<nn::SelectOp>(above, node.make<nn::SubOp>(x, bias), outer));
 }
 
+/// Before opset 7 a slope of several entries has one for each channel.
 static void prelu(Node &node) {
   if (node.element(0) != node.element(1))
     return node.invalid("the input and the slope have elements of different types");
-  node.result(node.make<nn::PreluOp>(node.in(0), node.in(1)));
+  Value slope = node.in(1);
+  if (node.opset < 7 && node.rank(1) == 1 && node.rank(0) > 1) {
+    SmallVector<nn::Dim> dims = node.dims(1);
+    dims.append(node.rank(0) - 2, node.dim(1));
+    slope = node.reshape(slope, dims);
+  }
+  node.result(node.make<nn::PreluOp>(node.in(0), slope));
 }
 
 /// A bound that is known is an attribute, any other an operand of max or min.
@@ -106,7 +113,7 @@ void registerActivations(OperatorTable &table) {
   };
   for (auto [name, since, handler] : rows)
     table.add(name, since, 1, 1, handler);
-  table.add("PRelu", 7, 2, 2, prelu);
+  table.add("PRelu", 6, 2, 2, prelu);
   table.add("Clip", 6, 1, 3, clip);
   table.addMicrosoft("Gelu", 1, 1, plain<nn::GeluOp>);
 }

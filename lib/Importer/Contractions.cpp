@@ -104,7 +104,7 @@ void registerContractions(OperatorTable &table) {
   registerDeformConv(table);
   registerEinsum(table);
   table.add("MatMul", 1, 2, 2, matmul);
-  table.add("Gemm", 7, 2, 3, gemm);
+  table.add("Gemm", 1, 2, 3, gemm);
   table.addMicrosoft("FusedMatMul", 2, 2, fusedMatMul);
 }
 

@@ -59,7 +59,7 @@ static void fusedConv(Node &node) {
 }
 
 /// Pads that give the wanted result size (output_shape, or input * stride for SAME), as ONNX's ConvTranspose says.
-static bool padsForOutput(Node &node, Window &window, ArrayRef<int64_t> outputPadding) {
+static bool padsForOutput(Node &node, Window &window, MutableArrayRef<int64_t> outputPadding) {
   size_t rank = window.size.size();
   StringRef mode = node.text("auto_pad", "NOTSET");
   std::optional<SmallVector<int64_t>> wanted = node.integers("output_shape");
@@ -84,9 +84,9 @@ static bool padsForOutput(Node &node, Window &window, ArrayRef<int64_t> outputPa
       return false;
     }
     int64_t pad = *total.asConstant();
-    if (pad < 0) {
-      node.unsupported("a result larger than the input reaches");
-      return false;
+    if (pad < 0) { // a result larger than the input reaches
+      outputPadding[i] -= pad;
+      pad = 0;
     }
     // Without SAME_UPPER the odd element goes in front.
     window.pads[i] = mode == "SAME_UPPER" ? pad / 2 : pad - pad / 2;

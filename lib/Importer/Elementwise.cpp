@@ -19,9 +19,24 @@ static bool haveOneType(Node &node) {
   return true;
 }
 
+/// The second operand where it meets the first. Before opset 7 `axis` says at which axis of the first its shape begins.
+static Value aligned(Node &node) {
+  Value other = node.in(1);
+  if (node.opset >= 7 || !node.attribute("axis") || node.integer("broadcast", 0) == 0)
+    return other;
+  int64_t axis = node.axisOf(node.integer("axis", 0), node.rank(0)), trailing = node.rank(0) - axis - node.rank(1);
+  if (node.failed() || trailing < 0) {
+    node.invalid("the second operand does not fit at axis " + Twine(axis));
+    return other;
+  }
+  SmallVector<nn::Dim> dims = node.dims(1);
+  dims.append(trailing, node.dim(1));
+  return node.reshape(other, dims);
+}
+
 template <typename Op> static void binary(Node &node) {
   if (haveOneType(node))
-    node.result(node.make<Op>(node.in(0), node.in(1)));
+    node.result(node.make<Op>(node.in(0), aligned(node)));
 }
 
 /// Sum, Max, Min: any number of inputs.
@@ -46,7 +61,7 @@ static void mean(Node &node) {
 /// The exponent's type may differ from the base's, which is the result's. An integer to a fraction is computed in f64; to a whole number
 /// exactly.
 static void pow(Node &node) {
-  Value base = node.in(0), exponent = node.in(1), whole = node.cast(exponent, node.element(0));
+  Value base = node.in(0), exponent = aligned(node), whole = node.cast(exponent, node.element(0));
   Value result = node.make<nn::PowOp>(base, whole);
   if (!isa<IntegerType>(node.element(0)) || !isa<FloatType>(node.element(1)) || node.failed())
     return node.result(result);
@@ -118,14 +133,17 @@ static void isInf(Node &node) {
 
 static void identity(Node &node) { node.result(node.in(0)); }
 
-/// At inference Dropout passes its input; the mask exists only to be trained with.
+/// At inference Dropout passes its input, and its mask keeps everything.
 static void dropout(Node &node) {
+  if (node.opset < 7 && node.integer("is_test", 0) == 0)
+    return node.unsupported("training mode");
   if (node.in(2)) {
     std::optional<SmallVector<int64_t>> training = node.knownIntegers(2);
     if (training && llvm::any_of(*training, [](int64_t value) { return value != 0; }))
       return node.unsupported("training mode");
   }
-  node.result(node.in(0));
+  node.result(0, node.in(0));
+  node.result(1, node.make<nn::ExpandOp>(node.scalar(1, node.builder.getI1Type()), node.dimsAttr(node.dims(0))));
 }
 
 void registerElementwise(OperatorTable &table) {
@@ -140,9 +158,9 @@ void registerElementwise(OperatorTable &table) {
   for (auto [name, since, handler] : unaries)
     table.add(name, since, 1, 1, handler);
   const std::tuple<StringRef, int, Handler> binaries[] = {
-      {"Add", 7, binary<nn::AddOp>},   {"Sub", 7, binary<nn::SubOp>},     {"Mul", 7, binary<nn::MulOp>}, {"Div", 7, binary<nn::DivOp>},
-      {"And", 7, binary<nn::AndOp>},   {"Or", 7, binary<nn::OrOp>},       {"Xor", 7, binary<nn::XorOp>}, {"Equal", 7, binary<nn::EqualOp>},
-      {"Less", 7, binary<nn::LessOp>}, {"Greater", 7, binary<nn::GreaterOp>}, {"Pow", 7, pow},           {"Mod", 10, mod},
+      {"Add", 6, binary<nn::AddOp>},   {"Sub", 6, binary<nn::SubOp>},     {"Mul", 6, binary<nn::MulOp>}, {"Div", 6, binary<nn::DivOp>},
+      {"And", 1, binary<nn::AndOp>},   {"Or", 1, binary<nn::OrOp>},       {"Xor", 1, binary<nn::XorOp>}, {"Equal", 1, binary<nn::EqualOp>},
+      {"Less", 1, binary<nn::LessOp>}, {"Greater", 1, binary<nn::GreaterOp>}, {"Pow", 1, pow},           {"Mod", 10, mod},
       {"LessOrEqual", 12, binary<nn::LessOrEqualOp>},     {"GreaterOrEqual", 12, binary<nn::GreaterOrEqualOp>},
       {"BitwiseAnd", 18, binary<nn::BitwiseAndOp>},       {"BitwiseOr", 18, binary<nn::BitwiseOrOp>},
       {"BitwiseXor", 18, binary<nn::BitwiseXorOp>},       {"BitShift", 11, bitShift},
@@ -157,7 +175,7 @@ void registerElementwise(OperatorTable &table) {
   table.add("Cast", 6, 1, 1, castTo);
   table.add("BitCast", 26, 1, 1, bitCast);
   table.add("IsInf", 10, 1, 1, isInf);
-  table.add("Dropout", 7, 1, 3, dropout);
+  table.add("Dropout", 1, 1, 3, dropout);
 }
 
 } // namespace tenon::importer

@@ -47,7 +47,7 @@ public:
   bool run() {
     for (int i = 0; i < nodes.size(); ++i)
       for (const std::string &name : nodes[i].output())
-        if (!name.empty() && !producers.try_emplace(name, i).second)
+        if (!name.empty() && !define(name, i))
           return fail("'" + name + "' is produced by two nodes: " + describe(producers.lookup(name)) + " and " + describe(i));
     for (int i = 0; i < nodes.size(); ++i)
       if (states[i] == State::New && !visit(i))
@@ -58,6 +58,18 @@ public:
   SmallVector<int> order;
 
 private:
+  /// Of two constants of one name the latter is meant: some exporters write such models, and ONNX Runtime reads them so.
+  bool define(StringRef name, int node) {
+    auto [producer, isNew] = producers.try_emplace(name, node);
+    if (isNew)
+      return true;
+    if (nodes[producer->second].op_type() != "Constant" || nodes[node].op_type() != "Constant")
+      return false;
+    states[producer->second] = State::Done;
+    producer->second = node;
+    return true;
+  }
+
   enum class State : uint8_t { New, Open, Done };
   struct Frame {
     int node;

@@ -17,7 +17,7 @@ struct ImportOptions {
   std::vector<std::pair<std::string, std::string>> shapes;
 };
 
-/// Reads an ONNX model (IR version 3 and later, opsets 7 to 26) into a module as docs/architecture.md describes it:
+/// Reads an ONNX model (IR version 3 and later, opsets 1 to 28) into a module as docs/architecture.md describes it:
 /// `func.func @main` in nn, `tenon.phase = "import"`, and the model's own metadata in `tenon.source`.
 ///
 /// Weights stay in the mapped file, which therefore must not change while the context lives. Every tensor is typed,

@@ -7,7 +7,7 @@ using nn::Dim;
 
 /// Results beside the first are statistics that only training updates.
 static void batchNorm(Node &node) {
-  if (node.integer("training_mode", 0) != 0)
+  if (node.integer("training_mode", 0) != 0 || (node.opset < 7 && node.integer("is_test", 0) == 0))
     return node.unsupported("training mode");
   if (node.integer("spatial", 1) == 0)
     return node.unsupported("spatial = 0: statistics for each pixel");
@@ -95,7 +95,10 @@ static void lpNorm(Node &node) {
   if (p != 1 && p != 2)
     return node.invalid("p is " + Twine(p) + "; 1 or 2 was expected");
   Value norm = reduced(node, node.in(0), p == 1 ? nn::ReduceKind::L1 : nn::ReduceKind::L2, {axis});
-  node.result(node.make<nn::DivOp>(node.in(0), norm));
+  // A row of zeros stays one.
+  Value zero = node.scalar(0, node.element(0)), one = node.scalar(1, node.element(0));
+  Value divisor = node.make<nn::SelectOp>(node.make<nn::EqualOp>(norm, zero), one, norm);
+  node.result(node.make<nn::DivOp>(node.in(0), divisor));
 }
 
 /// (x - mean) / (sqrt(mean of squares - square of mean) + 1e-9), as ONNX's function body has it.
@@ -110,7 +113,7 @@ static void meanVarianceNorm(Node &node) {
 }
 
 void registerNormalization(OperatorTable &table) {
-  table.add("BatchNormalization", 7, 5, 5, batchNorm);
+  table.add("BatchNormalization", 6, 5, 5, batchNorm);
   table.add("LayerNormalization", 17, 2, 3, layerNorm);
   table.add("RMSNormalization", 23, 2, 2, normalizeFrom<nn::RMSNormOp>);
   table.add("GroupNormalization", 18, 3, 3, groupNorm);

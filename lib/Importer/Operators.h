@@ -8,7 +8,7 @@
 
 namespace tenon::importer {
 
-constexpr int kOldestOpset = 7, kNewestOpset = 26;
+constexpr int kOldestOpset = 1, kNewestOpset = 28;
 constexpr int kAnyNumber = std::numeric_limits<int>::max();
 
 using Handler = void (*)(Node &);

@@ -108,7 +108,7 @@ static void globalLpPool(Node &node) {
 
 void registerPooling(OperatorTable &table) {
   table.add("MaxPool", 1, 1, 1, pool<nn::PoolKind::Max>);
-  table.add("AveragePool", 7, 1, 1, pool<nn::PoolKind::Average>);
+  table.add("AveragePool", 1, 1, 1, pool<nn::PoolKind::Average>);
   table.add("LpPool", 2, 1, 1, pool<nn::PoolKind::Lp>);
   table.addMicrosoft("NhwcMaxPool", 1, 1, nhwcMaxPool);
   table.add("MaxUnpool", 9, 2, 3, maxUnpool);

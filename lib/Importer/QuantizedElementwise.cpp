@@ -48,9 +48,17 @@ static void globalAveragePool(Node &node) {
     return node.invalid("the input has rank " + Twine(node.rank(0)) + "; at least 3 was expected");
   int64_t first = node.integer("channels_last", 0) ? 1 : 2;
   SmallVector<int64_t> axes = llvm::to_vector(llvm::seq<int64_t>(first, first + node.rank(0) - 2));
-  unary(node, [&](Value x) {
-    return node.make<nn::ReduceOp>(x, nn::ReduceKindAttr::get(node.context, nn::ReduceKind::Mean), node.i64s(axes), node.unit(true));
-  });
+  if (!haveInputs(node, {3}))
+    return;
+  // An exact sum and one factor, as ONNX Runtime rounds.
+  Type f32 = node.builder.getF32Type();
+  Value whole = centred(node, node.in(0), parameter(node, 2, 0));
+  Value sum = node.make<nn::ReduceOp>(whole, nn::ReduceKindAttr::get(node.context, nn::ReduceKind::Sum), node.i64s(axes), node.unit(true));
+  nn::Dim count = nn::product(node.context, ArrayRef(node.dims(0)).slice(first, axes.size()));
+  Value size = node.cast(node.constant({count}, RankedTensorType::get({}, node.builder.getI64Type())), f32);
+  Value factor = node.make<nn::DivOp>(parameter(node, 1, 0), node.make<nn::MulOp>(parameter(node, 3, 0), size));
+  Value scaled = node.make<nn::MulOp>(node.cast(sum, f32), factor);
+  node.result(quantized(node, scaled, parameter(node, 4, 0), node.element(0)));
 }
 
 void registerQuantizedElementwise(OperatorTable &table) {

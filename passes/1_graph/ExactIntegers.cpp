@@ -107,8 +107,6 @@ std::optional<SmallVector<int64_t>> partsOf(const Weight &w, std::optional<Array
 
 Value sliced(OpBuilder &builder, Location loc, Value value, int64_t axis, int64_t start, int64_t size) {
   SmallVector<Dim> sizes = nn::dimsOf(value.getType()), starts(sizes.size(), Dim::constant(builder.getContext(), 0));
-  if (sizes[axis].isConstant(size))
-    return value;
   starts[axis] = Dim::constant(builder.getContext(), start);
   sizes[axis] = Dim::constant(builder.getContext(), size);
   return nn::SliceOp::create(builder, loc, value, nn::dimsAttr(builder.getContext(), starts), nn::dimsAttr(builder.getContext(), sizes),
@@ -166,9 +164,10 @@ struct ExactIntegers : impl::ExactIntegersBase<ExactIntegers> {
     Value sum;
     int64_t start = 0;
     for (int64_t size : *sizes) {
-      Value part = product(builder, op, sliced(builder, loc, left->value, lhsAxis, start, size), sliced(builder, loc, right->value, rhsAxis, start, size));
+      auto part = [&](Value whole, int64_t axis) { return sizes->size() == 1 ? whole : sliced(builder, loc, whole, axis, start, size); };
+      Value summand = product(builder, op, part(left->value, lhsAxis), part(right->value, rhsAxis));
       // The rounding changes nothing; it says that these are integers, which no later pass may scale.
-      Value whole = nn::CastOp::create(builder, loc, nn::RoundOp::create(builder, loc, part), builder.getI32Type());
+      Value whole = nn::CastOp::create(builder, loc, nn::RoundOp::create(builder, loc, summand), builder.getI32Type());
       sum = sum ? nn::AddOp::create(builder, loc, sum, whole).getResult() : whole;
       start += size;
     }

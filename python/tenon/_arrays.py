@@ -13,8 +13,9 @@ _NUMPY = {
 _EXTENDED = {
     "bf16": ("bfloat16", "uint16"), "f8e4m3fn": ("float8_e4m3fn", "uint8"), "f8e5m2": ("float8_e5m2", "uint8"),
     "f8e4m3fnuz": ("float8_e4m3fnuz", "uint8"), "f8e5m2fnuz": ("float8_e5m2fnuz", "uint8"), "i4": ("int4", "int8"), "u4": ("uint4", "uint8"),
+    "i2": ("int2", "int8"), "u2": ("uint2", "uint8"), "f4e2m1": ("float4_e2m1fn", "uint8"), "f8e8m0": ("float8_e8m0fnu", "uint8"),
 }
-_PACKED = {"i4": 4, "u4": 4}  # bits of an element; the first one in the lowest bits
+_PACKED = {"i4": 4, "u4": 4, "i2": 2, "u2": 2, "f4e2m1": 4}  # bits of an element; the first one in the lowest bits
 _cache: dict[str, np.dtype] = {}
 
 
@@ -85,7 +86,7 @@ def from_buffer(buffer, element: str) -> np.ndarray:
 
 def _pack(array, bits):
     per_byte = 8 // bits
-    elements = array.astype(np.int8).view(np.uint8).ravel() & ((1 << bits) - 1)
+    elements = array.view(np.uint8).ravel() & ((1 << bits) - 1)  # NumPy's arrays have a byte an element
     padded = np.zeros(-(-elements.size // per_byte) * per_byte, np.uint8)
     padded[: elements.size] = elements
     out = np.zeros(padded.size // per_byte, np.uint8)
@@ -104,4 +105,4 @@ def _unpack(packed, shape, element):
     if element.startswith("i"):
         sign = 1 << (bits - 1)
         return ((elements ^ sign).astype(np.int8) - sign).astype(numpy_type(element))
-    return elements.astype(numpy_type(element))
+    return elements.view(numpy_type(element))

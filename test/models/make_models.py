@@ -200,6 +200,20 @@ def microsoft_layers():
     return g.model(kinds={name: TensorProto.INT32 if name == "count" else FLOAT for name in outputs}, **outputs)
 
 
+def group_query_attention():
+    """A step of a language model: a cache of keys and values, rotated positions, two query heads to one of keys."""
+    past = (FLOAT, ["batch", 2, "past", 16])
+    g = Graph("group_query_attention", {"x": (FLOAT, ["batch", "steps", 16]), "past_key": past, "past_value": past})
+    q, k, v = (g.op("MatMul", "x", g.weight(16, width)) for width in (64, 32, 32))
+    size = lambda name, axis: g.op("Gather", g.op("Shape", name), g.constant(np.int64(axis)), axis=0)
+    total = g.op("Cast", g.op("Add", size("past_key", 2), size("x", 1)), to=TensorProto.INT32)
+    lengths = g.op("Expand", g.op("Sub", total, g.constant(np.int32(1))), g.op("Reshape", size("x", 0), g.constant(np.array([1], np.int64))))
+    angles = np.outer(np.arange(64), 1 / 100 ** (np.arange(8) / 8)).astype(np.float32)
+    y, key, value = g.microsoft("GroupQueryAttention", q, k, v, "past_key", "past_value", lengths, total, g.constant(np.cos(angles)),
+                                g.constant(np.sin(angles)), outputs=3, num_heads=4, kv_num_heads=2, do_rotary=1)
+    return g.model(kinds={name: FLOAT for name in ("y", "key", "value")}, y=y, key=key, value=value)
+
+
 # name: (make, shapes of the inputs to try)
 MODELS = {
     "residual_convolutions": (residual_convolutions, [{"x": (n, 3, 32, 32)} for n in (1, 3, 16)]),
@@ -209,6 +223,8 @@ MODELS = {
     "quantized": (quantized, [{"x": (n, 8, 12, 12)} for n in (1, 3)]),
     "microsoft_bytes": (microsoft_bytes, [{"x": (n, 8, 6, 6)} for n in (1, 3)]),
     "microsoft_layers": (microsoft_layers, [{"ids": (n, 7), "mask": (n, 7)} for n in (1, 3)]),
+    "group_query_attention": (group_query_attention, [
+        {"x": (n, steps, 16), "past_key": (n, 2, past, 16), "past_value": (n, 2, past, 16)} for n, steps, past in ((1, 1, 5), (2, 1, 9))]),
     "integers": (integers, [{"ids": (n,), "limit": ()} for n in (1, 5)]),
 }
 

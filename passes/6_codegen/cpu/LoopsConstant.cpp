@@ -40,8 +40,12 @@ bool Evaluator::canEvaluateConstant(nn::ConstantOp op) {
 static Value scalarConstant(KernelBuilder &b, Attribute element, Type type) {
   if (auto real = dyn_cast<FloatAttr>(element)) {
     llvm::APFloat value = real.getValue();
+    const llvm::fltSemantics &semantics = cast<FloatType>(type).getFloatSemantics();
     bool lost = false;
-    value.convert(cast<FloatType>(type).getFloatSemantics(), llvm::APFloat::rmNearestTiesToEven, &lost);
+    if (value.isNaN() && &value.getSemantics() != &semantics)
+      value = llvm::APFloat::getNaN(semantics); // LLVM's conversion of a NaN without a fraction gives infinity
+    else
+      value.convert(semantics, llvm::APFloat::rmNearestTiesToEven, &lost);
     return arith::ConstantOp::create(b.ops(), FloatAttr::get(type, value));
   }
   return arith::ConstantOp::create(b.ops(), IntegerAttr::get(type, cast<IntegerAttr>(element).getValue()));

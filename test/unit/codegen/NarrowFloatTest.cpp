@@ -35,6 +35,8 @@ std::vector<Out> convert(std::vector<In> x, std::string from, std::string to, st
 
 float valueOf(const Format &f, unsigned bits) {
   APFloat value(f.semantics, llvm::APInt(APFloat::getSizeInBits(f.semantics), bits));
+  if (value.isNaN())
+    return NAN; // LLVM's conversion of a NaN without a fraction gives infinity
   bool lost;
   value.convert(APFloat::IEEEsingle(), APFloat::rmNearestTiesToEven, &lost);
   return value.convertToFloat();

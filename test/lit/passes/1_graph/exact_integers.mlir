@@ -36,3 +36,14 @@ func.func @unknown(%x: tensor<4x8xi32>, %w: tensor<8x2xi32>) -> tensor<4x2xi32> 
   %y = nn.matmul %x, %w : tensor<4x8xi32>, tensor<8x2xi32> -> tensor<4x2xi32>
   return %y : tensor<4x2xi32>
 }
+
+// Groups are never split.
+// CHECK-LABEL: func.func @depthwise
+// CHECK:         nn.conv {{.*}} : tensor<1x32x4x4xf32>, tensor<32x1x3x3xf32> -> tensor<1x32x2x2xf32>
+func.func @depthwise(%x: tensor<1x32x4x4xui8>, %v: tensor<32x1x3x3xi8>) -> tensor<1x32x2x2xi32> {
+  %0 = nn.cast %x {to = i32} : tensor<1x32x4x4xui8> -> tensor<1x32x4x4xi32>
+  %w = nn.cast %v {to = i32} : tensor<32x1x3x3xi8> -> tensor<32x1x3x3xi32>
+  %y = nn.conv %0, %w {strides = array<i64: 1, 1>, pads = array<i64: 0, 0, 0, 0>, dilations = array<i64: 1, 1>, groups = 32 : i64}
+     : tensor<1x32x4x4xi32>, tensor<32x1x3x3xi32> -> tensor<1x32x2x2xi32>
+  return %y : tensor<1x32x2x2xi32>
+}
