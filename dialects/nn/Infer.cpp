@@ -112,6 +112,18 @@ LogicalResult checkSameElements(Where where, Value a, Value b) {
   return success();
 }
 
+LogicalResult checkShape(Where where, StringRef what, Value tensor, ArrayRef<Dim> expected, Type element) {
+  if (!tensor)
+    return success();
+  SmallVector<Dim> found = dimsOf(tensor.getType());
+  bool fits = found.size() == expected.size() && elementOf(tensor) == element;
+  for (size_t axis = 0; fits && axis < found.size(); ++axis)
+    fits = !provedDifferent(found[axis], expected[axis]);
+  if (!fits)
+    return refuse(where, "expected ", what, " of shape ", text(expected), " and ", element, " elements, found ", tensor.getType());
+  return success();
+}
+
 LogicalResult checkIndices(Where where, Value indices) {
   Type element = elementOf(indices);
   if (!element.isInteger(32) && !element.isInteger(64))

@@ -45,6 +45,8 @@ mlir::LogicalResult checkAtLeast(Where where, llvm::StringRef what, llvm::ArrayR
 /// A tensor of rank 1 with `size` elements of type `element`.
 mlir::LogicalResult checkVector(Where where, llvm::StringRef what, mlir::Value tensor, Dim size, mlir::Type element);
 mlir::LogicalResult checkSameElements(Where where, mlir::Value a, mlir::Value b);
+/// An error unless `tensor` (null: nothing to check) may have the shape and has the elements.
+mlir::LogicalResult checkShape(Where where, llvm::StringRef what, mlir::Value tensor, llvm::ArrayRef<Dim> expected, mlir::Type element);
 mlir::LogicalResult checkIndices(Where where, mlir::Value indices);
 /// Floating point, or quantized.
 mlir::LogicalResult checkFloat(Where where, mlir::Value tensor);

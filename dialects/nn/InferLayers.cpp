@@ -60,18 +60,6 @@ LogicalResult AttentionOp::inferReturnTypes(MLIRContext *, Where where, Adaptor 
   return giveTensor(where, {query[0], query[1], query[2], value[3]}, elementOf(op.getQuery()), types);
 }
 
-static LogicalResult checkShape(Where where, StringRef what, Value tensor, ArrayRef<Dim> expected, Type element) {
-  if (!tensor)
-    return success();
-  SmallVector<Dim> found = dimsOf(tensor.getType());
-  bool fits = found.size() == expected.size() && elementOf(tensor) == element;
-  for (size_t axis = 0; fits && axis < found.size(); ++axis)
-    fits = !provedDifferent(found[axis], expected[axis]);
-  if (!fits)
-    return refuse(where, "expected ", what, " of shape ", text(expected), " and ", element, " elements, found ", tensor.getType());
-  return success();
-}
-
 LogicalResult LSTMOp::inferReturnTypes(MLIRContext *ctx, Where where, Adaptor op, Types &types) {
   Type element = elementOf(op.getInput());
   if (failed(checkRank(where, "an input", op.getInput(), 3)) || failed(checkFloat(where, op.getInput())))

@@ -46,7 +46,9 @@ namespace tenon::nn {
 llvm::SmallVector<llvm::StringRef> definedSymbols(mlir::Operation *op);
 
 template <typename OpTy> constexpr unsigned resultCount() {
-  return OpTy::template hasTrait<mlir::OpTrait::OneResult>() ? 1 : 3; // the only other op is lstm
+  if (OpTy::template hasTrait<mlir::OpTrait::OneResult>())
+    return 1;
+  return OpTy::template hasTrait<mlir::OpTrait::NResults<2>::template Impl>() ? 2 : 3;
 }
 
 /// Creates an op from input that may be wrong: where the result types cannot be inferred it has reported the reason at `loc`

@@ -1,5 +1,8 @@
 // Scaled dot-product attention.
+#include "lib/Importer/AttentionMask.h"
+#include "lib/Importer/Formula.h"
 #include "lib/Importer/Operators.h"
+#include "lib/Importer/TensorData.h"
 
 namespace tenon::importer {
 using namespace mlir;
@@ -11,41 +14,158 @@ static Value splitHeads(Node &node, Value value, int64_t heads) {
   if (dims.size() == 4)
     return value;
   std::optional<Dim> size = heads > 0 ? dims[2].dividedExactlyBy(node.dim(heads)) : std::nullopt;
-  if (!size) {
+  if (!size && (heads < 1 || dims[2].isConstant())) {
     node.invalid("the number of heads, " + Twine(heads) + ", does not divide the last axis");
     return {};
   }
-  return node.transpose(node.reshape(value, {dims[0], dims[1], node.dim(heads), *size}), {0, 2, 1, 3});
+  Dim each = size ? *size : dims[2].floorDiv(heads);
+  return node.transpose(node.reshape(value, {dims[0], dims[1], node.dim(heads), each}), {0, 2, 1, 3});
+}
+
+namespace {
+struct Operands {
+  Value query, key, value, mask;
+  double scale = 1.0;
+  Value freeScale; // in place of `scale` where the size of heads is free
+};
+
+/// What the node shows of its scores.
+enum class Scores { Raw, Capped, Masked, Probabilities };
+} // namespace
+
+/// [batch, heads of queries, rows, columns] as [batch, heads of keys, queries a key, rows, columns].
+static Value grouped(Node &node, Value value, Dim groups, Dim members) {
+  SmallVector<Dim> d = sizesOf(value);
+  return node.failed() ? Value() : node.reshape(value, {d[0], groups, members, d[2], d[3]});
+}
+
+/// left * right for every head, where left has `members` heads for each of right's.
+static Value groupedProduct(Node &node, Value left, Value right, bool transposeRhs) {
+  Formula f(node);
+  SmallVector<Dim> l = sizesOf(left), r = sizesOf(right);
+  if (node.failed() || l[1] == r[1])
+    return f.matmul(left, right, transposeRhs);
+  std::optional<Dim> members = l[1].dividedExactlyBy(r[1]);
+  Dim each = members ? *members : l[1].floorDiv(r[1]);
+  Value product = f.matmul(grouped(node, left, r[1], each), f.unsqueeze(right, 2), transposeRhs);
+  return node.failed() ? Value() : node.reshape(product, {l[0], l[1], l[2], transposeRhs ? r[2] : r[3]});
+}
+
+/// Every step by itself, for the forms that nn.attention does not have; gives the scores that the node shows.
+static Value spelledOut(Node &node, const Operands &in, double softcap, Type precision, Scores shown, Value &scores) {
+  Formula f(node);
+  Type element = getElementTypeOrSelf(in.query.getType());
+  Value scaled = in.freeScale ? f.mul(in.query, in.freeScale) : f.mul(in.query, in.scale);
+  Value raw = groupedProduct(node, scaled, in.key, true);
+  Value capped = raw;
+  if (softcap != 0.0)
+    capped = f.mul(node.make<nn::TanhOp>(f.div(raw, softcap)), softcap);
+  Value bias = in.mask;
+  Value nothing = node.scalar(-INFINITY, element);
+  if (bias && getElementTypeOrSelf(bias.getType()).isInteger(1))
+    bias = f.select(bias, node.scalar(0, element), nothing);
+  Value masked = capped, hidden;
+  if (bias && !node.failed()) {
+    // -inf hides a key whatever its score is, NaN included.
+    masked = f.select(f.equal(bias, nothing), nothing, f.add(capped, bias));
+    int64_t last = cast<ShapedType>(bias.getType()).getRank() - 1;
+    hidden = f.equal(f.reduce(nn::ReduceKind::Max, bias, {last}), nothing);
+  }
+  Value probabilities = node.make<nn::SoftmaxOp>(node.cast(masked, precision), node.i64(3), UnitAttr());
+  if (hidden)
+    probabilities = f.select(hidden, node.scalar(0, precision), probabilities);
+  probabilities = node.cast(probabilities, element);
+  switch (shown) {
+  case Scores::Raw:
+    scores = raw;
+    break;
+  case Scores::Capped:
+    scores = capped;
+    break;
+  case Scores::Masked:
+    scores = bias ? f.add(capped, bias) : capped;
+    break;
+  case Scores::Probabilities:
+    scores = probabilities;
+    break;
+  }
+  return groupedProduct(node, probabilities, in.value, false);
+}
+
+static bool checkAttention(Node &node) {
+  for (size_t i = 0; i < 3; ++i)
+    if (node.rank(i) != node.rank(0) || (node.rank(i) != 3 && node.rank(i) != 4))
+      node.invalid("query, key and value must all have rank 3 or 4");
+  if (bool(node.in(4)) != bool(node.in(5)))
+    node.invalid("past keys and past values are given together or not at all");
+  if (node.in(6) && node.in(4))
+    node.invalid("lengths of keys and past keys exclude each other");
+  if (node.in(6) && node.rank(6) != 1)
+    node.invalid("the lengths of keys have rank " + Twine(node.rank(6)) + "; 1 was expected");
+  for (size_t i : {4, 5})
+    if (node.in(i) && node.rank(i) != 4)
+      node.invalid("input " + Twine(i) + " has rank " + Twine(node.rank(i)) + "; 4 was expected");
+  int64_t mode = node.integer("qk_matmul_output_mode", 0);
+  if (mode < 0 || mode > 3)
+    node.invalid("qk_matmul_output_mode is " + Twine(mode) + "; 0 to 3 was expected");
+  for (StringRef window : {"left_window_size", "right_window_size"})
+    if (node.integer(window, -1) < -1)
+      node.invalid(window + " is below -1");
+  return !node.failed();
 }
 
 static void attention(Node &node) {
-  for (size_t i = 0; i < 3; ++i)
-    if (node.rank(i) != node.rank(0) || (node.rank(i) != 3 && node.rank(i) != 4))
-      return node.invalid("query, key and value must all have rank 3 or 4");
-  if (node.in(4) || node.in(5))
-    return node.unsupported("a cache of past keys and values");
-  if (node.in(6))
-    return node.unsupported("lengths of keys and values");
-  if (node.real("softcap", 0.0) != 0.0)
-    return node.unsupported("softcap");
-  Value query = splitHeads(node, node.in(0), node.integer("q_num_heads", 0));
+  if (!checkAttention(node))
+    return;
+  Formula f(node);
+  Operands in;
+  in.query = splitHeads(node, node.in(0), node.integer("q_num_heads", 0));
   int64_t keyHeads = node.integer("kv_num_heads", 0);
-  Value key = node.failed() ? Value() : splitHeads(node, node.in(1), keyHeads);
-  Value value = node.failed() ? Value() : splitHeads(node, node.in(2), keyHeads);
+  in.key = node.failed() ? Value() : splitHeads(node, node.in(1), keyHeads);
+  in.value = node.failed() ? Value() : splitHeads(node, node.in(2), keyHeads);
   if (node.failed())
     return;
-  Dim size = nn::dimOf(query.getType(), 3);
+  Dim past = node.dim(0);
+  if (node.in(4)) {
+    past = node.dims(4)[2];
+    in.key = f.concat({node.in(4), in.key}, 2);
+    in.value = f.concat({node.in(5), in.value}, 2);
+    if (node.failed())
+      return;
+  }
+  Dim size = nn::dimOf(in.query.getType(), 3), queries = nn::dimOf(in.query.getType(), 2), keys = nn::dimOf(in.key.getType(), 2);
   if (!size.isConstant() && !node.attribute("scale"))
-    return node.unsupported("a free size of heads");
-  bool causal = node.integer("is_causal", 0) != 0;
-  if (causal && nn::dimOf(query.getType(), 2) != nn::dimOf(key.getType(), 2))
-    return node.unsupported("a causal mask for queries and keys of different numbers");
-  double scale = node.real("scale", size.isConstant() ? 1.0 / std::sqrt(double(*size.asConstant())) : 1.0);
-  Value out = node.make<nn::AttentionOp>(query, key, value, node.in(3), node.f64(scale), node.unit(causal), node.unit(true));
-  if (node.failed() || node.rank(0) == 4)
-    return node.result(out);
+    in.freeScale = f.inverseRoot(size, node.element(0));
+  in.scale = node.real("scale", size.isConstant() ? 1.0 / std::sqrt(double(*size.asConstant())) : 1.0);
+
+  Type element = node.element(0), precision = element;
+  if (int64_t given = node.integer("softmax_precision", 0))
+    precision = elementType(node.context, int32_t(given));
+  if (!precision || !isa<FloatType>(precision))
+    return node.invalid("softmax_precision is no type of floating-point numbers");
+  double softcap = node.real("softcap", 0.0);
+  bool isPlain = softcap == 0.0 && !node.wants(3) && precision == element && !element.isF64() && in.scale > 0 && size.isConstant() &&
+                 nn::dimOf(in.value.getType(), 3).isConstant();
+  MaskInputs mask{
+      node.in(3), node.in(6), past, node.integer("is_causal", 0) != 0, node.integer("left_window_size", -1), node.integer("right_window_size", -1)};
+  bool causal = isPlain && mask.causal && !mask.validKeys && keys - queries == past;
+  mask.causal &= !causal;
+  in.mask = attentionMask(node, mask, queries, keys, element);
+  if (node.failed())
+    return;
+
+  Value out, scores;
+  if (isPlain)
+    out = node.make<nn::AttentionOp>(in.query, in.key, in.value, in.mask, node.f64(in.scale), node.unit(causal), node.unit(true));
+  else
+    out = spelledOut(node, in, softcap, precision, Scores(node.integer("qk_matmul_output_mode", 0)), scores);
+  if (node.failed())
+    return;
   SmallVector<Dim> dims = nn::dimsOf(out.getType());
-  node.result(node.reshape(node.transpose(out, {0, 2, 1, 3}), {dims[0], dims[2], dims[1] * dims[3]}));
+  node.result(0, node.rank(0) == 4 ? out : node.reshape(node.transpose(out, {0, 2, 1, 3}), {dims[0], dims[2], dims[1] * dims[3]}));
+  node.result(1, in.key);
+  node.result(2, in.value);
+  node.result(3, scores);
 }
 
 void registerAttention(OperatorTable &table) { table.add("Attention", 23, 3, 7, attention); }

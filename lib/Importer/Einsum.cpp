@@ -24,6 +24,7 @@ private:
   SmallVector<int> parseTerm(StringRef term, int rank, bool &good);
   void implicitOutput();
   Dim sizeOf(const Labelled &tensor, int label) const;
+  Labelled diagonal(Labelled tensor);
   Labelled sumAllBut(Labelled tensor, ArrayRef<int> kept);
   Labelled ordered(Labelled tensor, ArrayRef<int> labels);
   Labelled multiply(Labelled lhs, Labelled rhs, ArrayRef<int> kept);
@@ -181,14 +182,57 @@ static bool repeats(SmallVector<int> labels) {
   return std::adjacent_find(labels.begin(), labels.end()) != labels.end();
 }
 
+/// The elements at which axes of one label have the same position: the two axes as one, of which every (size + 1)-th element stays.
+Labelled Einsum::diagonal(Labelled tensor) {
+  while (!node.failed()) {
+    size_t rank = tensor.labels.size(), first = 0, second = 0;
+    for (size_t i = 0; i < rank && !second; ++i)
+      for (size_t j = i + 1; j < rank && !second; ++j)
+        if (tensor.labels[i] == tensor.labels[j])
+          first = i, second = j;
+    if (!second)
+      return tensor;
+    SmallVector<Dim> dims = nn::dimsOf(tensor.value.getType());
+    std::optional<int64_t> size = dims[first].asConstant();
+    if (dims[first] != dims[second])
+      node.invalid("the label '" + Twine(char(tensor.labels[first])) + "' stands for axes of the sizes " + dims[first].str() + " and " +
+                   dims[second].str());
+    else if (!size)
+      node.unsupported("the diagonal of axes of a free size");
+    if (node.failed())
+      break;
+    SmallVector<int64_t> order;
+    SmallVector<Dim> kept;
+    SmallVector<int> labels;
+    for (size_t i = 0; i < rank; ++i)
+      if (i != first && i != second) {
+        order.push_back(int64_t(i));
+        kept.push_back(dims[i]);
+        labels.push_back(tensor.labels[i]);
+      }
+    order.append({int64_t(first), int64_t(second)});
+    kept.push_back(node.dim(*size * *size));
+    labels.push_back(tensor.labels[first]);
+    Value flat = node.reshape(node.transpose(tensor.value, order), kept);
+    SmallVector<Dim> starts(kept.size(), node.dim(0)), sizes = kept;
+    SmallVector<int64_t> steps(kept.size(), 1);
+    sizes.back() = node.dim(*size);
+    steps.back() = *size + 1;
+    tensor = {node.make<nn::SliceOp>(flat, node.dimsAttr(starts), node.dimsAttr(sizes), node.i64s(steps)), labels};
+  }
+  return {};
+}
+
 void Einsum::run() {
   if (!parse(node.text("equation", "")))
     return;
   if (repeats(output))
     return node.invalid("the equation's result has a label twice");
-  for (const Labelled &operand : operands)
+  for (Labelled &operand : operands)
     if (repeats(operand.labels))
-      return node.unsupported("a label that occurs twice in one operand (a diagonal)");
+      operand = diagonal(operand);
+  if (node.failed())
+    return;
   Labelled result = operands.front();
   for (size_t i = 1; i < operands.size() && !node.failed(); ++i) {
     SmallVector<int> kept = output;

@@ -133,19 +133,6 @@ static void isInf(Node &node) {
 
 static void identity(Node &node) { node.result(node.in(0)); }
 
-/// At inference Dropout passes its input, and its mask keeps everything.
-static void dropout(Node &node) {
-  if (node.opset < 7 && node.integer("is_test", 0) == 0)
-    return node.unsupported("training mode");
-  if (node.in(2)) {
-    std::optional<SmallVector<int64_t>> training = node.knownIntegers(2);
-    if (training && llvm::any_of(*training, [](int64_t value) { return value != 0; }))
-      return node.unsupported("training mode");
-  }
-  node.result(0, node.in(0));
-  node.result(1, node.make<nn::ExpandOp>(node.scalar(1, node.builder.getI1Type()), node.dimsAttr(node.dims(0))));
-}
-
 void registerElementwise(OperatorTable &table) {
   const std::tuple<StringRef, int, Handler> unaries[] = {
       {"Abs", 6, unary<nn::AbsOp>},     {"Neg", 6, unary<nn::NegOp>},     {"Exp", 6, unary<nn::ExpOp>},      {"Log", 6, unary<nn::LogOp>},
@@ -175,7 +162,6 @@ void registerElementwise(OperatorTable &table) {
   table.add("Cast", 6, 1, 1, castTo);
   table.add("BitCast", 26, 1, 1, bitCast);
   table.add("IsInf", 10, 1, 1, isInf);
-  table.add("Dropout", 1, 1, 3, dropout);
 }
 
 } // namespace tenon::importer

@@ -1,4 +1,5 @@
 // Reading and writing at indices that are tensors themselves.
+#include "lib/Importer/Formula.h"
 #include "lib/Importer/Operators.h"
 
 namespace tenon::importer {
@@ -72,6 +73,45 @@ static void oneHot(Node &node) {
   node.result(node.make<nn::OneHotOp>(indices, node.in(2), node.dimsAttr(*depth), node.i64(axis)));
 }
 
+/// The first sequence_lens[b] entries of sequence b, back to front.
+static void reverseSequence(Node &node) {
+  int64_t time = node.integer("time_axis", 0), batch = node.integer("batch_axis", 1);
+  if (node.rank(0) < 2 || time + batch != 1 || time * batch != 0)
+    return node.invalid("time_axis and batch_axis are " + Twine(time) + " and " + Twine(batch) + "; 0 and 1 were expected");
+  Formula f(node);
+  SmallVector<Dim> dims = node.dims(0), plane{dims[0], dims[1]};
+  Value lengths = node.cast(node.in(1), node.builder.getI64Type());
+  if (sizesOf(lengths).size() != 1)
+    return node.invalid("the lengths have rank " + Twine(node.rank(1)) + "; 1 was expected");
+  SmallVector<Dim> column{node.dim(1), node.dim(1)};
+  column[batch] = dims[batch];
+  Value step = f.positions(dims[time], time, 2), length = node.reshape(lengths, column);
+  Value from = f.select(f.less(step, length), f.add(f.sub(length, step), -1.0), step);
+  Value pair[2];
+  pair[time] = f.unsqueeze(f.expand(from, plane), 2);
+  pair[batch] = f.unsqueeze(f.expand(f.positions(dims[batch], batch, 2), plane), 2);
+  node.result(node.make<nn::GatherNDOp>(node.in(0), f.concat(pair, 2), node.i64(0)));
+}
+
+/// Writes `update` into a cache along `axis`, from a position of each batch's own; a circular cache goes on at its start.
+static void tensorScatter(Node &node) {
+  StringRef mode = node.text("mode", "linear");
+  if (mode != "linear" && mode != "circular")
+    return node.invalid("mode is '" + mode + "'; linear or circular was expected");
+  int64_t rank = node.rank(0), axis = node.axisOf(node.integer("axis", -2), rank);
+  if (node.failed() || node.rank(1) != rank || node.element(1) != node.element(0) || axis == 0)
+    return node.invalid("cache and update must have one rank and element type, and the axis not be the batch");
+  Formula f(node);
+  SmallVector<Dim> cache = node.dims(0), update = node.dims(1), first(rank, node.dim(1));
+  first[0] = update[0];
+  Value position = f.positions(update[axis], axis, rank);
+  if (node.in(2))
+    position = f.add(position, node.reshape(node.cast(node.in(2), node.builder.getI64Type()), first));
+  if (mode == "circular")
+    position = node.make<nn::ModOp>(position, f.sizeValue(cache[axis]), UnitAttr());
+  node.result(node.make<nn::ScatterElementsOp>(node.in(0), f.expand(position, update), node.in(1), node.i64(axis), nn::ReduceKindAttr()));
+}
+
 void registerIndexing(OperatorTable &table) {
   table.add("Gather", 1, 2, 2, gatherAlong<nn::GatherOp>);
   table.add("GatherElements", 11, 2, 2, gatherAlong<nn::GatherElementsOp>);
@@ -80,6 +120,8 @@ void registerIndexing(OperatorTable &table) {
   table.add("ScatterElements", 11, 3, 3, scatterElements);
   table.add("ScatterND", 11, 3, 3, scatterND);
   table.add("OneHot", 9, 3, 3, oneHot);
+  table.add("ReverseSequence", 10, 2, 2, reverseSequence);
+  table.add("TensorScatter", 24, 2, 3, tensorScatter);
 }
 
 } // namespace tenon::importer

@@ -63,8 +63,11 @@ std::vector<std::string> Node::texts(StringRef name) {
 //===-- Known inputs ----------------------------------------------------------------------------------------------===//
 
 /// Without the input's name: nodes of one reason are one line of the list.
-static std::string dependsOnValues(size_t i) {
-  return "input " + std::to_string(i) + " depends on values that only a run knows";
+static std::string inputText(size_t i) {
+  return "input " + std::to_string(i);
+}
+static std::string dependsOnValues(const Twine &what) {
+  return (what + " depends on values that only a run knows").str();
 }
 
 std::optional<SmallVector<Dim>> Node::knownDims(size_t i) {
@@ -78,7 +81,7 @@ std::optional<SmallVector<Dim>> Node::knownDims(size_t i) {
     return SmallVector<Dim>();
   std::optional<SmallVector<Dim>> values = nn::constantDims(in(i));
   if (!values)
-    unsupported(dependsOnValues(i));
+    unsupported(dependsOnValues(inputText(i)));
   return values;
 }
 
@@ -171,8 +174,12 @@ std::optional<SmallVector<double>> Node::knownReals(size_t i) {
     invalid("input " + Twine(i) + " is missing");
     return std::nullopt;
   }
+  return realsOf(in(i), inputText(i));
+}
+
+std::optional<SmallVector<double>> Node::realsOf(Value value, const Twine &what) {
   SmallVector<double> out;
-  auto constant = in(i).getDefiningOp<nn::ConstantOp>();
+  auto constant = value.getDefiningOp<nn::ConstantOp>();
   if (auto dense = constant ? dyn_cast<DenseElementsAttr>(constant.getValue()) : nullptr) {
     if (isa<FloatType>(dense.getElementType())) {
       for (APFloat value : dense.getValues<APFloat>())
@@ -193,7 +200,7 @@ std::optional<SmallVector<double>> Node::knownReals(size_t i) {
       return out;
     }
   }
-  unsupported(dependsOnValues(i));
+  unsupported(dependsOnValues(what));
   return std::nullopt;
 }
 
@@ -274,6 +281,12 @@ Value Node::constant(ElementsAttr value) {
 }
 
 Value Node::constant(ArrayRef<Dim> values, RankedTensorType type) {
+  if (llvm::all_of(values, [](Dim value) { return value.isConstant(); })) {
+    unsigned width = type.getElementTypeBitWidth();
+    auto numbers =
+        llvm::map_to_vector(values, [&](Dim value) { return APInt(width, *value.asConstant(), /*isSigned=*/true, /*implicitTrunc=*/true); });
+    return constant(DenseElementsAttr::get(type, numbers));
+  }
   return nn::ConstantOp::create(builder, location, nn::dimsAttr(context, values), type);
 }
 

@@ -59,6 +59,8 @@ public:
   std::optional<llvm::SmallVector<nn::Dim>> knownDims(size_t i);
   std::optional<llvm::SmallVector<int64_t>> knownIntegers(size_t i);
   std::optional<llvm::SmallVector<double>> knownReals(size_t i);
+  /// The numbers of a constant; `what` names it in the report where they depend on run-time values.
+  std::optional<llvm::SmallVector<double>> realsOf(mlir::Value value, const llvm::Twine &what);
   /// Integers from the attribute `name` of older opsets or from input `i` of newer ones; empty optional: neither is there.
   std::optional<llvm::SmallVector<int64_t>> integersFrom(llvm::StringRef name, size_t i);
 

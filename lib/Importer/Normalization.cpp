@@ -1,28 +1,53 @@
 // Normalization layers.
+#include "lib/Importer/Formula.h"
 #include "lib/Importer/Operators.h"
 
 namespace tenon::importer {
 using namespace mlir;
 using nn::Dim;
 
-/// Results beside the first are statistics that only training updates.
+/// A value with one entry a channel, as one that broadcasts over [batch, channels, ...].
+static Value perChannel(Node &node, Value value) {
+  SmallVector<Dim> dims(node.rank(0), node.dim(1));
+  dims[1] = node.dims(0)[1];
+  return node.reshape(value, dims);
+}
+
+/// In training the statistics are those of the batch, and the running ones move towards them.
+static void trainedBatchNorm(Node &node) {
+  Formula f(node);
+  Type element = node.element(0), statistics = node.element(3);
+  SmallVector<int64_t> axes{0};
+  for (int64_t axis = 2; axis < node.rank(0); ++axis)
+    axes.push_back(axis);
+  Value x = node.cast(node.in(0), statistics), mean = f.reduce(nn::ReduceKind::Mean, x, axes), centred = f.sub(x, mean);
+  Value variance = f.reduce(nn::ReduceKind::Mean, f.mul(centred, centred), axes);
+  Value deviation = node.make<nn::SqrtOp>(f.add(variance, node.real("epsilon", 1e-5)));
+  Value scale = perChannel(node, node.cast(node.in(1), statistics)), bias = perChannel(node, node.cast(node.in(2), statistics));
+  node.result(0, node.cast(f.add(f.mul(f.div(centred, deviation), scale), bias), element));
+  double momentum = node.real("momentum", 0.9);
+  auto running = [&](size_t i, Value own) { return f.add(f.mul(node.in(i), momentum), f.mul(node.reshape(own, {node.dims(0)[1]}), 1 - momentum)); };
+  node.result(1, running(3, mean));
+  node.result(2, running(4, variance));
+}
+
 static void batchNorm(Node &node) {
-  if (node.integer("training_mode", 0) != 0 || (node.opset < 7 && node.integer("is_test", 0) == 0))
-    return node.unsupported("training mode");
+  if (node.opset < 7 && node.integer("is_test", 0) == 0)
+    return node.unsupported("training mode before opset 7");
   if (node.integer("spatial", 1) == 0)
     return node.unsupported("spatial = 0: statistics for each pixel");
   if (node.rank(0) < 2)
     return node.invalid("the input has rank " + Twine(node.rank(0)) + "; at least 2 was expected");
-  node.result(node.make<nn::BatchNormOp>(node.in(0), node.in(1), node.in(2), node.in(3), node.in(4), node.f64(node.real("epsilon", 1e-5))));
+  if (node.integer("training_mode", 0) != 0)
+    return trainedBatchNorm(node);
+  // Scale and statistics may be of types of their own.
+  auto own = [&](size_t i) { return node.cast(node.in(i), node.element(0)); };
+  node.result(node.make<nn::BatchNormOp>(node.in(0), own(1), own(2), own(3), own(4), node.f64(node.real("epsilon", 1e-5))));
 }
 
 template <typename Op> static void normalizeFrom(Node &node) {
   int64_t axis = node.axisOf(node.integer("axis", -1), node.rank(0));
   node.result(node.make<Op>(node.in(0), node.in(1), node.in(2), node.i64(axis), node.f64(node.real("epsilon", 1e-5))));
-}
-
-static Value reduced(Node &node, Value value, nn::ReduceKind kind, ArrayRef<int64_t> axes) {
-  return node.make<nn::ReduceOp>(value, nn::ReduceKindAttr::get(node.context, kind), node.i64s(axes), node.unit(true));
 }
 
 /// The statistics are results too; what nothing reads is erased again.
@@ -32,52 +57,67 @@ static void layerNorm(Node &node) {
     return;
   int64_t axis = node.axisOf(node.integer("axis", -1), node.rank(0));
   SmallVector<int64_t> axes = llvm::to_vector(llvm::seq(axis, node.rank(0)));
-  Value x = node.cast(node.in(0), node.builder.getF32Type());
-  Value mean = reduced(node, x, nn::ReduceKind::Mean, axes);
+  Formula f(node);
+  Value x = node.cast(node.in(0), node.element(0).isF64() ? node.element(0) : Type(node.builder.getF32Type()));
+  Value mean = f.reduce(nn::ReduceKind::Mean, x, axes);
   Value centred = node.make<nn::SubOp>(x, mean);
-  Value variance = reduced(node, node.make<nn::MulOp>(centred, centred), nn::ReduceKind::Mean, axes);
-  Value shifted = node.make<nn::AddOp>(variance, node.scalar(node.real("epsilon", 1e-5), node.builder.getF32Type()));
+  Value variance = f.reduce(nn::ReduceKind::Mean, f.mul(centred, centred), axes);
+  Value shifted = node.make<nn::AddOp>(variance, f.number(node.real("epsilon", 1e-5), variance));
   node.result(1, mean);
   node.result(2, node.make<nn::ReciprocalOp>(node.make<nn::SqrtOp>(shifted)));
 }
 
-static std::optional<int64_t> channelsOf(Node &node) {
-  if (node.rank(0) < 3) {
+static bool hasPixels(Node &node) {
+  if (node.rank(0) < 3)
     node.invalid("the input has rank " + Twine(node.rank(0)) + "; at least 3 was expected");
-    return std::nullopt;
-  }
-  std::optional<int64_t> channels = node.dims(0)[1].asConstant();
-  if (!channels)
-    node.unsupported("a free number of channels");
-  return channels;
+  return !node.failed();
+}
+
+/// Groups of a free number of channels: [batch, groups, channels a group, ...] is normalized over all but the first two axes.
+static Value normalizedGroups(Node &node, Dim groups, Value scale, Value bias) {
+  Formula f(node);
+  SmallVector<Dim> dims = node.dims(0), split{dims[0], groups, dims[1].floorDiv(groups)};
+  split.append(dims.begin() + 2, dims.end());
+  SmallVector<int64_t> axes = llvm::to_vector(llvm::seq<int64_t>(2, split.size()));
+  Value x = node.reshape(node.in(0), split), centred = f.sub(x, f.reduce(nn::ReduceKind::Mean, x, axes));
+  Value variance = f.reduce(nn::ReduceKind::Mean, f.mul(centred, centred), axes);
+  Value normal = f.div(centred, node.make<nn::SqrtOp>(f.add(variance, node.real("epsilon", 1e-5))));
+  return f.add(f.mul(node.reshape(normal, dims), perChannel(node, scale)), perChannel(node, bias));
 }
 
 /// Scale and bias have one entry a group up to opset 20, one a channel afterwards: nn has the latter.
 static void groupNorm(Node &node) {
-  std::optional<int64_t> channels = channelsOf(node);
-  if (!channels)
+  if (!hasPixels(node))
     return;
+  std::optional<int64_t> channels = node.dims(0)[1].asConstant();
   int64_t groups = node.integer("num_groups", 0);
-  if (groups < 1 || *channels % groups != 0)
-    return node.invalid("num_groups is " + Twine(groups) + ", which does not divide the " + Twine(*channels) + " channels");
+  if (groups < 1 || (channels && *channels % groups != 0))
+    return node.invalid("num_groups is " + Twine(groups) + ", which does not divide the " + node.dims(0)[1].str() + " channels");
+  Dim members = node.dims(0)[1].floorDiv(groups);
   auto forChannels = [&](size_t i) {
     if (node.opset >= 21)
       return node.in(i);
-    if (node.rank(i) != 1 || !node.dims(i)[0].isConstant(groups)) {
+    if (node.rank(i) != 1 || (node.dims(i)[0].isConstant() && !node.dims(i)[0].isConstant(groups))) {
       node.invalid("input " + Twine(i) + " must have one entry for each group");
       return Value();
     }
     Value column = node.reshape(node.in(i), {node.dim(groups), node.dim(1)});
-    Value wide = node.make<nn::ExpandOp>(column, node.dimsAttr({node.dim(groups), node.dim(*channels / groups)}));
-    return node.reshape(wide, {node.dim(*channels)});
+    Value wide = node.make<nn::ExpandOp>(column, node.dimsAttr({node.dim(groups), members}));
+    return node.reshape(wide, {node.dims(0)[1]});
   };
   Value scale = forChannels(1), bias = forChannels(2);
+  if (!channels && !node.failed())
+    return node.result(normalizedGroups(node, node.dim(groups), scale, bias));
   node.result(node.make<nn::GroupNormOp>(node.in(0), scale, bias, node.i64(groups), node.f64(node.real("epsilon", 1e-5))));
 }
 
 static void instanceNorm(Node &node) {
-  if (std::optional<int64_t> channels = channelsOf(node))
-    node.result(node.make<nn::GroupNormOp>(node.in(0), node.in(1), node.in(2), node.i64(*channels), node.f64(node.real("epsilon", 1e-5))));
+  if (!hasPixels(node))
+    return;
+  Dim channels = node.dims(0)[1];
+  if (!channels.isConstant())
+    return node.result(normalizedGroups(node, channels, node.in(1), node.in(2)));
+  node.result(node.make<nn::GroupNormOp>(node.in(0), node.in(1), node.in(2), node.i64(*channels.asConstant()), node.f64(node.real("epsilon", 1e-5))));
 }
 
 static void lrn(Node &node) {
@@ -94,19 +134,18 @@ static void lpNorm(Node &node) {
   int64_t p = node.integer("p", 2), axis = node.axisOf(node.integer("axis", -1), node.rank(0));
   if (p != 1 && p != 2)
     return node.invalid("p is " + Twine(p) + "; 1 or 2 was expected");
-  Value norm = reduced(node, node.in(0), p == 1 ? nn::ReduceKind::L1 : nn::ReduceKind::L2, {axis});
-  // A row of zeros stays one.
-  Value zero = node.scalar(0, node.element(0)), one = node.scalar(1, node.element(0));
-  Value divisor = node.make<nn::SelectOp>(node.make<nn::EqualOp>(norm, zero), one, norm);
-  node.result(node.make<nn::DivOp>(node.in(0), divisor));
+  Formula f(node);
+  Value norm = f.reduce(p == 1 ? nn::ReduceKind::L1 : nn::ReduceKind::L2, node.in(0), {axis}), zero = f.number(0, node.in(0));
+  node.result(f.select(f.equal(norm, zero), zero, f.div(node.in(0), norm))); // a vector of zeros stays as it is
 }
 
 /// (x - mean) / (sqrt(mean of squares - square of mean) + 1e-9), as ONNX's function body has it.
 static void meanVarianceNorm(Node &node) {
   SmallVector<int64_t> axes = node.axesOf(node.integers("axes").value_or(SmallVector<int64_t>{0, 2, 3}), node.rank(0));
+  Formula f(node);
   Value x = node.in(0);
-  Value mean = reduced(node, x, nn::ReduceKind::Mean, axes);
-  Value squares = reduced(node, node.make<nn::MulOp>(x, x), nn::ReduceKind::Mean, axes);
+  Value mean = f.reduce(nn::ReduceKind::Mean, x, axes);
+  Value squares = f.reduce(nn::ReduceKind::Mean, f.mul(x, x), axes);
   Value variance = node.make<nn::SubOp>(squares, node.make<nn::MulOp>(mean, mean));
   Value deviation = node.make<nn::AddOp>(node.make<nn::SqrtOp>(variance), node.scalar(1e-9, node.element(0)));
   node.result(node.make<nn::DivOp>(node.make<nn::SubOp>(x, mean), deviation));

@@ -4,9 +4,9 @@
 namespace tenon::importer {
 using llvm::StringRef;
 
-constexpr StringRef kMicrosoft = "com.microsoft";
-
-static std::string key(StringRef domain, StringRef name) { return (domain + ":" + name).str(); }
+static std::string key(StringRef domain, StringRef name) {
+  return (domain + ":" + name).str();
+}
 
 OperatorTable::OperatorTable() {
   registerElementwise(*this);
@@ -19,6 +19,20 @@ OperatorTable::OperatorTable() {
   registerNormalization(*this);
   registerAttention(*this);
   registerRecurrent(*this);
+  registerFlexAttention(*this);
+  registerRotaryEmbedding(*this);
+  registerLinearAttention(*this);
+  registerCausalConvolution(*this);
+  registerLosses(*this);
+  registerSignal(*this);
+  registerSampling(*this);
+  registerFolding(*this);
+  registerSorting(*this);
+  registerDeterminant(*this);
+  registerTraining(*this);
+  registerRandom(*this);
+  registerMachineLearning(*this);
+  registerTrees(*this);
   registerShapes(*this);
   registerSlicing(*this);
   registerIndexing(*this);
@@ -39,7 +53,9 @@ const Operator *OperatorTable::lookup(StringRef domain, StringRef name) const {
   return found == byName.end() ? nullptr : &operators[found->second];
 }
 
-bool OperatorTable::knowsDomain(StringRef domain) const { return domain.empty() || domain == kMicrosoft; }
+bool OperatorTable::knowsDomain(StringRef domain) const {
+  return domain.empty() || llvm::is_contained({kMicrosoftDomain, kMachineLearningDomain, kPreviewDomain, kTrainingDomain}, domain);
+}
 
 void OperatorTable::add(StringRef name, int since, int minInputs, int maxInputs, Handler handler, int until) {
   byName[key("", name)] = operators.size();
@@ -51,9 +67,9 @@ void OperatorTable::addSequence(StringRef name, int since, int minInputs, int ma
   operators.back().takesSequences = true;
 }
 
-void OperatorTable::addMicrosoft(StringRef name, int minInputs, int maxInputs, Handler handler) {
-  byName[key(kMicrosoft, name)] = operators.size();
-  operators.push_back({kMicrosoft, name, 1, 1, minInputs, maxInputs, handler});
+void OperatorTable::addTo(StringRef domain, StringRef name, int minInputs, int maxInputs, Handler handler) {
+  byName[key(domain, name)] = operators.size();
+  operators.push_back({domain, name, 1, 1, minInputs, maxInputs, handler});
 }
 
 } // namespace tenon::importer
@@ -62,8 +78,6 @@ std::vector<tenon::ImportedOperator> tenon::importedOperators() {
   std::vector<ImportedOperator> out;
   for (const importer::Operator &op : importer::OperatorTable::get().all())
     out.push_back({op.domain.str(), op.name.str(), op.since, op.until});
-  llvm::sort(out, [](const ImportedOperator &a, const ImportedOperator &b) {
-    return std::tie(a.domain, a.name) < std::tie(b.domain, b.name);
-  });
+  llvm::sort(out, [](const ImportedOperator &a, const ImportedOperator &b) { return std::tie(a.domain, a.name) < std::tie(b.domain, b.name); });
   return out;
 }

@@ -9,6 +9,8 @@
 namespace tenon::importer {
 
 constexpr int kOldestOpset = 1, kNewestOpset = 28;
+constexpr llvm::StringRef kMicrosoftDomain = "com.microsoft", kMachineLearningDomain = "ai.onnx.ml", kPreviewDomain = "ai.onnx.preview",
+                          kTrainingDomain = "ai.onnx.preview.training";
 constexpr int kAnyNumber = std::numeric_limits<int>::max();
 
 using Handler = void (*)(Node &);
@@ -31,8 +33,12 @@ public:
   void add(llvm::StringRef name, int since, int minInputs, int maxInputs, Handler handler, int until = kNewestOpset);
   /// An operator whose inputs may be sequences or optionals.
   void addSequence(llvm::StringRef name, int since, int minInputs, int maxInputs, Handler handler);
+  /// Operators of another domain than ONNX's own.
+  void addTo(llvm::StringRef domain, llvm::StringRef name, int minInputs, int maxInputs, Handler handler);
   /// Microsoft's operators, which ONNX Runtime's optimizer writes into models.
-  void addMicrosoft(llvm::StringRef name, int minInputs, int maxInputs, Handler handler);
+  void addMicrosoft(llvm::StringRef name, int minInputs, int maxInputs, Handler handler) {
+    addTo(kMicrosoftDomain, name, minInputs, maxInputs, handler);
+  }
 
 private:
   OperatorTable();
@@ -50,6 +56,20 @@ void registerReductions(OperatorTable &table);
 void registerNormalization(OperatorTable &table);
 void registerAttention(OperatorTable &table);
 void registerRecurrent(OperatorTable &table);
+void registerFlexAttention(OperatorTable &table);
+void registerRotaryEmbedding(OperatorTable &table);
+void registerLinearAttention(OperatorTable &table);
+void registerCausalConvolution(OperatorTable &table);
+void registerLosses(OperatorTable &table);
+void registerSignal(OperatorTable &table);
+void registerSampling(OperatorTable &table);
+void registerFolding(OperatorTable &table);
+void registerSorting(OperatorTable &table);
+void registerDeterminant(OperatorTable &table);
+void registerTraining(OperatorTable &table);
+void registerRandom(OperatorTable &table);
+void registerMachineLearning(OperatorTable &table);
+void registerTrees(OperatorTable &table);
 void registerShapes(OperatorTable &table);
 void registerSlicing(OperatorTable &table);
 void registerIndexing(OperatorTable &table);

@@ -41,10 +41,12 @@ static Value plainAlong(Node &node, Value value, int64_t axis) { return softmaxA
 
 /// One at the first largest element, zero elsewhere.
 static Value hardmaxAlong(Node &node, Value value, int64_t axis) {
+  if (node.failed())
+    return {};
   Value largest = node.make<nn::ArgReduceOp>(value, node.i64(axis), UnitAttr(), UnitAttr(), UnitAttr());
   auto pair = RankedTensorType::get({2}, node.element(0));
   Attribute off = node.builder.getFloatAttr(node.element(0), 0.0), on = node.builder.getFloatAttr(node.element(0), 1.0);
-  Dim depth = node.dims(0)[axis];
+  Dim depth = nn::dimOf(value.getType(), axis);
   return node.make<nn::OneHotOp>(largest, node.constant(DenseElementsAttr::get(pair, {off, on})), node.dimsAttr({depth}), node.i64(axis));
 }
 
@@ -65,8 +67,6 @@ template <Value (*along)(Node &, Value, int64_t)> static void softmax(Node &node
     }
   if (count <= 1)
     return node.result(along(node, node.in(0), wide));
-  if (along == hardmaxAlong)
-    return node.unsupported("Hardmax over several axes");
   SmallVector<Dim> flat(dims.begin(), dims.begin() + axis);
   flat.push_back(nn::product(node.context, ArrayRef(dims).drop_front(axis)));
   node.result(node.reshape(along(node, node.reshape(node.in(0), flat), axis), dims));

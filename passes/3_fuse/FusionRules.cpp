@@ -12,7 +12,7 @@ Anchor anchorOf(Operation *op) {
       .Case<nn::ConvOp, nn::MatMulOp>([](auto) { return Anchor::Contraction; })
       .Case<nn::AttentionOp>([](auto) { return Anchor::Attention; })
       .Case<nn::SoftmaxOp, nn::LayerNormOp, nn::RMSNormOp, nn::ReduceOp, nn::ArgReduceOp, nn::CumSumOp>([](auto) { return Anchor::Rows; })
-      .Case<nn::PoolOp, nn::ResizeOp, nn::ConvTransposeOp>([](auto) { return Anchor::Window; })
+      .Case<nn::PoolOp, nn::ResizeOp, nn::GridSampleOp, nn::ConvTransposeOp>([](auto) { return Anchor::Window; })
       .Case<nn::GatherOp, nn::GatherElementsOp, nn::GatherNDOp>([](auto) { return Anchor::Lookup; })
       .Case<nn::ConcatOp, nn::SliceOp, nn::TransposeOp, nn::ExpandOp, nn::PadOp, nn::TileOp, nn::DepthToSpaceOp, nn::SpaceToDepthOp>(
           [](auto) { return Anchor::Move; })
@@ -144,7 +144,8 @@ bool inlinesConstant(OpOperand &operand, nn::ConstantOp constant) {
   if (!dense || !(dense.isSplat() || dense.getNumElements() == 1))
     return false;
   // Weights and biases are packed and read as memory, whatever they hold.
-  bool isWeight = anchorOf(operand.getOwner()) == Anchor::Contraction || isa<nn::ConvTransposeOp, nn::LSTMOp>(operand.getOwner());
+  bool isWeight = anchorOf(operand.getOwner()) == Anchor::Contraction ||
+                  isa<nn::ConvTransposeOp, nn::AttentionOp, nn::LSTMOp, nn::RecurrenceOp, nn::LinearAttentionOp, nn::TopKOp>(operand.getOwner());
   return !isWeight;
 }
 

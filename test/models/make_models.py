@@ -212,6 +212,35 @@ def group_query_attention():
     y, key, value = g.microsoft("GroupQueryAttention", q, k, v, "past_key", "past_value", lengths, total, g.constant(np.cos(angles)),
                                 g.constant(np.sin(angles)), outputs=3, num_heads=4, kv_num_heads=2, do_rotary=1)
     return g.model(kinds={name: FLOAT for name in ("y", "key", "value")}, y=y, key=key, value=value)
+def recurrent_layers():
+    """GRU, RNN and LSTM beside plain ones: two directions, clip, other activations, coupled gates, free length and batch."""
+    g = Graph("recurrent_layers", {"x": (FLOAT, ["time", "batch", 12])})
+
+    def weights(gates, hidden, directions, inputs):
+        return [g.weight(directions, gates * hidden, inputs, scale=0.4), g.weight(directions, gates * hidden, hidden, scale=0.4),
+                g.weight(directions, 2 * gates * hidden, scale=0.3)]
+
+    gru = g.op("GRU", "x", *weights(3, 20, 2, 12), outputs=2, hidden_size=20, direction="bidirectional", linear_before_reset=1)
+    reset = g.op("GRU", "x", *weights(3, 7, 1, 12), outputs=2, hidden_size=7, direction="reverse", clip=0.5)
+    rnn = g.op("RNN", "x", *weights(1, 33, 2, 12), outputs=2, hidden_size=33, direction="bidirectional",
+               activations=["Relu", "LeakyRelu"], activation_alpha=[0.1])
+    lstm = g.op("LSTM", "x", *weights(4, 9, 1, 12), outputs=3, hidden_size=9, activations=["HardSigmoid", "Softsign", "Tanh"], clip=3.0)
+    return g.model(gru=gru[0], gru_last=gru[1], reset=reset[0], rnn=rnn[0], rnn_last=rnn[1], lstm=lstm[0], cell=lstm[2])
+
+
+def sampled_images():
+    """Grids, regions and the best of an axis: indices that are data."""
+    g = Graph("sampled_images", {"x": (FLOAT, ["n", 5, "h", "w"]), "grid": (FLOAT, ["n", 6, 7, 2])})
+    outputs = {f"{padding}_{mode}": g.op("GridSample", "x", "grid", mode=mode, padding_mode=padding, align_corners=corners)
+               for mode, padding, corners in (("bilinear", "zeros", 0), ("bicubic", "reflection", 0), ("nearest", "border", 1), ("bilinear", "reflection", 1))}
+    rois = g.constant(np.array([[0, 0, 9, 7], [2.5, 1, 30, 20], [-3, -2, 4, 5]], np.float32))
+    images = g.constant(np.array([0, 0, 0], np.int64))
+    outputs["mean"] = g.op("RoiAlign", "x", rois, images, output_height=3, output_width=4, sampling_ratio=0, spatial_scale=0.5)
+    outputs["sampled"] = g.op("RoiAlign", "x", rois, images, output_height=2, output_width=2, sampling_ratio=2, spatial_scale=1.0)
+    flat = g.op("Flatten", "x")
+    outputs["best"], outputs["best_at"] = g.op("TopK", flat, g.constant(np.array([37], np.int64)), outputs=2, axis=1)
+    outputs["least"], outputs["least_at"] = g.op("TopK", flat, g.constant(np.array([5], np.int64)), outputs=2, axis=1, largest=0)
+    return g.model(**outputs)
 
 
 # name: (make, shapes of the inputs to try)
@@ -225,6 +254,8 @@ MODELS = {
     "microsoft_layers": (microsoft_layers, [{"ids": (n, 7), "mask": (n, 7)} for n in (1, 3)]),
     "group_query_attention": (group_query_attention, [
         {"x": (n, steps, 16), "past_key": (n, 2, past, 16), "past_value": (n, 2, past, 16)} for n, steps, past in ((1, 1, 5), (2, 1, 9))]),
+    "recurrent_layers": (recurrent_layers, [{"x": (t, n, 12)} for t, n in ((1, 1), (9, 1), (17, 3))]),
+    "sampled_images": (sampled_images, [{"x": (n, 5, h, w), "grid": (n, 6, 7, 2)} for n, h, w in ((1, 12, 16), (2, 9, 5))]),
     "integers": (integers, [{"ids": (n,), "limit": ()} for n in (1, 5)]),
 }
 

@@ -3,11 +3,14 @@
 #include "passes/6_codegen/cpu/Contraction.h"
 #include "passes/6_codegen/cpu/Depthwise.h"
 #include "passes/6_codegen/cpu/KernelFamily.h"
+#include "passes/6_codegen/cpu/LinearAttention.h"
 #include "passes/6_codegen/cpu/Loops.h"
 #include "passes/6_codegen/cpu/NarrowConvolution.h"
 #include "passes/6_codegen/cpu/Pooling.h"
+#include "passes/6_codegen/cpu/Recurrence.h"
 #include "passes/6_codegen/cpu/Recurrent.h"
 #include "passes/6_codegen/cpu/RowReduction.h"
+#include "passes/6_codegen/cpu/TopK.h"
 #include "passes/6_codegen/cpu/TransposeKernel.h"
 #include "passes/6_codegen/cpu/Winograd.h"
 
@@ -15,8 +18,8 @@ namespace tenon::cpu {
 
 llvm::ArrayRef<const KernelFamily *> families() {
   static const KernelFamily *const all[] = {
-      &depthwiseFamily(), &narrowConvolutionFamily(), &winogradFamily(),     &contractionFamily(), &attentionFamily(),
-      &recurrentFamily(), &poolingFamily(),           &rowReductionFamily(), &transposeFamily(),   &loopsFamily()};
+      &depthwiseFamily(), &narrowConvolutionFamily(), &winogradFamily(), &contractionFamily(), &attentionFamily(),    &recurrentFamily(), &recurrenceFamily(),
+      &linearAttentionFamily(), &topKFamily(),        &poolingFamily(),  &rowReductionFamily(), &transposeFamily(), &loopsFamily()};
   return all;
 }
 

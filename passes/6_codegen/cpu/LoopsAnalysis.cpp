@@ -142,7 +142,8 @@ nn::Dim workPerElement(Value v) {
         return nn::Dim::constant(ctx, taps);
       })
       .Case([&](nn::LRNOp norm) { return nn::Dim::constant(ctx, norm.getSize()); })
-      .Case<nn::SoftmaxOp, nn::LayerNormOp, nn::RMSNormOp, nn::GroupNormOp, nn::ResizeOp>([&](auto) { return nn::Dim::constant(ctx, 16); })
+      .Case<nn::SoftmaxOp, nn::LayerNormOp, nn::RMSNormOp, nn::GroupNormOp, nn::ResizeOp, nn::GridSampleOp, nn::RoiAlignOp>(
+          [&](auto) { return nn::Dim::constant(ctx, 16); })
       .Default([&](Operation *) { return one; });
 }
 

@@ -18,7 +18,7 @@ static bool isIndexMap(Operation *op) {
 
 bool Evaluator::hasLoop(Operation *op) {
   return isa<nn::ReduceOp, nn::ArgReduceOp, nn::CumSumOp, nn::PoolOp, nn::ArgPoolOp, nn::SoftmaxOp, nn::LayerNormOp, nn::RMSNormOp, nn::GroupNormOp,
-             nn::LRNOp, nn::MatMulOp, nn::ConvOp, nn::ConvTransposeOp>(op);
+             nn::LRNOp, nn::MatMulOp, nn::ConvOp, nn::ConvTransposeOp, nn::RoiAlignOp>(op);
 }
 
 bool Evaluator::canEvaluate(Operation *op) {
@@ -30,7 +30,7 @@ bool Evaluator::canEvaluate(Operation *op) {
     return !unpack.getPacking().getWinograd();
   return isIndexMap(op) || hasLoop(op) ||
          isa<nn::PadOp, nn::ConcatOp, nn::GatherOp, nn::GatherElementsOp, nn::GatherNDOp, nn::OneHotOp, nn::RangeOp,
-             nn::ResizeOp, nn::BatchNormOp>(op);
+             nn::ResizeOp, nn::GridSampleOp, nn::BatchNormOp>(op);
 }
 
 // --- types and small values
@@ -194,6 +194,8 @@ Value Evaluator::compute(Value v, const Place &place) {
       .Case([&](nn::OneHotOp oneHot) { return oneHotAt(oneHot, place); })
       .Case([&](nn::RangeOp range) { return rangeAt(range, place); })
       .Case([&](nn::ResizeOp resize) { return resizeAt(resize, place); })
+      .Case([&](nn::GridSampleOp sample) { return gridSampleAt(sample, place); })
+      .Case([&](nn::RoiAlignOp align) { return roiAlignAt(align, place); })
       .Case([&](nn::ReduceOp reduce) { return reduceAt(reduce, place); })
       .Case([&](nn::ArgReduceOp reduce) { return argReduceAt(reduce, place); })
       .Case([&](nn::CumSumOp sum) { return cumSumAt(sum, place); })

@@ -128,6 +128,8 @@ private:
   mlir::Value unpackAt(kernel::UnpackOp op, const Place &place);
   static int unpackAxis(kernel::UnpackOp op, int axis);
   mlir::Value resizeAt(nn::ResizeOp op, const Place &place);
+  mlir::Value gridSampleAt(nn::GridSampleOp op, const Place &place); // LoopsSampling.cpp
+  mlir::Value roiAlignAt(nn::RoiAlignOp op, const Place &place);
 
   // reductions (LoopsReduction.cpp, LoopsNormalization.cpp)
   mlir::Value reduceAt(nn::ReduceOp op, const Place &place);

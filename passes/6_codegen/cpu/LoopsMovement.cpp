@@ -190,7 +190,7 @@ int Evaluator::operandAxis(Operation *op, unsigned operand, int axis) {
           return operand == 0 ? axis - indicesRank + 1 : kConstant;
         return kScattered;
       })
-      .Case<nn::GatherElementsOp>([&](auto) { return kScattered; })
+      .Case<nn::GatherElementsOp, nn::GridSampleOp, nn::RoiAlignOp>([&](auto) { return kScattered; })
       .Case([&](nn::GatherNDOp gather) {
         // Lanes in the axes of the slices, which follow the axes of `indices` but its last.
         int outer = cast<ShapedType>(gather.getIndices().getType()).getRank() - 1;

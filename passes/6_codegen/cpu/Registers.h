@@ -52,6 +52,7 @@ struct Registers {
   Value atLeast(Value x, Value bound) const { return select(cmp(mlir::arith::CmpFPredicate::OGT, bound, x), bound, x); }
   Value atMost(Value x, Value bound) const { return select(cmp(mlir::arith::CmpFPredicate::OLT, bound, x), bound, x); }
   Value clamp(Value x, double low, double high) const { return atMost(atLeast(x, c(low, x)), c(high, x)); }
+  Value clampTo(Value x, Value low, Value high) const { return atMost(atLeast(x, low), high); }
   /// coefficients[0] + coefficients[1] * x + ... by Horner's rule.
   Value polynomial(Value x, llvm::ArrayRef<double> coefficients) const {
     Value y = c(coefficients.back(), x);

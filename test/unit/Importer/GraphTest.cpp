@@ -42,6 +42,18 @@ TEST(Graph, UnusedNodesGo) {
   EXPECT_EQ(import(builder).count("nn.tanh"), 0);
 }
 
+// The node that reads the name stands between the two.
+TEST(Graph, OfConstantsOfOneNameTheLastHolds) {
+  ModelBuilder builder;
+  builder.input("x", {4}).output("y");
+  setInteger(builder.node("Constant", {}, {"size"}), "value_int", 2);
+  builder.node("Reshape", {"x", "shape"}, {"y"});
+  builder.node("Unsqueeze", {"size", "axis"}, {"shape"});
+  setInteger(builder.node("Constant", {}, {"size"}), "value_int", 4);
+  builder.integers("axis", {0});
+  EXPECT_EQ(import(builder).signature, "(tensor<4xf32>) -> tensor<4xf32>");
+}
+
 // --- What is not supported
 
 TEST(Unsupported, EveryNodeIsListedOnce) {

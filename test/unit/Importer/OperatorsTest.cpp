@@ -138,3 +138,41 @@ TEST(Operators, LSTMWithTheBatchFirst) {
   setInteger(builder.node("LSTM", {"x", "w", "r"}, {"y", "h"}), "layout", 1);
   EXPECT_PRED_FORMAT2(IsSubstring, "-> (tensor<2x9x1x4xf32>, tensor<2x1x4xf32>)", import(builder).signature);
 }
+
+// The recurrence walks what one product has made of the input; directions whose functions differ walk by themselves.
+TEST(Operators, RecurrentLayersBesideThePlainLSTM) {
+  ModelBuilder gru, rnn(14);
+  gru.input("x", {"t", 2, 3}).input("w", {2, 12, 3}).input("r", {2, 12, 4}).output("y").output("h");
+  setText(gru.node("GRU", {"x", "w", "r"}, {"y", "h"}), "direction", "bidirectional");
+  Imported result = import(gru);
+  EXPECT_PRED_FORMAT2(IsSubstring, "(tensor<?x2x2x4xf32, #nn.dims<[t, 2, 2, 4]>>, tensor<2x2x4xf32>)", result.signature) << result.message;
+  EXPECT_EQ(result.count("nn.matmul"), 1);
+  EXPECT_EQ(result.count("nn.recurrence"), 1);
+  rnn.input("x", {5, 2, 3}).input("w", {2, 4, 3}).input("r", {2, 4, 4}).output("y");
+  onnx::NodeProto &node = rnn.node("RNN", {"x", "w", "r"}, {"y"});
+  setText(node, "direction", "bidirectional");
+  onnx::AttributeProto &functions = *node.add_attribute();
+  functions.set_name("activations");
+  functions.set_type(onnx::AttributeProto::STRINGS);
+  functions.add_strings("Tanh");
+  functions.add_strings("Relu");
+  EXPECT_EQ(import(rnn).count("nn.recurrence"), 2);
+}
+
+// Past and new keys are as many as the queries and what came before: the fused op knows that mask. Other forms are spelled out.
+TEST(Operators, AttentionWithACacheIsFused) {
+  ModelBuilder plain(24), capped(24);
+  for (ModelBuilder *builder : {&plain, &capped})
+    builder->input("q", {1, 2, "s", 8}).input("k", {1, 2, "s", 8}).input("past", {1, 2, "p", 8}).output("y").output("key").output("value");
+  setInteger(plain.node("Attention", {"q", "k", "k", "", "past", "past"}, {"y", "key", "value"}), "is_causal", 1);
+  Imported result = import(plain);
+  EXPECT_PRED_FORMAT2(IsSubstring, "tensor<1x2x?x8xf32, #nn.dims<[1, 2, p + s, 8]>>", result.signature) << result.message;
+  EXPECT_PRED_FORMAT2(IsSubstring, "{causal", result.text);
+  onnx::NodeProto &node = capped.node("Attention", {"q", "k", "k", "", "past", "past"}, {"y", "key", "value"});
+  onnx::AttributeProto &softcap = *node.add_attribute();
+  softcap.set_name("softcap");
+  softcap.set_type(onnx::AttributeProto::FLOAT);
+  softcap.set_f(2);
+  EXPECT_EQ(import(capped).count("nn.attention"), 0);
+  EXPECT_EQ(import(capped).count("nn.softmax"), 1);
+}

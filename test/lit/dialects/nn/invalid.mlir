@@ -509,3 +509,58 @@ func.func @f(%x: tensor<1x1x4x4xf32>) {
 // A tensor type whose #nn.dims contradict its shape.
 // expected-error @below {{axis 1 is 4 but its #nn.dims says 5}}
 func.func private @f(tensor<?x4xf32, #nn.dims<[n, 5]>>)
+
+// -----
+
+// Places that are data, order, states.
+func.func @f(%x: tensor<1x3x8x8xf32>, %g: tensor<1x4x4x3xf32>) {
+  // expected-error @below {{the last axis of the grid}}
+  %0 = nn.grid_sample %x, %g : (tensor<1x3x8x8xf32>, tensor<1x4x4x3xf32>) -> tensor<1x3x4x4xf32>
+  return
+}
+
+// -----
+
+func.func @f(%x: tensor<1x3x8x8xf32>, %r: tensor<5x4xf32>, %b: tensor<6xi64>) {
+  // expected-error @below {{the regions' images}}
+  %0 = nn.roi_align %x, %r, %b {sizes = array<i64: 7, 7>, spatial_scale = 1.0 : f64, sampling_ratio = 2 : i64}
+    : (tensor<1x3x8x8xf32>, tensor<5x4xf32>, tensor<6xi64>) -> tensor<5x3x7x7xf32>
+  return
+}
+
+// -----
+
+func.func @f(%x: tensor<4x8xf32>) {
+  // expected-error @below {{expected at most the 8 elements of axis 1, found 9}}
+  %v, %p = nn.top_k %x {k = #nn.dims<[9]>, axis = 1 : i64} : tensor<4x8xf32> -> tensor<4x9xf32>, tensor<4x9xi64>
+  return
+}
+
+// -----
+
+func.func @f(%a: tensor<5x2x1x48xf32>, %r: tensor<1x16x48xf32>) {
+  // expected-error @below {{'Swish' is no activation of recurrent layers}}
+  %s, %h, %c = nn.recurrence %a, %r {cell = #nn.cell<gru>, direction = #nn.direction<forward>, activations = ["Swish", "Tanh"],
+      alpha = array<f64: 0.0, 0.0>, beta = array<f64: 0.0, 0.0>, clip = 0.0 : f64}
+    : tensor<5x2x1x48xf32>, tensor<1x16x48xf32> -> tensor<5x1x2x16xf32>, tensor<1x2x16xf32>, tensor<1x2x16xf32>
+  return
+}
+
+// -----
+
+func.func @f(%a: tensor<5x2x1x64xf32>, %r: tensor<1x16x48xf32>) {
+  // expected-error @below {{expected gates of shape [5, 2, 1, 48]}}
+  %s, %h, %c = nn.recurrence %a, %r {cell = #nn.cell<gru>, direction = #nn.direction<forward>, activations = ["Sigmoid", "Tanh"],
+      alpha = array<f64: 0.0, 0.0>, beta = array<f64: 0.0, 0.0>, clip = 0.0 : f64}
+    : tensor<5x2x1x64xf32>, tensor<1x16x48xf32> -> tensor<5x1x2x16xf32>, tensor<1x2x16xf32>, tensor<1x2x16xf32>
+  return
+}
+
+// -----
+
+func.func @f(%q: tensor<1x5x48xf32>, %k: tensor<1x5x24xf32>) {
+  // expected-error @below {{expected the query's heads to be a multiple of the key's, found 4 and 3}}
+  %y, %s = nn.linear_attention %q, %k, %k {query_heads = 4 : i64, key_heads = 3 : i64, scale = 0.25 : f64}
+    : tensor<1x5x48xf32>, tensor<1x5x24xf32>, tensor<1x5x24xf32> -> tensor<1x5x48xf32>, tensor<1x3x8x8xf32>
+  return
+}

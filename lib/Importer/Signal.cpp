@@ -1,0 +1,238 @@
+// Windows, Fourier transforms and filter banks.
+#include "lib/Importer/Formula.h"
+#include "lib/Importer/Fourier.h"
+#include "lib/Importer/Operators.h"
+#include "lib/Importer/TensorData.h"
+
+namespace tenon::importer {
+using namespace mlir;
+using nn::Dim;
+
+//===-- Windows ---------------------------------------------------------------------------------------------------===//
+
+/// constant + sum of factors[i] * cos(2 pi (i + 1) n / period); period is the size, or one less for a symmetric window.
+static void cosineWindow(Node &node, double constant, ArrayRef<double> factors) {
+  std::optional<SmallVector<Dim>> given = node.knownDims(0);
+  if (!given)
+    return;
+  if (given->size() != 1)
+    return node.invalid("the size must be one number");
+  Dim size = given->front(), period = node.integer("periodic", 1) != 0 ? size : size - 1;
+  Type element = elementType(node.context, int32_t(node.integer("output_datatype", 1)));
+  if (!element || element.isInteger(1))
+    return node.unsupported("output_datatype " + dataTypeName(int32_t(node.integer("output_datatype", 1))));
+  Formula f(node);
+  Type real = element.isF64() ? element : Type(node.builder.getF32Type());
+  Value n = node.cast(f.positions(size, 0, 1), real), turn = f.div(f.mul(n, 2 * M_PI), node.cast(f.sizeValue(period), real));
+  Value window = f.expand(node.scalar(constant, real), {size});
+  for (auto [i, factor] : llvm::enumerate(factors))
+    window = f.add(window, f.mul(node.make<nn::CosOp>(f.mul(turn, double(i + 1))), factor));
+  node.result(node.cast(window, element));
+}
+
+static void hannWindow(Node &node) {
+  cosineWindow(node, 0.5, {-0.5});
+}
+static void hammingWindow(Node &node) {
+  cosineWindow(node, 25.0 / 46.0, {-21.0 / 46.0});
+}
+static void blackmanWindow(Node &node) {
+  cosineWindow(node, 0.42, {-0.5, 0.08});
+}
+
+//===-- Transforms ------------------------------------------------------------------------------------------------===//
+
+/// The first `size` entries along `axis`, zeros behind the last one.
+static Value resized(Node &node, Value value, int64_t axis, Dim size) {
+  SmallVector<Dim> dims = sizesOf(value);
+  if (node.failed() || dims[axis] == size)
+    return value;
+  SmallVector<Dim> low(dims.size(), node.dim(0)), high = low;
+  high[axis] = size - dims[axis];
+  return node.make<nn::PadOp>(value, Value(), node.dimsAttr(low), node.dimsAttr(high), nn::PadModeAttr::get(node.context, nn::PadMode::Constant));
+}
+
+static std::optional<int64_t> axisOfTransform(Node &node) {
+  int64_t axis = node.opset < 20 ? node.integer("axis", 1) : -2;
+  if (node.opset >= 20 && node.in(2)) {
+    std::optional<SmallVector<int64_t>> given = node.knownIntegers(2);
+    if (!given)
+      return std::nullopt;
+    if (given->size() != 1) {
+      node.invalid("the axis must be one number");
+      return std::nullopt;
+    }
+    axis = given->front();
+  }
+  axis = node.axisOf(axis, node.rank(0));
+  if (!node.failed() && axis == node.rank(0) - 1)
+    node.invalid("the last axis holds real and imaginary parts");
+  return node.failed() ? std::nullopt : std::optional(axis);
+}
+
+/// Real and imaginary parts of a signal whose last axis has `size` entries; none after a report.
+static std::optional<int64_t> partsOf(Node &node, Dim size, std::optional<int64_t> implied) {
+  if (!size.isConstant() && implied)
+    return implied;
+  if (!size.isConstant())
+    node.unsupported("a signal that is not known to be real or complex");
+  else if (!size.isConstant(1) && !size.isConstant(2))
+    node.invalid("the last axis has the size " + size.str() + "; 1 (real) or 2 (complex) was expected");
+  return node.failed() ? std::nullopt : size.asConstant();
+}
+
+static void dft(Node &node) {
+  std::optional<int64_t> axis = node.rank(0) < 2 ? std::nullopt : axisOfTransform(node);
+  if (!axis)
+    return node.rank(0) < 2 ? node.invalid("the input has rank " + Twine(node.rank(0)) + "; at least 2 was expected") : void();
+  SmallVector<Dim> dims = node.dims(0);
+  FourierShape shape;
+  shape.inverse = node.integer("inverse", 0) != 0;
+  bool onesided = node.integer("onesided", 0) != 0;
+  shape.halfSpectrum = shape.inverse && onesided;
+  // A one-sided transform is of a real signal, its inverse of half a spectrum.
+  std::optional<int64_t> parts = partsOf(node, dims.back(), onesided ? std::optional<int64_t>(shape.inverse ? 2 : 1) : std::nullopt);
+  if (!parts)
+    return;
+  shape.complexInput = *parts == 2;
+  shape.complexOutput = !shape.halfSpectrum;
+  shape.length = shape.halfSpectrum ? (dims[*axis] - 1) * 2 : dims[*axis];
+  if (node.in(1)) {
+    std::optional<SmallVector<Dim>> given = node.knownDims(1);
+    if (!given)
+      return;
+    if (given->size() != 1)
+      return node.invalid("the length must be one number");
+    shape.length = given->front();
+  }
+  Dim half = shape.length.floorDiv(2) + 1;
+  shape.inputs = shape.halfSpectrum ? half : shape.length;
+  shape.outputs = onesided && !shape.inverse ? half : shape.length;
+
+  // The transformed axis goes beside the parts, then both are one.
+  SmallVector<int64_t> permutation = llvm::to_vector(llvm::seq<int64_t>(0, node.rank(0) - 1)), back = permutation;
+  permutation.erase(permutation.begin() + *axis);
+  permutation.append({*axis, node.rank(0) - 1});
+  for (auto [to, from] : llvm::enumerate(permutation))
+    if (to < back.size())
+      back[from] = to;
+  back.push_back(node.rank(0) - 1);
+  Value x = node.transpose(resized(node, node.in(0), *axis, shape.inputs), permutation);
+  Formula f(node);
+  SmallVector<Dim> rows = sizesOf(x);
+  if (node.failed())
+    return;
+  SmallVector<Dim> outer(rows.begin(), rows.end() - 2);
+  Dim count = nn::product(node.context, outer);
+  Value product = f.matmul(node.reshape(x, {count, shape.inputs * *parts}), fourierMatrix(node, shape, node.element(0)));
+  outer.append({shape.outputs, node.dim(shape.complexOutput ? 2 : 1)});
+  node.result(node.transpose(node.reshape(product, outer), back));
+}
+
+/// Frames of `length` samples every `step`, as [batch, frames, length, parts].
+static Value framesOf(Node &node, Value signal, Dim frames, Dim length, Dim step) {
+  Formula f(node);
+  Value first = f.mul(f.positions(frames, 0, 2), f.sizeValue(step));
+  return node.make<nn::GatherOp>(signal, f.add(first, f.positions(length, 1, 2)), node.i64(1));
+}
+
+static void stft(Node &node) {
+  if (node.rank(0) != 2 && node.rank(0) != 3)
+    return node.invalid("the signal has rank " + Twine(node.rank(0)) + "; 3 was expected");
+  std::optional<SmallVector<Dim>> step = node.knownDims(1);
+  SmallVector<Dim> dims = node.dims(0);
+  if (dims.size() == 2)
+    dims.push_back(node.dim(1));
+  FourierShape shape;
+  if (node.in(3)) {
+    std::optional<SmallVector<Dim>> length = node.knownDims(3);
+    if (!length || length->size() != 1)
+      return node.invalid("the frame's length must be one number");
+    shape.length = length->front();
+  } else {
+    shape.length = node.in(2) ? node.dims(2)[0] : dims[1];
+  }
+  if (!step || node.failed())
+    return;
+  if (step->size() != 1 || (step->front().isConstant() && *step->front().asConstant() < 1))
+    return node.invalid("the step must be one number above 0");
+  if (node.in(2) && node.rank(2) != 1)
+    return node.invalid("the window has rank " + Twine(node.rank(2)) + "; 1 was expected");
+  bool onesided = node.integer("onesided", 1) != 0;
+  std::optional<int64_t> parts = partsOf(node, dims[2], onesided ? std::optional<int64_t>(1) : std::nullopt);
+  if (!parts)
+    return;
+  shape.complexInput = *parts == 2;
+  dims[2] = node.dim(*parts);
+  if (onesided && shape.complexInput)
+    return node.invalid("a complex signal has no one-sided transform");
+  shape.inputs = shape.length;
+  shape.outputs = onesided ? shape.length.floorDiv(2) + 1 : shape.length;
+  Dim frames = (dims[1] - shape.length).floorDiv(step->front()) + 1;
+  Formula f(node);
+  Value framed = framesOf(node, node.reshape(node.in(0), dims), frames, shape.length, step->front());
+  if (node.in(2))
+    framed = f.mul(framed, node.reshape(node.in(2), {shape.length, node.dim(1)}));
+  Value product = f.matmul(node.reshape(framed, {dims[0] * frames, shape.length * dims[2]}), fourierMatrix(node, shape, node.element(0)));
+  node.result(node.reshape(product, {dims[0], frames, shape.outputs, node.dim(2)}));
+}
+
+//===-- Mel filters -----------------------------------------------------------------------------------------------===//
+
+/// Triangles between neighbouring frequencies of the mel scale, as ONNX's reference draws them.
+static std::vector<double> melFilters(int64_t filters, int64_t length, int64_t rate, double lowest, double highest) {
+  int64_t bins = length / 2 + 1;
+  std::vector<double> out(bins * filters, 0.0);
+  double low = 2595 * std::log10(1 + lowest / 700), high = 2595 * std::log10(1 + highest / 700), step = (high - low) / double(filters + 2);
+  std::vector<int64_t> edges;
+  for (int64_t i = 0; i < filters + 2; ++i) {
+    double hertz = 700 * (std::pow(10.0, (low + double(i) * step) / 2595) - 1);
+    edges.push_back(std::clamp<int64_t>(int64_t(std::floor(double(length + 1) * hertz / double(rate))), 0, bins - 1));
+  }
+  for (int64_t i = 0; i < filters; ++i) {
+    int64_t left = edges[i], centre = edges[i + 1], right = edges[i + 2];
+    if (left == centre)
+      out[centre * filters + i] = 1;
+    for (int64_t j = left; left != centre && j <= centre; ++j)
+      out[j * filters + i] = double(j - left) / double(centre - left);
+    for (int64_t j = centre; j < right; ++j)
+      out[j * filters + i] = double(right - j) / double(right - centre);
+  }
+  return out;
+}
+
+static void melWeightMatrix(Node &node) {
+  SmallVector<double> numbers;
+  for (size_t i = 0; i < 5; ++i) {
+    std::optional<SmallVector<double>> value = node.knownReals(i);
+    if (!value)
+      return;
+    if (value->size() != 1)
+      return node.invalid("input " + Twine(i) + " must be one number");
+    numbers.push_back(value->front());
+  }
+  constexpr double kLargest = 1 << 20;
+  if (!(numbers[0] >= 1 && numbers[0] <= kLargest && numbers[1] >= 1 && numbers[1] <= kLargest && numbers[0] * numbers[1] <= 64 * kLargest))
+    return node.invalid("num_mel_bins and dft_length are out of range");
+  if (!(numbers[2] >= 1 && numbers[3] >= 0 && numbers[4] > numbers[3] && numbers[4] <= numbers[2]))
+    return node.invalid("the edges must be frequencies that the sample rate has, the lower one first");
+  Type element = elementType(node.context, int32_t(node.integer("output_datatype", 1)));
+  if (!element || element.isInteger(1))
+    return node.unsupported("output_datatype " + dataTypeName(int32_t(node.integer("output_datatype", 1))));
+  int64_t filters = int64_t(numbers[0]), length = int64_t(numbers[1]);
+  std::vector<double> values = melFilters(filters, length, int64_t(numbers[2]), numbers[3], numbers[4]);
+  auto type = RankedTensorType::get({length / 2 + 1, filters}, node.builder.getF32Type());
+  std::vector<float> narrow(values.begin(), values.end());
+  node.result(node.cast(node.constant(DenseElementsAttr::get(type, ArrayRef(narrow))), element));
+}
+
+void registerSignal(OperatorTable &table) {
+  table.add("HannWindow", 17, 1, 1, hannWindow);
+  table.add("HammingWindow", 17, 1, 1, hammingWindow);
+  table.add("BlackmanWindow", 17, 1, 1, blackmanWindow);
+  table.add("DFT", 17, 1, 3, dft);
+  table.add("STFT", 17, 2, 4, stft);
+  table.add("MelWeightMatrix", 17, 5, 5, melWeightMatrix);
+}
+
+} // namespace tenon::importer
