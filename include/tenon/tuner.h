@@ -15,10 +15,10 @@ struct TuningRecord {
   std::string target;   ///< instruction set: architecture and features; a record counts for equal ones only
   std::string cpu;      ///< machine that it was measured on
   int threads = 1;
-  double ns = 0;        ///< of one run with `schedule`
-  double untunedNs = 0; ///< of one run with the cost model's choice, measured in turn with it
-  int candidates = 0;   ///< schedules tried, from the first of the compiler's list
-  int discarded = 0;    ///< of those, how many crashed, hung, computed wrong numbers or could not be compiled
+  double ns = 0;         ///< of one run with `schedule`
+  double untunedNs = 0;  ///< of one run with the cost model's choice, measured in turn with it
+  int candidates = 0;    ///< schedules tried, from the first of the compiler's list
+  int discarded = 0;     ///< of those, how many crashed, hung, computed wrong numbers or could not be compiled
   bool complete = false; ///< false: time ran out before the list ended
   int line = 0;          ///< where it was read
 };
@@ -55,9 +55,9 @@ struct MeasureJob {
 };
 
 struct Measured {
-  double ns = 0;       ///< of one run; 0 where there is a problem
+  double ns = 0; ///< of one run; 0 where there is a problem
   int runs = 0;
-  std::string problem; ///< why this plan cannot be used: crashed, hung, computed wrong numbers
+  std::string problem;                                 ///< why this plan cannot be used: crashed, hung, computed wrong numbers
   std::vector<std::pair<std::string, double>> kernels; ///< Profile: nanoseconds of one run in each kernel, by name
 };
 
@@ -69,17 +69,25 @@ struct TuneProgress {
   double secondsLeft = 0;
 };
 
+/// Data caches of one core; 0 where they are not known.
+struct CacheSizes {
+  int64_t l1Bytes = 0;
+  int l1Ways = 0;
+  int64_t l2Bytes = 0, l3Bytes = 0;
+};
+
 struct TuneOptions {
   std::string target = "native";
   std::vector<std::pair<std::string, std::string>> shapes; ///< as in CompileOptions
-  std::string cache;  ///< file that is read, and appended to
-  std::string output; ///< where the tuned plan goes; empty: nowhere
-  std::string folder; ///< for plans of candidates, which come and go; must exist
-  std::string machine; ///< name of the CPU that measures; empty: this machine's
-  double seconds = 300; ///< wall clock for all
-  int threads = 0;      ///< 0: the target's cores
+  std::string cache;                                       ///< file that is read, and appended to
+  std::string output;                                      ///< where the tuned plan goes; empty: nowhere
+  std::string folder;                                      ///< for plans of candidates, which come and go; must exist
+  std::string machine;                                     ///< name of the CPU that measures; empty: this machine's
+  CacheSizes caches;                                       ///< of the machine that measures, where it is not this one
+  double seconds = 300;                                    ///< wall clock for all
+  int threads = 0;                                         ///< 0: the target's cores
   bool verify = false;
-  /// Called on the tuning thread; returns one entry for each plan. Required.
+  /// Called on the tuning thread; returns one entry for each plan, or nothing where the job was lost: what measures is gone. Required.
   std::function<std::vector<Measured>(const MeasureJob &)> measure;
   std::function<void(const TuneProgress &)> progress;
 };
@@ -96,11 +104,11 @@ struct KernelTuning {
 
 struct TuneReport {
   bool ok = false;
-  std::string message; ///< diagnostics, one a line
+  std::string message;               ///< diagnostics, one a line
   std::vector<KernelTuning> kernels; ///< the ones that take longest first
   int candidates = 0;
   double seconds = 0;
-  double predictedGain = 1;         ///< from the kernels' times
+  double predictedGain = 1;          ///< from the kernels' times
   double untunedNs = 0, tunedNs = 0; ///< of the whole model, measured in turn; 0 where time ran out before
 };
 

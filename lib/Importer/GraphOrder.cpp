@@ -81,7 +81,6 @@ private:
     error = what;
     return false;
   }
-  /// Tools that change constants append new ones of the same names: of several the last one holds, as in ONNX Runtime.
   std::string describe(int i) const {
     const onnx::NodeProto &node = nodes[i];
     return "'" + (node.name().empty() && node.output_size() ? node.output(0) : node.name()) + "' (" + node.op_type() + ")";

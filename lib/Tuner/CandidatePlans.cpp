@@ -13,10 +13,11 @@ namespace {
 /// Sorts diagnostics by the candidate that the reporting thread works on.
 class CandidateDiagnostics {
 public:
-  explicit CandidateDiagnostics(MLIRContext *context) : handler(context, [](Diagnostic &diagnostic) {
-    if (current && diagnostic.getSeverity() == DiagnosticSeverity::Error)
-      *current += (current->empty() ? "" : "; ") + diagnostic.str();
-  }) {}
+  explicit CandidateDiagnostics(MLIRContext *context)
+      : handler(context, [](Diagnostic &diagnostic) {
+          if (current && diagnostic.getSeverity() == DiagnosticSeverity::Error)
+            *current += (current->empty() ? "" : "; ") + diagnostic.str();
+        }) {}
 
   /// Errors of this thread go to `problem` while it lives.
   struct Scope {
@@ -106,8 +107,8 @@ LogicalResult compileScheduled(ModuleOp module, const Target &target, StringRef 
   return finishPlan(module, target, path);
 }
 
-std::vector<CandidatePlan> compileCandidates(kernel::FuncOp func, kernel::DispatchOp dispatch, ArrayRef<kernel::ScheduleAttr> schedules, const Target &target,
-                                             StringRef folder, size_t firstNumber) {
+std::vector<CandidatePlan> compileCandidates(kernel::FuncOp func, kernel::DispatchOp dispatch, ArrayRef<kernel::ScheduleAttr> schedules,
+                                             const Target &target, StringRef folder, size_t firstNumber) {
   MLIRContext *context = func.getContext();
   std::vector<CandidatePlan> plans(schedules.size());
   CandidateDiagnostics diagnostics(context);

@@ -15,8 +15,8 @@ struct CandidatePlan {
 /// Compiles each schedule of `func` to a plan `folder`/NUMBER.plan, NUMBER counting from `firstNumber`, that runs just that kernel: its inputs
 /// are what `dispatch` passes, except constants, which are in the plan as the schedule packs them. Candidates are compiled in parallel; their
 /// constants are packed together, once for each layout. Diagnostics of a candidate are its problem.
-std::vector<CandidatePlan> compileCandidates(kernel::FuncOp func, kernel::DispatchOp dispatch, llvm::ArrayRef<kernel::ScheduleAttr> schedules, const Target &target,
-                                             llvm::StringRef folder, size_t firstNumber);
+std::vector<CandidatePlan> compileCandidates(kernel::FuncOp func, kernel::DispatchOp dispatch, llvm::ArrayRef<kernel::ScheduleAttr> schedules,
+                                             const Target &target, llvm::StringRef folder, size_t firstNumber);
 
 /// Runs the phases from schedule to plan on `module`, and writes the plan to `path`. `tuningCache` as in runPhase.
 mlir::LogicalResult compileScheduled(mlir::ModuleOp module, const Target &target, llvm::StringRef path, llvm::StringRef tuningCache = {});

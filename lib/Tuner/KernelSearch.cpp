@@ -15,8 +15,7 @@ static std::string text(kernel::ScheduleAttr schedule) {
   return result;
 }
 
-KernelSearch::KernelSearch(kernel::FuncOp func, kernel::DispatchOp dispatch, const Target &target, const TuneOptions &options,
-                           SearchPace &pace)
+KernelSearch::KernelSearch(kernel::FuncOp func, kernel::DispatchOp dispatch, const Target &target, const TuneOptions &options, SearchPace &pace)
     : func(func), dispatch(dispatch), target(target), options(options), pace(pace) {
   schedule::proposedSchedules(func, target, proposals);
 }
@@ -55,6 +54,8 @@ bool KernelSearch::step(const Deadline &limit) {
   for (const CandidatePlan &plan : plans)
     if (!plan.path.empty())
       llvm::sys::fs::remove(plan.path);
+  if (jobLost)
+    return false; // these candidates are tried again when tuning is resumed
   next = end;
   pace.secondsEach = batch.elapsed() / double(schedules.size());
   return !broken;
@@ -77,6 +78,9 @@ void KernelSearch::measure(ArrayRef<kernel::ScheduleAttr> schedules, ArrayRef<Ca
     measuredIndex.push_back(i);
   }
   std::vector<Measured> measured = options.measure(job);
+  jobLost = measured.empty();
+  if (jobLost)
+    return;
   if (!measured.front().problem.empty()) {
     discard(schedules.front(), measured.front().problem);
     broken = true;
@@ -102,7 +106,9 @@ void KernelSearch::measure(ArrayRef<kernel::ScheduleAttr> schedules, ArrayRef<Ca
   bestNs = replaced ? fastestNs : championNs;
 }
 
-void KernelSearch::discard(kernel::ScheduleAttr schedule, const std::string &why) { discards.push_back(text(schedule) + ": " + why); }
+void KernelSearch::discard(kernel::ScheduleAttr schedule, const std::string &why) {
+  discards.push_back(text(schedule) + ": " + why);
+}
 
 TuningRecord KernelSearch::record() const {
   TuningRecord record;

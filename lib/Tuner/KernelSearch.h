@@ -1,7 +1,7 @@
 // The search for one kernel's best schedule.
 #pragma once
-#include "lib/Tuner/CandidatePlans.h"
 #include "include/tenon/tuner.h"
+#include "lib/Tuner/CandidatePlans.h"
 #include <chrono>
 
 namespace tenon {
@@ -38,6 +38,8 @@ public:
   /// Tries the next batch; false when all have been tried, the limit is reached, or nothing can be measured.
   bool step(const Deadline &limit);
 
+  /// Whether the search ended because a job was lost.
+  bool lost() const { return jobLost; }
   /// Whether there is something to record.
   bool usable() const { return untunedNs > 0; }
   /// Everything but the kernel's name, signature and machine.
@@ -60,7 +62,7 @@ private:
   kernel::ScheduleAttr best;
   double untunedNs = 0, bestNs = 0;
   int earlierDiscards = 0;
-  bool broken = false;
+  bool broken = false, jobLost = false;
   std::vector<std::string> discards;
 };
 

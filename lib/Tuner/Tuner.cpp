@@ -49,6 +49,11 @@ private:
     target = std::move(*parsed);
     if (options.threads > 0)
       target.cores = options.threads;
+    auto take = [](auto known, auto &field) { field = known > 0 ? known : field; };
+    take(options.caches.l1Bytes, target.l1Bytes);
+    take(options.caches.l1Ways, target.l1Ways);
+    take(options.caches.l2Bytes, target.l2Bytes);
+    take(options.caches.l3Bytes, target.l3Bytes);
     FailureOr<OwningOpRef<ModuleOp>> imported = importModel(&context, path, options.shapes, target);
     if (failed(imported))
       return failure();
@@ -84,12 +89,17 @@ private:
   }
 
   /// Phase memory numbers the clones that it makes of a kernel: "conv_3_0".
-  static bool isCloneOf(StringRef name, StringRef kernel) { return name.consume_front(kernel) && name.consume_front("_") && llvm::all_of(name, llvm::isDigit); }
+  static bool isCloneOf(StringRef name, StringRef kernel) {
+    return name.consume_front(kernel) && name.consume_front("_") && llvm::all_of(name, llvm::isDigit);
+  }
 
   LogicalResult profile(MLIRContext &context) {
     constexpr double kProfileSeconds = 1;
     MeasureJob job{MeasureJob::Kind::Profile, {untunedPlan()}, target.cores, false, std::min(kProfileSeconds, compareSeconds + 0.1)};
-    Measured measured = options.measure(job).front();
+    std::vector<Measured> answer = options.measure(job);
+    if (answer.empty())
+      return emitError(UnknownLoc::get(&context)) << "the untuned plan cannot be measured: what measures is gone";
+    Measured measured = std::move(answer.front());
     if (!measured.problem.empty())
       return emitError(UnknownLoc::get(&context)) << "the untuned plan cannot be measured: " << measured.problem;
     double sum = 0;
@@ -119,12 +129,17 @@ private:
     for (const Kernel &kernel : kernels)
       outstanding += kernel.totalNs;
     for (auto [index, kernel] : llvm::enumerate(kernels)) {
+      if (lostInARow >= kGone) {
+        report.message += "jobs were lost again and again: what is left was not tuned; resume with the same cache\n";
+        return;
+      }
       double left = deadline.left() - reserved;
       constexpr double kLeastSeconds = 0.2; // for a kernel; less measures nothing
       // Its share of the time that is left: what one kernel does not need goes to the others.
       double allotted = std::max(kLeastSeconds, outstanding > 0 ? left * kernel.totalNs / outstanding : left);
       outstanding -= kernel.totalNs;
-      tuneKernel(kernel, int(index), cache, left < std::max(kLeastSeconds, pace.leastBatch()) ? 0 : std::min(left, std::max(allotted, pace.leastBatch())));
+      tuneKernel(kernel, int(index), cache,
+                 left < std::max(kLeastSeconds, pace.leastBatch()) ? 0 : std::min(left, std::max(allotted, pace.leastBatch())));
     }
   }
 
@@ -159,9 +174,12 @@ private:
     do
       tell();
     while (search.step(limit));
+    lostInARow = search.lost() ? lostInARow + 1 : 0;
     report.candidates += search.tried();
     kernel.report.candidates = search.tried();
     kernel.report.discarded = search.discarded();
+    if (!search.usable() && search.lost())
+      return;
     if (!search.usable()) {
       kernel.report.state = KernelTuning::State::Failed;
       return;
@@ -198,7 +216,12 @@ private:
     std::string path = options.output.empty() ? options.folder + "/tuned.plan" : options.output;
     if (failed(compileScheduled(*module, target, path, options.cache)))
       return failure();
-    std::vector<Measured> both = options.measure({MeasureJob::Kind::Models, {untunedPlan(), path}, target.cores, options.verify, std::max(0.2, std::min(compareSeconds, deadline.left()))});
+    std::vector<Measured> both = options.measure(
+        {MeasureJob::Kind::Models, {untunedPlan(), path}, target.cores, options.verify, std::max(0.2, std::min(compareSeconds, deadline.left()))});
+    if (both.empty()) {
+      report.message += "the whole model was not compared: what measures is gone\n";
+      return success();
+    }
     for (const Measured &measured : both)
       if (!measured.problem.empty())
         report.message += "the comparison of the whole model failed: " + measured.problem + "\n";
@@ -206,7 +229,8 @@ private:
     report.tunedNs = both[1].ns;
     constexpr double kSlower = 1.02;
     if (report.tunedNs > kSlower * report.untunedNs && report.untunedNs > 0)
-      report.message += path + ": the tuned plan ran slower than the untuned one; was the machine busy? Tune again into a new cache, with more time\n";
+      report.message +=
+          path + ": the tuned plan ran slower than the untuned one; was the machine busy? Tune again into a new cache, with more time\n";
     return success();
   }
 
@@ -219,6 +243,8 @@ private:
   OwningOpRef<ModuleOp> module;
   std::vector<Kernel> kernels;
   SearchPace pace;
+  static constexpr int kGone = 3; // jobs lost one after the other
+  int lostInARow = 0;
   double reserved = 0, compareSeconds = 0, modelNs = 0;
 };
 

@@ -21,7 +21,9 @@ constexpr int kVersion = 1;
 constexpr size_t kLongestLine = 64 << 10;
 constexpr int kMostThreads = 4096;
 
-std::string describeErrno(StringRef path) { return path.str() + ": " + std::strerror(errno); }
+std::string describeErrno(StringRef path) {
+  return path.str() + ": " + std::strerror(errno);
+}
 
 /// Writes all of `text` and makes it durable; returns an empty string or what went wrong.
 std::string writeAll(int file, StringRef text, StringRef path) {
@@ -48,10 +50,14 @@ public:
   const int descriptor;
 };
 
-auto keyOf(const TuningRecord &r) { return std::tie(r.kernel, r.target, r.cpu, r.threads); }
+auto keyOf(const TuningRecord &r) {
+  return std::tie(r.kernel, r.target, r.cpu, r.threads);
+}
 } // namespace
 
-std::string instructionSetOf(const Target &target) { return llvm::Triple(target.triple).getArchName().str() + " " + llvm::join(target.required, " "); }
+std::string instructionSetOf(const Target &target) {
+  return llvm::Triple(target.triple).getArchName().str() + " " + llvm::join(target.required, " ");
+}
 
 std::string hostCpuName() {
   auto buffer = llvm::MemoryBuffer::getFileAsStream("/proc/cpuinfo");
@@ -185,9 +191,8 @@ std::string appendTuningRecord(const std::string &path, const TuningRecord &reco
 std::string rewriteTuningCache(const std::string &path, const std::vector<TuningRecord> &others) {
   std::vector<TuningRecord> all = readTuningCache(path).records;
   all.insert(all.end(), others.begin(), others.end());
-  std::stable_sort(all.begin(), all.end(), [](const TuningRecord &a, const TuningRecord &b) {
-    return keyOf(a) != keyOf(b) ? keyOf(a) < keyOf(b) : isBetter(a, b);
-  });
+  std::stable_sort(all.begin(), all.end(),
+                   [](const TuningRecord &a, const TuningRecord &b) { return keyOf(a) != keyOf(b) ? keyOf(a) < keyOf(b) : isBetter(a, b); });
   std::string text;
   for (size_t i = 0; i < all.size(); ++i)
     if (i == 0 || keyOf(all[i]) != keyOf(all[i - 1]))
@@ -205,7 +210,9 @@ std::string rewriteTuningCache(const std::string &path, const std::vector<Tuning
   return problem;
 }
 
-bool isBetter(const TuningRecord &a, const TuningRecord &b) { return std::tuple(!a.complete, a.ns) < std::tuple(!b.complete, b.ns); }
+bool isBetter(const TuningRecord &a, const TuningRecord &b) {
+  return std::tuple(!a.complete, a.ns) < std::tuple(!b.complete, b.ns);
+}
 
 std::vector<const TuningRecord *> recordsFor(const TuningCache &cache, StringRef kernel, StringRef instructionSet, StringRef cpu, int threads) {
   std::vector<const TuningRecord *> found;

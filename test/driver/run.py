@@ -14,6 +14,7 @@ from pathlib import Path
 
 FOLDER = Path(__file__).resolve().parent
 sys.path[:0] = [str(FOLDER), str(FOLDER.parent / "models")]
+import agents
 import bad_models
 import bad_plans
 import bad_tensors
@@ -29,7 +30,7 @@ def main():
     arguments = parser.parse_args()
     passed = failed = skipped = 0
     with Driver(arguments.tenon.resolve()) as driver:
-        for module in (verbs, tuning, bad_models, bad_tensors, bad_plans):
+        for module in (verbs, tuning, agents, bad_models, bad_tensors, bad_plans):
             for name, test in sorted(vars(module).items()):
                 title = f"{module.__name__}.{name.removeprefix('test_')}"
                 if not name.startswith("test_") or not re.search(arguments.k, title):

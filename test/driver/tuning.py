@@ -2,6 +2,8 @@
 
 import json
 import os
+import pty
+import re
 import signal
 import subprocess
 import time
@@ -119,6 +121,26 @@ def test_bad_candidates_are_discarded_and_named(driver):
         discarded = [text for kernel in report["kernels"] for text in kernel["discarded"] if "sizes are free" not in text]
         assert discarded and all(message in text and "#kernel.schedule" in text for text in discarded), (fault, discarded)
         assert report["tuned_ms"] > 0, report
+
+
+def test_a_terminal_shows_progress_and_gain(driver):
+    """The line is drawn again and again within the terminal's 80 columns, and removed at the end."""
+    master, slave = pty.openpty()
+    process = subprocess.Popen([str(driver.tenon), "tune", str(model(driver)), *SHAPE, "--cache", "bar.jsonl", "--budget", "6s", "--threads", "1"], cwd=driver.folder, stdout=subprocess.PIPE, stderr=slave)
+    os.close(slave)
+    output = process.communicate(timeout=60)[0].decode()
+    shown = b""
+    try:
+        while chunk := os.read(master, 65536):
+            shown += chunk
+    except OSError:  # the terminal's other end is closed
+        pass
+    os.close(master)
+    lines = [line.removeprefix("\x1b[K") for line in shown.decode().split("\r") if line.strip()]
+    drawn = [line for line in lines if re.search(r"pools.onnx \[[#.]{10}\] \d+% gain \d+\.\d\dx, \d+/\d+, \d+ tried, \d+:\d\d left", line)]
+    assert len(drawn) >= 2 and all(len(line) < 80 for line in drawn), lines
+    assert lines[-1] not in drawn, "the line stays behind"
+    assert "one run: untuned" in output and "tried" in output, output
 
 
 def test_the_budget_is_kept(driver):

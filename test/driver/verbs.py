@@ -99,6 +99,13 @@ def test_bench_measures(driver):
     assert "median" in text and max(map(len, text.splitlines())) <= 100, text
 
 
+def test_bench_runs_contexts_at_once(driver):
+    report = driver.json("bench", driver.plan("mobile_block"), "--duration", "50ms", "--warmup", "0s", "--threads", "1", "--contexts", 2, "--no-profile")
+    assert report["together"]["contexts"] == 2 and report["together"]["runs_per_s"] > 0 and not report.get("profile") and "peak" not in report, report
+    driver.fails("bench", driver.plan("mobile_block"), "--contexts", 0, code=2, message="--contexts")
+    driver.fails("bench", driver.plan("mobile_block"), "--profile", "--no-profile", code=2, message="exclude")
+
+
 def test_inspect_shows_everything(driver):
     text = driver.ok("inspect", driver.plan("mobile_block"))
     for word in ("Signature", "Memory", "Kernels", "Steps", "Arena", "lower bound", "/conv"):

@@ -1,13 +1,16 @@
 #include "tools/tenon/MeasureProtocol.h"
 #include "tools/tenon/Failure.h"
+#include "tools/tenon/JsonNumber.h"
 
-#include <nlohmann/json.hpp>
+#include <limits>
 
 namespace tenon::driver {
 namespace {
 using Json = nlohmann::json;
 
-std::string line(const Json &json) { return json.dump(-1, ' ', false, Json::error_handler_t::replace) + "\n"; }
+std::string line(const Json &json) {
+  return json.dump(-1, ' ', false, Json::error_handler_t::replace) + "\n";
+}
 } // namespace
 
 std::string jobLine(const MeasureJob &job) {
@@ -18,12 +21,10 @@ MeasureJob parseJob(const std::string &text) {
   try {
     Json json = Json::parse(text);
     MeasureJob job;
-    int kind = json.at("kind");
-    if (kind < 0 || kind > int(MeasureJob::Kind::Profile))
-      throw Failure("job: unknown kind");
-    job.kind = MeasureJob::Kind(kind);
+    job.kind = MeasureJob::Kind(wholeNumber(json.at("kind"), "job: kind", 0, int(MeasureJob::Kind::Profile)));
     job.plans = json.at("plans").get<std::vector<std::string>>();
-    job.threads = json.at("threads");
+    constexpr int kMostThreads = 4096;
+    job.threads = int(wholeNumber(json.at("threads"), "job: threads", 1, kMostThreads));
     job.verify = json.at("verify");
     job.seconds = json.at("seconds");
     return job;
@@ -32,7 +33,9 @@ MeasureJob parseJob(const std::string &text) {
   }
 }
 
-std::string eventLine(const MeasureEvent &event) { return line({{"at", event.plan}, {"limit", event.limit}}); }
+std::string eventLine(const MeasureEvent &event) {
+  return line({{"at", event.plan}, {"limit", event.limit}});
+}
 
 std::string resultLine(const std::vector<Measured> &results) {
   Json list = Json::array();
@@ -45,15 +48,19 @@ MeasureReply parseReply(const std::string &text) {
   MeasureReply reply;
   try {
     Json json = Json::parse(text);
+    constexpr int kMost = std::numeric_limits<int>::max();
     if (json.contains("at"))
-      reply.event = MeasureEvent{json.at("at"), json.at("limit")};
+      reply.event = MeasureEvent{size_t(wholeNumber(json.at("at"), "at", 0, kMost)), json.at("limit")};
     if (json.contains("results")) {
       std::vector<Measured> results;
       for (const Json &entry : json.at("results"))
-        results.push_back({entry.at("ns"), entry.at("runs"), entry.at("problem"), entry.at("kernels").get<std::vector<std::pair<std::string, double>>>()});
+        results.push_back({entry.at("ns"), int(wholeNumber(entry.at("runs"), "runs", 0, kMost)), entry.at("problem"),
+                           entry.at("kernels").get<std::vector<std::pair<std::string, double>>>()});
       reply.results = std::move(results);
     }
   } catch (const Json::exception &) {
+    return {};
+  } catch (const Failure &) {
     return {};
   }
   return reply;

@@ -21,6 +21,12 @@ void append(std::string &line, const std::string &cell, size_t width, Align alig
 
 } // namespace
 
+std::string foreignText(std::string text, size_t width) {
+  for (char &c : text)
+    c = c < ' ' || c > '~' ? '?' : c;
+  return cut(text, width);
+}
+
 std::string cut(const std::string &text, size_t width) {
   if (widthOf(text) <= width)
     return text;

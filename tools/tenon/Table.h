@@ -34,5 +34,7 @@ std::string timeText(double seconds);
 std::string numberText(double value, int digits);
 /// `text`, at most `width` columns of UTF-8, with "..." at the end where it was cut.
 std::string cut(const std::string &text, size_t width);
+/// Words of somebody else for a terminal: cut, and '?' for every byte that is not printable ASCII.
+std::string foreignText(std::string text, size_t width);
 
 } // namespace tenon::driver

@@ -7,6 +7,7 @@
 #include "tools/tenon/Profile.h"
 #include "tools/tenon/Progress.h"
 #include "tools/tenon/Table.h"
+#include "tools/tenon/Throughput.h"
 #include "tools/tenon/Verbs.h"
 
 #include <CLI/CLI.hpp>
@@ -26,12 +27,14 @@ struct Arguments {
   std::string plan, duration = "2s", warmup = "0.2s";
   InputOptions inputs;
   std::vector<std::string> shapes;
-  uint32_t threads = 0;
-  bool wholeProfile = false, json = false, quiet = false;
+  uint32_t threads = 0, contexts = 1;
+  bool wholeProfile = false, noProfile = false, json = false, quiet = false;
 };
 
 struct Measurement {
   double open = 0, context = 0, first = 0, elapsed = 0; // seconds
+  double firstAt = 0;                                   // end of the first run on the system's monotonic clock, in seconds
+  double together = 0;                                  // runs a second of all contexts; 0 where there is one
   std::vector<double> runs;                             // sorted seconds of each measured run
   uint32_t threads = 0;
   uint64_t contextBytes = 0, processBytes = 0; // of the whole process: its peak, measuring the processor left out
@@ -44,7 +47,9 @@ struct Measurement {
   double mean() const { return elapsed / double(runs.size()); }
 };
 
-double secondsSince(Clock::time_point start) { return std::chrono::duration<double>(Clock::now() - start).count(); }
+double secondsSince(Clock::time_point start) {
+  return std::chrono::duration<double>(Clock::now() - start).count();
+}
 
 /// Peak resident memory of this process; 0 where the kernel does not tell. getrusage's would count the parent's at the fork.
 uint64_t peakBytes() {
@@ -75,6 +80,7 @@ public:
     measured.context = secondsSince(start);
     measured.threads = tn_context_threads(context.get());
     measured.first = run();
+    measured.firstAt = std::chrono::duration<double>(Clock::now().time_since_epoch()).count();
     measured.contextBytes = tn_context_bytes(context.get());
     tn_layout *made = nullptr;
     require(tn_layout_create(plan.get(), views.data(), &made), arguments.plan);
@@ -96,9 +102,13 @@ public:
         progress.update(std::to_string(measured.runs.size()) + " runs", (shown = now) / std::max(duration, 1e-9));
     } while (secondsSince(start) < duration);
     std::sort(measured.runs.begin(), measured.runs.end());
-    profile(measured, std::min(duration, 0.5));
+    if (arguments.contexts > 1)
+      measured.together = measureThroughput(plan.get(), views, {arguments.contexts, measured.threads, warmup, duration});
+    if (!arguments.noProfile)
+      profile(measured, std::min(duration, 0.5));
     measured.processBytes = peakBytes();
-    measured.peak = measurePeak(measured.threads);
+    if (!arguments.noProfile)
+      measured.peak = measurePeak(measured.threads);
   }
 
 private:
@@ -140,18 +150,30 @@ void printJson(const Arguments &arguments, const Measurement &measured) {
   json["plan"] = arguments.plan;
   json["threads"] = measured.threads;
   json["runs"] = measured.runs.size();
-  json["latency_ms"] = {{"min", measured.runs.front() * 1e3},       {"median", measured.percentile(0.5) * 1e3}, {"p90", measured.percentile(0.9) * 1e3},
+  json["latency_ms"] = {{"min", measured.runs.front() * 1e3},     {"median", measured.percentile(0.5) * 1e3}, {"p90", measured.percentile(0.9) * 1e3},
                         {"p99", measured.percentile(0.99) * 1e3}, {"max", measured.runs.back() * 1e3},        {"mean", measured.mean() * 1e3}};
   json["throughput_per_s"] = 1 / measured.mean();
   json["open_ms"] = measured.open * 1e3;
   json["context_ms"] = measured.context * 1e3;
   json["first_run_ms"] = measured.first * 1e3;
-  json["memory"] = {{"weights_bytes", measured.memory.weights_bytes}, {"arena_bytes", measured.memory.arena_bytes}, {"lower_bound", measured.memory.lower_bound},
-                    {"naive_bytes", measured.memory.naive_bytes},     {"context_bytes", measured.contextBytes},     {"peak_process_bytes", measured.processBytes}};
-  json["peak"] = {{"gflops", measured.peak.flops * 1e-9}, {"gbytes_per_s", measured.peak.bytes * 1e-9}};
+  json["first_result_at_s"] = measured.firstAt;
+  if (arguments.contexts > 1)
+    json["together"] = {{"contexts", arguments.contexts}, {"runs_per_s", measured.together}};
+  json["memory"] = {{"weights_bytes", measured.memory.weights_bytes}, {"arena_bytes", measured.memory.arena_bytes},
+                    {"lower_bound", measured.memory.lower_bound},     {"naive_bytes", measured.memory.naive_bytes},
+                    {"context_bytes", measured.contextBytes},         {"peak_process_bytes", measured.processBytes}};
+  if (!measured.steps.empty())
+    json["peak"] = {{"gflops", measured.peak.flops * 1e-9}, {"gbytes_per_s", measured.peak.bytes * 1e-9}};
   for (const StepProfile &step : measured.steps)
-    json["profile"].push_back({{"step", step.step}, {"kernel", step.kernel}, {"family", step.family}, {"sources", step.sources}, {"min_us", step.seconds * 1e6},
-                               {"flops", step.flops}, {"bytes", step.bytes}, {"tasks", step.tasks}, {"share_of_peak", shareOfPeak(step, measured.peak)}});
+    json["profile"].push_back({{"step", step.step},
+                               {"kernel", step.kernel},
+                               {"family", step.family},
+                               {"sources", step.sources},
+                               {"min_us", step.seconds * 1e6},
+                               {"flops", step.flops},
+                               {"bytes", step.bytes},
+                               {"tasks", step.tasks},
+                               {"share_of_peak", shareOfPeak(step, measured.peak)}});
   std::printf("%s\n", json.dump(2, ' ', false, nlohmann::ordered_json::error_handler_t::replace).c_str());
 }
 
@@ -162,8 +184,16 @@ void printProfile(const Arguments &arguments, const Measurement &measured) {
   for (const StepProfile &step : measured.steps)
     total += step.seconds;
   std::vector<StepProfile> steps = measured.steps;
-  std::sort(steps.begin(), steps.end(), [](const StepProfile &a, const StepProfile &b) { return std::tie(b.seconds, a.step) < std::tie(a.seconds, b.step); });
-  Table table({{"step", Align::Right}, {"us", Align::Right}, {"%", Align::Right}, {"GFLOP/s", Align::Right}, {"GB/s", Align::Right}, {"% peak", Align::Right}, {"family"}, {"nodes"}});
+  std::sort(steps.begin(), steps.end(),
+            [](const StepProfile &a, const StepProfile &b) { return std::tie(b.seconds, a.step) < std::tie(a.seconds, b.step); });
+  Table table({{"step", Align::Right},
+               {"us", Align::Right},
+               {"%", Align::Right},
+               {"GFLOP/s", Align::Right},
+               {"GB/s", Align::Right},
+               {"% peak", Align::Right},
+               {"family"},
+               {"nodes"}});
   size_t shown = arguments.wholeProfile ? steps.size() : std::min(kShown, steps.size());
   double rest = 0;
   for (size_t i = shown; i < steps.size(); i++)
@@ -175,20 +205,25 @@ void printProfile(const Arguments &arguments, const Measurement &measured) {
                numberText(double(step.flops) / seconds * 1e-9, 1), numberText(double(step.bytes) / seconds * 1e-9, 1),
                numberText(100 * shareOfPeak(step, measured.peak), 0), step.family, step.sources});
   }
-  std::printf("\n  peak of %u thread%s: %s GFLOP/s, %s GB/s\n\n%s", measured.threads, measured.threads == 1 ? "" : "s", numberText(measured.peak.flops * 1e-9, 1).c_str(),
-              numberText(measured.peak.bytes * 1e-9, 1).c_str(), table.text().c_str());
+  std::printf("\n  peak of %u thread%s: %s GFLOP/s, %s GB/s\n\n%s", measured.threads, measured.threads == 1 ? "" : "s",
+              numberText(measured.peak.flops * 1e-9, 1).c_str(), numberText(measured.peak.bytes * 1e-9, 1).c_str(), table.text().c_str());
   if (shown < measured.steps.size())
-    std::printf("  and %zu more steps: %s us, %s %% (--profile lists all)\n", measured.steps.size() - shown, numberText(rest * 1e6, 1).c_str(), numberText(100 * rest / std::max(total, 1e-9), 1).c_str());
+    std::printf("  and %zu more steps: %s us, %s %% (--profile lists all)\n", measured.steps.size() - shown, numberText(rest * 1e6, 1).c_str(),
+                numberText(100 * rest / std::max(total, 1e-9), 1).c_str());
 }
 
 void printText(const Arguments &arguments, const Measurement &measured) {
   std::printf("%s: %zu runs with %u thread%s\n", arguments.plan.c_str(), measured.runs.size(), measured.threads, measured.threads == 1 ? "" : "s");
-  std::printf("  latency     min %s, median %s, p90 %s, p99 %s\n", timeText(measured.runs.front()).c_str(), timeText(measured.percentile(0.5)).c_str(),
-              timeText(measured.percentile(0.9)).c_str(), timeText(measured.percentile(0.99)).c_str());
+  std::printf("  latency     min %s, median %s, p90 %s, p99 %s\n", timeText(measured.runs.front()).c_str(),
+              timeText(measured.percentile(0.5)).c_str(), timeText(measured.percentile(0.9)).c_str(), timeText(measured.percentile(0.99)).c_str());
   std::printf("  throughput  %s runs/s\n", numberText(1 / measured.mean(), 1).c_str());
-  std::printf("  start       open %s, context %s, first run %s\n", timeText(measured.open).c_str(), timeText(measured.context).c_str(), timeText(measured.first).c_str());
+  if (arguments.contexts > 1)
+    std::printf("  together    %u contexts: %s runs/s\n", arguments.contexts, numberText(measured.together, 1).c_str());
+  std::printf("  start       open %s, context %s, first run %s\n", timeText(measured.open).c_str(), timeText(measured.context).c_str(),
+              timeText(measured.first).c_str());
   std::printf("  memory      weights %s, arena %s (lower bound %s), peak of this process %s\n", bytesText(measured.memory.weights_bytes).c_str(),
-              bytesText(measured.memory.arena_bytes).c_str(), bytesText(measured.memory.lower_bound).c_str(), bytesText(measured.processBytes).c_str());
+              bytesText(measured.memory.arena_bytes).c_str(), bytesText(measured.memory.lower_bound).c_str(),
+              bytesText(measured.processBytes).c_str());
   for (const std::string &symbol : measured.assumed)
     std::printf("  note        free dimension '%s' was taken as small as it may be; set it with --shape or --inputs\n", symbol.c_str());
   if (!measured.steps.empty())
@@ -196,6 +231,11 @@ void printText(const Arguments &arguments, const Measurement &measured) {
 }
 
 int benchPlan(const Arguments &arguments) {
+  constexpr uint32_t kMostContexts = 1024;
+  if (arguments.contexts < 1 || arguments.contexts > kMostContexts)
+    throw UsageFailure("--contexts must be 1 to 1024");
+  if (arguments.noProfile && arguments.wholeProfile)
+    throw UsageFailure("--profile and --no-profile exclude each other");
   Measurement measured;
   Bench bench(arguments, measured);
   bench.measure(measured);
@@ -212,12 +252,20 @@ void addBench(CLI::App &app, Action &action) {
   auto arguments = std::make_shared<Arguments>();
   CLI::App *verb = app.add_subcommand("bench", "Measure how fast a plan runs");
   verb->add_option("plan", arguments->plan, "file that `tenon compile` wrote")->required();
-  verb->add_option("--inputs", arguments->inputs.files, ".npz with keys NAME or in:NAME; without it floats in [0, 1) and integers 0 or 1")->type_name("FILE")->allow_extra_args(false);
-  verb->add_option("--input", arguments->inputs.single, "NAME=@FILE: one input from a .npy or .pb file")->type_name("NAME=@FILE")->allow_extra_args(false);
-  verb->add_option("--shape", arguments->shapes, "NAME=1x3x224x224: sizes of free dimensions for made-up inputs")->type_name("NAME=DIMS")->allow_extra_args(false);
+  verb->add_option("--inputs", arguments->inputs.files, ".npz with keys NAME or in:NAME; without it floats in [0, 1) and integers 0 or 1")
+      ->type_name("FILE")
+      ->allow_extra_args(false);
+  verb->add_option("--input", arguments->inputs.single, "NAME=@FILE: one input from a .npy or .pb file")
+      ->type_name("NAME=@FILE")
+      ->allow_extra_args(false);
+  verb->add_option("--shape", arguments->shapes, "NAME=1x3x224x224: sizes of free dimensions for made-up inputs")
+      ->type_name("NAME=DIMS")
+      ->allow_extra_args(false);
   verb->add_option("--threads", arguments->threads, "threads to run with; one for each core by default")->type_name("N");
   verb->add_option("--duration", arguments->duration, "how long to measure")->type_name("TIME")->capture_default_str();
   verb->add_option("--warmup", arguments->warmup, "how long to run before")->type_name("TIME")->capture_default_str();
+  verb->add_option("--contexts", arguments->contexts, "also run so many contexts at once, each with --threads")->type_name("N");
+  verb->add_flag("--no-profile", arguments->noProfile, "measure runs only, neither steps nor the processor");
   verb->add_flag("--profile", arguments->wholeProfile, "list every step, not just the slowest");
   verb->add_flag("--json", arguments->json, "print JSON");
   verb->add_flag("--quiet", arguments->quiet, "no progress");

@@ -1,64 +1,30 @@
 // tenon tune: measures schedules of a model's kernels on this machine; lists, prunes and merges the cache that holds the best.
+#include "tools/tenon/AgentClient.h"
 #include "tools/tenon/CompilerLibrary.h"
 #include "tools/tenon/Failure.h"
 #include "tools/tenon/MeasureProcess.h"
 #include "tools/tenon/Options.h"
 #include "tools/tenon/Progress.h"
 #include "tools/tenon/Table.h"
+#include "tools/tenon/TemporaryFolder.h"
 #include "tools/tenon/TuneReport.h"
 #include "tools/tenon/TuningCacheVerb.h"
 #include "tools/tenon/Verbs.h"
 
 #include <CLI/CLI.hpp>
-#include <cerrno>
-#include <csignal>
 #include <cstdio>
-#include <cstdlib>
-#include <cstring>
 #include <filesystem>
-#include <sched.h>
 #include <unistd.h>
 
 namespace tenon::driver {
 namespace {
 
 struct Arguments {
-  std::string model, cache, budget = "5m";
+  std::string model, cache, budget = "5m", agent, tokenFile;
   std::vector<std::string> shapes, merge;
   TuneOptions options;
   bool list = false, prune = false, json = false, quiet = false, all = false;
 };
-
-/// A folder that goes with what is in it. Folders that killed processes left behind go first.
-class TemporaryFolder {
-public:
-  TemporaryFolder() {
-    std::filesystem::path parent = std::filesystem::temp_directory_path();
-    std::error_code ignored;
-    for (const auto &entry : std::filesystem::directory_iterator(parent, ignored))
-      if (long owner = ownerOf(entry.path().filename().string()); owner > 0 && ::kill(pid_t(owner), 0) != 0 && errno == ESRCH)
-        std::filesystem::remove_all(entry.path(), ignored);
-    path = (parent / (kPrefix + std::to_string(::getpid()) + "-XXXXXX")).string();
-    if (!::mkdtemp(path.data()))
-      throw Failure("a folder for candidates cannot be made in " + parent.string());
-  }
-  ~TemporaryFolder() {
-    std::error_code ignored;
-    std::filesystem::remove_all(path, ignored);
-  }
-  TemporaryFolder(const TemporaryFolder &) = delete;
-  TemporaryFolder &operator=(const TemporaryFolder &) = delete;
-  std::string path;
-
-private:
-  static constexpr const char *kPrefix = "tenon-tune-";
-  static long ownerOf(const std::string &name) { return name.starts_with(kPrefix) ? std::atol(name.c_str() + std::strlen(kPrefix)) : 0; }
-};
-
-int coresOfThisProcess() {
-  cpu_set_t cpus;
-  return ::sched_getaffinity(0, sizeof cpus, &cpus) == 0 ? std::max(1, CPU_COUNT(&cpus)) : 1;
-}
 
 /// A bar on a terminal; else one line for each kernel.
 class TuneDisplay {
@@ -68,8 +34,8 @@ public:
   void show(const TuneProgress &progress) {
     double left = std::max(0.0, progress.secondsLeft);
     char text[256];
-    std::snprintf(text, sizeof text, "kernel %d/%d %s, %d tried, gain %.2fx, %d:%02d left", progress.index, progress.kernels, progress.kernel.c_str(), progress.candidates,
-                  progress.gain, int(left) / 60, int(left) % 60);
+    std::snprintf(text, sizeof text, "gain %.2fx, %d/%d, %d tried, %d:%02d left, %s", progress.gain, progress.index, progress.kernels,
+                  progress.candidates, int(left) / 60, int(left) % 60, progress.kernel.c_str());
     bar.update(text, 1 - left / std::max(seconds, 1e-9));
     if (lines && progress.index != shown)
       std::fprintf(stderr, "%s\n", text);
@@ -94,6 +60,33 @@ int manageCache(const Arguments &arguments) {
   return rewriteCache(arguments.cache, arguments.merge, arguments.quiet);
 }
 
+using Measure = std::function<std::vector<Measured>(const MeasureJob &)>;
+
+/// `measure` without exceptions, which must not cross the compiler, built without them: what goes wrong costs the job, and is told at the end.
+Measure guarded(Measure measure, std::string &problems) {
+  return [measure = std::move(measure), &problems](const MeasureJob &job) -> std::vector<Measured> {
+    try {
+      return measure(job);
+    } catch (const std::exception &failure) {
+      problems += std::string(failure.what()) + "\n";
+      return {};
+    }
+  };
+}
+
+/// Tunes for the agent's machine where the command line names no other.
+void useAgent(AgentClient &agent, TuneOptions &options) {
+  const Machine &machine = agent.machine();
+  if (options.target == "native")
+    options.target = machine.target;
+  if (options.threads == 0)
+    options.threads = machine.cores;
+  if (options.threads > machine.cores)
+    throw UsageFailure("--threads " + std::to_string(options.threads) + ": the agent's machine has " + std::to_string(machine.cores) + " cores");
+  options.machine = machine.cpu;
+  options.caches = {machine.l1Bytes, machine.l1Ways, machine.l2Bytes, machine.l3Bytes};
+}
+
 int tuneModel(Arguments &arguments) {
   if (arguments.list || arguments.prune || !arguments.merge.empty())
     return manageCache(arguments);
@@ -105,17 +98,29 @@ int tuneModel(Arguments &arguments) {
   for (const std::string &text : arguments.shapes)
     options.shapes.push_back(splitShape(text));
   options.seconds = parseDuration(arguments.budget);
-  options.cache = arguments.cache.empty() ? std::filesystem::path(arguments.model).filename().replace_extension(".tuning.jsonl").string() : arguments.cache;
+  if (options.seconds <= 0)
+    throw UsageFailure("--budget must be more than nothing");
+  if (arguments.agent.empty() && !arguments.tokenFile.empty())
+    throw UsageFailure("--token-file is for an --agent");
+  options.cache =
+      arguments.cache.empty() ? std::filesystem::path(arguments.model).filename().replace_extension(".tuning.jsonl").string() : arguments.cache;
+  std::optional<AgentClient> agent;
+  std::string problems;
+  options.measure = guarded(measureInProcess, problems);
+  if (!arguments.agent.empty()) {
+    useAgent(agent.emplace(arguments.agent, arguments.tokenFile.empty() ? "" : readToken(arguments.tokenFile)), options);
+    options.measure = guarded([&](const MeasureJob &job) { return agent->measure(job); }, problems);
+  }
   if (options.threads == 0)
     options.threads = coresOfThisProcess();
 
   TemporaryFolder folder;
   TuneDisplay display(arguments.model, options.seconds, !arguments.quiet && !arguments.json);
   options.folder = folder.path;
-  options.measure = measureInProcess;
   options.progress = [&](const TuneProgress &progress) { display.show(progress); };
   TuneReport report = compiler().tuneFile(arguments.model, options);
   display.finish();
+  report.message += problems + (agent ? agent->losses() : "");
   if (!report.ok)
     throw Failure(report.message.empty() ? arguments.model + ": cannot be tuned" : report.message);
   if (!report.message.empty() && !arguments.quiet)
@@ -138,11 +143,17 @@ void addTune(CLI::App &app, Action &action) {
   verb->add_option("--budget", arguments->budget, "wall-clock time for all: 90s, 5m, 1h")->capture_default_str()->type_name("TIME");
   verb->add_option("--threads", arguments->options.threads, "threads to tune for; one for each core by default")->type_name("N");
   verb->add_option("--target", arguments->options.target, "machine to tune for, which must run here: see `tenon targets`")->capture_default_str();
-  verb->add_option("--shape", arguments->shapes, "name=1x3x224x224: fix the free dimensions of an input")->type_name("NAME=DIMS")->allow_extra_args(false);
+  verb->add_option("--agent", arguments->agent, "measure on another machine, where `tenon agent` runs; it is tuned for")->type_name("HOST:PORT");
+  verb->add_option("--token-file", arguments->tokenFile, "the agent's secret")->type_name("FILE");
+  verb->add_option("--shape", arguments->shapes, "name=1x3x224x224: fix the free dimensions of an input")
+      ->type_name("NAME=DIMS")
+      ->allow_extra_args(false);
   verb->add_flag("--verify", arguments->options.verify, "discard schedules whose numbers differ from the untuned ones'");
   verb->add_flag("--list", arguments->list, "list the records of --cache");
   verb->add_flag("--prune", arguments->prune, "keep the best record of each kernel in --cache, drop unreadable lines");
-  verb->add_option("--merge", arguments->merge, "add the records of this cache to --cache, the best of each kernel wins")->type_name("FILE")->allow_extra_args(false);
+  verb->add_option("--merge", arguments->merge, "add the records of this cache to --cache, the best of each kernel wins")
+      ->type_name("FILE")
+      ->allow_extra_args(false);
   verb->add_flag("--all", arguments->all, "report every kernel");
   verb->add_flag("--json", arguments->json, "print JSON");
   verb->add_flag("--quiet", arguments->quiet, "print errors only");
