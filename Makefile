@@ -22,3 +22,4 @@ test-asan: bootstrap
 bench: build
 	@scripts/bootstrap.sh bench
 	@bench/.venv/bin/python bench/compare.py --tenon build/release/bin/tenon $(BENCH_FLAGS)
+	@bench/.venv/bin/python bench/readme.py
