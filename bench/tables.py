@@ -89,24 +89,23 @@ def missing(results):
 
 
 def resources(results):
-    """Start and memory, of whole processes and of what the peers' sessions add to Python."""
-    rows, ratios = [], {key: [] for key in ("start_ms", "peak_bytes")}
-    strict = {key: [] for key in ratios}
+    """Start and memory: of whole processes, and of sessions alone."""
+    keys = {"start_ms": "start", "session_ms": "session", "peak_bytes": "memory", "session_bytes": "session's memory"}
+    rows, ratios = [], {key: [] for key in keys}
     for name, result in measured(results).items():
         cells = [name]
-        for key, session, unit in (("start_ms", "session_ms", 1), ("peak_bytes", "session_bytes", 1e6)):
-            ours, whole = result[key]["tenon"], result[key]
-            alone = {"tenon": ours} | {peer: result[session][peer] for peer in PEERS if peer in result[session]}
-            ratios[key].append(ratio(whole))
-            strict[key].append(ratio(alone))
-            cells += [number(ours / unit), number(min(whole[peer] for peer in PEERS if peer in whole) / unit), f"{ratios[key][-1]:.1f}", f"{strict[key][-1]:.1f}"]
+        for key in keys:
+            of, unit = result[key], 1 if key.endswith("_ms") else 1e6
+            ratios[key].append(ratio(of))
+            best = min(of[peer] for peer in PEERS if peer in of)
+            cells += [number(of["tenon"] / unit), number(best / unit), f"{ratios[key][-1]:.1f}"]
         rows.append(cells)
-    titles = ["model", "start ms: Tenon", "best peer", "÷", "÷ session alone", "peak MB: Tenon", "best peer", "÷", "÷ session alone"]
-    lines = ["### From the start of a process to its first result, and peak resident memory", "",
-             "Whole processes; *session alone* counts of the peers only what their sessions add to a Python that has loaded the inputs, and of Tenon still all.", "", *table(titles, rows)]
+    titles = ["model", "process ms: Tenon", "best peer", "÷", "session ms: Tenon", "best peer", "÷", "process MB: Tenon", "best peer", "÷", "session MB: Tenon", "best peer", "÷"]
+    lines = ["### From start to the first result, and peak resident memory", "",
+             "*Process*: from the start of the process to its first result, and its peak. *Session*: from opening the model to the first result; of memory, what the peers' sessions add to a "
+             "Python that has loaded the inputs, against the whole process of Tenon.", "", *table(titles, rows)]
     if rows:
-        lines += ["Geometric means: " + "; ".join(f"{title} {geomean(ratios[key]):.1f} (worst {min(ratios[key]):.1f}), session alone {geomean(strict[key]):.1f} (worst {min(strict[key]):.1f})"
-                                                  for title, key in (("start", "start_ms"), ("memory", "peak_bytes"))) + ".", ""]
+        lines += ["Geometric means: " + "; ".join(f"{title} {geomean(ratios[key]):.1f} (worst {min(ratios[key]):.1f})" for key, title in keys.items()) + ".", ""]
     return lines
 
 
