@@ -93,7 +93,7 @@ class Comparison:
             result["failed"] = failed
             profile = self.tenon.profile(plan, inputs, threads)
             result["memory"] = profile["memory"]
-            result["profile"][str(threads)] = {"peak": profile["peak"], "median_ms": profile["latency_ms"]["median"], "steps": profile["profile"]}
+            result["profile"][str(threads)] = {"peak": profile["peak"], "fastest_ms": profile["latency_ms"]["min"], "steps": profile["profile"]}
         return result
 
     def batch(self, name, size, folder):

@@ -46,7 +46,7 @@ def share_of_peak(step):
 
 def by_loss(profile):
     """Steps, those first that lose most time against the processor's peak."""
-    return sorted(profile["steps"], key=lambda step: -step["mean_us"] * (1 - share_of_peak(step)))
+    return sorted(profile["steps"], key=lambda step: -step["min_us"] * (1 - share_of_peak(step)))
 
 
 def step_name(step):
@@ -56,9 +56,9 @@ def step_name(step):
 def reason(result, threads):
     """Where the time of a model goes that the processor's peak does not explain."""
     profile = result["profile"][threads]
-    total = sum(step["mean_us"] for step in profile["steps"]) or 1
-    parts = [f"{step_name(step)} {100 * step['mean_us'] / total:.0f} % of the time at {100 * share_of_peak(step):.0f} % of peak" for step in by_loss(profile)[:3]]
-    between = 1 - total * 1e-3 / profile["median_ms"]
+    total = sum(step["min_us"] for step in profile["steps"]) or 1
+    parts = [f"{step_name(step)} {100 * step['min_us'] / total:.0f} % of the time at {100 * share_of_peak(step):.0f} % of peak" for step in by_loss(profile)[:3]]
+    between = 1 - total * 1e-3 / profile["fastest_ms"]
     if between > 0.05:
         parts.append(f"{100 * between:.0f} % between its {len(profile['steps'])} kernels")
     return "; ".join(parts)
@@ -157,12 +157,12 @@ def roofline(results, threads):
     rows = []
     for name, result in measured(results).items():
         profile = result["profile"][threads]
-        total = sum(step["mean_us"] for step in profile["steps"]) or 1
-        reached = sum(step["mean_us"] * share_of_peak(step) for step in profile["steps"]) / total
+        total = sum(step["min_us"] for step in profile["steps"]) or 1
+        reached = sum(step["min_us"] * share_of_peak(step) for step in profile["steps"]) / total
         rows.append([f"**{name}**", f"all {len(profile['steps'])}", f"{total:.0f}", "100", "", "", f"{100 * reached:.0f}"])
-        for step in sorted(profile["steps"], key=lambda step: -step["mean_us"])[:SHOWN_KERNELS]:
-            seconds = max(step["mean_us"], 1e-3) * 1e-6
-            rows.append(["", step_name(step), f"{step['mean_us']:.0f}", f"{100 * step['mean_us'] / total:.0f}", f"{step['flops'] / seconds * 1e-9:.1f}", f"{step['bytes'] / seconds * 1e-9:.1f}",
+        for step in sorted(profile["steps"], key=lambda step: -step["min_us"])[:SHOWN_KERNELS]:
+            seconds = max(step["min_us"], 1e-3) * 1e-6
+            rows.append(["", step_name(step), f"{step['min_us']:.0f}", f"{100 * step['min_us'] / total:.0f}", f"{step['flops'] / seconds * 1e-9:.1f}", f"{step['bytes'] / seconds * 1e-9:.1f}",
                          f"{100 * step['share_of_peak']:.0f}"])
     return [*lines, *table(["model", "step", "us", "% of the time", "GFLOP/s", "GB/s", "% of peak"], rows, left=2)]
 
