@@ -55,11 +55,14 @@ LogicalResult LinearAttentionOp::inferReturnTypes(MLIRContext *ctx, Where where,
     return refuse(where, "expected the query's heads to be a multiple of the key's, found ", queryHeads, " and ", keyHeads);
   Type element = elementOf(op.getQuery());
   SmallVector<Dim> query = dimsOf(op.getQuery().getType());
-  std::optional<Dim> depth = query[2].dividedExactlyBy(Dim::constant(ctx, queryHeads));
-  std::optional<Dim> width = dimOf(op.getValue().getType(), 2).dividedExactlyBy(Dim::constant(ctx, keyHeads));
-  if (!depth || !width || !depth->isConstant())
-    return refuse(where, "expected a known number of elements for each of ", queryHeads, " and ", keyHeads, " heads, found ", query[2].str(), " and ",
-                  dimOf(op.getValue().getType(), 2).str());
+  auto share = [](Dim size, int64_t heads) {
+    std::optional<Dim> exact = size.dividedExactlyBy(Dim::constant(size.context(), heads));
+    return exact || size.isConstant() ? exact : std::optional(size.floorDiv(heads));
+  };
+  std::optional<Dim> depth = share(query[2], queryHeads), width = share(dimOf(op.getValue().getType(), 2), keyHeads);
+  if (!depth || !width)
+    return refuse(where, "expected the same number of elements for each of ", queryHeads, " and ", keyHeads, " heads, found ", query[2].str(),
+                  " and ", dimOf(op.getValue().getType(), 2).str());
   Dim heads = Dim::constant(ctx, keyHeads);
   if (failed(checkShape(where, "keys", op.getKey(), {query[0], query[1], *depth * heads}, element)) ||
       failed(checkShape(where, "values", op.getValue(), {query[0], query[1], *width * heads}, element)) ||
@@ -68,7 +71,7 @@ LogicalResult LinearAttentionOp::inferReturnTypes(MLIRContext *ctx, Where where,
   auto checkGate = [&](StringRef what, Value gate, std::initializer_list<Dim> sizes) -> LogicalResult {
     if (!gate)
       return success();
-    bool fits = rankOf(gate) == 3 && llvm::is_contained(sizes, dimOf(gate.getType(), 2));
+    bool fits = rankOf(gate) == 3 && (!dimOf(gate.getType(), 2).isConstant() || llvm::is_contained(sizes, dimOf(gate.getType(), 2)));
     return fits ? checkShape(where, what, gate, {query[0], query[1], dimOf(gate.getType(), 2)}, element)
                 : refuse(where, "expected ", what, " with one entry for each head, found ", gate.getType());
   };

@@ -194,10 +194,10 @@ Labelled Einsum::diagonal(Labelled tensor) {
       return tensor;
     SmallVector<Dim> dims = nn::dimsOf(tensor.value.getType());
     std::optional<int64_t> size = dims[first].asConstant();
-    if (dims[first] != dims[second])
+    if (dims[first] != dims[second] && dims[first].isConstant() && dims[second].isConstant())
       node.invalid("the label '" + Twine(char(tensor.labels[first])) + "' stands for axes of the sizes " + dims[first].str() + " and " +
                    dims[second].str());
-    else if (!size)
+    else if (!size || !dims[second].isConstant())
       node.unsupported("the diagonal of axes of a free size");
     if (node.failed())
       break;

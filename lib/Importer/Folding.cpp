@@ -1,4 +1,4 @@
-// Patches back into images, and images cut or padded about their centre.
+// Patches back into images.
 #include "lib/Importer/Formula.h"
 #include "lib/Importer/Operators.h"
 
@@ -8,20 +8,19 @@ using nn::Dim;
 
 namespace {
 struct Patches {
-  SmallVector<Dim> image, counts; // counts: places of the block along each axis
-  SmallVector<int64_t> block, strides, dilations, low, high;
+  SmallVector<Dim> image, block, counts; // counts: places of the block along each axis
+  SmallVector<int64_t> strides, dilations, low, high;
 };
 } // namespace
 
 static std::optional<Patches> patchesOf(Node &node) {
-  std::optional<SmallVector<Dim>> image = node.knownDims(1);
-  std::optional<SmallVector<int64_t>> block = node.knownIntegers(2);
+  std::optional<SmallVector<Dim>> image = node.sizes(1), block = node.sizes(2);
   if (!image || !block)
     return std::nullopt;
   size_t axes = block->size();
   Patches p{*image,
-            {},
             *block,
+            {},
             node.integers("strides").value_or(SmallVector<int64_t>(axes, 1)),
             node.integers("dilations").value_or(SmallVector<int64_t>(axes, 1)),
             {},
@@ -35,12 +34,12 @@ static std::optional<Patches> patchesOf(Node &node) {
   p.high.assign(pads.begin() + axes, pads.end());
   constexpr int64_t kLargest = 1 << 20;
   for (size_t i = 0; i < axes; ++i) {
-    for (int64_t value : {p.block[i], p.strides[i], p.dilations[i], p.low[i] + 1, p.high[i] + 1})
+    for (int64_t value : {p.block[i].asConstant().value_or(1), p.strides[i], p.dilations[i], p.low[i] + 1, p.high[i] + 1})
       if (value < 1 || value > kLargest) {
         node.invalid("blocks, strides and dilations must be above 0 and pads at least 0");
         return std::nullopt;
       }
-    p.counts.push_back((p.image[i] + (p.low[i] + p.high[i] - p.dilations[i] * (p.block[i] - 1) - 1)).floorDiv(p.strides[i]) + 1);
+    p.counts.push_back((p.image[i] + (p.low[i] + p.high[i] - 1) - (p.block[i] - 1) * p.dilations[i]).floorDiv(p.strides[i]) + 1);
   }
   return p;
 }
@@ -52,10 +51,10 @@ static Value tapPositions(Node &node, const Patches &p, ArrayRef<Dim> padded) {
   Value sum;
   SmallVector<Dim> all;
   for (size_t i = 0; i < axes; ++i)
-    all.push_back(node.dim(p.block[i]));
+    all.push_back(p.block[i]);
   llvm::append_range(all, p.counts);
   for (size_t i = 0; i < axes; ++i) {
-    Value tap = f.mul(f.positions(node.dim(p.block[i]), i, 2 * axes), double(p.dilations[i]));
+    Value tap = f.mul(f.positions(p.block[i], i, 2 * axes), double(p.dilations[i]));
     Value place = f.mul(f.positions(p.counts[i], axes + i, 2 * axes), double(p.strides[i]));
     Value position = f.add(tap, place);
     sum = sum ? f.add(f.mul(sum, f.sizeValue(padded[i])), position) : position;
@@ -70,22 +69,21 @@ static void col2im(Node &node) {
   std::optional<Patches> p = patchesOf(node);
   if (!p)
     return;
-  int64_t taps = 1;
-  for (int64_t size : p->block)
-    if (llvm::MulOverflow(taps, size, taps))
-      return node.invalid("the block is too large");
+  Dim taps = nn::product(node.context, p->block);
   SmallVector<Dim> x = node.dims(0), padded;
-  std::optional<Dim> channels = x[1].dividedExactlyBy(node.dim(taps));
-  if (!channels && !x[1].isConstant())
+  std::optional<Dim> channels = x[1].dividedExactlyBy(taps);
+  if (!channels && !(x[1].isConstant() && taps.isConstant()))
     channels = x[1].floorDiv(taps);
   Dim places = nn::product(node.context, p->counts);
   if (!channels || (places.isConstant() && x[2].isConstant() && places != x[2]))
-    return node.invalid("patches of shape [" + x[1].str() + ", " + x[2].str() + "] are no " + Twine(taps) + " taps at " + places.str() + " places");
+    return node.invalid("patches of shape [" + x[1].str() + ", " + x[2].str() + "] are no " + taps.str() + " taps at " + places.str() + " places");
+  node.require(places, x[2], "the number of places of the block");
+  node.require(*channels * taps, x[1], "the channels times the block's taps");
   for (size_t i = 0; i < p->block.size(); ++i)
     padded.push_back(p->image[i] + (p->low[i] + p->high[i]));
   Formula f(node);
   Dim pixels = nn::product(node.context, padded), rows = x[0] * *channels;
-  Value columns = node.transpose(node.reshape(node.in(0), {rows, node.dim(taps) * places}), {1, 0});
+  Value columns = node.transpose(node.reshape(node.in(0), {rows, taps * places}), {1, 0});
   Value zeros = f.expand(node.scalar(0, node.element(0)), {pixels, rows});
   Value summed =
       node.make<nn::ScatterNDOp>(zeros, tapPositions(node, *p, padded), columns, nn::ReduceKindAttr::get(node.context, nn::ReduceKind::Sum));
@@ -98,39 +96,8 @@ static void col2im(Node &node) {
   node.result(image);
 }
 
-/// floor(value / 2) of a difference that may be negative, towards zero.
-static Dim halved(Node &node, Dim value) {
-  if (std::optional<int64_t> known = value.asConstant())
-    return node.dim(*known / 2);
-  return value.max(node.dim(0)).floorDiv(2) - (node.dim(0) - value).max(node.dim(0)).floorDiv(2);
-}
-
-static void centerCropPad(Node &node) {
-  std::optional<SmallVector<Dim>> wanted = node.knownDims(1);
-  if (!wanted)
-    return;
-  SmallVector<int64_t> axes = llvm::to_vector(llvm::seq<int64_t>(0, node.rank(0)));
-  if (std::optional<SmallVector<int64_t>> listed = node.integers("axes"))
-    axes = node.axesOf(*listed, node.rank(0));
-  if (node.failed())
-    return;
-  if (wanted->size() != axes.size())
-    return node.invalid("there are " + Twine(wanted->size()) + " sizes for " + Twine(axes.size()) + " axes");
-  // A negative pad crops: half of the difference goes to the front, rounded towards zero.
-  SmallVector<Dim> dims = node.dims(0), low(dims.size(), node.dim(0)), high = low;
-  for (auto [axis, size] : llvm::zip_equal(axes, *wanted)) {
-    if (size.isConstant() && *size.asConstant() < 0)
-      return node.invalid("a size is " + size.str());
-    low[axis] = halved(node, size - dims[axis]);
-    high[axis] = size - dims[axis] - low[axis];
-  }
-  node.result(
-      node.make<nn::PadOp>(node.in(0), Value(), node.dimsAttr(low), node.dimsAttr(high), nn::PadModeAttr::get(node.context, nn::PadMode::Constant)));
-}
-
 void registerFolding(OperatorTable &table) {
   table.add("Col2Im", 18, 3, 3, col2im);
-  table.add("CenterCropPad", 18, 2, 2, centerCropPad);
 }
 
 } // namespace tenon::importer

@@ -55,8 +55,9 @@ static Value computedMatrix(Node &node, const FourierShape &shape, Type element)
   Formula f(node);
   Value length = f.sizeValue(shape.length), n = f.positions(shape.inputs, 0, 2), k = f.positions(shape.outputs, 1, 2);
   Value turn = node.make<nn::ModOp>(f.mul(n, k), length, UnitAttr());
-  Value real = node.cast(length, element);
-  Value angle = f.div(f.mul(node.cast(turn, element), 2 * M_PI), real);
+  Type f64 = node.builder.getF64Type(); // errors of the angle add up over a transform
+  Value real = node.cast(length, f64);
+  Value angle = f.div(f.mul(node.cast(turn, f64), 2 * M_PI), real);
   Value cosine = node.make<nn::CosOp>(angle), sine = node.make<nn::SinOp>(angle);
   if (shape.inverse) {
     cosine = f.div(cosine, real);
@@ -83,7 +84,7 @@ static Value computedMatrix(Node &node, const FourierShape &shape, Type element)
     rows.push_back(columns.size() == 1 ? columns[0] : f.concat(columns, 3));
   }
   Value all = rows.size() == 1 ? rows[0] : f.concat(rows, 1);
-  return node.reshape(all, {shape.inputs * inParts, shape.outputs * outParts});
+  return node.cast(node.reshape(all, {shape.inputs * inParts, shape.outputs * outParts}), element);
 }
 
 Value fourierMatrix(Node &node, const FourierShape &shape, Type element) {

@@ -33,16 +33,21 @@ static Value unitCoordinates(Node &node, Dim size, int64_t axis, int64_t rank, b
 }
 
 static void affineGrid(Node &node) {
-  std::optional<SmallVector<Dim>> size = node.knownDims(1);
+  std::optional<SmallVector<Dim>> size = node.sizes(1);
   if (!size)
     return;
   int64_t spatial = int64_t(size->size()) - 2;
   if (spatial != 2 && spatial != 3)
     return node.invalid("size has " + Twine(size->size()) + " entries; 4 or 5 were expected");
   SmallVector<Dim> theta = node.dims(0);
-  if (theta.size() != 3 || nn::Dim(theta[1]) != node.dim(spatial) || theta[2] != node.dim(spatial + 1))
-    if (theta.size() != 3 || (theta[1].isConstant() && theta[2].isConstant()))
-      return node.invalid("theta must have the shape [batch, " + Twine(spatial) + ", " + Twine(spatial + 1) + "]");
+  bool fits = theta.size() == 3;
+  for (int64_t i = 0; fits && i < 2; ++i)
+    fits = !theta[1 + i].isConstant() || theta[1 + i].isConstant(spatial + i);
+  if (!fits)
+    return node.invalid("theta must have the shape [batch, " + Twine(spatial) + ", " + Twine(spatial + 1) + "]");
+  for (int64_t i = 0; i < 2; ++i)
+    node.require(theta[1 + i], node.dim(spatial + i), "the size of theta's matrices");
+  node.require(size->front(), theta[0], "the batch of the grid");
   Formula f(node);
   SmallVector<Dim> cells(size->begin() + 2, size->end());
   bool alignCorners = node.integer("align_corners", 0) != 0;

@@ -59,49 +59,6 @@ static Value orderOf(Node &node, Value batched, bool descending) {
   return node.makeAll<nn::SortIndicesOp>(2, batched, node.unit(descending)).front();
 }
 
-static void topK(Node &node) {
-  std::optional<Dim> k;
-  if (node.opset < 10) {
-    k = node.dim(node.integer("k", 0));
-  } else if (std::optional<SmallVector<Dim>> given = node.sizes(1)) {
-    if (given->size() != 1)
-      return node.invalid("k must be one number");
-    k = given->front();
-  }
-  if (!k || node.failed())
-    return;
-  int64_t rank = node.rank(0), axis = node.axisOf(node.integer("axis", -1), rank);
-  if (node.failed())
-    return;
-  Dim extent = node.dims(0)[axis];
-  if (k->isConstant() && (*k->asConstant() < 0 || (extent.isConstant() && *k->asConstant() > *extent.asConstant())))
-    return node.invalid("it takes " + k->str() + " of " + extent.str() + " elements");
-  if (!k->isConstant() || !extent.isConstant())
-    nn::RequireOp::create(node.builder, node.location, k->attr(), extent.attr(), node.builder.getStringAttr("the number of elements it takes"),
-                          node.builder.getUnitAttr());
-  // The axis last, the others as one.
-  SmallVector<int64_t> permutation, back(rank);
-  for (int64_t i = 0; i < rank; ++i)
-    if (i != axis)
-      permutation.push_back(i);
-  permutation.push_back(axis);
-  for (auto [to, from] : llvm::enumerate(permutation))
-    back[from] = to;
-  Value moved = axis == rank - 1 ? node.in(0) : node.transpose(node.in(0), permutation);
-  if (node.failed())
-    return;
-  SmallVector<Dim> dims = nn::dimsOf(moved.getType());
-  Dim rows = nn::product(node.context, ArrayRef(dims).drop_back());
-  Value order = orderOf(node, node.reshape(moved, {rows, extent, node.dim(1)}), node.integer("largest", 1) != 0);
-  Value first = node.failed() ? Value() : node.slice(order, 1, node.dim(0), *k);
-  Value values = node.make<nn::GatherElementsOp>(node.reshape(moved, {rows, extent}), first, node.i64(1));
-  dims.back() = *k;
-  for (auto [i, result] : llvm::enumerate(ArrayRef<Value>{values, first})) {
-    Value shaped = node.failed() ? Value() : node.reshape(result, dims);
-    node.result(i, axis == rank - 1 ? shaped : node.transpose(shaped, back));
-  }
-}
-
 static Value scalarInteger(Node &node, int64_t value) {
   return node.scalar(double(value), node.builder.getI64Type());
 }
@@ -221,7 +178,6 @@ static void nonMaxSuppression(Node &node) {
 void registerSelection(OperatorTable &table) {
   table.add("NonZero", 9, 1, 1, nonZero);
   table.add("Compress", 9, 2, 2, compress);
-  table.add("TopK", 1, 1, 2, topK);
   table.add("Unique", 11, 1, 1, unique);
   table.add("NonMaxSuppression", 10, 2, 5, nonMaxSuppression);
 }

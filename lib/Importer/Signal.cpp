@@ -12,7 +12,7 @@ using nn::Dim;
 
 /// constant + sum of factors[i] * cos(2 pi (i + 1) n / period); period is the size, or one less for a symmetric window.
 static void cosineWindow(Node &node, double constant, ArrayRef<double> factors) {
-  std::optional<SmallVector<Dim>> given = node.knownDims(0);
+  std::optional<SmallVector<Dim>> given = node.sizes(0);
   if (!given)
     return;
   if (given->size() != 1)
@@ -52,24 +52,6 @@ static Value resized(Node &node, Value value, int64_t axis, Dim size) {
   return node.make<nn::PadOp>(value, Value(), node.dimsAttr(low), node.dimsAttr(high), nn::PadModeAttr::get(node.context, nn::PadMode::Constant));
 }
 
-static std::optional<int64_t> axisOfTransform(Node &node) {
-  int64_t axis = node.opset < 20 ? node.integer("axis", 1) : -2;
-  if (node.opset >= 20 && node.in(2)) {
-    std::optional<SmallVector<int64_t>> given = node.knownIntegers(2);
-    if (!given)
-      return std::nullopt;
-    if (given->size() != 1) {
-      node.invalid("the axis must be one number");
-      return std::nullopt;
-    }
-    axis = given->front();
-  }
-  axis = node.axisOf(axis, node.rank(0));
-  if (!node.failed() && axis == node.rank(0) - 1)
-    node.invalid("the last axis holds real and imaginary parts");
-  return node.failed() ? std::nullopt : std::optional(axis);
-}
-
 /// Real and imaginary parts of a signal whose last axis has `size` entries; none after a report.
 static std::optional<int64_t> partsOf(Node &node, Dim size, std::optional<int64_t> implied) {
   if (!size.isConstant() && implied)
@@ -81,10 +63,8 @@ static std::optional<int64_t> partsOf(Node &node, Dim size, std::optional<int64_
   return node.failed() ? std::nullopt : size.asConstant();
 }
 
-static void dft(Node &node) {
-  std::optional<int64_t> axis = node.rank(0) < 2 ? std::nullopt : axisOfTransform(node);
-  if (!axis)
-    return node.rank(0) < 2 ? node.invalid("the input has rank " + Twine(node.rank(0)) + "; at least 2 was expected") : void();
+/// The transform along `axis`; null after a report.
+static Value transformed(Node &node, int64_t axis) {
   SmallVector<Dim> dims = node.dims(0);
   FourierShape shape;
   shape.inverse = node.integer("inverse", 0) != 0;
@@ -93,16 +73,18 @@ static void dft(Node &node) {
   // A one-sided transform is of a real signal, its inverse of half a spectrum.
   std::optional<int64_t> parts = partsOf(node, dims.back(), onesided ? std::optional<int64_t>(shape.inverse ? 2 : 1) : std::nullopt);
   if (!parts)
-    return;
+    return {};
   shape.complexInput = *parts == 2;
   shape.complexOutput = !shape.halfSpectrum;
-  shape.length = shape.halfSpectrum ? (dims[*axis] - 1) * 2 : dims[*axis];
+  shape.length = shape.halfSpectrum ? (dims[axis] - 1) * 2 : dims[axis];
   if (node.in(1)) {
-    std::optional<SmallVector<Dim>> given = node.knownDims(1);
+    std::optional<SmallVector<Dim>> given = node.sizes(1);
     if (!given)
-      return;
-    if (given->size() != 1)
-      return node.invalid("the length must be one number");
+      return {};
+    if (given->size() != 1) {
+      node.invalid("the length must be one number");
+      return {};
+    }
     shape.length = given->front();
   }
   Dim half = shape.length.floorDiv(2) + 1;
@@ -111,22 +93,45 @@ static void dft(Node &node) {
 
   // The transformed axis goes beside the parts, then both are one.
   SmallVector<int64_t> permutation = llvm::to_vector(llvm::seq<int64_t>(0, node.rank(0) - 1)), back = permutation;
-  permutation.erase(permutation.begin() + *axis);
-  permutation.append({*axis, node.rank(0) - 1});
+  permutation.erase(permutation.begin() + axis);
+  permutation.append({axis, node.rank(0) - 1});
   for (auto [to, from] : llvm::enumerate(permutation))
     if (to < back.size())
       back[from] = to;
   back.push_back(node.rank(0) - 1);
-  Value x = node.transpose(resized(node, node.in(0), *axis, shape.inputs), permutation);
+  Value x = node.transpose(resized(node, node.in(0), axis, shape.inputs), permutation);
   Formula f(node);
   SmallVector<Dim> rows = sizesOf(x);
   if (node.failed())
-    return;
+    return {};
   SmallVector<Dim> outer(rows.begin(), rows.end() - 2);
   Dim count = nn::product(node.context, outer);
   Value product = f.matmul(node.reshape(x, {count, shape.inputs * *parts}), fourierMatrix(node, shape, node.element(0)));
   outer.append({shape.outputs, node.dim(shape.complexOutput ? 2 : 1)});
-  node.result(node.transpose(node.reshape(product, outer), back));
+  return node.transpose(node.reshape(product, outer), back);
+}
+
+static void dft(Node &node) {
+  int64_t rank = node.rank(0);
+  if (rank < 2)
+    return node.invalid("the input has rank " + Twine(rank) + "; at least 2 was expected");
+  bool hasInput = node.opset >= 20 && node.in(2);
+  if (hasInput && !nn::numElements(node.in(2).getType()).isConstant(1))
+    return node.invalid("the axis must be one number");
+  if (hasInput && !nn::constantDims(node.in(2))) {
+    if (node.in(1) || node.integer("onesided", 0) != 0)
+      return node.unsupported("an axis that only a run knows, whose size changes");
+    return node.result(alongAnyAxis(node, node.in(2), rank - 1, [&](int64_t axis) { return transformed(node, axis); }));
+  }
+  int64_t axis = node.opset < 20 ? node.integer("axis", 1) : -2;
+  if (hasInput)
+    if (std::optional<SmallVector<int64_t>> given = node.knownIntegers(2))
+      axis = given->front();
+  axis = node.axisOf(axis, rank);
+  if (!node.failed() && axis == rank - 1)
+    node.invalid("the last axis holds real and imaginary parts");
+  if (!node.failed())
+    node.result(transformed(node, axis));
 }
 
 /// Frames of `length` samples every `step`, as [batch, frames, length, parts].
@@ -139,14 +144,16 @@ static Value framesOf(Node &node, Value signal, Dim frames, Dim length, Dim step
 static void stft(Node &node) {
   if (node.rank(0) != 2 && node.rank(0) != 3)
     return node.invalid("the signal has rank " + Twine(node.rank(0)) + "; 3 was expected");
-  std::optional<SmallVector<Dim>> step = node.knownDims(1);
+  std::optional<SmallVector<Dim>> step = node.sizes(1);
   SmallVector<Dim> dims = node.dims(0);
   if (dims.size() == 2)
     dims.push_back(node.dim(1));
   FourierShape shape;
   if (node.in(3)) {
-    std::optional<SmallVector<Dim>> length = node.knownDims(3);
-    if (!length || length->size() != 1)
+    std::optional<SmallVector<Dim>> length = node.sizes(3);
+    if (!length)
+      return;
+    if (length->size() != 1)
       return node.invalid("the frame's length must be one number");
     shape.length = length->front();
   } else {
@@ -169,6 +176,8 @@ static void stft(Node &node) {
   shape.inputs = shape.length;
   shape.outputs = onesided ? shape.length.floorDiv(2) + 1 : shape.length;
   Dim frames = (dims[1] - shape.length).floorDiv(step->front()) + 1;
+  if (node.in(2))
+    node.require(node.dims(2)[0], shape.length, "the window's length");
   Formula f(node);
   Value framed = framesOf(node, node.reshape(node.in(0), dims), frames, shape.length, step->front());
   if (node.in(2))

@@ -117,7 +117,7 @@ static SmallVector<Dim> partSizes(Node &node, Dim extent) {
   if (int64_t declared = node.integer("num_outputs", int64_t(parts)); declared != int64_t(parts))
     node.invalid("num_outputs is " + Twine(declared) + ", but there are " + Twine(parts) + " results");
   Dim part = extent.ceilDiv(int64_t(parts)), rest = extent - part * (int64_t(parts) - 1);
-  if (rest != part && node.opset < 18)
+  if (rest != part && node.opset < 18 && extent.isConstant())
     node.invalid(extent.str() + " elements cannot be split into " + Twine(parts) + " equal parts");
   SmallVector<Dim> sizes(parts, part);
   sizes.back() = rest;

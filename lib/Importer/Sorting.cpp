@@ -10,7 +10,7 @@ static void topK(Node &node) {
     return node.invalid("the input has no axis");
   std::optional<SmallVector<Dim>> k;
   if (node.opset >= 10)
-    k = node.knownDims(1);
+    k = node.sizes(1);
   else
     k = SmallVector<Dim>{node.dim(node.integer("k", -1))};
   if (!k)
@@ -18,6 +18,12 @@ static void topK(Node &node) {
   if (k->size() != 1 || (k->front().isConstant() && *k->front().asConstant() < 0))
     return node.invalid("k must be one number, at least 0");
   int64_t axis = node.axisOf(node.integer("axis", -1), node.rank(0));
+  if (node.failed())
+    return;
+  Dim extent = node.dims(0)[axis];
+  if (!k->front().isConstant() || !extent.isConstant())
+    nn::RequireOp::create(node.builder, node.location, k->front().attr(), extent.attr(),
+                          node.builder.getStringAttr("the number of elements it takes"), node.builder.getUnitAttr());
   // sorted = 0 allows any order, this one too.
   SmallVector<Value> out = node.makeAll<nn::TopKOp>(2, node.in(0), node.dimsAttr(*k), node.i64(axis), node.unit(node.integer("largest", 1) == 0));
   node.result(0, out[0]);

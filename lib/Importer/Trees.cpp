@@ -33,27 +33,29 @@ struct Forest {
 constexpr size_t kMostNodes = 1 << 24;
 } // namespace
 
-/// The number of steps to the deepest leaf; none where the nodes are no trees.
+/// The number of steps to the deepest leaf; none where a path leads nowhere or in a circle.
 static std::optional<int64_t> depthOf(const Forest &forest) {
-  std::vector<char> seen(forest.nodes.size(), 0);
+  int64_t count = int64_t(forest.nodes.size());
+  std::vector<int64_t> reached(count, -1); // the last level that a node is on
   SmallVector<int64_t> level(forest.roots), next;
-  for (int64_t depth = 0;; ++depth) {
+  for (int64_t depth = 0; depth <= count; ++depth) {
     bool inner = false;
     for (int64_t i : level) {
-      if (i < 0 || i >= int64_t(forest.nodes.size()) || seen[i]++)
+      if (i < 0 || i >= count)
         return std::nullopt;
       const TreeNode &node = forest.nodes[i];
-      if (node.isLeaf(i))
+      if (reached[i] == depth || node.isLeaf(i))
         continue;
+      reached[i] = depth;
       inner = true;
-      next.push_back(node.whenTrue);
-      next.push_back(node.whenFalse);
+      next.append({node.whenTrue, node.whenFalse});
     }
     if (!inner)
       return depth;
     level = std::move(next);
     next.clear();
   }
+  return std::nullopt;
 }
 
 namespace {

@@ -24,10 +24,13 @@ struct BatchNormToAffine : OpRewritePattern<nn::BatchNormOp> {
   using OpRewritePattern::OpRewritePattern;
   LogicalResult matchAndRewrite(nn::BatchNormOp op, PatternRewriter &rewriter) const override {
     Location loc = op.getLoc();
+    // Free numbers of channels have the input's name, so that nothing broadcasts to another type.
+    nn::Dim channels = nn::dimOf(op.getInput().getType(), 1);
+    auto parameter = [&](Value value) { return reshapeTo(rewriter, loc, value, channels); };
     Value epsilon = scalarConstant(rewriter, loc, elementOf(op.getVariance()), op.getEpsilon().convertToDouble());
-    Value deviation = nn::SqrtOp::create(rewriter, loc, nn::AddOp::create(rewriter, loc, op.getVariance(), epsilon));
-    Value a = nn::DivOp::create(rewriter, loc, op.getScale(), deviation);
-    Value b = nn::SubOp::create(rewriter, loc, op.getBias(), nn::MulOp::create(rewriter, loc, op.getMean(), a));
+    Value deviation = nn::SqrtOp::create(rewriter, loc, nn::AddOp::create(rewriter, loc, parameter(op.getVariance()), epsilon));
+    Value a = nn::DivOp::create(rewriter, loc, parameter(op.getScale()), deviation);
+    Value b = nn::SubOp::create(rewriter, loc, parameter(op.getBias()), nn::MulOp::create(rewriter, loc, parameter(op.getMean()), a));
     SmallVector<nn::Dim> shape(rankOf(op.getInput()) - 1, nn::Dim::constant(getContext(), 1));
     shape[0] = nn::dimOf(a.getType(), 0);
     Value scaled = nn::MulOp::create(rewriter, loc, op.getInput(), reshapeTo(rewriter, loc, a, shape));

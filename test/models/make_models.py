@@ -216,13 +216,13 @@ def recurrent_layers():
     """GRU, RNN and LSTM beside plain ones: two directions, clip, other activations, coupled gates, free length and batch."""
     g = Graph("recurrent_layers", {"x": (FLOAT, ["time", "batch", 12])})
 
-    def weights(gates, hidden, directions, inputs):
-        return [g.weight(directions, gates * hidden, inputs, scale=0.4), g.weight(directions, gates * hidden, hidden, scale=0.4),
+    def weights(gates, hidden, directions, inputs, scale=0.4):
+        return [g.weight(directions, gates * hidden, inputs, scale=0.4), g.weight(directions, gates * hidden, hidden, scale=scale),
                 g.weight(directions, 2 * gates * hidden, scale=0.3)]
 
     gru = g.op("GRU", "x", *weights(3, 20, 2, 12), outputs=2, hidden_size=20, direction="bidirectional", linear_before_reset=1)
     reset = g.op("GRU", "x", *weights(3, 7, 1, 12), outputs=2, hidden_size=7, direction="reverse", clip=0.5)
-    rnn = g.op("RNN", "x", *weights(1, 33, 2, 12), outputs=2, hidden_size=33, direction="bidirectional",
+    rnn = g.op("RNN", "x", *weights(1, 33, 2, 12, scale=0.1), outputs=2, hidden_size=33, direction="bidirectional",
                activations=["Relu", "LeakyRelu"], activation_alpha=[0.1])
     lstm = g.op("LSTM", "x", *weights(4, 9, 1, 12), outputs=3, hidden_size=9, activations=["HardSigmoid", "Softsign", "Tanh"], clip=3.0)
     return g.model(gru=gru[0], gru_last=gru[1], reset=reset[0], rnn=rnn[0], rnn_last=rnn[1], lstm=lstm[0], cell=lstm[2])

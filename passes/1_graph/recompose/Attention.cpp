@@ -126,8 +126,11 @@ struct AttentionFromParts : OpRewritePattern<nn::MatMulOp> {
       return failure();
 
     double scale = scores->scale;
-    rewriter.setInsertionPoint(op);
     Value query = scores->product.getLhs(), key = scores->product.getRhs();
+    nn::Dim depth = nn::dimsOf(query.getType())[rankOf(query) - (scores->product.getTransposeLhs() ? 2 : 1)];
+    if (!depth.isConstant() || !nn::dimsOf(op.getType()).back().isConstant() || getElementTypeOrSelf(op.getType()).isF64())
+      return failure(); // what computes nn.attention needs both sizes, and f32
+    rewriter.setInsertionPoint(op);
     query = withoutScale(rewriter, query, scale);
     key = withoutScale(rewriter, key, scale);
     if (scores->product.getTransposeLhs())
@@ -138,6 +141,8 @@ struct AttentionFromParts : OpRewritePattern<nn::MatMulOp> {
     Value mask = scores->mask;
     if (mask && scores->invertMask)
       mask = nn::NotOp::create(rewriter, mask.getLoc(), mask);
+    if (mask && rankOf(mask) == 0)
+      mask = reshapeTo(rewriter, mask.getLoc(), mask, nn::Dim::constant(rewriter.getContext(), 1));
     Location loc = rewriter.getFusedLoc({scores->product.getLoc(), softmax.getLoc(), op.getLoc()});
     Value result = nn::AttentionOp::create(rewriter, loc, withHeads(rewriter, query), withHeads(rewriter, key), withHeads(rewriter, value),
                                            mask, rewriter.getF64FloatAttr(scale), UnitAttr(), safe ? rewriter.getUnitAttr() : UnitAttr());

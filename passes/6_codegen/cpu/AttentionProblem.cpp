@@ -18,6 +18,8 @@ std::optional<AttentionProblem> AttentionProblem::of(kernel::FuncOp func) {
   for (Value operand : p.op->getOperands())
     if (!isa<BlockArgument>(kernel::viewOf(operand).source))
       return std::nullopt;
+  if (Value mask = p.op.getMask(); mask && cast<RankedTensorType>(mask.getType()).getRank() == 0)
+    return std::nullopt;
   SmallVector<nn::Dim> query = nn::dimsOf(p.op.getQuery().getType()), key = nn::dimsOf(p.op.getKey().getType());
   nn::Dim width = nn::dimOf(p.op.getValue().getType(), 3);
   std::optional<nn::Dim> share = query[1].dividedExactlyBy(key[1]);

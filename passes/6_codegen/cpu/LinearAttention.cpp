@@ -10,15 +10,15 @@ using namespace mlir;
 namespace {
 /// Sizes of a linear attention; depth and width are of one head.
 struct Shape {
-  nn::Dim batch, steps, width, blocks;
-  int64_t depth, queryHeads, keyHeads, lanes;
+  nn::Dim batch, steps, depth, width, blocks;
+  int64_t queryHeads, keyHeads, lanes;
 
   Shape(nn::LinearAttentionOp op, const Target &target) {
     SmallVector<nn::Dim> state = nn::dimsOf(op.getState().getType());
     batch = state[0];
     keyHeads = op.getKeyHeads();
     queryHeads = op.getQueryHeads();
-    depth = *state[2].asConstant();
+    depth = state[2];
     width = state[3];
     steps = nn::dimOf(op.getQuery().getType(), 1);
     lanes = target.lanes(32);
@@ -28,17 +28,18 @@ struct Shape {
 };
 
 /// Columns of the state are independent of each other: a unit is `lanes` of them, for one head of one element of the batch. The
-/// state lies in the workspace, row by row.
+/// state lies in the result that returns it; where nothing does, in the workspace.
 class LinearAttentionEmitter {
 public:
   LinearAttentionEmitter(KernelBuilder &b, nn::LinearAttentionOp op, kernel::FuncOp func)
-      : b(b), r{b}, op(op), shape(op, b.target()), width(b.dim(shape.width)), query(b.tensorOf(op.getQuery())), key(b.tensorOf(op.getKey())),
-        value(b.tensorOf(op.getValue())), state(b.workspace(b.ops().getF32Type(), 0, {shape.depth * shape.lanes})),
-        vector(VectorType::get({int(shape.lanes)}, b.ops().getF32Type())) {
+      : b(b), r{b}, op(op), shape(op, b.target()), width(b.dim(shape.width)), depth(b.dim(shape.depth)), query(b.tensorOf(op.getQuery())),
+        key(b.tensorOf(op.getKey())), value(b.tensorOf(op.getValue())), vector(VectorType::get({int(shape.lanes)}, b.ops().getF32Type())) {
     if (auto i = returnedAs(func, op.getSequence()))
       sequence = b.result(*i);
     if (auto i = returnedAs(func, op.getState()))
-      last = b.result(*i);
+      state = b.result(*i);
+    else
+      scratch = b.workspace(b.ops().getF32Type(), 0, {depth.get() * shape.lanes});
   }
 
   void emit() {
@@ -51,18 +52,24 @@ public:
       mask = b.tailMask(b.min(b.sub(width, column), shape.lanes), shape.lanes);
       start();
       b.loop(0, b.dim(shape.steps), 1, [&](Index t) { step(t); });
-      finish();
     });
   }
 
 private:
-  Index row(Index k) { return b.mul(k, shape.lanes); }
-  Value loadRow(Index k) { return b.load(state, b.add(state.offset, row(k)), int(shape.lanes)); }
-  void storeRow(Index k, Value v) { b.store(v, state, b.add(state.offset, row(k))); }
+  Value loadRow(Index k) {
+    if (!state)
+      return b.load(scratch, b.mul(k, shape.lanes), int(shape.lanes));
+    return b.loadMasked(*state, b.at(*state, {element, head, k, column}), int(shape.lanes), mask);
+  }
+  void storeRow(Index k, Value v) {
+    if (!state)
+      return b.store(v, scratch, b.mul(k, shape.lanes));
+    b.storeMasked(v, *state, b.at(*state, {element, head, k, column}), mask);
+  }
   Value broadcast(const Tensor &t, ArrayRef<Index> at) { return b.broadcastLoad(t, b.at(t, at), int(shape.lanes)); }
 
   void start() {
-    b.loop(0, shape.depth, 1, [&](Index k) {
+    b.loop(0, depth, 1, [&](Index k) {
       if (!op.getPast())
         return storeRow(k, b.constant(0, vector));
       Tensor past = b.tensorOf(op.getPast());
@@ -70,23 +77,25 @@ private:
     });
   }
 
-  void finish() {
-    if (!last)
-      return;
-    b.loop(0, shape.depth, 1, [&](Index k) { b.storeMasked(loadRow(k), *last, b.at(*last, {element, head, k, column}), mask); });
-  }
-
   void decay(Index t) {
     Tensor gate = b.tensorOf(op.getDecay());
-    bool eachRow = nn::dimOf(op.getDecay().getType(), 2) != nn::Dim::constant(op.getContext(), shape.keyHeads) || shape.depth == 1;
+    nn::Dim entries = nn::dimOf(op.getDecay().getType(), 2), heads = nn::Dim::constant(op.getContext(), shape.keyHeads);
     auto factor = [&](Index at) { return b.splat(emitExp(b, b.load(gate, b.at(gate, {element, t, at}))), int(shape.lanes)); };
-    Value all = eachRow ? Value() : factor(head);
-    b.loop(0, shape.depth, 1, [&](Index k) { storeRow(k, r.mul(loadRow(k), eachRow ? factor(b.add(b.mul(head, shape.depth), k)) : all)); });
+    if (entries == heads) {
+      Value all = factor(head);
+      return b.loop(0, depth, 1, [&](Index k) { storeRow(k, r.mul(loadRow(k), all)); });
+    }
+    // One for each row of the state, unless a run finds one for each head.
+    b.loop(0, depth, 1, [&](Index k) {
+      Index own = b.add(b.mul(head, depth), k);
+      Index size = b.dim(entries), at = b.min(b.select(b.equal(size, shape.keyHeads), head, own), b.sub(size, 1));
+      storeRow(k, r.mul(loadRow(k), factor(at)));
+    });
   }
 
   /// Sum over the state's rows times the entries of `factors` from `first` on.
   Value weighted(const Tensor &factors, Index t, Index first) {
-    return b.loop(0, shape.depth, 1, ValueRange{b.constant(0, vector)}, [&](Index k, ValueRange sum) -> KernelBuilder::Values {
+    return b.loop(0, depth, 1, ValueRange{b.constant(0, vector)}, [&](Index k, ValueRange sum) -> KernelBuilder::Values {
       return {b.fma(broadcast(factors, {element, t, b.add(first, k)}), loadRow(k), sum[0])};
     })[0];
   }
@@ -94,20 +103,21 @@ private:
   void step(Index t) {
     if (op.getDecay())
       decay(t);
-    Index firstKey = b.mul(head, shape.depth), firstValue = b.add(b.mul(head, width), column);
+    Index firstKey = b.mul(head, depth), firstValue = b.add(b.mul(head, width), column);
     Value written = b.loadMasked(value, b.at(value, {element, t, firstValue}), int(shape.lanes), mask);
     if (op.getBeta()) {
       Tensor beta = b.tensorOf(op.getBeta());
-      bool shared = nn::dimOf(op.getBeta().getType(), 2).isConstant(1);
-      written = r.mul(broadcast(beta, {element, t, shared ? Index(0) : head}), r.sub(written, weighted(key, t, firstKey)));
+      // One for each head, or a single one.
+      Index at = b.min(head, b.sub(b.dim(nn::dimOf(op.getBeta().getType(), 2)), 1));
+      written = r.mul(broadcast(beta, {element, t, at}), r.sub(written, weighted(key, t, firstKey)));
     }
-    b.loop(0, shape.depth, 1, [&](Index k) { storeRow(k, b.fma(broadcast(key, {element, t, b.add(firstKey, k)}), written, loadRow(k))); });
+    b.loop(0, depth, 1, [&](Index k) { storeRow(k, b.fma(broadcast(key, {element, t, b.add(firstKey, k)}), written, loadRow(k))); });
     if (!sequence)
       return;
     int64_t members = shape.queryHeads / shape.keyHeads;
     b.loop(0, members, 1, [&](Index member) {
       Index reader = b.add(b.mul(head, members), member);
-      Value out = r.mul(weighted(query, t, b.mul(reader, shape.depth)), op.getScale().convertToDouble());
+      Value out = r.mul(weighted(query, t, b.mul(reader, depth)), op.getScale().convertToDouble());
       b.storeMasked(out, *sequence, b.at(*sequence, {element, t, b.add(b.mul(reader, width), column)}), mask);
     });
   }
@@ -116,10 +126,10 @@ private:
   Registers r;
   nn::LinearAttentionOp op;
   Shape shape;
-  Index width;
-  Tensor query, key, value, state;
+  Index width, depth;
+  Tensor query, key, value, scratch;
   VectorType vector;
-  std::optional<Tensor> sequence, last;
+  std::optional<Tensor> sequence, state;
   Index head, element, column;
   Value mask;
 };
@@ -130,7 +140,9 @@ public:
 
   bool matches(kernel::FuncOp func, const Target &) const override {
     nn::LinearAttentionOp op = singleOp<nn::LinearAttentionOp>(func);
-    return op && llvm::all_of(op->getOperandTypes(), [](Type type) { return cast<ShapedType>(type).getElementType().isF32(); });
+    if (!op || (!returnedAs(func, op.getState()) && !nn::dimsOf(op.getState().getType())[2].isConstant()))
+      return false;
+    return llvm::all_of(op->getOperandTypes(), [](Type type) { return cast<ShapedType>(type).getElementType().isF32(); });
   }
 
   void schedules(kernel::FuncOp func, const Target &target, SmallVectorImpl<kernel::ScheduleAttr> &out) const override {
@@ -143,7 +155,8 @@ public:
     KernelPlan plan;
     plan.tasks = shape.units().min(nn::Dim::constant(ctx, std::max<int64_t>(schedule.get("tasks", 1), 1))).max(nn::Dim::constant(ctx, 1));
     constexpr int64_t kFloatBytes = 4;
-    plan.workspaceBytes = llvm::alignTo(shape.depth * shape.lanes * kFloatBytes, 64);
+    if (!returnedAs(func, singleOp<nn::LinearAttentionOp>(func).getState()))
+      plan.workspaceBytes = llvm::alignTo(*shape.depth.asConstant() * shape.lanes * kFloatBytes, 64);
     plan.overwrites.assign(func.getNumResults(), -1);
     return plan;
   }
