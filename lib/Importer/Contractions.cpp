@@ -1,6 +1,7 @@
 // Matrix products.
 #include "lib/Importer/Contractions.h"
 #include "lib/Importer/Operators.h"
+#include "lib/Importer/Quantization.h"
 
 namespace tenon::importer {
 using namespace mlir;
@@ -42,8 +43,11 @@ Value matrixProduct(Node &node, Value lhs, Value rhs) {
 }
 
 static void matmul(Node &node) {
-  if (haveOneType(node))
-    node.result(matrixProduct(node, node.in(0), node.in(1)));
+  if (!haveOneType(node))
+    return;
+  std::optional<QuantizedOperands> bytes = node.rank(0) > 1 && node.rank(1) == 2 ? QuantizedOperands::of(node, 1) : std::nullopt;
+  node.result(bytes ? bytes->scaled(node, matrixProduct(node, bytes->left(node), bytes->right(node)), Value(), 0)
+                    : matrixProduct(node, node.in(0), node.in(1)));
 }
 
 static Value scaled(Node &node, Value value, double factor) {
@@ -67,8 +71,11 @@ static void gemm(Node &node) {
   if (node.rank(0) != 2 || node.rank(1) != 2)
     return node.invalid("matrices were expected, not tensors of rank " + Twine(node.rank(0)) + " and " + Twine(node.rank(1)));
   bool transposeA = node.integer("transA", 0) != 0, transposeB = node.integer("transB", 0) != 0;
-  Value rhs = scaled(node, node.in(1), node.real("alpha", 1.0));
   double beta = node.real("beta", 1.0);
+  bool isPlain = node.real("alpha", 1.0) == 1.0 && beta == 1.0 && (!node.in(2) || node.rank(2) == 1);
+  if (std::optional<QuantizedOperands> bytes = isPlain ? QuantizedOperands::of(node, transposeB ? 0 : 1) : std::nullopt)
+    return node.result(bytes->scaled(node, product(node, bytes->left(node), bytes->right(node), Value(), transposeA, transposeB), node.in(2), 0));
+  Value rhs = scaled(node, node.in(1), node.real("alpha", 1.0));
   Value addend = node.in(2) && beta != 0.0 ? scaled(node, node.in(2), beta) : Value();
   if (node.failed())
     return;

@@ -1,5 +1,6 @@
 // Convolutions and their transposes.
 #include "lib/Importer/Operators.h"
+#include "lib/Importer/Quantization.h"
 #include "lib/Importer/Window.h"
 
 namespace tenon::importer {
@@ -26,6 +27,12 @@ static Value convolution(Node &node) {
   if (!window)
     return {};
   Value input = applyAutoPad(node, *window, [] { return Value(); });
+  if (std::optional<QuantizedOperands> bytes = input == node.in(0) ? QuantizedOperands::of(node, 0) : std::nullopt) {
+    Value sums = node.make<nn::ConvOp>(bytes->left(node), bytes->right(node), Value(), node.i64s(window->strides), node.i64s(window->pads),
+                                       node.i64s(window->dilations), node.i64(node.integer("group", 1)),
+                                       nn::LayoutAttr::get(node.context, nn::Layout::ChannelsFirst));
+    return bytes->scaled(node, sums, node.in(2), node.rank(0) - 2);
+  }
   return node.make<nn::ConvOp>(input, node.in(1), node.in(2), node.i64s(window->strides), node.i64s(window->pads),
                                node.i64s(window->dilations), node.i64(node.integer("group", 1)),
                                nn::LayoutAttr::get(node.context, nn::Layout::ChannelsFirst));

@@ -14,6 +14,11 @@ namespace tenon::importer {
 class InputTypes;
 class Node;
 
+/// (x - zeroPoint) * scale; a null zero point is 0. The parameters broadcast to x.
+struct Dequantized {
+  mlir::Value x, scale, zeroPoint;
+};
+
 class GraphImporter {
 public:
   GraphImporter(mlir::MLIRContext *context, ModelFile &file, InputTypes &inputs);
@@ -48,6 +53,9 @@ public:
 
   mlir::OpBuilder &builder() { return opBuilder; }
   UnsupportedNodes &unsupportedNodes() { return unsupported; }
+
+  /// Results of DequantizeLinear so far.
+  llvm::DenseMap<mlir::Value, Dequantized> dequantized;
 
 private:
   using NodeList = google::protobuf::RepeatedPtrField<onnx::NodeProto>;

@@ -98,8 +98,12 @@ static Type typeFrom(Node &node, StringRef name, Type otherwise) {
 static void dequantizeLinear(Node &node) {
   Type type = typeFrom(node, "output_dtype", node.element(1));
   Value scale = along(node, 1), zeroPoint = along(node, 2);
-  if (!node.failed())
-    node.result(node.cast(dequantized(node, node.in(0), scale, zeroPoint), type));
+  if (node.failed())
+    return;
+  Value real = node.cast(dequantized(node, node.in(0), scale, zeroPoint), type);
+  node.result(real);
+  if (type == f32(node) && node.integer("block_size", 0) == 0)
+    rememberDequantized(node, real, {node.in(0), scale, zeroPoint});
 }
 
 static void quantizeLinear(Node &node) {

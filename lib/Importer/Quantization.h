@@ -1,5 +1,6 @@
 // Quantized arithmetic as ONNX defines it: exact integers, scaled and rounded at the end.
 #pragma once
+#include "lib/Importer/GraphImporter.h"
 #include "lib/Importer/Node.h"
 
 namespace tenon::importer {
@@ -12,5 +13,20 @@ mlir::Value quantized(Node &node, mlir::Value scaled, mlir::Value zeroPoint, mli
 mlir::Value centred(Node &node, mlir::Value x, mlir::Value zeroPoint);
 /// A scale or zero point of one number or none: as a scalar, null if it is missing; otherwise [C] as [C, 1 ...] with `trailing` ones.
 mlir::Value parameter(Node &node, size_t input, int64_t trailing);
+
+/// Says of a result of DequantizeLinear what it was made of.
+void rememberDequantized(Node &node, mlir::Value result, Dequantized parts);
+
+/// The operands of a convolution or product (inputs 0 and 1) that were both bytes.
+struct QuantizedOperands {
+  Dequantized x, w;
+
+  /// None unless x has one scale, and the constant weights one, or one for each entry of their axis `weightAxis`.
+  static std::optional<QuantizedOperands> of(Node &node, int64_t weightAxis);
+  mlir::Value left(Node &node) const;  // less their zero points, in i32
+  mlir::Value right(Node &node) const;
+  /// Sums of products as the numbers they stand for, plus a bias of one entry a result, which has `trailing` axes behind it.
+  mlir::Value scaled(Node &node, mlir::Value sums, mlir::Value bias, int64_t trailing) const;
+};
 
 } // namespace tenon::importer
