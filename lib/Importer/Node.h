@@ -47,7 +47,7 @@ public:
   /// Values of input `i` that are at least 0. What follows from the input shapes stays an expression.
   std::optional<llvm::SmallVector<nn::Dim>> sizes(size_t i);
   /// Whether the values of input `i` follow from the input shapes.
-  bool isKnown(size_t i) const { return nn::numElements(in(i).getType()).isConstant(0) || nn::constantDims(in(i)).has_value(); }
+  bool isKnown(size_t i) const { return !in(i) || nn::numElements(in(i).getType()).isConstant(0) || nn::constantDims(in(i)).has_value(); }
   /// Entry by entry what follows from the input shapes.
   llvm::SmallVector<std::optional<nn::Dim>> knownParts(mlir::Value value) const;
   /// The elements of an integer tensor, or the bits of f32. They are at least 0, or the run fails.

@@ -108,7 +108,7 @@ static SmallVector<Dim> partSizes(Node &node, Dim extent) {
       sum = sum + size;
     if (listed->size() != parts)
       node.invalid("there are " + Twine(listed->size()) + " sizes for " + Twine(parts) + " results");
-    else if (!node.isKnown(1) && node.in(1))
+    else if (!node.isKnown(1))
       node.require(sum, extent, "the sum of the parts' sizes");
     else if (sum.isConstant() && extent.isConstant() && sum != extent)
       node.invalid("the parts add up to " + sum.str() + ", the axis has " + extent.str());

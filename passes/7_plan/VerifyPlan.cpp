@@ -2,6 +2,7 @@
 #include "dialects/kernel/Kernel.h"
 #include "dialects/plan/Plan.h"
 #include "passes/7_plan/Passes.h"
+#include "llvm/ADT/StringSet.h"
 
 namespace tenon::plan {
 #define GEN_PASS_DEF_VERIFYPLAN
@@ -36,6 +37,10 @@ class VerifyPlanPass : public impl::VerifyPlanBase<VerifyPlanPass> {
   LogicalResult verify(FuncOp func, SymbolTable &symbols) {
     written.clear();
     lifetimes.clear();
+    pending.clear();
+    for (Operation &op : func.getBody().front())
+      for (StringRef name : symbolsOf(op))
+        pending.insert(name);
     int64_t step = 0;
     for (Operation &op : func.getBody().front()) {
       if (auto launch = dyn_cast<LaunchOp>(op)) {
@@ -60,12 +65,20 @@ class VerifyPlanPass : public impl::VerifyPlanBase<VerifyPlanPass> {
       } else if (!isStep(&op)) {
         continue;
       }
+      for (StringRef name : symbolsOf(op))
+        pending.erase(name);
       for (Value operand : op.getOperands())
         if (auto alloc = sliceOf(operand).root.getDefiningOp<AllocOp>())
           lifetimes.try_emplace(alloc, step, step).first->second.second = step;
       ++step;
     }
     return verifyArena();
+  }
+
+  /// The symbols that a step defines.
+  static SmallVector<StringRef> symbolsOf(Operation &op) {
+    auto names = isStep(&op) ? op.getAttrOfType<ArrayAttr>("symbols") : ArrayAttr();
+    return names ? llvm::to_vector(names.getAsValueRange<StringAttr>()) : SmallVector<StringRef>();
   }
 
   LogicalResult read(Operation *op, Value buffer) {
@@ -80,6 +93,9 @@ class VerifyPlanPass : public impl::VerifyPlanBase<VerifyPlanPass> {
         bool(launch.getWorkspace()) != (kernel.getWorkspaceBytes() != 0))
       return launch.emitError("passes ") << launch.getArgs().size() << " arguments and " << launch.getOuts().size() << " results to @"
                                          << launch.getKernel() << ", which has " << kernel.getNumArguments() << " and " << kernel.getNumResults();
+    for (StringRef name : kernel.getSymbols().getAsValueRange<StringAttr>())
+      if (pending.contains(name))
+        return launch.emitError("uses the size '") << name << "', which only a later step defines";
     for (Value argument : launch.getArgs())
       if (failed(read(launch, argument)))
         return failure();
@@ -155,6 +171,7 @@ class VerifyPlanPass : public impl::VerifyPlanBase<VerifyPlanPass> {
   }
 
   llvm::DenseSet<Value> written;
+  llvm::StringSet<> pending; // symbols that no step has defined yet
   llvm::MapVector<AllocOp, std::pair<int64_t, int64_t>> lifetimes;
 };
 } // namespace

@@ -68,20 +68,27 @@ tn_status tn_plan::verify(uint32_t flags, Message &message) {
   return verifyProgram(message);
 }
 
-/// Each plan that steps call has one caller: contexts make a runner for every call, as many as there are plans.
+/// Each plan that steps call has one caller, and they are not nested without end: contexts make a runner for every call, and runs call each other.
 static tn_status checkCallers(const format::Metadata &root, Message &message) {
-  Array<uint8_t> isCalled;
-  if (tn_status status = isCalled.allocate(libraryMemory(), count(root.plans()), "the plans that steps call", message))
+  constexpr uint8_t kDeepest = 128;
+  Array<uint8_t> depths; // of the plans; 0: not called
+  if (tn_status status = depths.allocate(libraryMemory(), count(root.plans()), "the plans that steps call", message))
     return status;
-  std::fill(isCalled.begin(), isCalled.end(), 0);
-  bool calledTwice = false;
-  auto visit = [&](const format::Metadata &metadata) {
-    for (uint32_t i = 0; i < count(metadata.steps()); ++i)
-      forEachCall(*metadata.steps()->Get(i), [&](const format::Call &call) { calledTwice |= isCalled[call.plan()]++ != 0; });
+  std::fill(depths.begin(), depths.end(), 0);
+  bool calledTwice = false, isTooDeep = false;
+  auto visit = [&](const format::Metadata &metadata, uint8_t depth) {
+    isTooDeep |= depth > kDeepest;
+    for (uint32_t i = 0; i < count(metadata.steps()) && !isTooDeep; ++i)
+      forEachCall(*metadata.steps()->Get(i), [&](const format::Call &call) {
+        calledTwice |= depths[call.plan()] != 0;
+        depths[call.plan()] = uint8_t(depth + 1);
+      });
   };
-  visit(root);
-  for (uint32_t i = 0; i < count(root.plans()); ++i)
-    visit(*root.plans()->Get(i));
+  visit(root, 0);
+  for (uint32_t i = 0; i < count(root.plans()); ++i) // callers come first
+    visit(*root.plans()->Get(i), depths[i]);
+  if (isTooDeep)
+    return message.fail(TN_BAD_PLAN, "corrupted metadata: plans call each other deeper than %u", kDeepest);
   return calledTwice ? message.fail(TN_BAD_PLAN, "corrupted metadata: two steps call one plan") : TN_OK;
 }
 

@@ -243,6 +243,54 @@ def sampled_images():
     return g.model(**outputs)
 
 
+def selection():
+    """Results whose size depends on values: how many are positive, the largest, the distinct; and a shape that is computed."""
+    g = Graph("selection", {"x": (FLOAT, ["n", 10])})
+    positive = g.op("NonZero", g.op("Greater", "x", g.constant(np.float32(0))))
+    largest, places = g.op("TopK", "x", g.constant(np.array([3])), outputs=2, axis=-1)
+    distinct, firsts, inverse, counts = g.op("Unique", g.op("Round", "x"), outputs=4)
+    rows = g.op("Compress", "x", g.op("Greater", g.op("ReduceSum", "x", g.constant(np.array([1])), keepdims=0), g.constant(np.float32(0))), axis=0)
+    some = g.op("Slice", g.op("Flatten", rows, axis=0), g.constant(np.array([0])), g.op("Shape", distinct), g.constant(np.array([1])))
+    return g.model(positive=positive, largest=largest, places=places, distinct=distinct, firsts=firsts, inverse=inverse, counts=counts, rows=rows,
+                   doubled=g.op("Add", some, some))
+
+
+def subgraph(name, nodes, inputs, outputs):
+    infos = [helper.make_tensor_value_info(input_name, kind, shape) for input_name, kind, shape in inputs]
+    return helper.make_graph(nodes, name, infos, [helper.make_tensor_value_info(output_name, kind, shape) for output_name, kind, shape in outputs])
+
+
+def branches():
+    """A branch that values choose, of two results of different sizes; what is computed around it is read by both."""
+    g = Graph("branches", {"x": (FLOAT, ["n", 8])})
+    scaled = g.op("Mul", "x", g.constant(np.float32(0.5)))
+    condition = g.op("Greater", g.op("ReduceSum", "x", keepdims=0), g.constant(np.float32(0)))
+    node = helper.make_node
+    then = subgraph("then", [node("Relu", [scaled], ["then_y"])], [], [("then_y", FLOAT, None)])
+    otherwise = subgraph("otherwise", [node("Concat", [scaled, "x"], ["else_y"], axis=0)], [], [("else_y", FLOAT, None)])
+    chosen = g.op("If", condition, then_branch=then, else_branch=otherwise)
+    return g.model(y=g.op("Tanh", chosen))
+
+
+def loops():
+    """A loop whose carried value grows, that stops when values say so, and whose body reads what is around it."""
+    g = Graph("loops", {"x": (FLOAT, [2, "n"]), "trips": (TensorProto.INT64, [])})
+    limit, step = g.constant(np.float32(40)), g.constant(np.float32(1.5))
+    node = helper.make_node
+    body = subgraph("body", [
+        node("Concat", ["grown", "x"], ["grown_next"], axis=0),
+        node("Mul", ["sum", step], ["scaled"]),
+        node("Add", ["scaled", "x"], ["sum_next"]),
+        node("ReduceMax", ["sum_next"], ["largest"], keepdims=0),
+        node("Less", ["largest", limit], ["goes_on"]),
+        node("ReduceSum", ["grown_next"], ["total"], keepdims=0),
+    ], [("i", TensorProto.INT64, []), ("holds", TensorProto.BOOL, []), ("grown", FLOAT, [None, "n"]), ("sum", FLOAT, [2, "n"])],
+        [("goes_on", TensorProto.BOOL, []), ("grown_next", FLOAT, [None, "n"]), ("sum_next", FLOAT, None), ("total", FLOAT, [])])
+    grown, total, totals = g.op("Loop", "trips", "", "x", "x", outputs=3, body=body)
+    flat = lambda value: g.op("Reshape", value, g.constant(np.array([-1, 1])))
+    return g.model(grown=flat(grown), total=flat(total), totals=flat(totals))
+
+
 # name: (make, shapes of the inputs to try)
 MODELS = {
     "residual_convolutions": (residual_convolutions, [{"x": (n, 3, 32, 32)} for n in (1, 3, 16)]),
@@ -256,6 +304,9 @@ MODELS = {
         {"x": (n, steps, 16), "past_key": (n, 2, past, 16), "past_value": (n, 2, past, 16)} for n, steps, past in ((1, 1, 5), (2, 1, 9))]),
     "recurrent_layers": (recurrent_layers, [{"x": (t, n, 12)} for t, n in ((1, 1), (9, 1), (17, 3))]),
     "sampled_images": (sampled_images, [{"x": (n, 5, h, w), "grid": (n, 6, 7, 2)} for n, h, w in ((1, 12, 16), (2, 9, 5))]),
+    "selection": (selection, [{"x": (n, 10)} for n in (1, 4, 37)]),
+    "branches": (branches, [{"x": (n, 8)} for n in (1, 2, 3, 5)]),
+    "loops": (loops, [{"x": (2, n), "trips": ()} for n in (1, 6)]),
     "integers": (integers, [{"ids": (n,), "limit": ()} for n in (1, 5)]),
 }
 

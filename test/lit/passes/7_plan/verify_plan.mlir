@@ -60,3 +60,18 @@ plan.func @halves attributes {inputs = [tensor<4x16xf32>], outputs = [tensor<4x3
   %v = plan.view %y offset(<64>) : !plan.buffer
   plan.launch @relu(%y) -> (%v) tasks(<1>)
 }
+
+// -----
+
+kernel.func private @find(%x: tensor<8xi1>) -> tensor<1x?xi64, #nn.dims<[1, m]>> attributes {symbols = ["m"]} {
+  %0 = nn.nonzero %x {count = #nn.expr<m>} : tensor<8xi1> -> tensor<1x?xi64, #nn.dims<[1, m]>>
+  kernel.return %0 : tensor<1x?xi64, #nn.dims<[1, m]>>
+}
+plan.func @early attributes {inputs = [tensor<8xi1>, tensor<i64>], outputs = [tensor<1x?xi64, #nn.dims<[1, m]>>], input_names = ["x", "n"], output_names = ["y"]} {
+  %x = plan.input 0 : !plan.buffer
+  %n = plan.input 1 : !plan.buffer
+  %y = plan.output 0 : !plan.buffer
+  // expected-error @below {{uses the size 'm', which only a later step defines}}
+  plan.launch @find(%x) -> (%y) tasks(<1>)
+  plan.read_sizes %n -> ["m"] as i64 : !plan.buffer
+}
