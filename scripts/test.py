@@ -1,7 +1,8 @@
 #!/usr/bin/env python3
 """Builds Tenon and runs all its tests; the last line is `N passed, N failed, N skipped`.
 
-    scripts/test.py               lit, unit tests, model suite, embedding examples, Python package in the release build;
+    scripts/test.py               lit, unit tests, model suite, embedding examples, Python package, ONNX's conformance
+                                  cases in the release build;
                                   unit tests of what reads files, the planner's, and fuzzers in the asan build
     scripts/test.py --asan        all of it in the asan build
 
@@ -22,6 +23,7 @@ LOGS = ROOT / "build" / "test-logs"
 # What `make test` builds with sanitizers: the code that reads what others wrote, and the planner.
 SANITIZED_TESTS = ["tenon_arena_packer_test", "tenon_driver_test", "tenon_importer_test", "tenon_plan_test", "tenon_runtime_test"]
 FUZZERS = ["importer-fuzzer", "plan-reader-fuzzer"]
+CONFORMANCE = ["given", "dynamic", "constant"]  # test/conformance/variants.py
 LIT = "/usr/lib/llvm-22/bin/lit"
 COUNTS = re.compile(r"^(\d+) passed, (\d+) failed, (\d+) skipped$", re.M)
 
@@ -117,6 +119,13 @@ def package(tests, preset, python):
     tests.counted(f"python package, {preset}", [python, "test/python/run.py", "--build", f"build/{preset}"])
 
 
+def conformance(tests, preset, python):
+    for variant in CONFORMANCE:
+        command = [python, "test/conformance/run.py", "--build", f"build/{preset}", "--variant", variant, "--check", "-j", os.cpu_count()]
+        tests.counted(f"ONNX conformance, {variant}, {preset}", command + ["--kind", "all" if variant == "given" else "node"])
+    tests.counted(f"ONNX's own runner, {preset}", [python, "test/conformance/onnx_runner.py", "--build", f"build/{preset}", "-j", os.cpu_count()])
+
+
 def embed(tests, preset):
     tests.counted(f"embedding examples, {preset}", ["test/embed/run.sh", f"build/{preset}"])
 
@@ -149,6 +158,7 @@ def main():
         if not arguments.asan:
             embed(tests, preset)
             package(tests, preset, sys.executable)
+            conformance(tests, preset, sys.executable)
     if not arguments.asan and build(tests, "asan", SANITIZED_TESTS + FUZZERS):
         sanitized_units(tests)
     fuzz(tests, arguments.fuzz_seconds)

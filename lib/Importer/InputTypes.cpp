@@ -15,9 +15,10 @@ Dim InputTypes::wantedDim(StringRef text) {
   return text.getAsInteger(10, size) ? Dim::symbol(context, text) : Dim::constant(context, size);
 }
 
-/// The model's name of a free dimension; an unnamed one is named after its input.
+/// The model's name of a free dimension; an unnamed one ("?" to some exporters) is named after its input.
 static std::string freeName(const onnx::TensorShapeProto::Dimension &dim, int axis, StringRef input) {
-  return dim.has_dim_param() && !dim.dim_param().empty() ? dim.dim_param() : (input + ".dim" + Twine(axis)).str();
+  bool named = dim.has_dim_param() && !dim.dim_param().empty() && dim.dim_param() != "?";
+  return named ? dim.dim_param() : (input + ".dim" + Twine(axis)).str();
 }
 static bool isFree(const onnx::TensorShapeProto::Dimension &dim) {
   return !dim.has_dim_value() || dim.dim_value() < 0; // some exporters write -1

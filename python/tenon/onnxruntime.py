@@ -11,7 +11,7 @@ __version__ = "1.22.0"  # the interface that is followed
 
 __all__ = [
     "ExecutionMode", "ExecutionOrder", "GraphOptimizationLevel", "IOBinding", "InferenceSession", "ModelMetadata", "NodeArg", "OrtValue",
-    "RunOptions", "SessionOptions", "get_all_providers", "get_available_providers", "get_device", "set_default_logger_severity",
+    "RunOptions", "SessionOptions", "disable_telemetry_events", "enable_telemetry_events", "get_all_providers", "get_available_providers", "get_device", "set_default_logger_severity",
     "set_default_logger_verbosity", "set_seed",
 ]
 
@@ -34,6 +34,14 @@ def set_default_logger_severity(severity: int) -> None:
 
 def set_default_logger_verbosity(verbosity: int) -> None:
     pass
+
+
+def disable_telemetry_events() -> None:
+    """There are none."""
+
+
+def enable_telemetry_events() -> None:
+    """There are none."""
 
 
 def set_seed(seed: int) -> None:

@@ -195,7 +195,7 @@ void ContractionEmitter::tilesOf(const Block &block, llvm::function_ref<void(con
 
 void ContractionEmitter::tile(const Block &block, const Panel &panel, const TileRows &rows, const DepthBlock &depth, Index firstPanel) {
   int64_t count = rows.offsets.size();
-  TileShape shape{count, panel.vectors, layout.lanes, {}, {}, blockDepth, s.unroll, element};
+  TileShape shape{count, panel.vectors, layout.lanes, {}, {}, blockDepth, s.unroll, element, s.vectors};
   if (s.lhs == LhsMode::Packed)
     shape.unroll = ContractionLayout::kPackGroup;
   LhsAddress left = lhsAddress(panel, rows);

@@ -5,6 +5,16 @@
 namespace tenon::cpu {
 using namespace mlir;
 
+/// Whether each leading axis of an operand has the result's size, or is known to be 1: other ones may or may not repeat, which loops alone can compute.
+static bool broadcastKnown(Value operand, ArrayRef<nn::Dim> extents) {
+  ArrayRef<nn::Dim> dims = nn::dimsOf(operand.getType());
+  int shift = int(extents.size()) - int(dims.size());
+  for (int axis = 0; axis + 2 < int(dims.size()); ++axis)
+    if (!dims[axis].isConstant(1) && dims[axis] != extents[axis + shift])
+      return false;
+  return true;
+}
+
 /// The axis of an operand of rank `rank` that broadcasts to axis `axis` of a result of rank `resultRank`, or -1.
 static int alignedAxis(Value operand, int rank, int axis, int resultRank, nn::Dim extent) {
   int aligned = axis - (resultRank - rank);
@@ -15,10 +25,12 @@ static int alignedAxis(Value operand, int rank, int axis, int resultRank, nn::Di
 
 static int rankOf(Value value) { return cast<RankedTensorType>(value.getType()).getRank(); }
 
-static void describe(nn::MatMulOp op, ContractionProblem &p) {
+static bool describe(nn::MatMulOp op, ContractionProblem &p) {
   p.lhs = op.getLhs();
   p.rhs = op.getRhs();
   p.bias = op.getBias();
+  if (!broadcastKnown(p.lhs, p.extents) || !broadcastKnown(p.rhs, p.extents))
+    return false;
   int rank = p.extents.size(), lhsRank = rankOf(p.lhs), rhsRank = rankOf(p.rhs);
   p.lhsAxes.resize(lhsRank);
   p.lhsChannel = op.getTransposeLhs() ? lhsRank - 2 : lhsRank - 1;
@@ -34,6 +46,7 @@ static void describe(nn::MatMulOp op, ContractionProblem &p) {
       p.rhsRows[axis] = a;
   }
   p.depth = nn::dimOf(p.lhs.getType(), p.lhsChannel);
+  return true;
 }
 
 static bool describe(nn::ConvOp op, ContractionProblem &p) {
@@ -75,13 +88,9 @@ std::optional<ContractionProblem> ContractionProblem::of(kernel::FuncOp func) {
   p.result = p.anchor->getResult(0);
   p.extents = nn::dimsOf(p.result.getType());
   p.columns = p.extents.back();
-  if (auto conv = dyn_cast<nn::ConvOp>(p.anchor)) {
-    if (!describe(conv, p))
-      return std::nullopt;
-  } else {
-    describe(cast<nn::MatMulOp>(p.anchor), p);
-  }
-  return p;
+  auto conv = dyn_cast<nn::ConvOp>(p.anchor);
+  bool described = conv ? describe(conv, p) : describe(cast<nn::MatMulOp>(p.anchor), p);
+  return described ? std::optional(p) : std::nullopt;
 }
 
 int64_t ContractionProblem::tapCount() const {

@@ -26,7 +26,7 @@ class TileEmitter {
 public:
   TileEmitter(KernelBuilder &b, const TileShape &shape, const LhsAddress &lhs, const RhsAddress &rhs, const PrefetchStream &prefetch)
       : b(b), shape(shape), lhs(lhs), rhs(rhs), prefetch(prefetch) {
-    int64_t size = shape.rows * shape.vectors;
+    int64_t size = shape.rows * std::max(shape.vectors, shape.widest);
     while (splits * 2 <= shape.unroll && shape.unroll % (splits * 2) == 0 && size * splits < kEnoughAccumulators)
       splits *= 2;
   }

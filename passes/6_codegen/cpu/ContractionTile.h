@@ -38,10 +38,12 @@ struct TileShape {
   Index depth;
   int64_t unroll = 1;
   mlir::Type element; // of the accumulators
+  int64_t widest = 0; // vectors of a whole panel, where this tile is a narrower last one; 0: `vectors`
 };
 
 /// Emits the loops of a tile. `init` and the result hold rows * vectors accumulators, row by row.
-/// Tiles with few accumulators split the sums over the unrolled steps, to hide the latency of the multiply-add.
+/// Tiles with few accumulators split the sums over the unrolled steps, to hide the latency of the multiply-add; narrow last panels as whole ones,
+/// so that equal columns give equal sums.
 KernelBuilder::Values emitTile(KernelBuilder &b, const TileShape &shape, const LhsAddress &lhs, const RhsAddress &rhs,
                                const PrefetchStream &prefetch, mlir::ValueRange init);
 

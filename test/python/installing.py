@@ -1,0 +1,60 @@
+"""The wheel: `pip wheel .` of what the build folder holds, installed in a fresh environment that has NumPy and nothing else."""
+import os
+import subprocess
+import sys
+import sysconfig
+import unittest
+from pathlib import Path
+
+import models
+import numpy
+import onnx
+
+ROOT = Path(__file__).resolve().parent.parent.parent
+PROGRAM = """
+import sys
+import numpy
+import tenon
+
+plan = tenon.compile(sys.argv[1])
+x = numpy.arange(8, dtype=numpy.float32).reshape(2, 4)
+y = plan.run({"x": x})["y"]
+assert (y == 2 * x + 1).all(), y
+plan.save("affine.plan")
+assert (tenon.InferenceSession("affine.plan").run(None, {"x": x})[0] == y).all()
+assert tenon.__file__.startswith(sys.prefix), tenon.__file__
+others = {"onnx", "onnxruntime", "ml_dtypes", "google"} & set(sys.modules)
+assert not others, others
+"""
+
+
+def execute(*command, cwd):
+    environment = {name: value for name, value in os.environ.items() if name != "PYTHONPATH"}
+    done = subprocess.run([str(word) for word in command], cwd=cwd, capture_output=True, text=True, env=environment)
+    assert done.returncode == 0, f"{command}: {done.stdout[-2000:]}{done.stderr[-2000:]}"
+    return done.stdout
+
+
+def test_wheel(folder):
+    try:
+        import scikit_build_core  # noqa: F401
+    except ImportError as missing:
+        raise unittest.SkipTest("scikit-build-core is not installed: scripts/requirements.txt") from missing
+    build = Path(os.environ["PYTHONPATH"]).parent
+    execute(sys.executable, "-m", "pip", "wheel", "-q", "--disable-pip-version-check", "--no-deps", "--no-build-isolation", "-w", folder,
+            "-C", f"cmake.define.TENON_PREBUILT={build}", "-C", f"build-dir={folder}/build", ROOT, cwd=folder)
+    (wheel,) = folder.glob("tenon_compiler-*.whl")
+    execute(sys.executable, "-m", "venv", folder / "fresh", cwd=folder)
+    python = folder / "fresh/bin/python"
+    execute(python, "-m", "pip", "install", "-q", "--disable-pip-version-check", "--no-index", "--no-deps", wheel, cwd=folder)
+    packages = Path(execute(python, "-c", "import sysconfig; print(sysconfig.get_path('purelib'))", cwd=folder).strip())
+    for part in ("numpy", "numpy.libs"):
+        source = Path(numpy.__file__).parent.parent / part
+        if source.exists():
+            (packages / part).symlink_to(source)
+    onnx.save(models.affine(), folder / "affine.onnx")
+    execute(python, "-c", PROGRAM, "affine.onnx", cwd=folder)
+    # The console script, and a plan that it wrote.
+    execute(folder / "fresh/bin/tenon", "compile", "affine.onnx", "-o", "other.plan", "--quiet", cwd=folder)
+    assert (folder / "other.plan").read_bytes() == (folder / "affine.plan").read_bytes()
+    assert sysconfig.get_platform().replace("-", "_").replace(".", "_") in wheel.name
