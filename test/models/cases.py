@@ -4,8 +4,8 @@ from dataclasses import dataclass, field
 # Trained models of $TENON_SHARED/models, with golden inputs and outputs beside them.
 GOLDEN = """mnist8_cntk resnet20_cifar10 vit_cifar10 cgan_32 crepe_tiny magika_v3_3 mobilenetv2_224 squeezenet1.1 squeezenet1.1_fp16
 super_resolution_224 ultraface_rfb320 fastestdet_352 yolov8n_640 yolov8n_seg_320 yolox_nano_416 deeplabv3_mnv2_257
-road_segmentation_adas_0001 lstr_lane_360x640 ppocr_v2_cls ppocr_v2_rec_en basic_pitch_nmp carvana_unet ort_gpt2_past_tiny
-mobilenetv2_224_dynq_s8 mobilenetv2_244_qdq yolov8n_640_qdq yolov8n_640_dynq_u8""".split()
+road_segmentation_adas_0001 lstr_lane_360x640 ppocr_v2_cls ppocr_v2_rec_en basic_pitch_nmp carvana_unet
+mobilenetv2_224_dynq_s8 mobilenetv2_244_qdq yolov8n_640_qdq yolov8n_640_dynq_u8 gtcrn_denoise dtln_1 stories260k_kv""".split()
 
 # Where a rounding falls the other way, a quantized network differs from there on by as much as quantization costs: ONNX Runtime with and without its
 # optimizer does. Here the mean error counts, as a part of the mean magnitude; what ONNX Runtime's two results differ by is 0.076, 0.0067 and 0.
@@ -13,7 +13,7 @@ QUANTIZED = {"mobilenetv2_244_qdq": 0.1, "yolov8n_640_qdq": 0.012, "yolov8n_640_
 
 # Architectures of $TENON_SHARED/models/skeletons, whose weights materialize.py makes; the reference is ONNX Runtime.
 SKELETONS = """resnet18 resnet50 resnet50_dynbatch vgg16 densenet121 efficientnet_b0 mobilenet_v3_large regnet_y_800mf convnext_tiny
-deeplabv3_resnet50 vit_b_16 bert_base_s128 gpt2_prefill_s128 whisper_tiny_enc""".split()
+deeplabv3_resnet50 vit_b_16 bert_base_s128 gpt2_prefill_s128 whisper_tiny_enc bilstm_tagger_s64""".split()
 
 BATCHES = (1, 2, 3, 7, 16)
 
