@@ -93,7 +93,7 @@ KernelPlan DepthwiseFamily::plan(kernel::FuncOp func, kernel::ScheduleAttr sched
   nn::ConvOp conv = anchorOf(func);
   KernelPlan plan;
   // A vector instruction does `lanes` multiply-adds: tasks are counted in those.
-  plan.tasks = tasksFor(operations(func).ceilDiv(2 * target.lanes(32) / 4), schedule.get("tasks", 1));
+  plan.tasks = tasksFor(operations(func).ceilDiv(2 * target.lanes(32) / 4), schedule.get("tasks", 1)).min(windowRows(conv.getResult()));
   plan.overwrites.assign(func.getNumResults(), -1);
   if (auto argument = dyn_cast<BlockArgument>(conv.getWeight())) {
     auto shape = cast<RankedTensorType>(argument.getType()).getShape();

@@ -111,6 +111,20 @@ KernelPlan LoopsFamily::plan(kernel::FuncOp func, kernel::ScheduleAttr schedule,
   return plan;
 }
 
+/// Whether the kernel's only loops are reductions of arguments, and long ones.
+static bool reducesLongRuns(kernel::FuncOp func) {
+  constexpr int64_t kLong = 32;
+  bool isLong = false;
+  for (Operation &op : func.getBody().front().without_terminator()) {
+    if (!Evaluator::hasLoop(&op))
+      continue;
+    if (!isa<nn::ReduceOp>(op) || !isa<BlockArgument>(kernel::viewOf(op.getOperand(0)).source))
+      return false;
+    isLong |= workPerElement(op.getResult(0)).asConstant().value_or(kLong) >= kLong;
+  }
+  return isLong;
+}
+
 /// The nest over results `first` to `end`, which have one shape, storing each.
 static void emitResults(KernelBuilder &b, Evaluator &evaluator, kernel::FuncOp func, ArrayRef<unsigned> group, int64_t tasks) {
   SmallVector<Value> values;
@@ -130,7 +144,8 @@ static void emitResults(KernelBuilder &b, Evaluator &evaluator, kernel::FuncOp f
     --last;
   if (last < 0 || !llvm::all_of(values, [&](Value v) { return evaluator.lanesAllowed(v, last); }))
     lanes = 0;
-  LoopNest nest = chooseNest(b, dims, inner, tasks, lanes);
+  LoopNest nest = chooseNest(b, dims, inner, tasks, lanes, reducesLongRuns(func));
+  nest.overlaps = true; // nothing here is overwritten in place
   nest.emit(
       b, evaluator,
       [&](const Place &place) {

@@ -145,6 +145,9 @@ private:
   /// Folds `v` (or what `map` makes of its elements) over `axes`, the other axes at `place`.
   mlir::Value foldAxes(Fold kind, mlir::Value v, llvm::ArrayRef<int64_t> axes, const Place &place,
                        llvm::function_ref<mlir::Value(mlir::Value, const Place &)> map = {});
+  /// Folds elements into several accumulators, which hide the latency of the combination. Ranges begin at 0.
+  mlir::Value foldInterleaved(Fold kind, mlir::Type type, llvm::ArrayRef<Range> ranges,
+                              llvm::function_ref<mlir::Value(llvm::ArrayRef<Index>, int)> element);
   std::pair<mlir::Value, mlir::Value> softmaxStatistics(nn::SoftmaxOp op, const Place &row); // maximum, sum
   /// Mean (null unless `centred`) and 1 / sqrt(mean square deviation + epsilon) over `axes`.
   std::pair<mlir::Value, mlir::Value> momentStatistics(mlir::Operation *op, mlir::Value input, llvm::ArrayRef<int64_t> axes,

@@ -1,4 +1,5 @@
 #include "passes/6_codegen/cpu/LoopsNest.h"
+#include "llvm/Support/MathExtras.h"
 #include <numeric>
 
 using namespace mlir;
@@ -15,7 +16,7 @@ nn::Dim tasksFor(nn::Dim work, int64_t limit) {
   return work.ceilDiv(kTaskWork).min(nn::Dim::constant(ctx, limit)).max(nn::Dim::constant(ctx, 1));
 }
 
-LoopNest chooseNest(KernelBuilder &b, ArrayRef<nn::Dim> dims, ArrayRef<int> inner, int64_t tasks, int lanes) {
+LoopNest chooseNest(KernelBuilder &b, ArrayRef<nn::Dim> dims, ArrayRef<int> inner, int64_t tasks, int lanes, bool reduces) {
   LoopNest nest;
   for (nn::Dim dim : dims)
     nest.sizes.push_back(b.dim(dim));
@@ -28,9 +29,16 @@ LoopNest chooseNest(KernelBuilder &b, ArrayRef<nn::Dim> dims, ArrayRef<int> inne
   llvm::sort(nest.order, [&](unsigned x, unsigned y) { return std::pair(inner[x], x) < std::pair(inner[y], y); });
 
   nest.lanes = lanes;
-  if (auto size = dims[nest.laneAxis].asConstant())
-    while (nest.lanes > *size)
+  auto laneSize = dims[nest.laneAxis].asConstant();
+  if (laneSize && nest.lanes) {
+    while (nest.lanes > *laneSize)
       nest.lanes /= 2;
+    // Several vectors side by side read what is reduced in longer runs.
+    if (reduces && *laneSize % (4 * nest.lanes) == 0)
+      nest.lanes *= 4;
+    else if (reduces && *laneSize % (2 * nest.lanes) == 0)
+      nest.lanes *= 2;
+  }
   if (nest.lanes < 2)
     nest.laneAxis = -1, nest.lanes = 0;
 
@@ -41,8 +49,10 @@ LoopNest chooseNest(KernelBuilder &b, ArrayRef<nn::Dim> dims, ArrayRef<int> inne
     if (inner[axis] || iterations >= 4 * tasks)
       break;
     if (isLast && int(axis) == nest.laneAxis) {
-      auto size = dims[axis].asConstant();
-      nest.blocks = !size || *size > kBlock;
+      nest.block = kBlock;
+      if (reduces && laneSize && nest.lanes && *laneSize % nest.lanes == 0)
+        nest.block = llvm::alignTo(llvm::divideCeil(*laneSize, std::max<int64_t>(tasks, 1)), nest.lanes);
+      nest.blocks = !laneSize || *laneSize > nest.block;
       break;
     }
     if (int(axis) == nest.laneAxis)
@@ -83,6 +93,12 @@ void LoopNest::emit(KernelBuilder &b, Evaluator &scopes, function_ref<void(const
     Index vectors = b.add(lanesRange.low, b.mul(b.div(count, lanes), lanes));
     place.lanes = lanes, place.axis = laneAxis;
     loop(lanesRange.low, vectors, lanes);
+    if (overlaps && !blocks && count.isConstant() && count.get() % lanes) {
+      Index last = b.sub(lanesRange.high, lanes);
+      loop(last, b.add(last, 1), lanes);
+      place.lanes = 0, place.axis = -1;
+      return;
+    }
     place.lanes = 0, place.axis = -1;
     loop(vectors, lanesRange.high, 1);
   };
@@ -98,7 +114,7 @@ void LoopNest::emit(KernelBuilder &b, Evaluator &scopes, function_ref<void(const
       });
     return;
   }
-  Index units = blocks ? b.div(b.add(sizes[laneAxis], kBlock - 1), kBlock) : Index(1);
+  Index units = blocks ? b.div(b.add(sizes[laneAxis], block - 1), block) : Index(1);
   for (unsigned k = 0; k < shared; ++k)
     units = b.mul(units, sizes[order[k]]);
   if (shared)
@@ -107,10 +123,10 @@ void LoopNest::emit(KernelBuilder &b, Evaluator &scopes, function_ref<void(const
   b.loop(low, high, 1, [&](Index unit) {
     Evaluator::Scope scope(scopes);
     if (blocks) {
-      Index count = b.div(b.add(sizes[laneAxis], kBlock - 1), kBlock), block = shared ? b.rem(unit, count) : unit;
+      Index count = b.div(b.add(sizes[laneAxis], block - 1), block), number = shared ? b.rem(unit, count) : unit;
       unit = shared ? b.div(unit, count) : unit;
-      lanesRange.low = b.mul(block, kBlock);
-      lanesRange.high = b.min(b.add(lanesRange.low, kBlock), sizes[laneAxis]);
+      lanesRange.low = b.mul(number, block);
+      lanesRange.high = b.min(b.add(lanesRange.low, block), sizes[laneAxis]);
     }
     for (unsigned k = shared; k-- > 0;) {
       place.index[order[k]] = k ? b.rem(unit, sizes[order[k]]) : unit;

@@ -12,6 +12,8 @@ struct LoopNest {
   int laneAxis = -1;                 // in vectors of `lanes`, the rest one by one; -1: none
   int lanes = 0;
   bool blocks = false;               // the lane axis too is shared, in blocks; only where it is the last in `order`
+  int64_t block = 0;                 // elements of such a block
+  bool overlaps = false;             // the last vector of a known size may compute lanes of the one before again
 
   /// Emits this task's share. `enter` is called before every loop with the indices that are known there (others are
   /// Evaluator::unknown()), `body` for every element or vector.
@@ -19,8 +21,8 @@ struct LoopNest {
 };
 
 /// The order of loops over a tensor of `dims` for up to `tasks` tasks. Loops of axes in `inner` stay innermost (their values
-/// are computed from statistics of the whole axis) and are not shared.
-LoopNest chooseNest(KernelBuilder &b, llvm::ArrayRef<nn::Dim> dims, llvm::ArrayRef<int> inner, int64_t tasks, int lanes);
+/// are computed from statistics of the whole axis) and are not shared. `reduces`: an element is a long reduction, so that few of them make a task.
+LoopNest chooseNest(KernelBuilder &b, llvm::ArrayRef<nn::Dim> dims, llvm::ArrayRef<int> inner, int64_t tasks, int lanes, bool reduces = false);
 
 /// How many tasks `work` elements of arithmetic are worth: one for each kTaskWork, at most `limit`.
 nn::Dim tasksFor(nn::Dim work, int64_t limit);

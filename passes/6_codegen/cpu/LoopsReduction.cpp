@@ -165,7 +165,7 @@ Value Evaluator::foldAxes(Fold kind, Value v, ArrayRef<int64_t> axes, const Plac
   SmallVector<Range> ranges;
   for (int64_t axis : order)
     ranges.push_back({0, b.dim(sizes[axis])});
-  return fold(kind, typeAt(v, place.lanes), ranges, lanes, [&](ArrayRef<Index> index, int width) {
+  auto element = [&](ArrayRef<Index> index, int width) {
     Place there{place};
     for (auto [i, axis] : llvm::zip(index, order))
       there.index[axis] = i;
@@ -173,7 +173,38 @@ Value Evaluator::foldAxes(Fold kind, Value v, ArrayRef<int64_t> axes, const Plac
       there.lanes = width, there.axis = order.back();
     Value x = at(v, there);
     return map ? map(x, there) : x;
+  };
+  Type type = typeAt(v, place.lanes);
+  bool isRead = isa<BlockArgument>(kernel::viewOf(v).source);
+  return place.lanes && isRead && !ranges.empty() ? foldInterleaved(kind, type, ranges, element) : fold(kind, type, ranges, lanes, element);
+}
+
+Value Evaluator::foldInterleaved(Fold kind, Type type, ArrayRef<Range> ranges, function_ref<Value(ArrayRef<Index>, int)> element) {
+  constexpr int64_t kAccumulators = 2;
+  Range inner = ranges.back();
+  KernelBuilder::Values init(kAccumulators, identity(kind, type));
+  auto sums = nest(ranges.drop_back(), init, [&](ArrayRef<Index> outer, ValueRange carried) {
+    SmallVector<Index> index(outer);
+    index.push_back(0);
+    auto run = [&](Index low, Index high, int64_t width, ValueRange in) {
+      return b.loop(low, high, width, in, [&](Index i, ValueRange acc) {
+        Scope scope(*this);
+        KernelBuilder::Values next(acc);
+        for (int64_t k = 0; k < width; ++k) {
+          index.back() = b.add(i, k);
+          next[k] = combine(kind, next[k], element(index, 0));
+        }
+        return next;
+      });
+    };
+    Index whole = b.mul(b.div(inner.high, kAccumulators), kAccumulators);
+    KernelBuilder::Values main = run(inner.low, whole, kAccumulators, carried);
+    return run(whole, inner.high, 1, main);
   });
+  for (int64_t n = kAccumulators / 2; n; n /= 2)
+    for (int64_t k = 0; k < n; ++k)
+      sums[k] = combine(kind, sums[k], sums[k + n]);
+  return sums[0];
 }
 
 static bool isUnsigned(Value v) { return cast<ShapedType>(v.getType()).getElementType().isUnsignedInteger(); }

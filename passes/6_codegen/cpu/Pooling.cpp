@@ -73,8 +73,9 @@ nn::Dim PoolingFamily::operations(kernel::FuncOp func) const {
 }
 
 KernelPlan PoolingFamily::plan(kernel::FuncOp func, kernel::ScheduleAttr schedule, const Target &target) const {
+  nn::PoolOp pool = anchorOf(func);
   KernelPlan plan;
-  plan.tasks = tasksFor(operations(func).ceilDiv(target.lanes(32) / 4), schedule.get("tasks", 1));
+  plan.tasks = tasksFor(operations(func).ceilDiv(target.lanes(32) / 4), schedule.get("tasks", 1)).min(windowRows(pool.getResult()));
   plan.overwrites.assign(func.getNumResults(), -1);
   return plan;
 }

@@ -25,6 +25,11 @@ void setWindow(SlidingWindow &window, ArrayRef<int64_t> sizes, ArrayRef<int64_t>
   window.vertical = last ? axis(0) : WindowAxis();
 }
 
+nn::Dim windowRows(Value result) {
+  auto dims = nn::dimsOf(result.getType());
+  return dims.size() == 4 ? dims[0] * dims[1] : dims[0];
+}
+
 namespace {
 
 class WindowEmitter {

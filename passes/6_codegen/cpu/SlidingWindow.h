@@ -35,6 +35,9 @@ public:
 void setWindow(SlidingWindow &window, llvm::ArrayRef<int64_t> sizes, llvm::ArrayRef<int64_t> strides, llvm::ArrayRef<int64_t> pads,
                llvm::ArrayRef<int64_t> dilations);
 
+/// The rows of all images of `result`, which is what tasks share.
+nn::Dim windowRows(mlir::Value result);
+
 /// The number of parts and their sizes when `total` pixels are cut into balanced tiles of at most `most`: (size, count) pairs.
 llvm::SmallVector<std::pair<int64_t, int64_t>> balancedTiles(int64_t total, int64_t most);
 

@@ -259,5 +259,30 @@ TEST(Loops, CompilesEverywhere) {
       << message;
 }
 
+// Over the pixels of a channels-last image, for channels that fill several vectors, one, or leave a tail; with what follows a mean.
+TEST(Loops, ReducesColumns) {
+  for (int64_t channels : {128, 96, 40, 21, 5, 1}) {
+    std::string c = std::to_string(channels), in = "tensor<2x7x9x" + c + "xf32>", out = "tensor<2x1x1x" + c + "xf32>";
+    for (const char *kind : {"mean", "max"}) {
+      KernelHarness kernel("kernel.func private @k(%x: " + in + ", %b: tensor<" + c + "xf32>) -> " + out + " {\n%0 = nn.reduce %x {kind = #nn.reduce_kind<" + kind +
+                           ">, axes = array<i64: 1, 2>, keep_dims} : " + in + " -> " + out + "\n%1 = nn.add %0, %b : " + out + ", tensor<" + c + "xf32> -> " + out +
+                           "\nkernel.return %1 : " + out + " }");
+      ASSERT_TRUE(kernel.compile()) << kernel.message;
+      auto x = randomNumbers(2 * 63 * channels), bias = randomNumbers(channels, 2);
+      std::vector<float> got(2 * channels, NAN), expected(2 * channels);
+      for (int64_t o = 0; o < 2 * channels; ++o) {
+        double sum = 0, largest = -INFINITY;
+        for (int64_t i = 0; i < 63; ++i) {
+          float element = x[(o / channels * 63 + i) * channels + o % channels];
+          sum += element, largest = std::max<double>(largest, element);
+        }
+        expected[o] = float((kind == std::string("max") ? largest : sum / 63) + bias[o % channels]);
+      }
+      kernel.run({x.data(), bias.data(), got.data()});
+      expectNear(got, expected);
+    }
+  }
+}
+
 } // namespace
 } // namespace tenon::test
