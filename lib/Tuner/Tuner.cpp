@@ -5,6 +5,7 @@
 #include "lib/Tuner/KernelSearch.h"
 #include "lib/Tuner/TuningCache.h"
 #include "passes/4_schedule/Schedules.h"
+#include "passes/4_schedule/WinogradErrors.h"
 #include "llvm/Support/FileSystem.h"
 
 namespace tenon {
@@ -62,6 +63,7 @@ private:
       if (failed(runPhase(phase, *module, target)))
         return failure();
     schedule::markConstants(*module);
+    schedule::markWinogradErrors(*module);
     double before = deadline.elapsed();
     OwningOpRef<ModuleOp> untuned = module->clone();
     if (failed(compileScheduled(*untuned, target, untunedPlan())))

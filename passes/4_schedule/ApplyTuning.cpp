@@ -2,6 +2,7 @@
 #include "passes/4_schedule/Passes.h"
 #include "passes/PassTarget.h"
 #include "passes/4_schedule/Schedules.h"
+#include "passes/4_schedule/WinogradErrors.h"
 #include "lib/Tuner/TuningCache.h"
 #include "mlir/AsmParser/AsmParser.h"
 #include "mlir/IR/Diagnostics.h"
@@ -22,9 +23,10 @@ kernel::ScheduleAttr parseSchedule(const TuningRecord &record, MLIRContext *cont
 class ApplyTuningPass : public impl::ApplyTuningBase<ApplyTuningPass> {
 public:
   using ApplyTuningBase::ApplyTuningBase;
-  ApplyTuningPass(const Target &target, StringRef cacheFile) : given(target) {
+  ApplyTuningPass(const Target &target, StringRef cacheFile, bool keepOrder) : given(target) {
     targetName = target.name;
     file = cacheFile.str();
+    exactOrder = keepOrder;
   }
 
   void runOnOperation() override {
@@ -40,6 +42,8 @@ public:
     if (cache.problems.size() > kShown)
       emitWarning(*here) << file << ": " << cache.problems.size() - kShown << " more lines are skipped";
     markConstants(getOperation());
+    if (!exactOrder)
+      markWinogradErrors(getOperation());
     int64_t kernels = 0, found = 0;
     for (auto func : getOperation().getOps<kernel::FuncOp>()) {
       ++kernels;
@@ -99,6 +103,8 @@ private:
 };
 } // namespace
 
-std::unique_ptr<Pass> createApplyTuning(const Target &target, StringRef cache) { return std::make_unique<ApplyTuningPass>(target, cache); }
+std::unique_ptr<Pass> createApplyTuning(const Target &target, StringRef cache, bool exactOrder) {
+  return std::make_unique<ApplyTuningPass>(target, cache, exactOrder);
+}
 
 } // namespace tenon::schedule

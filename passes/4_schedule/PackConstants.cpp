@@ -53,7 +53,7 @@ std::unique_ptr<Pass> createPackConstants(const Target &target) { return std::ma
 
 void buildSchedulePipeline(OpPassManager &pm, const Target &target, StringRef tuningCache, bool exactOrder) {
   if (!tuningCache.empty())
-    pm.addPass(createApplyTuning(target, tuningCache));
+    pm.addPass(createApplyTuning(target, tuningCache, exactOrder));
   pm.addPass(createAssignSchedules(target, exactOrder));
   pm.addPass(createPackConstants(target));
   pm.addPass(createCSEPass());

@@ -12,7 +12,7 @@ namespace tenon::schedule {
 #define GEN_PASS_DECL
 #include "passes/4_schedule/Passes.h.inc"
 
-std::unique_ptr<mlir::Pass> createApplyTuning(const Target &target, llvm::StringRef cache);
+std::unique_ptr<mlir::Pass> createApplyTuning(const Target &target, llvm::StringRef cache, bool exactOrder = false);
 std::unique_ptr<mlir::Pass> createAssignSchedules(const Target &target, bool exactOrder = false);
 std::unique_ptr<mlir::Pass> createPackConstants(const Target &target);
 

@@ -13,7 +13,8 @@ def ApplyTuning : Pass<"kernel-apply-tuning", "::mlir::ModuleOp"> {
              module attributes {tenon.tuning = "12 of 14 kernels tuned on AMD Ryzen 7 5700X"}
   }];
   let options = [Option<"targetName", "target", "std::string", "\"native\"", "the CPU to schedule for">,
-                 Option<"file", "cache", "std::string", "\"\"", "file that `tenon tune` wrote">];
+                 Option<"file", "cache", "std::string", "\"\"", "file that `tenon tune` wrote">,
+                 Option<"exactOrder", "exact-order", "bool", "false", "skip records of Winograd transforms">];
   let statistics = [Statistic<"tuned", "tuned", "kernels that got a schedule of the cache">,
                     Statistic<"refused", "refused", "records whose schedule no family proposes">];
   let dependentDialects = ["::tenon::kernel::KernelDialect"];

@@ -31,6 +31,8 @@ std::string signatureOf(kernel::FuncOp func) {
   for (StringRef derived : {"schedule", "tasks", "overwrites"})
     (*plain)->removeAttr(derived);
   plain->setWorkspaceBytes(0);
+  for (unsigned i = 0; i < plain->getNumArguments(); ++i)
+    plain->removeArgAttr(i, "kernel.winograd_errors"); // of the values that some dispatch passes: they limit schedules, not what is computed
   std::string text;
   llvm::raw_string_ostream stream(text);
   plain->print(stream, OpPrintingFlags().useLocalScope().enableDebugInfo(false).assumeVerified());

@@ -101,7 +101,7 @@ void markWinogradErrors(ModuleOp module) {
     auto func = symbols.lookup<kernel::FuncOp>(dispatch.getKernel());
     for (auto conv : func.getBody().getOps<nn::ConvOp>()) {
       auto filter = dyn_cast<BlockArgument>(conv.getWeight());
-      if (!filter)
+      if (!filter || func.getArgAttr(filter.getArgNumber(), "kernel.winograd_errors"))
         continue;
       auto constant = dispatch.getArgs()[filter.getArgNumber()].getDefiningOp<nn::ConstantOp>();
       auto elements = constant ? dyn_cast<ElementsAttr>(constant.getValue()) : ElementsAttr();

@@ -123,6 +123,33 @@ def test_bad_candidates_are_discarded_and_named(driver):
         assert report["tuned_ms"] > 0, report
 
 
+def test_transformed_convolutions_are_among_the_candidates(driver):
+    """Winograd's transforms depend on the filter's values: the tuner must see them as the compiler does, or it makes plans slower."""
+    weight = helper.make_tensor("w", TensorProto.FLOAT, [128, 128, 3, 3], np.random.default_rng(0).standard_normal((128, 128, 3, 3)).astype(np.float32).tobytes(), raw=True)
+    x, y = (helper.make_tensor_value_info(name, TensorProto.FLOAT, [1, 128, 28, 28]) for name in "xy")
+    graph = helper.make_graph([helper.make_node("Conv", ["x", "w"], ["y"], "conv", pads=[1, 1, 1, 1])], "g", [x], [y], [weight])
+    path = driver.folder / "conv3x3.onnx"
+    onnx.save(helper.make_model(graph, opset_imports=[helper.make_opsetid("", 17)], ir_version=8), path)
+
+    def families(plan):
+        return {kernel["family"] for kernel in driver.json("inspect", plan)["kernels"]}
+
+    driver.ok("compile", path, "-o", "plain.plan", "--quiet")
+    assert "winograd" in families("plain.plan")
+    report = json.loads(driver.ok("tune", path, "--cache", "winograd.jsonl", "--budget", "8s", "--threads", 1, "--verify", "--json"))
+    tried = [kernel for kernel in report["kernels"] if kernel["candidates"]]
+    assert tried and not any(kernel["discarded"] for kernel in tried), report
+    # As if it had been the fastest: the compiler takes it, and refuses it where transforms are not wanted.
+    record = next(record for record in records(driver, "winograd.jsonl"))
+    chosen = next(kernel["schedule"] for kernel in driver.json("inspect", "plain.plan")["kernels"] if kernel["family"] == "winograd")
+    schedule = '#kernel.schedule<"winograd", {' + ", ".join(f"{name} = {value} : i64" for name, value in (pair.split("=") for pair in chosen.split())) + "}>"
+    (driver.folder / "winograd.jsonl").write_text(json.dumps(dict(record, family="winograd", schedule=schedule, threads=len(os.sched_getaffinity(0)))) + "\n")
+    done = driver.execute("compile", path, "--tuning-cache", "winograd.jsonl", "-o", "cached.plan")
+    assert done.returncode == 0 and "not a schedule" not in done.stderr and "winograd" in families("cached.plan"), done.stderr
+    done = driver.execute("compile", path, "--tuning-cache", "winograd.jsonl", "--exact-order", "-o", "exact.plan")
+    assert done.returncode == 0 and "not a schedule" in done.stderr and "winograd" not in families("exact.plan"), done.stderr
+
+
 def test_a_terminal_shows_progress_and_gain(driver):
     """The line is drawn again and again within the terminal's 80 columns, and removed at the end."""
     master, slave = pty.openpty()
