@@ -50,7 +50,8 @@ def by_loss(profile):
 
 
 def step_name(step):
-    return f"{step['family']} `{step['sources'].split(' + ')[0][:40] or step['kernel']}`"
+    source = step["sources"].split(" + ")[0][:40] or step["kernel"]
+    return f"{step['family']} `{source}`".replace("|", "\\|")  # also inside quotes, in a table
 
 
 def reason(result, threads):
