@@ -298,7 +298,10 @@ def NN_ModOp : NN_Binary<"mod"> {
 }
 def NN_BitShiftOp : NN_Binary<"bit_shift"> {
   let summary = "lhs shifted by rhs bits";
-  let description = [{ ONNX: BitShift. }];
+  let description = [{
+    Of signed elements the sign fills up from the left. Distances outside of [0, width) leave 0, or -1 of a negative element that goes to the right.
+    ONNX: BitShift.
+  }];
   let arguments = (ins NN_Tensor:$lhs, NN_Tensor:$rhs, UnitAttr:$left);
   let hasFolder = 1;
 }

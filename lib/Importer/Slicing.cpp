@@ -221,8 +221,16 @@ static void depthToSpace(Node &node) {
 }
 
 static void spaceToDepth(Node &node) {
-  node.result(node.make<nn::SpaceToDepthOp>(node.in(0), node.i64(node.integer("blocksize", 0)),
-                                            nn::LayoutAttr::get(node.context, nn::Layout::ChannelsFirst)));
+  StringRef mode = node.text("mode", "DCR");
+  if (mode != "DCR" && mode != "CRD")
+    return node.invalid("mode is '" + mode + "'; DCR or CRD was expected");
+  int64_t block = node.integer("blocksize", 0);
+  Value blocks = node.make<nn::SpaceToDepthOp>(node.in(0), node.i64(block), nn::LayoutAttr::get(node.context, nn::Layout::ChannelsFirst));
+  if (mode == "DCR" || node.failed())
+    return node.result(blocks);
+  // [block * block, channels] becomes [channels, block * block].
+  SmallVector<Dim> dims = nn::dimsOf(blocks.getType()), split{dims[0], node.dim(block * block), node.dims(0)[1], dims[2], dims[3]};
+  node.result(node.reshape(node.transpose(node.reshape(blocks, split), {0, 2, 1, 3, 4}), dims));
 }
 
 void registerSlicing(OperatorTable &table) {

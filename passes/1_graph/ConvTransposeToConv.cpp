@@ -17,7 +17,7 @@ bool all(ArrayRef<int64_t> values, int64_t wanted) {
 /// A transposed convolution writes s x s blocks of outputs, each from the same few neighbouring pixels: with T = ceil(R / s) taps an
 /// axis, output s*q + f is the sum over t of in[q - t] * w[s*t + f]. That is a convolution to s*s*K channels in the order (fy, fx, k),
 /// which depth_to_space lays out; the pads of the transposed convolution are cropped from it. (Shi et al., "Is the deconvolution
-/// layer the same as a convolutional layer?", 2016.)
+/// layer the same as a convolutional layer?", 2016.) With s = 1 it is a convolution as it is, and pads only make its own smaller.
 struct SubPixels : OpRewritePattern<nn::ConvTransposeOp> {
   using OpRewritePattern::OpRewritePattern;
   LogicalResult matchAndRewrite(nn::ConvTransposeOp op, PatternRewriter &rewriter) const override {
@@ -26,13 +26,15 @@ struct SubPixels : OpRewritePattern<nn::ConvTransposeOp> {
         (op.getBias() && !isConstantExpression(op.getBias())) || op.getGroups() != 1 || op.getLayout() != nn::Layout::ChannelsFirst)
       return failure();
     int64_t channels = weight.getDimSize(0), outputs = weight.getDimSize(1), block = op.getStrides()[0];
-    if (block < 2 || !all(op.getStrides(), block) || !all(op.getDilations(), 1))
+    if (block < 1 || !all(op.getStrides(), block) || !all(op.getDilations(), 1))
       return failure();
     int64_t taps[2];
     for (int axis = 0; axis < 2; ++axis) {
       taps[axis] = llvm::divideCeil(weight.getDimSize(2 + axis), block);
       // Outputs that no tap reaches would lie beyond the last block.
       if (weight.getDimSize(2 + axis) + op.getOutputPadding()[axis] - op.getPads()[2 + axis] > block * taps[axis])
+        return failure();
+      if (block == 1 && (op.getPads()[axis] >= taps[axis] || op.getPads()[2 + axis] >= taps[axis]))
         return failure();
     }
 
@@ -46,6 +48,12 @@ struct SubPixels : OpRewritePattern<nn::ConvTransposeOp> {
       bias = reshapeTo(rewriter, loc, expandTo(rewriter, loc, row, {block * block, outputs}), ArrayRef<int64_t>{block * block * outputs});
     }
     int64_t high = taps[0] - 1, wide = taps[1] - 1;
+    if (block == 1) {
+      SmallVector<int64_t> pads{high - op.getPads()[0], wide - op.getPads()[1], high - op.getPads()[2] + op.getOutputPadding()[0],
+                                wide - op.getPads()[3] + op.getOutputPadding()[1]};
+      rewriter.replaceOp(op, nn::ConvOp::create(rewriter, loc, op.getInput(), filters, bias, ArrayRef<int64_t>{1, 1}, pads, ArrayRef<int64_t>{1, 1}));
+      return success();
+    }
     Value conv = nn::ConvOp::create(rewriter, loc, op.getInput(), filters, bias, ArrayRef<int64_t>{1, 1}, ArrayRef<int64_t>{high, wide, high, wide},
                                     ArrayRef<int64_t>{1, 1});
     Value blocks = nn::DepthToSpaceOp::create(rewriter, loc, conv, block, false);

@@ -16,6 +16,10 @@ from onnx.backend.test.runner import Runner
 KINDS = ("node", "pytorch-operator", "pytorch-converted", "simple", "light")
 # ONNX's runner compares all with these, except the light models that data.json names.
 RTOL, ATOL = 1e-3, 1e-7
+# What is drawn at random, from a generator that ONNX does not name, has its type and shape compared.
+DRAWN = re.compile(r"test_(bernoulli|training_dropout)")
+# Rounding errors of the reference's FFT, 1.9e-7 where 0 is exact, are part of what these expect.
+NOISY = {"test_dft_inverse": 1e-6, "test_dft_inverse_opset19": 1e-6}
 REAL = Path(onnx.__file__).parent / "backend/test/data/real"
 
 
@@ -29,7 +33,7 @@ class Case(NamedTuple):
     def tolerance(self):
         settings = REAL / self.name / "data.json"
         if self.kind != "light" or not settings.exists():
-            return RTOL, ATOL
+            return RTOL, NOISY.get(self.name, ATOL)
         values = json.loads(settings.read_text())
         return values["rtol"], values["atol"]
 
@@ -78,8 +82,11 @@ def _load(path, kind):
     return numpy_helper.to_array(onnx.TensorProto.FromString(contents))
 
 
-def compare(outputs, expected, tolerance) -> str:
+def compare(case: Case, outputs, expected) -> str:
     """Empty if the outputs are those expected by ONNX's own comparison; otherwise what differs."""
+    if DRAWN.match(case.name):
+        outputs = [array if output.dtype == array.dtype and output.shape == array.shape else output for output, array in zip(outputs, expected)]
+    tolerance = case.tolerance
     try:
         with np.errstate(all="ignore"):
             Runner.assert_similar_outputs(expected, outputs, rtol=tolerance[0], atol=tolerance[1])

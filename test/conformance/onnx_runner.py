@@ -31,7 +31,8 @@ def load(pattern):
     import onnx.backend.test
     import tenon.backend
 
-    suites = onnx.backend.test.BackendTest(tenon.backend, __name__).test_cases
+    # The runner compares numbers that are drawn at random, and that hold rounding errors of its own: cases.py has them compared by what they mean.
+    suites = onnx.backend.test.BackendTest(tenon.backend, __name__).exclude("test_bernoulli|test_dft_inverse").test_cases
     found = {}
     for suite, tests in suites.items():
         kind = KINDS[re.fullmatch(r"OnnxBackend(\w+)ModelTest", suite).group(1)]

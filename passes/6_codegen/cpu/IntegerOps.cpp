@@ -46,6 +46,8 @@ struct Integers : Registers {
   Value shift(Value x, Value y, bool left) const {
     int64_t width = getElementTypeOrSelf(x).getIntOrFloatBitWidth();
     Value inside = cmp(CmpIPredicate::ult, y, i(width, y));
+    if (!left && !isUnsigned) // the sign fills up, whatever the distance
+      return arith::ShRSIOp::create(b.ops(), x, select(inside, y, i(width - 1, y)));
     Value amount = select(inside, y, i(0, y));
     Value shifted = left ? arith::ShLIOp::create(b.ops(), x, amount).getResult() : arith::ShRUIOp::create(b.ops(), x, amount).getResult();
     return select(inside, shifted, i(0, y));

@@ -207,7 +207,11 @@ Value Evaluator::foldInterleaved(Fold kind, Type type, ArrayRef<Range> ranges, f
   return sums[0];
 }
 
-static bool isUnsigned(Value v) { return cast<ShapedType>(v.getType()).getElementType().isUnsignedInteger(); }
+/// Booleans are 0 and 1, not 0 and -1.
+static bool isUnsigned(Value v) {
+  Type element = cast<ShapedType>(v.getType()).getElementType();
+  return element.isUnsignedInteger() || element.isInteger(1);
+}
 
 Value Evaluator::reduceAt(nn::ReduceOp op, const Place &place) {
   if (place.lanes && operandAxis(op, 0, place.axis) == kScattered)

@@ -27,3 +27,16 @@ func.func @overlapping(%x: tensor<1x8x4x4xf32>) -> tensor<1x3x8x8xf32> {
      : tensor<1x8x4x4xf32>, tensor<8x3x4x4xf32> -> tensor<1x3x8x8xf32>
   return %0 : tensor<1x3x8x8xf32>
 }
+
+// Stride 1: a convolution with the taps in reverse; pads take from its own, which are 2 at each side of a kernel of 3.
+// CHECK-LABEL: func.func @plain
+// CHECK:         nn.slice %{{.*}} {sizes = #nn.dims<[8, 5, 3, 1, 3, 1]>, starts = #nn.dims<[0, 0, 2, 0, 2, 0]>, steps = array<i64: 1, 1, -1, 1, -1, 1>}
+// CHECK-NOT:     nn.depth_to_space
+// CHECK:         nn.conv %arg0, %{{.*}} {dilations = array<i64: 1, 1>, pads = array<i64: 2, 1, 0, 2>, strides = array<i64: 1, 1>}
+// CHECK-SAME:      -> tensor<1x5x4x5xf32>
+func.func @plain(%x: tensor<1x8x4x4xf32>) -> tensor<1x5x4x5xf32> {
+  %w = nn.constant dense_resource<w> : tensor<8x5x3x3xf32>
+  %0 = nn.conv_transpose %x, %w {strides = array<i64: 1, 1>, pads = array<i64: 0, 1, 2, 0>, dilations = array<i64: 1, 1>, output_padding = array<i64: 0, 0>}
+     : tensor<1x8x4x4xf32>, tensor<8x5x3x3xf32> -> tensor<1x5x4x5xf32>
+  return %0 : tensor<1x5x4x5xf32>
+}
