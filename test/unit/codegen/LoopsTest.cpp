@@ -259,6 +259,19 @@ TEST(Loops, CompilesEverywhere) {
       << message;
 }
 
+// Booleans are ordered as 0 and 1 are, not as integers of one bit with a sign.
+TEST(Loops, LargestAndSmallestOfBooleans) {
+  for (const char *kind : {"max", "min"}) {
+    KernelHarness kernel("kernel.func private @k(%x: tensor<4x2xi1>) -> tensor<4xi1> {\n%0 = nn.reduce %x {kind = #nn.reduce_kind<" + std::string(kind) +
+                         ">, axes = array<i64: 1>} : tensor<4x2xi1> -> tensor<4xi1>\nkernel.return %0 : tensor<4xi1> }");
+    ASSERT_TRUE(kernel.compile()) << kernel.message;
+    std::vector<uint8_t> x = {0, 0, 0, 1, 1, 0, 1, 1}, got(4, 9);
+    kernel.run({x.data(), got.data()});
+    bool isMax = kind == std::string("max");
+    EXPECT_EQ(got, (std::vector<uint8_t>{0, isMax, isMax, 1}));
+  }
+}
+
 // Over the pixels of a channels-last image, for channels that fill several vectors, one, or leave a tail; with what follows a mean.
 TEST(Loops, ReducesColumns) {
   for (int64_t channels : {128, 96, 40, 21, 5, 1}) {
