@@ -28,6 +28,9 @@ struct CompileOptions {
   std::string stopAfter;
   /// A folder (made if absent) that receives NN-phase.mlir after every phase, and the weights they refer to.
   std::string dumpPhases;
+  /// A file that receives, where a phase after import fails or crashes, the module or kernel at fault; `CompileResult::message` then ends
+  /// with the tenon-opt command that fails in the same way. Compiles on one thread. Empty: none.
+  std::string reproducer;
   /// Where the plan goes: written beside it and renamed, so that nothing half-written is ever seen. Empty: into `CompileResult::plan`.
   std::string output;
   /// Called on the compiling thread with the phase's name and the fraction done of the whole, in [0, 1].

@@ -4,9 +4,11 @@
 #include "dialects/plan/Plan.h"
 #include "lib/Compiler/DiagnosticText.h"
 #include "lib/Compiler/Dump.h"
+#include "lib/Compiler/Reproducer.h"
 #include "lib/Compiler/Serializer.h"
 #include "lib/Compiler/Session.h"
 #include "lib/Importer/Importer.h"
+#include "llvm/Support/FileSystem.h"
 #include "llvm/Support/Path.h"
 #include <chrono>
 
@@ -61,12 +63,15 @@ public:
       start = std::chrono::steady_clock::now();
       if (options.progress)
         options.progress(phaseName(phase).str(), double(next) / (int(*last) + 1));
-      if (failed(runPhase(phase, *module, target, options.tuningCache, options.exactOrder)))
+      if (failed(runPhase(phase, *module, target, options.tuningCache, options.exactOrder, options.reproducer)))
         return failure();
       if (phase == Phase::Codegen || (phase == Phase::Plan && done == Phase::Codegen)) {
         FailureOr<CodeImage> image = cpu::emitKernels(*module, target);
-        if (failed(image))
+        if (failed(image)) {
+          if (!options.reproducer.empty())
+            writeFailingKernel(*module, target, options.reproducer);
           return failure();
+        }
         code = std::move(*image);
       }
       (*module)->setAttr("tenon.phase", StringAttr::get(&context, phaseName(phase)));
@@ -130,6 +135,8 @@ private:
 
 CompileResult compile(const std::string &path, std::optional<std::string_view> bytes, const CompileOptions &options) {
   CompileResult result;
+  if (!options.reproducer.empty())
+    llvm::sys::fs::remove(options.reproducer); // of an earlier failure
   DialectRegistry registry;
   registerDialects(registry);
   MLIRContext context(registry);
@@ -139,6 +146,8 @@ CompileResult compile(const std::string &path, std::optional<std::string_view> b
   result.ok = succeeded(Compilation(path, bytes, options).run(context, result));
   result.message = diagnostics.take();
   if (!result.ok) {
+    if (std::string command = reproducingCommand(options.reproducer); !command.empty())
+      result.message += "To reproduce: " + command + "\n";
     result.plan.clear();
     if (result.message.empty())
       result.message = path + ": compilation failed without a message: please report this\n";

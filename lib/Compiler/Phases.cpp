@@ -2,6 +2,7 @@
 #include "dialects/kernel/Kernel.h"
 #include "dialects/plan/Plan.h"
 #include "lib/Compiler/Evaluate.h"
+#include "lib/Compiler/Reproducer.h"
 #include "lib/Compiler/Session.h"
 #include "lib/Compiler/Serializer.h"
 #include "passes/1_graph/Passes.h"
@@ -47,11 +48,12 @@ static void addPasses(OpPassManager &pm, Phase phase, const Target &target, Stri
   }
 }
 
-LogicalResult runPhase(Phase phase, ModuleOp module, const Target &target, StringRef tuningCache, bool exactOrder) {
+LogicalResult runPhase(Phase phase, ModuleOp module, const Target &target, StringRef tuningCache, bool exactOrder, StringRef reproducer) {
   PassManager pm(module.getContext());
   pm.enableVerifier(true);
   CompiledEvaluator evaluator;
   addPasses(pm, phase, target, tuningCache, exactOrder, &evaluator);
+  writeOnFailure(pm, reproducer);
   return pm.run(module);
 }
 

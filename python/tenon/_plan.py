@@ -142,6 +142,7 @@ def compile(  # noqa: A001 - tenon.compile reads well
     tuning_cache=None,
     exact_order=False,
     dump_phases=None,
+    reproducer=None,
     name=None,
     threads=0,
     max_bytes=0,
@@ -150,13 +151,14 @@ def compile(  # noqa: A001 - tenon.compile reads well
 
     `target`: "native", an x86-64 level, an LLVM CPU name or "aarch64[+feature...]". `shapes`: {input: (1, 3, "h", "w")} fixes free dimensions.
     `tuning_cache`: a file that `tenon tune` wrote. `exact_order`: no Winograd. `dump_phases`: a folder for the modules after each phase.
+    `reproducer`: a file for what reproduces a failure with tenon-opt; the error then ends with the command.
     External data is found beside a path only. `threads` and `max_bytes` as in Plan.load.
     """
-    plan, _, warnings = _compile(model, target, shapes, tuning_cache, exact_order, dump_phases, name)
+    plan, _, warnings = _compile(model, target, shapes, tuning_cache, exact_order, dump_phases, name, reproducer=reproducer)
     return Plan.from_bytes(plan, threads=threads, max_bytes=max_bytes, warnings=warnings)
 
 
-def _compile(model, target="native", shapes=None, tuning_cache=None, exact_order=False, dump_phases=None, name=None, stop_after=""):
+def _compile(model, target="native", shapes=None, tuning_cache=None, exact_order=False, dump_phases=None, name=None, stop_after="", reproducer=None):
     if isinstance(model, (str, os.PathLike)):
         path, contents = os.fspath(model), None
     else:
@@ -171,6 +173,7 @@ def _compile(model, target="native", shapes=None, tuning_cache=None, exact_order
         exact_order=exact_order,
         stop_after=stop_after,
         dump_phases=os.fspath(dump_phases or ""),
+        reproducer=os.fspath(reproducer or ""),
         output="",
     )
 

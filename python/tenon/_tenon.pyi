@@ -18,6 +18,8 @@ class Plan:
     @property
     def outputs(self) -> _Signature: ...
     @property
+    def steps(self) -> list[tuple[str, tuple[str, ...]]]: ...
+    @property
     def properties(self) -> dict[str, Any]: ...
 
 class Context:
@@ -38,6 +40,7 @@ def compile(
     exact_order: bool,
     stop_after: str,
     dump_phases: str,
+    reproducer: str,
     output: str,
 ) -> tuple[bytes, str, str]: ...
 def operators() -> list[tuple[str, str, int, int]]: ...

@@ -141,6 +141,7 @@ void addCompile(CLI::App &app, Action &action) {
   verb->add_option("--tuning-cache", arguments->options.tuningCache, "use the schedules that `tenon tune` wrote to this file")->type_name("FILE");
   verb->add_option("--stop-after", arguments->options.stopAfter, "print the module after this phase instead of writing a plan")->type_name("PHASE");
   verb->add_option("--dump-phases", arguments->options.dumpPhases, "write NN-phase.mlir after every phase into this folder")->type_name("DIR");
+  verb->add_option("--reproducer", arguments->options.reproducer, "if compiling fails, write what reproduces it with tenon-opt here")->type_name("FILE");
   verb->add_flag("--json", arguments->json, "print the summary as JSON");
   verb->add_flag("--quiet", arguments->quiet, "print errors only");
   verb->callback([arguments, &action] { action = [arguments] { return compileModel(*arguments); }; });
