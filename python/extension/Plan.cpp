@@ -81,6 +81,25 @@ static nb::tuple signature(const Plan &plan, tn_tensor_info (Plan::*query)(uint3
   return nb::tuple(tensors);
 }
 
+/// For each step (kernel's name, or "" for a copy; the nodes of the model that it computes).
+static nb::list steps(const Plan &plan) {
+  nb::list out;
+  for (uint32_t index = 0; index < plan.info().step_count; ++index) {
+    tn_step_info step{};
+    step.struct_size = sizeof step;
+    check(tn_plan_step(plan.get(), index, &step));
+    tn_kernel_info kernel{};
+    kernel.struct_size = sizeof kernel;
+    if (step.kernel >= 0)
+      check(tn_plan_kernel(plan.get(), uint32_t(step.kernel), &kernel));
+    nb::list sources;
+    for (uint32_t source = 0; source < step.source_count; ++source)
+      sources.append(nb::str(tn_plan_step_source(plan.get(), index, source)));
+    out.append(nb::make_tuple(nb::str(kernel.name ? kernel.name : ""), nb::tuple(sources)));
+  }
+  return out;
+}
+
 static nb::dict properties(const Plan &plan) {
   tn_plan_info info = plan.info();
   nb::list features;
@@ -109,6 +128,7 @@ void definePlan(nb::module_ &module) {
       .def_prop_ro("contents", [](const Plan &plan) { return nb::bytes(plan.contents().data(), plan.contents().size()); })
       .def_prop_ro("inputs", [](const Plan &plan) { return signature(plan, &Plan::input, plan.info().input_count); })
       .def_prop_ro("outputs", [](const Plan &plan) { return signature(plan, &Plan::output, plan.info().output_count); })
+      .def_prop_ro("steps", steps)
       .def_prop_ro("properties", properties);
 }
 

@@ -1,4 +1,4 @@
-"""The command line: the console script `tenon` and `python -m tenon` run the program that the package brings."""
+"""The command line: the console script `tenon` and `python -m tenon`. `compare` is Python; the rest is the program that the package brings."""
 import os
 import sys
 from pathlib import Path
@@ -18,6 +18,10 @@ def program() -> str:
 
 
 def main() -> None:
+    if sys.argv[1:2] == ["compare"]:
+        from tenon import _compare
+
+        raise SystemExit(_compare.main(sys.argv[2:]))
     path = program()
     os.execv(path, [path, *sys.argv[1:]])
 
