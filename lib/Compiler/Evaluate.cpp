@@ -7,8 +7,6 @@ namespace tenon {
 using namespace mlir;
 
 namespace {
-constexpr size_t kAlignment = 8; // of any element
-
 struct PlanCloser {
   void operator()(tn_plan *plan) const { tn_plan_close(plan); }
 };
@@ -64,8 +62,9 @@ FailureOr<SmallVector<AsmResourceBlob>> CompiledEvaluator::evaluate(ModuleOp mod
     if (tensor->bytes > input.size())
       return emitError(loc) << "constant folding: expected " << tensor->bytes << " bytes for '" << info.name << "', found " << input.size();
     // Weights may lie anywhere in a model file.
-    if (reinterpret_cast<uintptr_t>(input.data()) % kAlignment) {
-      copies.push_back(HeapAsmResourceBlob::allocateAndCopyWithAlign(input, kAlignment, /*dataIsMutable=*/true));
+    constexpr size_t kLargest = 8;
+    if (reinterpret_cast<uintptr_t>(input.data()) % std::clamp<size_t>(tn_dtype_bits(info.dtype) / 8, 1, kLargest)) {
+      copies.push_back(HeapAsmResourceBlob::allocateAndCopyWithAlign(input, kLargest, /*dataIsMutable=*/true));
       input = copies.back().getData();
     }
     tensor->data = const_cast<char *>(input.data());

@@ -5,13 +5,14 @@
 #include "llvm/ADT/SmallString.h"
 #include "llvm/Support/FileSystem.h"
 #include "llvm/Support/Path.h"
+#include <cstring>
 
 namespace tenon::importer {
 using llvm::StringRef;
 
 ModelFile::~ModelFile() = default;
 
-std::unique_ptr<llvm::MemoryBuffer> mapFile(StringRef path, std::string &error) {
+std::unique_ptr<llvm::WritableMemoryBuffer> mapFile(StringRef path, std::string &error) {
   llvm::sys::fs::file_status status;
   if (std::error_code code = llvm::sys::fs::status(path, status)) {
     error = "cannot be opened: " + code.message();
@@ -21,7 +22,7 @@ std::unique_ptr<llvm::MemoryBuffer> mapFile(StringRef path, std::string &error) 
     error = "is not a regular file";
     return nullptr;
   }
-  auto buffer = llvm::MemoryBuffer::getFile(path, /*IsText=*/false, /*RequiresNullTerminator=*/false);
+  auto buffer = llvm::WritableMemoryBuffer::getFile(path);
   if (!buffer) {
     error = "cannot be read: " + buffer.getError().message();
     return nullptr;
@@ -30,12 +31,14 @@ std::unique_ptr<llvm::MemoryBuffer> mapFile(StringRef path, std::string &error) 
 }
 
 std::unique_ptr<ModelFile> ModelFile::open(StringRef path, std::string &error) {
-  std::unique_ptr<llvm::MemoryBuffer> buffer = mapFile(path, error);
+  std::unique_ptr<llvm::WritableMemoryBuffer> buffer = mapFile(path, error);
   if (!buffer)
     return nullptr;
+  char *bytes = buffer->getBufferStart();
   std::unique_ptr<ModelFile> file = parse(std::move(buffer), error);
   if (!file)
     return nullptr;
+  file->writable = bytes;
   StringRef parent = llvm::sys::path::parent_path(path);
   llvm::SmallString<256> resolved;
   if (!llvm::sys::fs::real_path(parent.empty() ? StringRef(".") : parent, resolved))
@@ -80,7 +83,20 @@ std::optional<SharedBytes> ModelFile::rawData(const onnx::TensorProto &tensor, u
     error = "holds " + std::to_string(range ? range->size : 0) + " bytes; its type and dimensions need " + std::to_string(size);
     return std::nullopt;
   }
-  return SharedBytes{buffer->getBuffer().substr(range->offset, range->size), buffer};
+  return SharedBytes{alignedBytes(range->offset, range->size), buffer};
+}
+
+/// Protobuf aligns nothing. What constant folding reads must be aligned, and copies of all weights would be as large as the model: instead
+/// they move down over the field's header, a tag and at least two bytes of length, which nobody reads any more.
+StringRef ModelFile::alignedBytes(uint64_t offset, uint64_t size) {
+  constexpr uint64_t kAlignment = 4, kTwoBytesOfLength = 128;
+  const char *bytes = buffer->getBufferStart() + offset;
+  uint64_t shift = reinterpret_cast<uintptr_t>(bytes) % kAlignment;
+  if (!writable || shift == 0 || size < kTwoBytesOfLength)
+    return {bytes, size};
+  if (moved.insert(offset).second)
+    std::memmove(writable + offset - shift, bytes, size);
+  return {bytes - shift, size};
 }
 
 } // namespace tenon::importer

@@ -1,5 +1,6 @@
 // An ONNX model's bytes and its parsed protobuf message; finds where each tensor's data lies, outside files included.
 #pragma once
+#include "llvm/ADT/DenseSet.h"
 #include "llvm/ADT/StringMap.h"
 #include "llvm/ADT/StringRef.h"
 #include "llvm/Support/MemoryBuffer.h"
@@ -41,14 +42,19 @@ private:
   std::optional<SharedBytes> externalData(const onnx::TensorProto &tensor, uint64_t size, std::string &error);
   std::shared_ptr<llvm::MemoryBuffer> externalFile(llvm::StringRef location, std::string &error);
 
+  llvm::StringRef alignedBytes(uint64_t offset, uint64_t size);
+
   std::shared_ptr<llvm::MemoryBuffer> buffer;
+  /// The same bytes where they are a private mapping of a file; null otherwise.
+  char *writable = nullptr;
+  llvm::DenseSet<uint64_t> moved; // offsets of the data that alignedBytes has moved
   std::unique_ptr<onnx::ModelProto> message;
   /// The model's folder with symbolic links resolved; empty for a model in memory.
   std::string folder;
   llvm::StringMap<std::shared_ptr<llvm::MemoryBuffer>> externalFiles;
 };
 
-/// Maps a regular file; null with `error` set otherwise. Pipes and devices are refused: they may never end.
-std::unique_ptr<llvm::MemoryBuffer> mapFile(llvm::StringRef path, std::string &error);
+/// Maps a regular file, privately; null with `error` set otherwise. Pipes and devices are refused: they may never end.
+std::unique_ptr<llvm::WritableMemoryBuffer> mapFile(llvm::StringRef path, std::string &error);
 
 } // namespace tenon::importer
