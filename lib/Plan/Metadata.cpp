@@ -70,13 +70,14 @@ VectorOffset<Offset<fb::Kernel>> kernels(FlatBufferBuilder &builder, const std::
     auto name = builder.CreateSharedString(kernel.name);
     auto family = builder.CreateSharedString(kernel.family);
     auto schedule = builder.CreateSharedString(kernel.schedule);
-    return fb::CreateKernel(builder, name, family, schedule, kernel.entry, kernel.arguments, kernel.results, kernel.workspace, kernel.symbols);
+    return fb::CreateKernel(builder, name, family, schedule, kernel.entry, kernel.arguments, kernel.results, kernel.workspace, kernel.symbols,
+                            kernel.threads, kernel.tasksPerBlock, kernel.sharedBytes);
   });
 }
 
 } // namespace
 
-std::vector<std::byte> writeMetadata(const Plan &plan, std::span<const uint64_t> constantOffsets) {
+std::vector<std::byte> writeMetadata(const Plan &plan, std::span<const uint64_t> constantOffsets, std::span<const uint64_t> deviceOffsets) {
   FlatBufferBuilder builder(64 * 1024);
   auto producer = builder.CreateSharedString(plan.producer);
   auto model = builder.CreateSharedString(plan.model);
@@ -110,9 +111,14 @@ std::vector<std::byte> writeMetadata(const Plan &plan, std::span<const uint64_t>
     const Launch *launch = std::get_if<Launch>(&step);
     return launch ? launchStep(builder, *launch) : copyStep(builder, *std::get_if<Copy>(&step));
   });
+  size_t nextCode = 0;
+  auto deviceCode = tables<fb::DeviceCode>(builder, plan.deviceCode, [&](const DeviceCode &code) {
+    auto arch = builder.CreateSharedString(code.arch);
+    return fb::CreateDeviceCode(builder, arch, code.isPtx, deviceOffsets[nextCode++], code.bytes.size());
+  });
   auto memory = fb::CreateMemory(builder, plan.memory.arenaBytes, plan.memory.lowerBound, plan.memory.naiveBytes);
   fb::FinishMetadataBuffer(builder, fb::CreateMetadata(builder, producer, model, tuning, targetTable, exprList, symbols, inputs, outputs, constants,
-                                                       bufferList, kernelList, steps, memory));
+                                                       bufferList, kernelList, steps, memory, plan.deviceCode.empty() ? 0 : deviceCode));
 
   std::vector<std::byte> bytes(builder.GetSize());
   std::memcpy(bytes.data(), builder.GetBufferPointer(), bytes.size());

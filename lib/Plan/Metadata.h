@@ -5,7 +5,8 @@
 
 namespace tenon::plan {
 
-/// Serializes everything but weights and code. `constantOffsets[i]` is where constant i starts in the weights section.
-std::vector<std::byte> writeMetadata(const Plan &plan, std::span<const uint64_t> constantOffsets);
+/// Serializes everything but weights and code. `constantOffsets[i]` is where constant i starts in the weights section, `deviceOffsets[i]` where
+/// device code i starts in the section of its kind.
+std::vector<std::byte> writeMetadata(const Plan &plan, std::span<const uint64_t> constantOffsets, std::span<const uint64_t> deviceOffsets);
 
 } // namespace tenon::plan

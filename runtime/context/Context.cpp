@@ -34,7 +34,8 @@ tn_context::tn_context(tn_plan &plan, const tn_context_options &options)
 tn_context::~tn_context() {
   pool.stop();
   for (PreparedPlan *prepared : cache)
-    destroyObject(memory, prepared);
+    destroyPrepared(prepared);
+  destroyObject(memory, gpu);
   if (!isArenaGiven)
     memory.release(arena, arenaBytes);
   plan->release();
@@ -46,6 +47,13 @@ tn_status tn_context::start(const tn_context_options &options) {
   std::fill(cache.begin(), cache.end(), nullptr);
   if (tn_status status = setProfile(options.profile != 0))
     return status;
+  if (plan->isForGpu()) {
+    if (isArenaGiven)
+      return message.fail(TN_INVALID_ARGUMENT, "an arena was given for a plan that runs on a GPU, whose memory the context allocates");
+    if (tn_status status = createObject(memory, &gpu, "a GPU context", message))
+      return status;
+    return gpu->start(*plan, options.device, memory, message);
+  }
   uint32_t threads = options.threads ? options.threads : usableCores();
   if (options.cpu_count && !options.threads)
     threads = options.cpu_count;
@@ -61,6 +69,12 @@ tn_status tn_context::setProfile(bool on) {
     return status;
   std::fill(times.begin(), times.end(), StepTimes{0, UINT64_MAX, 0});
   return TN_OK;
+}
+
+void tn_context::destroyPrepared(PreparedPlan *prepared) {
+  if (gpu && prepared)
+    gpu->forget(*prepared);
+  destroyObject(memory, prepared);
 }
 
 PreparedPlan **tn_context::slotForNew() {
@@ -83,13 +97,13 @@ tn_status tn_context::select(const tn_tensor *inputs) {
       PreparedPlan *made = nullptr;
       if (tn_status status = createObject(memory, &made, "the prepared launches", message, memory))
         return status;
-      if (tn_status status = made->prepare(*plan, inputs, message)) {
-        destroyObject(memory, made);
+      if (tn_status status = made->prepare(*plan, inputs, gpu ? gpu->weights() : plan->weights, message)) {
+        destroyPrepared(made);
         return status;
       }
       found = slotForNew();
       current = nullptr;
-      destroyObject(memory, *found);
+      destroyPrepared(*found);
       *found = made;
     }
     current = *found;
@@ -166,7 +180,7 @@ tn_status tn_context::placeOutputs(tn_tensor *outputs) {
   return TN_OK;
 }
 
-tn_status tn_context::run(const tn_tensor *inputs, tn_tensor *outputs) {
+tn_status tn_context::begin(const tn_tensor *inputs, const tn_tensor *outputs) {
   message.clear();
   if (tn_status status = checkPointers(*plan, inputs, outputs, message))
     return status;
@@ -174,13 +188,35 @@ tn_status tn_context::run(const tn_tensor *inputs, tn_tensor *outputs) {
     return status;
   if (tn_status status = select(inputs))
     return status;
-  if (tn_status status = checkInputMemory(inputs))
+  return checkInputMemory(inputs);
+}
+
+tn_status tn_context::run(const tn_tensor *inputs, tn_tensor *outputs) {
+  if (tn_status status = begin(inputs, outputs))
     return status;
+  if (gpu)
+    return runOnGpu({.inputs = inputs, .outputs = outputs, .times = times.data()});
   if (tn_status status = placeOutputs(outputs))
     return status;
   current->bindTensors(inputs, outputs);
   execute();
   return TN_OK;
+}
+
+tn_status tn_context::runAsync(const tn_tensor *inputs, tn_tensor *outputs, void *stream) {
+  if (!gpu) {
+    message.clear();
+    return message.fail(TN_INVALID_ARGUMENT, "tn_run_async: the plan runs on the CPU; use tn_run");
+  }
+  if (tn_status status = begin(inputs, outputs))
+    return status;
+  return runOnGpu({.inputs = inputs, .outputs = outputs, .stream = stream, .isAsync = true});
+}
+
+tn_status tn_context::runOnGpu(const GpuRun &run) {
+  tn_status status = gpu->run(*current, run, message);
+  profiledRuns += !status && run.times && !run.isAsync;
+  return status;
 }
 
 tn_status tn_context::outputShapes(const tn_tensor *inputs, tn_tensor *outputs) {
@@ -189,6 +225,11 @@ tn_status tn_context::outputShapes(const tn_tensor *inputs, tn_tensor *outputs) 
     return status;
   if (tn_status status = select(inputs))
     return status;
+  if (gpu) {
+    for (uint32_t i = 0; i < plan->outputCount(); ++i)
+      current->layout().describeOutput(i, outputs[i]);
+    return TN_OK;
+  }
   bool anyPlaced = std::any_of(outputs, outputs + plan->outputCount(), [&](const tn_tensor &output) { return !output.data || isOwn(output.data); });
   if (tn_status status = reserve(anyPlaced))
     return status;

@@ -3,6 +3,7 @@
 
 #include "runtime/context/PreparedPlan.h"
 #include "runtime/cpu/ThreadPool.h"
+#include "runtime/cuda/GpuContext.h"
 
 struct tn_context {
   tn_context(tn_plan &plan, const tn_context_options &options);
@@ -13,6 +14,8 @@ struct tn_context {
   /// Makes the cache of layouts and starts the threads. What went wrong is in `message`.
   tn_status start(const tn_context_options &options);
   tn_status run(const tn_tensor *inputs, tn_tensor *outputs);
+  /// Queues a run on a GPU's stream.
+  tn_status runAsync(const tn_tensor *inputs, tn_tensor *outputs, void *stream);
   tn_status outputShapes(const tn_tensor *inputs, tn_tensor *outputs);
   tn_status setProfile(bool on);
 
@@ -21,10 +24,7 @@ struct tn_context {
   tenon::ThreadPool pool;
   tn_plan *plan;
 
-  struct StepTimes {
-    uint64_t last, minimum, total;
-  };
-  tenon::Array<StepTimes> times; ///< empty while profiling is off
+  tenon::Array<tenon::StepTimes> times; ///< empty while profiling is off
   uint32_t profiledRuns = 0;
 
 private:
@@ -33,6 +33,9 @@ private:
   tenon::PreparedPlan **slotForNew();
   /// Makes room for the arena and, if the context places outputs, for those; binds `current` to it.
   tn_status reserve(bool withOutputs);
+  /// What comes before every run: the tensors checked, `current` set.
+  tn_status begin(const tn_tensor *inputs, const tn_tensor *outputs);
+  tn_status runOnGpu(const tenon::GpuRun &run);
   tn_status checkInputs(const tn_tensor *inputs);
   tn_status checkInputMemory(const tn_tensor *inputs);
   tn_status placeOutputs(tn_tensor *outputs);
@@ -40,6 +43,9 @@ private:
   void execute();
   void runStep(const tenon::PreparedStep &step);
 
+  void destroyPrepared(tenon::PreparedPlan *prepared);
+
+  tenon::GpuContext *gpu = nullptr; ///< null: the plan runs on the CPU
   tenon::Array<tenon::PreparedPlan *> cache;
   tenon::PreparedPlan *current = nullptr;
   uint64_t clock = 0; ///< counts runs, for the age of cache entries

@@ -70,6 +70,10 @@ tn_status tn_run(tn_context *context, const tn_tensor *inputs, tn_tensor *output
   return context ? context->run(inputs, outputs) : threadMessage().fail(TN_INVALID_ARGUMENT, "tn_run: the context is null");
 }
 
+tn_status tn_run_async(tn_context *context, const tn_tensor *inputs, tn_tensor *outputs, void *stream) {
+  return context ? context->runAsync(inputs, outputs, stream) : threadMessage().fail(TN_INVALID_ARGUMENT, "tn_run_async: the context is null");
+}
+
 tn_status tn_output_shapes(tn_context *context, const tn_tensor *inputs, tn_tensor *outputs) {
   return context ? context->outputShapes(inputs, outputs) : threadMessage().fail(TN_INVALID_ARGUMENT, "tn_output_shapes: the context is null");
 }
@@ -91,7 +95,7 @@ tn_status tn_profile_step(const tn_context *context, uint32_t step, tn_step_prof
   if (step >= context->times.size())
     return context->times.size() ? badIndex("step", step, uint32_t(context->times.size()), message)
                                  : message.fail(TN_INVALID_ARGUMENT, "tn_profile_step: profiling is off; switch it on with tn_profile");
-  const tn_context::StepTimes &times = context->times[step];
+  const StepTimes &times = context->times[step];
   bool any = context->profiledRuns > 0;
   return giveInfo<tn_step_profile>({0, context->profiledRuns, times.last, any ? times.minimum : 0, times.total}, profile, message);
 }

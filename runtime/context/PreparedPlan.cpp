@@ -53,12 +53,13 @@ void PreparedPlan::resolve(uint32_t slot, const format::Operand &operand) {
     break;
   case format::OperandKind::Constant:
     // Kernels only read weights: the verifier refuses a constant as a result.
-    addresses[slot] = const_cast<uint8_t *>(plan.weights + plan.metadata->constants()->Get(operand.index())->offset() + offset);
+    addresses[slot] = const_cast<uint8_t *>(weights + plan.metadata->constants()->Get(operand.index())->offset() + offset);
     break;
   }
 }
 
-tn_status PreparedPlan::prepare(tn_plan &plan, const tn_tensor *inputs, Message &message) {
+tn_status PreparedPlan::prepare(tn_plan &plan, const tn_tensor *inputs, const uint8_t *weightsAt, Message &message) {
+  weights = weightsAt;
   if (tn_status status = makeLayout(plan, inputs, memory, &planLayout, message))
     return status;
   if (tn_status status = countAndAllocate(plan, message))
@@ -75,7 +76,7 @@ tn_status PreparedPlan::prepare(tn_plan &plan, const tn_tensor *inputs, Message 
       continue;
     }
     const format::Launch &launch = *step.kind_as_Launch();
-    prepared.kernel = plan.kernelFunction(launch.kernel());
+    prepared.kernel = plan.isForGpu() ? nullptr : plan.kernelFunction(launch.kernel());
     prepared.tasks = uint32_t(planLayout->value(launch.tasks()));
     for (uint32_t j = 0; j < count(launch.operands()); ++j)
       resolve(slot++, *launch.operands()->Get(j));

@@ -10,6 +10,10 @@
 
 #include <atomic>
 
+namespace tenon::cuda {
+struct DevicePlan;
+}
+
 struct tn_plan {
   using Metadata = tenon::plan::format::Metadata;
 
@@ -37,13 +41,19 @@ struct tn_plan {
   /// All arena offsets are fixed in the plan.
   bool hasFixedOffsets() const { return bufferCount() == 0 || metadata->buffers()->Get(0)->offset() >= 0; }
 
+  /// Compiled for a GPU: kernels are found by name in device code, not in `code`.
+  bool isForGpu() const { return tenon::plan::isForGpu(*metadata); }
+
   tenon::PlanBytes bytes;
   tenon::plan::Sections sections;
   const Metadata *metadata = nullptr;
   const tenon::plan::SectionEntry *metadataSection = nullptr;
   const tenon::plan::SectionEntry *weightsSection = nullptr;
   const tenon::plan::SectionEntry *codeSection = nullptr;
+  const tenon::plan::SectionEntry *cubinSection = nullptr;
+  const tenon::plan::SectionEntry *ptxSection = nullptr;
   const uint8_t *weights = nullptr;
+  tenon::cuda::DevicePlan *devicePlans = nullptr; ///< a list, one entry for each GPU that runs it
   tenon::CodeImage code;
   std::atomic<uint32_t> references{1};
 };

@@ -3,6 +3,7 @@
 #include "runtime/plan/PlanFormat.h"
 
 #include <cinttypes>
+#include <cstring>
 
 namespace tenon::plan {
 namespace {
@@ -11,12 +12,13 @@ using namespace format;
 
 class MetadataVerifier {
 public:
-  MetadataVerifier(const Metadata &metadata, uint64_t weightsBytes, Message &message)
-      : metadata(metadata), weightsBytes(weightsBytes), message(message), exprCount(count(metadata.exprs())), stepCount(count(metadata.steps())) {}
+  MetadataVerifier(const Metadata &metadata, const SectionBytes &sizes, Message &message)
+      : metadata(metadata), sizes(sizes), weightsBytes(sizes.weights.size()), message(message), exprCount(count(metadata.exprs())),
+        stepCount(count(metadata.steps())) {}
 
   tn_status verify() {
     for (auto check : {&MetadataVerifier::exprs, &MetadataVerifier::signature, &MetadataVerifier::symbols, &MetadataVerifier::constants,
-                       &MetadataVerifier::buffers, &MetadataVerifier::steps})
+                       &MetadataVerifier::buffers, &MetadataVerifier::blocks, &MetadataVerifier::deviceCode, &MetadataVerifier::steps})
       if (tn_status status = (this->*check)())
         return status;
     return TN_OK;
@@ -115,6 +117,39 @@ private:
     return TN_OK;
   }
 
+  /// Blocks of threads; kernels of a CPU have none.
+  tn_status blocks() {
+    for (uint32_t i = 0; i < count(metadata.kernels()); ++i) {
+      const Kernel &kernel = *metadata.kernels()->Get(i);
+      bool anyBlock = kernel.threads() || kernel.tasks_per_block() || kernel.shared_bytes();
+      bool fits = kernel.threads() >= 1 && kernel.threads() <= kMostThreads && kernel.shared_bytes() <= kMostSharedBytes &&
+                  (kernel.tasks_per_block() == 1 || kernel.tasks_per_block() == kernel.threads());
+      if (isForGpu(metadata) ? !fits : anyBlock)
+        return bad("kernel", i, isForGpu(metadata) ? "its block of threads is impossible" : "it has a block of threads");
+    }
+    return TN_OK;
+  }
+
+  tn_status deviceCode() {
+    const auto *list = metadata.device_code();
+    if (!isForGpu(metadata) && count(list))
+      return message.fail(TN_BAD_PLAN, "corrupted metadata: there is code for a GPU in a plan for a CPU");
+    if (isForGpu(metadata) && count(metadata.kernels()) && !count(list))
+      return message.fail(TN_BAD_PLAN, "corrupted metadata: there is no code for the GPU");
+    for (uint32_t i = 0; i < count(list); ++i) {
+      const DeviceCode &code = *list->Get(i);
+      uint64_t room = (code.is_ptx() ? sizes.ptx : sizes.cubin).size();
+      if (code.bytes() == 0 || code.bytes() > room || code.offset() > room - code.bytes())
+        return bad("device code", i, "it is empty or leaves its section");
+      if (computeCapability(code.arch()->c_str()) == 0)
+        return bad("device code", i, "its architecture is unknown");
+      // The driver reads PTX up to a zero byte.
+      if (code.is_ptx() && sizes.ptx[size_t(code.offset() + code.bytes() - 1)] != 0)
+        return bad("device code", i, "the PTX does not end with a zero byte");
+    }
+    return TN_OK;
+  }
+
   tn_status operand(uint32_t step, const Operand &operand, bool isWritten) {
     const uint32_t counts[] = {count(metadata.inputs()), count(metadata.outputs()), count(metadata.constants()), count(metadata.buffers())};
     if (operand.kind() > OperandKind::MAX || operand.index() >= counts[size_t(operand.kind())] || operand.offset() >= exprCount)
@@ -173,7 +208,10 @@ private:
     return TN_OK;
   }
 
+  static constexpr uint32_t kMostThreads = 1024, kMostSharedBytes = 228 << 10;
+
   const Metadata &metadata;
+  const SectionBytes &sizes;
   uint64_t weightsBytes;
   Message &message;
   uint32_t exprCount;
@@ -182,7 +220,27 @@ private:
 
 } // namespace
 
-tn_status verifyMetadata(std::span<const uint8_t> bytes, uint64_t weightsBytes, const Metadata *&metadata, Message &message) {
+bool isForGpu(const Metadata &metadata) {
+  const auto *device = metadata.target()->device();
+  return device && strcmp(device->c_str(), "cuda") == 0;
+}
+
+uint32_t computeCapability(const char *arch) {
+  if (strncmp(arch, "sm_", 3) != 0)
+    return 0;
+  uint32_t value = 0;
+  const char *digit = arch + 3;
+  for (; *digit >= '0' && *digit <= '9' && value < 1000; ++digit)
+    value = value * 10 + uint32_t(*digit - '0');
+  return *digit == '\0' || (*digit == 'a' && digit[1] == '\0') ? value : 0;
+}
+
+bool isArchSpecific(const char *arch) {
+  return arch[0] != '\0' && arch[strlen(arch) - 1] == 'a';
+}
+
+tn_status verifyMetadata(const SectionBytes &sections, const Metadata *&metadata, Message &message) {
+  std::span<const uint8_t> bytes = sections.metadata;
   // FlatBuffers offsets are 32 bits wide, and its verifier wants room for one.
   constexpr uint32_t kDepth = 16, kMaxTables = 16'000'000;
   if (bytes.size() < 16 || bytes.size() >= FLATBUFFERS_MAX_BUFFER_SIZE)
@@ -191,7 +249,7 @@ tn_status verifyMetadata(std::span<const uint8_t> bytes, uint64_t weightsBytes, 
   if (!MetadataBufferHasIdentifier(bytes.data()) || !VerifyMetadataBuffer(verifier))
     return message.fail(TN_BAD_PLAN, "corrupted: the metadata section is not a well-formed FlatBuffer of this format");
   metadata = GetMetadata(bytes.data());
-  return MetadataVerifier(*metadata, weightsBytes, message).verify();
+  return MetadataVerifier(*metadata, sections, message).verify();
 }
 
 } // namespace tenon::plan
