@@ -33,10 +33,13 @@ void registerDialects(DialectRegistry &registry) {
   cpu::registerCodegenDialects(registry);
 }
 
-static void addPasses(OpPassManager &pm, Phase phase, const Target &target, StringRef tuningCache, bool exactOrder, graph::ConstantEvaluator *evaluator) {
+static void addPasses(OpPassManager &pm, Phase phase, const Target &target, StringRef tuningCache, bool exactOrder, StringRef storage,
+                      graph::ConstantEvaluator *evaluator) {
   switch (phase) {
-  case Phase::Graph: return graph::buildGraphPipeline(pm, {.evaluator = evaluator});
-  case Phase::Fuse: return fuse::buildFusePipeline(pm, {});
+  case Phase::Graph:
+    return graph::buildGraphPipeline(pm, {.storage = storage.str(), .evaluator = evaluator});
+  case Phase::Fuse:
+    return fuse::buildFusePipeline(pm, {});
   case Phase::Schedule:
     schedule::buildSchedulePipeline(pm, target, tuningCache, exactOrder);
     return pm.addNestedPass<func::FuncOp>(graph::createFoldConstantsPass(evaluator));
@@ -47,11 +50,11 @@ static void addPasses(OpPassManager &pm, Phase phase, const Target &target, Stri
   }
 }
 
-LogicalResult runPhase(Phase phase, ModuleOp module, const Target &target, StringRef tuningCache, bool exactOrder) {
+LogicalResult runPhase(Phase phase, ModuleOp module, const Target &target, StringRef tuningCache, bool exactOrder, StringRef storage) {
   PassManager pm(module.getContext());
   pm.enableVerifier(true);
   CompiledEvaluator evaluator;
-  addPasses(pm, phase, target, tuningCache, exactOrder, &evaluator);
+  addPasses(pm, phase, target, tuningCache, exactOrder, storage, &evaluator);
   return pm.run(module);
 }
 
