@@ -74,6 +74,8 @@ public:
     result.exprs = exprs.exprs();
     result.memory = {int64_t(func.getArenaBytes().value_or(-1)), int64_t(func.getLowerBound().value_or(-1)), int64_t(func.getNaiveBytes().value_or(-1))};
     result.code = std::as_bytes(std::span(code.bytes));
+    for (const DeviceImage &image : code.device)
+      result.deviceCode.push_back({image.arch, image.isPtx, std::as_bytes(std::span(image.bytes))});
     if (path.empty())
       return plan::writePlanToMemory(result);
     if (std::string problem = plan::writePlan(result, path.str()); !problem.empty())
@@ -91,7 +93,10 @@ private:
     result.model = text("tenon.model");
     result.tuning = text("tenon.tuning");
     llvm::Triple triple(target.triple);
-    result.target = {"cpu", triple.getArchName().str(), target.cpu, target.required, 64};
+    if (target.isGpu())
+      result.target = {"cuda", target.gpuArch(), target.name, {}, 64};
+    else
+      result.target = {"cpu", triple.getArchName().str(), target.cpu, target.required, 64};
   }
 
   /// A symbol is the size of the first input axis that is just that symbol.
@@ -227,20 +232,33 @@ private:
     auto [entry, isNew] = kernelIds.try_emplace(func, result.kernels.size());
     if (isNew) {
       auto offset = code.entries.find(func.getSymName().str());
-      if (offset == code.entries.end())
+      if (offset == code.entries.end() && code.device.empty())
         return launch.emitError("no code was generated for @") << func.getSymName();
       std::string schedule;
       llvm::raw_string_ostream stream(schedule);
-      llvm::interleave(func.getSchedule()->getParameters(), stream, [&](NamedAttribute parameter) {
-        stream << parameter.getName().getValue() << '=';
-        if (auto integer = dyn_cast<IntegerAttr>(parameter.getValue()))
-          stream << integer.getInt();
-        else
-          stream << cast<StringAttr>(parameter.getValue()).getValue();
-      }, " ");
-      result.kernels.push_back({func.getSymName().str(), func.getSchedule()->getFamily().str(), schedule, offset->second,
-                                uint32_t(func.getNumArguments()), uint32_t(func.getNumResults()), func.getWorkspaceBytes() != 0,
-                                uint32_t(func.getSymbols().size())});
+      llvm::interleave(
+          func.getSchedule()->getParameters(), stream,
+          [&](NamedAttribute parameter) {
+            stream << parameter.getName().getValue() << '=';
+            if (auto integer = dyn_cast<IntegerAttr>(parameter.getValue()))
+              stream << integer.getInt();
+            else
+              stream << cast<StringAttr>(parameter.getValue()).getValue();
+          },
+          " ");
+      plan::Kernel kernel{func.getSymName().str(),
+                          func.getSchedule()->getFamily().str(),
+                          schedule,
+                          code.device.empty() ? offset->second : 0,
+                          uint32_t(func.getNumArguments()),
+                          uint32_t(func.getNumResults()),
+                          func.getWorkspaceBytes() != 0,
+                          uint32_t(func.getSymbols().size())};
+      cpu::BlockShape block = cpu::familyNamed(func.getSchedule()->getFamily().getValue())->plan(func, *func.getSchedule(), target).block;
+      kernel.threads = block.threads;
+      kernel.tasksPerBlock = block.tasksPerBlock;
+      kernel.sharedBytes = block.sharedBytes;
+      result.kernels.push_back(std::move(kernel));
     }
     return entry->second;
   }

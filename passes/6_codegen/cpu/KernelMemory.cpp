@@ -1,5 +1,6 @@
 // Loads and stores through pointers.
 #include "passes/6_codegen/cpu/KernelBuilder.h"
+#include <numeric>
 
 namespace tenon::cpu {
 using namespace mlir;
@@ -33,6 +34,14 @@ Value KernelBuilder::address(const Tensor &t, Index offset) {
   return LLVM::GEPOp::create(builder, t.base.getType(), memoryType(t.element), t.base, ArrayRef<LLVM::GEPArg>{index});
 }
 
+int64_t KernelBuilder::alignmentAt(const Tensor &t, Index offset, int64_t accessBytes) {
+  int64_t element = bytesOf(t.element);
+  if (!machine.isGpu() || accessBytes == element)
+    return element; // CPUs access vectors anywhere
+  int64_t divisor = divisorOf(offset) * element;
+  return std::max(element, divisor ? std::gcd(std::gcd(t.alignment, divisor), int64_t(16)) : std::gcd(t.alignment, int64_t(16)));
+}
+
 /// A boolean from its byte: anything but 0 is true.
 static Value fromMemory(ImplicitLocOpBuilder &builder, Value loaded, Type element, Value zero) {
   return isBool(element) ? arith::CmpIOp::create(builder, arith::CmpIPredicate::ne, loaded, zero) : loaded;
@@ -46,7 +55,7 @@ Value KernelBuilder::load(const Tensor &t, Index offset) {
 
 Value KernelBuilder::load(const Tensor &t, Index offset, int lanes) {
   auto type = VectorType::get({lanes}, memoryType(t.element));
-  Value loaded = LLVM::LoadOp::create(builder, type, address(t, offset), bytesOf(t.element));
+  Value loaded = LLVM::LoadOp::create(builder, type, address(t, offset), alignmentAt(t, offset, lanes * bytesOf(t.element)));
   return isBool(t.element) ? fromMemory(builder, loaded, t.element, integer(0, type)) : loaded;
 }
 
@@ -106,7 +115,9 @@ static Value toMemory(ImplicitLocOpBuilder &builder, Value v) {
 }
 
 void KernelBuilder::store(Value v, const Tensor &t, Index offset) {
-  LLVM::StoreOp::create(builder, toMemory(builder, v), address(t, offset), bytesOf(t.element));
+  auto vector = dyn_cast<VectorType>(v.getType());
+  int64_t lanes = vector ? vector.getNumElements() : 1;
+  LLVM::StoreOp::create(builder, toMemory(builder, v), address(t, offset), alignmentAt(t, offset, lanes * bytesOf(t.element)));
 }
 
 void KernelBuilder::storeMasked(Value v, const Tensor &t, Index offset, Value mask) {
