@@ -25,7 +25,7 @@ def run(case: Case, variant: str) -> dict:
     try:
         plan = tenon.compile(model, name=case.name, threads=1)
         for inputs, expected in sets:
-            reason = compare(case, list(plan.run(inputs).values()), expected)
+            reason = compare(case, variant, list(plan.run(inputs).values()), expected)
             if reason:
                 status = "wrong"
                 break
