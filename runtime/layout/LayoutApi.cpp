@@ -48,8 +48,10 @@ tn_status tn_layout_step(const tn_layout *layout, uint32_t index, tn_step_cost *
   if (index >= layout->plan->stepCount())
     return badIndex("step", index, layout->plan->stepCount(), threadMessage());
   const format::Step &step = *layout->plan->metadata->steps()->Get(index);
-  if (const format::Copy *copy = step.kind_as_Copy())
-    return giveInfo<tn_step_cost>({0, 1, 0, layout->value(copy->bytes()) < 0 ? -1 : 2 * layout->value(copy->bytes())}, cost, threadMessage());
+  if (const format::Copy *copy = step.kind_as_Copy()) {
+    int64_t bytes = layout->value(copy->bytes()); // of a size that only a run knows: anything, unchecked so far
+    return giveInfo<tn_step_cost>({0, 1, 0, bytes < 0 || bytes > INT64_MAX / 2 ? -1 : 2 * bytes}, cost, threadMessage());
+  }
   const format::Launch *launch = step.kind_as_Launch();
   if (!launch)
     return giveInfo<tn_step_cost>({0, 1, 0, 0}, cost, threadMessage());
