@@ -115,15 +115,15 @@ def compilation(results):
     rows, over = [], {"compile": 0, "run": 0}
     for name, result in measured(results).items():
         compile_limit = 2 * result["model_bytes"] + COMPILE_ROOM
-        needed = result["memory"]["weights_bytes"] + result["memory"]["arena_bytes"]
+        needed = sum(result["memory"][key] for key in ("weights_bytes", "arena_bytes", "tensor_bytes"))
         peak, run_peak = result["compile"]["peak_bytes"], result["peak_bytes"]["tenon"]
         over["compile"] += peak > compile_limit
         over["run"] += run_peak > needed + RUN_ROOM
         rows.append([name, number(result["model_bytes"] / 1e6), number(result["compile"]["seconds"]), number(peak / 1e6), f"{peak / compile_limit:.2f}",
                      number(needed / 1e6), number(run_peak / 1e6), f"{(run_peak - needed) / 1e6:+.1f}"])
-    titles = ["model", "model MB", "compile s", "compile peak MB", "÷ (2 x model + 400 MB)", "weights + arena MB", "run peak MB", "above weights + arena"]
+    titles = ["model", "model MB", "compile s", "compile peak MB", "÷ (2 x model + 400 MB)", "weights + arena + tensors MB", "run peak MB", "above them"]
     return ["### Compilation, and memory of compiling and running", "", *table(titles, rows),
-            f"Above 2 x model + 400 MB: {over['compile']} compilations. More than 10 MB above weights + arena: {over['run']} runs.", ""]
+            f"Above 2 x model + 400 MB: {over['compile']} compilations. More than 10 MB above weights, arena, inputs and outputs: {over['run']} runs.", ""]
 
 
 def throughput(results):

@@ -77,6 +77,15 @@ bool readsOnce(Operation *anchor) {
          isAll(conv.getPads(), 0) && isAll(conv.getStrides(), 1);
 }
 
+/// A concat of large operands, each of which is written to its place alone as fast as together with the others; what it is made of is free the earlier.
+bool isLargeConcat(Operation *op) {
+  constexpr int64_t kLargeBits = int64_t(8) * (4 << 20);
+  return isa<nn::ConcatOp>(op) && llvm::any_of(op->getOperandTypes(), [](Type type) {
+           auto tensor = cast<RankedTensorType>(type);
+           return tensor.hasStaticShape() && tensor.getNumElements() * tensor.getElementTypeBitWidth() > kLargeBits;
+         });
+}
+
 /// Ops cheap enough to be repeated for every panel of columns.
 bool isCheap(Operation *op) {
   return isa<nn::MulOp, nn::AddOp, nn::SubOp, nn::ReluOp, nn::ClipOp, nn::CastOp, nn::NegOp, nn::AbsOp, nn::MaxOp, nn::MinOp,
@@ -128,8 +137,9 @@ bool readsView(Operation *anchor, OpOperand &operand, const kernel::View &view) 
   case Anchor::Window:
     return index == 0 && isDense;
   case Anchor::Elementwise:
-  case Anchor::Move:
     return true;
+  case Anchor::Move:
+    return !isLargeConcat(anchor);
   case Anchor::Lookup:
   case Anchor::Other:
     return false;

@@ -16,7 +16,7 @@ def model(tenon_ms, peer_ms, steps):
     times = {"tenon": tenon_ms, "onnxruntime": peer_ms, "openvino": 2 * peer_ms}
     return {"equal": True, "model_bytes": 10_000_000, "plan_bytes": 10_000_000, "compile": {"seconds": 1, "peak_bytes": 300_000_000}, "threads": {"1": times, "2": times},
             "start_ms": times, "session_ms": times, "peak_bytes": {"tenon": 40_000_000, "onnxruntime": 80_000_000}, "session_bytes": {"tenon": 40_000_000, "onnxruntime": 60_000_000},
-            "failed": {}, "memory": {"weights_bytes": 20_000_000, "arena_bytes": 5_000_000},
+            "failed": {}, "memory": {"weights_bytes": 20_000_000, "arena_bytes": 5_000_000, "tensor_bytes": 1_000_000},
             "profile": {count: {"peak": {}, "fastest_ms": tenon_ms, "steps": steps} for count in ("1", "2")}}
 
 
@@ -43,7 +43,7 @@ def test_bench_reports_every_model(driver):
     # 1000 us at 10 % of the peak lose more than 2000 us at 95 %; a quarter of the time is in no kernel.
     assert slow.index("loops") < slow.index("contraction") and "33 % of the time at 10 % of peak" in slow and "25 % between its 2 kernels" in slow, slow
     for words in ("| broken_net | broken_net.onnx: 1 operator is not supported |", "batch 8, 2 threads | 300 | 200 | 100 | 1.50", "2 contexts x 1 thread | 300 | 200 | 100 | 1.50",
-                  "takes 0.05 us", "+15.0", "More than 10 MB above weights + arena: 2 runs"):
+                  "takes 0.05 us", "+14.0", "More than 10 MB above weights, arena, inputs and outputs: 2 runs"):
         assert words in text, (words, text)
     columns = [line.replace("\\|", "").count("|") for line in text.splitlines() if line.startswith("| slow_net") or line.startswith("| model | Tenon")]
     assert len(set(columns[:2])) == 1, columns

@@ -169,9 +169,7 @@ class Suite:
         memory = measured["memory"]
         result.numbers.setdefault("run_ms", measured["latency_ms"]["median"])
         result.numbers.setdefault("memory", memory)
-        # Inputs and outputs are the caller's memory, and the driver's own.
-        arrays = sum(int(np.prod(array.shape)) * array.dtype.itemsize for array in np.load(inputs).values()) + memory["context_bytes"] - memory["arena_bytes"]
-        result.numbers.setdefault("run_extra", memory["peak_process_bytes"] - memory["weights_bytes"] - memory["arena_bytes"] - arrays)
+        result.numbers.setdefault("run_extra", memory["peak_process_bytes"] - memory["weights_bytes"] - memory["arena_bytes"] - memory["tensor_bytes"])
         allowed = max(memory["lower_bound"] * cases.ARENA_RATIO, memory["lower_bound"] + 64)
         result.test(f"{name}, arena", memory["arena_bytes"] <= allowed, f"arena {memory['arena_bytes']} B, lower bound {memory['lower_bound']} B")
 

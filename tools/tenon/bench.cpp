@@ -37,7 +37,8 @@ struct Measurement {
   double together = 0;                                  // runs a second of all contexts; 0 where there is one
   std::vector<double> runs;                             // sorted seconds of each measured run
   uint32_t threads = 0;
-  uint64_t contextBytes = 0, processBytes = 0; // of the whole process: its peak, measuring the processor left out
+  uint64_t contextBytes = 0, tensorBytes = 0; // inputs and outputs
+  uint64_t processBytes = 0;                  // of the whole process: its peak, measuring the processor left out
   tn_memory_info memory{};
   std::vector<std::string> assumed; ///< free dimensions that nobody gave a size
   std::vector<StepProfile> steps;
@@ -82,6 +83,9 @@ public:
     measured.first = run();
     measured.firstAt = std::chrono::duration<double>(Clock::now().time_since_epoch()).count();
     measured.contextBytes = tn_context_bytes(context.get());
+    for (const std::vector<tn_tensor> *tensors : {&views, &outputs})
+      for (const tn_tensor &tensor : *tensors)
+        measured.tensorBytes += tensor.bytes;
     tn_layout *made = nullptr;
     require(tn_layout_create(plan.get(), views.data(), &made), arguments.plan);
     layout.reset(made);
@@ -161,7 +165,8 @@ void printJson(const Arguments &arguments, const Measurement &measured) {
     json["together"] = {{"contexts", arguments.contexts}, {"runs_per_s", measured.together}};
   json["memory"] = {{"weights_bytes", measured.memory.weights_bytes}, {"arena_bytes", measured.memory.arena_bytes},
                     {"lower_bound", measured.memory.lower_bound},     {"naive_bytes", measured.memory.naive_bytes},
-                    {"context_bytes", measured.contextBytes},         {"peak_process_bytes", measured.processBytes}};
+                    {"context_bytes", measured.contextBytes},         {"tensor_bytes", measured.tensorBytes},
+                    {"peak_process_bytes", measured.processBytes}};
   if (!measured.steps.empty())
     json["peak"] = {{"gflops", measured.peak.flops * 1e-9}, {"gbytes_per_s", measured.peak.bytes * 1e-9}};
   for (const StepProfile &step : measured.steps)
