@@ -36,6 +36,8 @@ static void constant(Node &node) {
 
 /// Small and fixed: a constant, so that shape arithmetic on it folds. Otherwise one element, broadcast.
 static void constantOfShape(Node &node) {
+  if (std::optional<int64_t> rank = node.declaredRank())
+    node.takeLength(0, *rank);
   std::optional<SmallVector<Dim>> dims = node.sizes(0);
   if (!dims)
     return;
@@ -120,6 +122,7 @@ static std::optional<Dim> rangeSize(Node &node) {
 static void range(Node &node) {
   SmallVector<Value> scalars;
   for (size_t i = 0; i < 3; ++i) {
+    node.takeOne(i);
     if (!nn::numElements(node.in(i).getType()).isConstant(1) || node.element(i) != node.element(0))
       return node.invalid("start, limit and delta must be scalars of one type");
     scalars.push_back(node.rank(i) == 0 ? node.in(i) : node.reshape(node.in(i), {}));
@@ -153,6 +156,7 @@ static void trilu(Node &node) {
   if (node.rank(0) < 2)
     return node.invalid("the input has rank " + Twine(node.rank(0)) + "; at least 2 was expected");
   Type index = node.builder.getI64Type();
+  node.takeOne(1);
   if (node.in(1) && !nn::numElements(node.in(1).getType()).isConstant(1))
     return node.invalid("k must be one number");
   Value k = node.in(1) ? node.cast(node.reshape(node.in(1), {}), index) : node.scalar(0, index);

@@ -64,6 +64,19 @@ static Value asBias(Node &node, Value addend, Dim columns) {
   return dims.size() == 1 ? addend : node.reshape(addend, {columns});
 }
 
+/// `value` as it broadcasts to `dims`, which free sizes do where they are 1 or the same: the run checks them.
+static Value broadcastTo(Node &node, Value value, ArrayRef<Dim> dims) {
+  SmallVector<Dim> own = nn::dimsOf(value.getType());
+  bool isFree = own.size() <= dims.size();
+  for (size_t i = 0; isFree && i < own.size(); ++i) {
+    Dim from = own[i], to = dims[dims.size() - own.size() + i];
+    isFree = from == to || from.isConstant(1) || !(from.isConstant() && to.isConstant());
+    if (isFree && !from.isConstant(1))
+      node.require((from - 1) * (to - from), node.dim(0), "C does not broadcast to the product");
+  }
+  return isFree && llvm::any_of(own, [](Dim dim) { return !dim.isConstant(); }) ? node.make<nn::ExpandOp>(value, node.dimsAttr(dims)) : value;
+}
+
 /// alpha * op(A) op(B) + beta * C. Alpha goes to B, which mostly is a constant and then folds.
 static void gemm(Node &node) {
   if (!haveOneType(node))
@@ -84,6 +97,8 @@ static void gemm(Node &node) {
   if (node.failed())
     return;
   RankedTensorType type = cast<RankedTensorType>(out.getType());
+  if (addend && !bias)
+    addend = broadcastTo(node, addend, nn::dimsOf(type));
   if (addend && !bias)
     out = node.make<nn::AddOp>(out, addend);
   if (!node.failed() && out.getType() != type)

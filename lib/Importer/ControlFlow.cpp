@@ -33,6 +33,7 @@ static RankedTensorType typeOf(Value value) {
 
 /// A boolean of one element, or null after a report.
 static Value conditionOf(Node &node, size_t i) {
+  node.takeOne(i);
   if (node.element(i).isInteger(1) && nn::numElements(node.in(i).getType()).isConstant(1))
     return node.in(i);
   node.invalid("the condition must be one boolean");
@@ -355,6 +356,7 @@ static void loop(Node &node) {
     return;
   LoopImport import(node, *graph);
   if (node.in(0)) {
+    node.takeOne(0);
     if (!isa<IntegerType>(node.element(0)) || !nn::numElements(node.in(0).getType()).isConstant(1))
       return node.invalid("the number of trips must be one integer");
     import.trips = node.cast(node.in(0), node.builder.getI64Type());

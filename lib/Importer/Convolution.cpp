@@ -1,7 +1,7 @@
 // Convolutions and their transposes.
 #include "lib/Importer/Operators.h"
 #include "lib/Importer/Quantization.h"
-#include "lib/Importer/Window.h"
+#include "lib/Importer/WindowMatrix.h"
 
 namespace tenon::importer {
 using namespace mlir;
@@ -22,8 +22,15 @@ static bool haveSpatialAxes(Node &node) {
 static Value convolution(Node &node) {
   if (!haveSpatialAxes(node))
     return {};
-  std::optional<SmallVector<int64_t>> size = kernelSize(node, node.in(1));
-  std::optional<Window> window = size ? readWindow(node, *size) : std::nullopt;
+  std::optional<SmallVector<Dim>> kernel = kernelSize(node, 1);
+  if (!kernel)
+    return {};
+  std::optional<SmallVector<int64_t>> size = constantSizes(*kernel);
+  if (!size) {
+    std::optional<FreeWindow> window = readFreeWindow(node, *kernel);
+    return window ? convolveAsMatrix(node, node.in(0), node.in(1), node.in(2), *window, groupsOf(node)) : Value();
+  }
+  std::optional<Window> window = readWindow(node, *size);
   if (!window)
     return {};
   Value input = applyAutoPad(node, *window, [] { return Value(); });
@@ -66,13 +73,11 @@ static void fusedConv(Node &node) {
 }
 
 /// Pads that give the wanted result size (output_shape, or input * stride for SAME), as ONNX's ConvTranspose says.
-static bool padsForOutput(Node &node, Window &window, MutableArrayRef<int64_t> outputPadding) {
-  size_t rank = window.size.size();
+static bool padsForOutput(Node &node, ArrayRef<Dim> kernel, FreeWindow &window, MutableArrayRef<Dim> outputPadding) {
+  size_t rank = kernel.size();
   StringRef mode = node.text("auto_pad", "NOTSET");
   std::optional<SmallVector<int64_t>> wanted = node.integers("output_shape");
   bool same = mode == "SAME_UPPER" || mode == "SAME_LOWER";
-  if (mode == "VALID")
-    window.pads.assign(2 * rank, 0);
   if (!wanted && !same)
     return !node.failed();
   if (wanted && wanted->size() == rank + 2) // some exporters list batch and channels too
@@ -83,21 +88,13 @@ static bool padsForOutput(Node &node, Window &window, MutableArrayRef<int64_t> o
   }
   SmallVector<Dim> sizes = node.dims(0);
   for (size_t i = 0; i < rank; ++i) {
-    Dim in = sizes[i + 2];
+    Dim in = sizes[i + 2], zero = node.dim(0);
     Dim out = wanted ? node.dim((*wanted)[i]) : in * window.strides[i];
-    Dim total = (in - 1) * window.strides[i] + outputPadding[i] + ((window.size[i] - 1) * window.dilations[i] + 1) - out;
-    if (!total.isConstant()) {
-      node.unsupported("a result size of " + out.str() + " for an input of " + in.str() + " needs pads that depend on the input");
-      return false;
-    }
-    int64_t pad = *total.asConstant();
-    if (pad < 0) { // a result larger than the input reaches
-      outputPadding[i] -= pad;
-      pad = 0;
-    }
+    Dim total = (in - 1) * window.strides[i] + outputPadding[i] + ((kernel[i] - 1) * window.dilations[i] + 1) - out, pad = total.max(zero);
+    outputPadding[i] = outputPadding[i] + (zero - total).max(zero); // a result larger than the input reaches
     // Without SAME_UPPER the odd element goes in front.
-    window.pads[i] = mode == "SAME_UPPER" ? pad / 2 : pad - pad / 2;
-    window.pads[rank + i] = pad - window.pads[i];
+    window.low[i] = mode == "SAME_UPPER" ? pad.floorDiv(2) : pad - pad.floorDiv(2);
+    window.high[i] = pad - window.low[i];
   }
   return !node.failed();
 }
@@ -105,20 +102,30 @@ static bool padsForOutput(Node &node, Window &window, MutableArrayRef<int64_t> o
 static void convTranspose(Node &node) {
   if (!haveSpatialAxes(node))
     return;
-  std::optional<SmallVector<int64_t>> size = kernelSize(node, node.in(1));
-  std::optional<Window> window = size ? readWindow(node, *size) : std::nullopt;
+  std::optional<SmallVector<Dim>> kernel = kernelSize(node, 1);
+  if (kernel)
+    if (std::optional<SmallVector<int64_t>> size = constantSizes(*kernel); size && !readWindow(node, *size))
+      return;
+  std::optional<FreeWindow> window = kernel ? readFreeWindow(node, *kernel) : std::nullopt;
   if (!window)
     return;
-  SmallVector<int64_t> outputPadding = node.integers("output_padding").value_or(SmallVector<int64_t>(size->size(), 0));
-  if (outputPadding.size() != size->size())
-    return node.invalid("output_padding has " + Twine(outputPadding.size()) + " entries; " + Twine(size->size()) + " were expected");
-  for (auto [padding, stride, dilation] : llvm::zip_equal(outputPadding, window->strides, window->dilations))
+  size_t rank = kernel->size();
+  SmallVector<int64_t> paddings = node.integers("output_padding").value_or(SmallVector<int64_t>(rank, 0));
+  if (paddings.size() != rank)
+    return node.invalid("output_padding has " + Twine(paddings.size()) + " entries; " + Twine(rank) + " were expected");
+  for (auto [padding, stride, dilation] : llvm::zip_equal(paddings, window->strides, window->dilations))
     if (padding < 0 || padding >= std::max(stride, dilation))
       return node.invalid("output_padding has the entry " + Twine(padding) + ", which the stride does not allow");
-  if (!padsForOutput(node, *window, outputPadding))
+  SmallVector<Dim> outputPadding = llvm::map_to_vector(paddings, [&](int64_t padding) { return node.dim(padding); });
+  if (!padsForOutput(node, *kernel, *window, outputPadding))
     return;
-  node.result(node.make<nn::ConvTransposeOp>(node.in(0), node.in(1), node.in(2), node.i64s(window->strides), node.i64s(window->pads),
-                                             node.i64s(window->dilations), node.i64s(outputPadding), node.i64(node.integer("group", 1)),
+  std::optional<SmallVector<int64_t>> low = constantSizes(window->low), high = constantSizes(window->high), added = constantSizes(outputPadding);
+  if (!constantSizes(*kernel) || !low || !high || !added)
+    return node.result(convolveTransposedAsMatrix(node, node.in(0), node.in(1), node.in(2), *window, outputPadding, groupsOf(node)));
+  SmallVector<int64_t> pads(*low);
+  llvm::append_range(pads, *high);
+  node.result(node.make<nn::ConvTransposeOp>(node.in(0), node.in(1), node.in(2), node.i64s(window->strides), node.i64s(pads),
+                                             node.i64s(window->dilations), node.i64s(*added), node.i64(node.integer("group", 1)),
                                              nn::LayoutAttr::get(node.context, nn::Layout::ChannelsFirst)));
 }
 

@@ -10,9 +10,9 @@ using nn::Dim;
 namespace {
 class Deformation {
 public:
-  Deformation(Node &node, const Window &window)
-      : node(node), window(window), f32(node.builder.getF32Type()), input(node.dims(0)), weight(node.dims(1)), offset(node.dims(2)),
-        groups(node.integer("group", 1)), offsetGroups(node.integer("offset_group", 1)), taps(window.size[0] * window.size[1]) {}
+  Deformation(Node &node, const Window &window, ArrayRef<Dim> kernel)
+      : node(node), window(window), kernel(kernel), f32(node.builder.getF32Type()), input(node.dims(0)), weight(node.dims(1)),
+        offset(node.dims(2)), groups(node.integer("group", 1)), offsetGroups(node.integer("offset_group", 1)), taps(kernel[0] * kernel[1]) {}
 
   Value emit() {
     if (!check())
@@ -20,7 +20,7 @@ public:
     Dim one = node.dim(1), positions = offset[2] * offset[3] * taps;
     Value y = coordinate(0), x = coordinate(1);
     SmallVector<Dim> grid{input[0], node.dim(offsetGroups), one, positions}, wide = grid;
-    wide[2] = *input[1].dividedExactlyBy(node.dim(offsetGroups));
+    wide[2] = quotient(input[1], offsetGroups);
     Value images = node.reshape(node.cast(node.in(0), f32), {input[0], node.dim(offsetGroups), wide[2], input[2] * input[3]});
     Value columns;
     for (int64_t down : {0, 1})
@@ -37,16 +37,21 @@ public:
 
 private:
   bool check() {
-    Dim channels = node.dim(offsetGroups * taps * 2);
-    bool divides = groups > 0 && offsetGroups > 0 && input[1].dividedExactlyBy(node.dim(groups)) &&
-                   input[1].dividedExactlyBy(node.dim(offsetGroups)) && weight[0].dividedExactlyBy(node.dim(groups));
-    if (!divides)
-      node.invalid("group and offset_group must divide the channels " + input[1].str() + " and " + weight[0].str());
-    else if (offset[1].isConstant() && offset[1] != channels)
-      node.invalid("the offsets have " + offset[1].str() + " channels; " + channels.str() + " were expected");
-    else if (weight[1] * groups != input[1])
-      node.invalid("the weights are for " + (weight[1] * groups).str() + " channels, the input has " + input[1].str());
+    if (groups < 1 || offsetGroups < 1) {
+      node.invalid("group and offset_group must be at least 1");
+      return false;
+    }
+    for (Dim whole : {quotient(input[1], groups) * groups - input[1], quotient(input[1], offsetGroups) * offsetGroups - input[1],
+                      quotient(weight[0], groups) * groups - weight[0]})
+      node.require(whole, node.dim(0), "group and offset_group must divide the channels; the rest");
+    node.require(offset[1], taps * (offsetGroups * 2), "the channels of the offsets");
+    node.require(weight[1] * groups, input[1], "the channels that the weights are for");
     return !node.failed();
+  }
+
+  Dim quotient(Dim whole, int64_t parts) {
+    std::optional<Dim> exact = whole.dividedExactlyBy(node.dim(parts));
+    return exact ? *exact : whole.floorDiv(parts);
   }
 
   Value number(double value) { return node.scalar(value, f32); }
@@ -54,15 +59,14 @@ private:
 
   /// Where every tap reads along spatial axis `d`: [N, offset groups, taps, Y, X].
   Value coordinate(int64_t d) {
-    SmallVector<double> first;
-    for (int64_t tap = 0; tap < taps; ++tap)
-      first.push_back(double((d == 0 ? tap / window.size[1] : tap % window.size[1]) * window.dilations[d] - window.pads[d]));
-    SmallVector<float> narrow(first.begin(), first.end());
-    Value tap = node.constant(DenseElementsAttr::get(RankedTensorType::get({taps, 1, 1}, f32), ArrayRef<float>(narrow)));
+    Dim one = node.dim(1);
+    Value first = node.make<nn::RangeOp>(number(double(-window.pads[d])), number(double(window.dilations[d])), node.dimsAttr({kernel[d]}));
+    Value column = node.reshape(first, {d == 0 ? kernel[0] : one, d == 0 ? one : kernel[1]});
+    Value tap = node.reshape(node.make<nn::ExpandOp>(column, node.dimsAttr(kernel)), {taps, one, one});
     Value steps = node.make<nn::RangeOp>(number(0), number(double(window.strides[d])), node.dimsAttr({offset[2 + d]}));
     if (d == 0)
       steps = node.reshape(steps, {offset[2], node.dim(1)});
-    SmallVector<Dim> parts{offset[0], node.dim(offsetGroups), node.dim(taps), node.dim(2), offset[2], offset[3]};
+    SmallVector<Dim> parts{offset[0], node.dim(offsetGroups), taps, node.dim(2), offset[2], offset[3]};
     Value moved = node.slice(node.reshape(node.cast(node.in(2), f32), parts), 3, node.dim(d), node.dim(1));
     parts.erase(parts.begin() + 3);
     return node.make<nn::AddOp>(node.reshape(moved, parts), node.make<nn::AddOp>(steps, tap));
@@ -91,7 +95,7 @@ private:
   Value product(Value columns) {
     if (node.failed())
       return {};
-    Dim group = node.dim(groups), depth = weight[1] * taps, results = *weight[0].dividedExactlyBy(group);
+    Dim group = node.dim(groups), depth = weight[1] * taps, results = quotient(weight[0], groups);
     Value rhs = node.reshape(columns, {input[0], group, depth, offset[2] * offset[3]});
     Value lhs = node.reshape(node.cast(node.in(1), f32), {group, results, depth});
     Value out = node.make<nn::MatMulOp>(lhs, rhs, Value(), UnitAttr(), UnitAttr());
@@ -103,9 +107,11 @@ private:
 
   Node &node;
   const Window &window;
+  ArrayRef<Dim> kernel;
   Type f32;
   SmallVector<Dim> input, weight, offset;
-  int64_t groups, offsetGroups, taps;
+  int64_t groups, offsetGroups;
+  Dim taps;
 };
 } // namespace
 
@@ -113,10 +119,12 @@ static void deformConv(Node &node) {
   for (size_t i : {0, 1, 2})
     if (node.rank(i) != 4)
       return node.unsupported("tensors of rank " + Twine(node.rank(i)) + "; images (rank 4) are supported");
-  std::optional<SmallVector<int64_t>> size = kernelSize(node, node.in(1));
-  std::optional<Window> window = size ? readWindow(node, *size) : std::nullopt;
+  std::optional<SmallVector<Dim>> kernel = kernelSize(node, 1);
+  if (!kernel)
+    return;
+  std::optional<Window> window = readWindow(node, constantSizes(*kernel).value_or(SmallVector<int64_t>(2, 1)));
   if (window)
-    node.result(Deformation(node, *window).emit());
+    node.result(Deformation(node, *window, *kernel).emit());
 }
 
 void registerDeformConv(OperatorTable &table) { table.add("DeformConv", 19, 3, 5, deformConv); }

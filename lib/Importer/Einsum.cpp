@@ -1,4 +1,5 @@
 // Einsum as transposes, sums and matrix products, two operands at a time.
+#include "lib/Importer/Formula.h"
 #include "lib/Importer/Operators.h"
 
 namespace tenon::importer {
@@ -193,12 +194,11 @@ Labelled Einsum::diagonal(Labelled tensor) {
     if (!second)
       return tensor;
     SmallVector<Dim> dims = nn::dimsOf(tensor.value.getType());
-    std::optional<int64_t> size = dims[first].asConstant();
+    Dim size = dims[first];
     if (dims[first] != dims[second] && dims[first].isConstant() && dims[second].isConstant())
       node.invalid("the label '" + Twine(char(tensor.labels[first])) + "' stands for axes of the sizes " + dims[first].str() + " and " +
                    dims[second].str());
-    else if (!size || !dims[second].isConstant())
-      node.unsupported("the diagonal of axes of a free size");
+    node.require(size, dims[second], "the axes of label '" + Twine(char(tensor.labels[first])) + "'");
     if (node.failed())
       break;
     SmallVector<int64_t> order;
@@ -211,14 +211,20 @@ Labelled Einsum::diagonal(Labelled tensor) {
         labels.push_back(tensor.labels[i]);
       }
     order.append({int64_t(first), int64_t(second)});
-    kept.push_back(node.dim(*size * *size));
+    kept.push_back(size * dims[second]);
     labels.push_back(tensor.labels[first]);
     Value flat = node.reshape(node.transpose(tensor.value, order), kept);
     SmallVector<Dim> starts(kept.size(), node.dim(0)), sizes = kept;
     SmallVector<int64_t> steps(kept.size(), 1);
-    sizes.back() = node.dim(*size);
-    steps.back() = *size + 1;
-    tensor = {node.make<nn::SliceOp>(flat, node.dimsAttr(starts), node.dimsAttr(sizes), node.i64s(steps)), labels};
+    sizes.back() = size;
+    if (size.isConstant()) {
+      steps.back() = *size.asConstant() + 1;
+      tensor = {node.make<nn::SliceOp>(flat, node.dimsAttr(starts), node.dimsAttr(sizes), node.i64s(steps)), labels};
+    } else {
+      Formula f(node);
+      Value every = f.mul(f.positions(size, 0, 1), f.sizeValue(size + 1));
+      tensor = {node.make<nn::GatherOp>(flat, every, node.i64(int64_t(kept.size()) - 1)), labels};
+    }
   }
   return {};
 }

@@ -13,7 +13,24 @@ struct Patches {
 };
 } // namespace
 
+/// The number of spatial axes, as far as attributes, one of the shapes, or the declared result tell it.
+static std::optional<int64_t> spatialAxes(Node &node) {
+  for (StringRef name : {"strides", "dilations"})
+    if (std::optional<SmallVector<int64_t>> values = node.integers(name))
+      return values->size();
+  for (size_t i : {1, 2})
+    if (std::optional<int64_t> count = nn::numElements(node.in(i).getType()).asConstant())
+      return count;
+  if (std::optional<SmallVector<int64_t>> pads = node.integers("pads"))
+    return pads->size() / 2;
+  std::optional<int64_t> rank = node.declaredRank();
+  return rank ? std::optional(*rank - 2) : std::nullopt;
+}
+
 static std::optional<Patches> patchesOf(Node &node) {
+  if (std::optional<int64_t> axes = spatialAxes(node))
+    for (size_t i : {1, 2})
+      node.takeLength(i, *axes);
   std::optional<SmallVector<Dim>> image = node.sizes(1), block = node.sizes(2);
   if (!image || !block)
     return std::nullopt;

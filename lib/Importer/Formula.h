@@ -71,17 +71,4 @@ inline llvm::SmallVector<nn::Dim> sizesOf(mlir::Value value) {
   return value ? nn::dimsOf(value.getType()) : llvm::SmallVector<nn::Dim>();
 }
 
-/// What `along` makes of the axis that a run-time value names: it is made of each of the first `axes` axes, and all have one shape. A
-/// negative axis counts from the end of the node's first input.
-inline mlir::Value alongAnyAxis(Node &node, mlir::Value axis, int64_t axes, llvm::function_ref<mlir::Value(int64_t)> along) {
-  Formula f(node);
-  mlir::Type i64 = node.builder.getI64Type();
-  mlir::Value at = node.cast(node.reshape(axis, {}), i64), zero = node.scalar(0, i64);
-  at = f.select(f.less(at, zero), f.add(at, double(node.rank(0))), at);
-  mlir::Value out = along(axes - 1);
-  for (int64_t i = axes - 1; i-- > 0;)
-    out = f.select(f.equal(at, node.scalar(double(i), i64)), along(i), out);
-  return out;
-}
-
 } // namespace tenon::importer

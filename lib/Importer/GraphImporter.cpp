@@ -187,6 +187,8 @@ LogicalResult GraphImporter::importBody(const onnx::GraphProto &graph, Scope &sc
     return emitError(partLocation(context, graph.sparse_initializer(0).values().name())) << "sparse initializers are not supported";
   for (const onnx::ValueInfoProto &info : graph.value_info())
     scope.declared[info.name()] = &info;
+  for (const onnx::ValueInfoProto &info : graph.output())
+    scope.outputs[info.name()] = &info;
   return importNodes(graph.node(), scope, partLocation(context, graph.name()));
 }
 

@@ -20,6 +20,9 @@ template <typename Op> static void gatherAlong(Node &node) {
 }
 
 static void gatherND(Node &node) {
+  int64_t outer = node.rank(1) - 1, batch = node.integer("batch_dims", 0);
+  if (std::optional<int64_t> rank = node.declaredRank(); rank && outer >= 0) // rank = outer + what is left of the data's axes
+    node.takeSize(1, outer, outer + node.rank(0) - batch - *rank);
   if (haveIndices(node, 1))
     node.result(node.make<nn::GatherNDOp>(node.in(0), node.in(1), node.i64(node.integer("batch_dims", 0))));
 }
@@ -58,11 +61,15 @@ static void scatterElements(Node &node) {
 
 static void scatterND(Node &node) {
   std::optional<nn::ReduceKindAttr> reduction = reductionOf(node);
+  if (int64_t outer = node.rank(1) - 1; outer >= 0) // the updates have the outer axes and those of the data that no coordinate names
+    node.takeSize(1, outer, outer + node.rank(0) - node.rank(2));
   if (reduction && haveUpdates(node))
     node.result(node.make<nn::ScatterNDOp>(node.in(0), node.in(1), node.in(2), *reduction));
 }
 
 static void oneHot(Node &node) {
+  node.takeOne(1);
+  node.takeLength(2, 2);
   std::optional<SmallVector<Dim>> depth = node.sizes(1);
   if (!depth)
     return;

@@ -140,8 +140,54 @@ std::optional<SmallVector<Dim>> Node::sizes(size_t i) {
 }
 
 void Node::require(Dim left, Dim right, const Twine &what) {
-  if (!failed() && left != right)
-    nn::RequireOp::create(builder, location, left.attr(), right.attr(), builder.getStringAttr(what), UnitAttr());
+  if (failed() || left == right)
+    return;
+  if (left.isConstant() && right.isConstant())
+    return invalid(what + ": found " + left.str() + ", expected " + right.str());
+  nn::RequireOp::create(builder, location, left.attr(), right.attr(), builder.getStringAttr(what), UnitAttr());
+}
+
+void Node::requireAtMost(Dim left, Dim right, const Twine &what) {
+  std::optional<int64_t> slack = failed() ? std::nullopt : (right - left).lowerBound();
+  if (failed() || (slack && *slack >= 0))
+    return;
+  if (left.isConstant() && right.isConstant())
+    return invalid(what + ": found " + left.str() + ", expected at most " + right.str());
+  nn::RequireOp::create(builder, location, left.attr(), right.attr(), builder.getStringAttr(what), builder.getUnitAttr());
+}
+
+void Node::takeLength(size_t i, int64_t count) {
+  if (!failed() && in(i) && rank(i) == 1 && count >= 0)
+    takeSize(i, 0, count);
+}
+
+void Node::takeOne(size_t i) {
+  if (failed() || !in(i) || nn::numElements(in(i).getType()).isConstant())
+    return;
+  for (int64_t axis = 0; axis < rank(i); ++axis)
+    takeSize(i, axis, 1);
+}
+
+void Node::takeSize(size_t i, int64_t axis, int64_t size) {
+  if (failed())
+    return;
+  SmallVector<Dim> sizes = dims(i);
+  if (sizes[axis].isConstant())
+    return;
+  require(sizes[axis], dim(size), "axis " + Twine(axis) + " of input " + Twine(i));
+  sizes[axis] = dim(size);
+  inputs[i] = reshape(inputs[i], sizes);
+}
+
+std::optional<int64_t> Node::declaredRank(int i) const {
+  if (!wants(i))
+    return std::nullopt;
+  for (const auto *infos : {&scope.declared, &scope.outputs}) {
+    auto found = infos->find(proto.output(i));
+    if (found != infos->end() && found->second->type().tensor_type().has_shape())
+      return found->second->type().tensor_type().shape().dim_size();
+  }
+  return std::nullopt;
 }
 
 std::optional<SmallVector<int64_t>> Node::knownIntegers(size_t i) {

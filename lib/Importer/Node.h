@@ -54,6 +54,18 @@ public:
   llvm::SmallVector<nn::Dim> readSizes(mlir::Value value, llvm::StringRef what = "size");
   /// The run fails, with `what`, unless both are equal.
   void require(nn::Dim left, nn::Dim right, const llvm::Twine &what);
+  /// The run fails, with `what`, where the first is larger.
+  void requireAtMost(nn::Dim left, nn::Dim right, const llvm::Twine &what);
+
+  // Lengths that the types leave free and the operator fixes: from here on the input has them, and the run fails where that is not so.
+  /// Input `i`, a vector, has `count` entries. Other ranks and lengths that are known stay as they are.
+  void takeLength(size_t i, int64_t count);
+  /// Input `i`, of any rank, has one element.
+  void takeOne(size_t i);
+  /// Axis `axis` of input `i`, counted from the front, has the size `size`.
+  void takeSize(size_t i, int64_t axis, int64_t size);
+  /// The rank that the model declares for result `i`.
+  std::optional<int64_t> declaredRank(int i = 0) const;
 
   // Inputs whose values must be known. Reported as unsupported, and none, where they depend on run-time values.
   std::optional<llvm::SmallVector<nn::Dim>> knownDims(size_t i);

@@ -56,11 +56,13 @@ Value parameter(Node &node, size_t input, int64_t trailing) {
 static Value along(Node &node, size_t input) {
   if (!node.in(input))
     return {};
+  int64_t block = node.integer("block_size", 0), rank = node.rank(0), wanted = node.integer("axis", 1);
+  if (block == 0 && node.rank(input) == 1 && (wanted < -rank || wanted >= rank)) // the axis counts for vectors alone
+    node.takeOne(input);
   SmallVector<Dim> dims = node.dims(input), whole = node.dims(0);
-  int64_t block = node.integer("block_size", 0), rank = node.rank(0);
   if (block == 0 && (dims.empty() || (dims.size() == 1 && dims[0].isConstant(1))))
     return node.reshape(node.in(input), {});
-  int64_t axis = node.axisOf(node.integer("axis", 1), rank);
+  int64_t axis = node.axisOf(wanted, rank);
   if (node.failed())
     return {};
   if (block == 0) {

@@ -2,7 +2,7 @@
 #include "lib/Importer/Contractions.h"
 #include "lib/Importer/Operators.h"
 #include "lib/Importer/Quantization.h"
-#include "lib/Importer/Window.h"
+#include "lib/Importer/WindowMatrix.h"
 
 namespace tenon::importer {
 using namespace mlir;
@@ -58,12 +58,20 @@ static Value integerConvolution(Node &node, size_t weight, size_t zeroPoint, siz
     node.unsupported(Twine(node.rank(0) - 2) + " spatial axes; 1 to 3 are supported");
     return {};
   }
-  std::optional<SmallVector<int64_t>> size = kernelSize(node, node.in(weight));
-  std::optional<Window> window = size ? readWindow(node, *size) : std::nullopt;
-  if (!window)
+  std::optional<SmallVector<Dim>> kernel = kernelSize(node, weight);
+  if (!kernel)
     return {};
   // What lies outside counts as 0, which is x's zero point before it is subtracted.
   Value zero = parameter(node, zeroPoint, 0);
+  std::optional<SmallVector<int64_t>> size = constantSizes(*kernel);
+  if (!size) {
+    std::optional<FreeWindow> window = readFreeWindow(node, *kernel);
+    Value weights = centred(node, node.in(weight), parameter(node, weightZeroPoint, node.rank(weight) - 1));
+    return window ? convolveAsMatrix(node, centred(node, node.in(0), zero), weights, bias, *window, groupsOf(node)) : Value();
+  }
+  std::optional<Window> window = readWindow(node, *size);
+  if (!window)
+    return {};
   Value input = applyAutoPad(node, *window, [&] { return zero; });
   Value weights = centred(node, node.in(weight), parameter(node, weightZeroPoint, node.rank(weight) - 1));
   return node.make<nn::ConvOp>(centred(node, input, zero), weights, bias, node.i64s(window->strides), node.i64s(window->pads),

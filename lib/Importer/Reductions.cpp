@@ -6,20 +6,28 @@ namespace tenon::importer {
 using namespace mlir;
 using nn::Dim;
 
+/// Whether reducing no axis leaves the elements as they are.
+static constexpr bool keepsElements(nn::ReduceKind kind) {
+  return kind == nn::ReduceKind::Sum || kind == nn::ReduceKind::Mean || kind == nn::ReduceKind::Max || kind == nn::ReduceKind::Min ||
+         kind == nn::ReduceKind::Prod;
+}
+
 /// Axes are an attribute up to opset 17 (12 for ReduceSum), an input afterwards. None at all means every axis, or no
 /// axis where the node says so.
 template <nn::ReduceKind kind> static void reduce(Node &node) {
-  if (node.in(1) && !node.isKnown(1))
-    return reduceComputedAxes(node, kind);
+  bool keepsAll = node.integer("noop_with_empty_axes", 0) != 0;
+  if (node.in(1) && !node.isKnown(1)) {
+    Dim count = nn::numElements(node.in(1).getType());
+    if (keepsAll && !keepsElements(kind)) // whether the elements change is not agreed upon
+      node.requireAtMost(node.dim(1), count, "noop_with_empty_axes is not supported here; the number of axes");
+    return reduceComputedAxes(node, kind, keepsAll);
+  }
   std::optional<SmallVector<int64_t>> given = node.integersFrom("axes", 1);
   if (node.failed())
     return;
   SmallVector<int64_t> axes = node.axesOf(given.value_or(SmallVector<int64_t>()), node.rank(0));
-  if (axes.empty() && node.integer("noop_with_empty_axes", 0) != 0) {
-    constexpr bool keepsElements = kind == nn::ReduceKind::Sum || kind == nn::ReduceKind::Mean || kind == nn::ReduceKind::Max ||
-                                   kind == nn::ReduceKind::Min || kind == nn::ReduceKind::Prod;
-    return keepsElements ? node.result(node.in(0)) : node.unsupported("noop_with_empty_axes");
-  }
+  if (axes.empty() && keepsAll)
+    return keepsElements(kind) ? node.result(node.in(0)) : node.unsupported("noop_with_empty_axes");
   if (axes.empty())
     axes = llvm::to_vector(llvm::seq<int64_t>(0, node.rank(0)));
   llvm::sort(axes);

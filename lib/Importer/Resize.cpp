@@ -235,6 +235,9 @@ static void resize(Node &node) {
     axes = node.axesOf(*listed, node.rank(0));
   if (node.failed())
     return;
+  for (size_t i = scalesAt; i < (old ? 2 : 4); ++i)
+    if (node.in(i) && !(i == 2 && isGiven(node, 3))) // scales beside sizes are empty
+      node.takeLength(i, int64_t(axes.size()));
   std::optional<Target> target;
   if (!old && isGiven(node, 3) && isComputed(node, 3) && node.text("keep_aspect_ratio_policy", "stretch") != "stretch") {
     target = byComputedRatio(node, axes);
@@ -257,6 +260,8 @@ static void resize(Node &node) {
 
 /// Upsample is the Resize of opset 10 under another name.
 static void upsample(Node &node) {
+  if (node.opset >= 9)
+    node.takeLength(1, node.rank(0));
   if (node.opset >= 9 && isComputed(node, 1)) {
     SmallVector<int64_t> all = llvm::to_vector(llvm::seq<int64_t>(0, node.rank(0)));
     if (std::optional<Target> target = byComputedScales(node, 1, all))

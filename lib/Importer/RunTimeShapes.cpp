@@ -5,15 +5,20 @@ namespace tenon::importer {
 using namespace mlir;
 using nn::Dim;
 
-/// The number of entries of input i, which must be fixed: it is a rank, or a number of axes.
-static std::optional<int64_t> entriesOf(Node &node, size_t i) {
-  if (node.rank(i) > 1) {
+bool isVector(Node &node, size_t i) {
+  if (node.rank(i) > 1)
     node.invalid("input " + Twine(i) + " has rank " + Twine(node.rank(i)) + "; 1 was expected");
+  return !node.failed();
+}
+
+std::optional<int64_t> entriesOf(Node &node, size_t i, std::optional<int64_t> implied) {
+  if (!isVector(node, i))
     return std::nullopt;
-  }
+  if (implied)
+    node.takeLength(i, *implied);
   std::optional<int64_t> count = nn::numElements(node.in(i).getType()).asConstant();
   if (!count)
-    node.unsupported("input " + Twine(i) + " has as many entries as only the run knows: the rank would depend on it");
+    node.unsupported("input " + Twine(i) + " has as many entries as only the run knows, and the model does not declare the rank of the result");
   return count;
 }
 
@@ -21,7 +26,7 @@ static SmallVector<Dim> ones(Node &node, size_t count) {
   return SmallVector<Dim>(count, node.dim(1));
 }
 
-static void reshapeTo(Node &node, Value value, ArrayRef<Dim> dims) {
+void reshapeTo(Node &node, Value value, ArrayRef<Dim> dims) {
   if (node.failed())
     return;
   node.require(nn::product(node.context, dims), nn::numElements(value.getType()), "the elements of the shape");
@@ -29,7 +34,7 @@ static void reshapeTo(Node &node, Value value, ArrayRef<Dim> dims) {
 }
 
 void reshapeAsComputed(Node &node) {
-  std::optional<int64_t> rank = entriesOf(node, 1);
+  std::optional<int64_t> rank = entriesOf(node, 1, node.declaredRank());
   if (!rank)
     return;
   SizeMath math(node);
@@ -49,20 +54,35 @@ void reshapeAsComputed(Node &node) {
   reshapeTo(node, node.in(0), dims);
 }
 
+/// The sizes that Expand's input 1 holds, as a vector of `rank` entries: ones are put before those that it has.
+static Value alignedSizes(Node &node, int64_t rank) {
+  SizeMath math(node);
+  Value sizes = math.flat(node.in(1));
+  if (node.failed())
+    return {};
+  Dim missing = node.dim(rank) - nn::dimsOf(sizes.getType())[0];
+  if (missing.isConstant(0))
+    return sizes;
+  node.requireAtMost(node.dim(rank) - missing, node.dim(rank), "the length of the shape");
+  return node.make<nn::PadOp>(sizes, node.scalar(1, node.builder.getI64Type()), node.dimsAttr({missing}), node.dimsAttr({node.dim(0)}),
+                              nn::PadModeAttr::get(node.context, nn::PadMode::Constant));
+}
+
 void expandAsComputed(Node &node) {
-  std::optional<int64_t> count = entriesOf(node, 1);
-  if (!count)
-    return;
   SizeMath math(node);
   SmallVector<Dim> input = node.dims(0);
-  size_t rank = std::max<size_t>(*count, input.size());
-  SmallVector<Dim> padded = ones(node, rank - input.size());
+  int64_t own = node.rank(0);
+  std::optional<int64_t> rank = node.declaredRank();
+  if (nn::numElements(node.in(1).getType()).isConstant() || (rank && *rank > own))
+    rank = entriesOf(node, 1, rank);
+  else if (!rank)
+    return (void)entriesOf(node, 1);
+  if (!rank || !isVector(node, 1))
+    return;
+  rank = std::max(*rank, own);
+  SmallVector<Dim> padded = ones(node, *rank - own);
   llvm::append_range(padded, input);
-  SmallVector<Value> parts;
-  if (rank > size_t(*count))
-    parts.push_back(math.vector(SmallVector<int64_t>(rank - *count, 1)));
-  parts.push_back(math.flat(node.in(1)));
-  Value wanted = node.failed() ? Value() : math.concat(parts);
+  Value wanted = alignedSizes(node, *rank);
   SmallVector<Dim> dims = node.readSizes(math.choose(math.isEqual(wanted, math.number(1)), math.vector(padded), wanted));
   if (node.failed())
     return;
@@ -93,40 +113,62 @@ static std::pair<Value, Value> clampSlice(SizeMath &math, const SliceNumbers &sl
   return {start, math.max(math.min(size, slice.extents), zero)};
 }
 
+/// Whether starts, ends, axes and steps are as long as each other, as far as the types tell; the run checks the rest.
+static bool haveOneLength(Node &node) {
+  for (size_t i = 1; i < node.inputCount(); ++i)
+    if (node.in(i) && !isVector(node, i))
+      return false;
+  Dim count = nn::numElements(node.in(1).getType());
+  for (size_t i = 2; i < node.inputCount(); ++i) {
+    if (!node.in(i))
+      continue;
+    Dim other = nn::numElements(node.in(i).getType());
+    if (other.isConstant() && count.isConstant() && other != count)
+      node.invalid("starts, ends, axes and steps differ in length");
+    node.require(other, count, "the length of input " + Twine(i));
+  }
+  return !node.failed();
+}
+
 void sliceAsComputed(Node &node) {
-  std::optional<int64_t> count = entriesOf(node, 1);
-  if (!count)
+  for (size_t i = 1; i < node.inputCount(); ++i) // a length that one of them has is that of all
+    if (std::optional<int64_t> known = node.in(i) ? nn::numElements(node.in(i).getType()).asConstant() : std::nullopt)
+      for (size_t other = 1; other < node.inputCount(); ++other)
+        node.takeLength(other, *known);
+  if (!haveOneLength(node))
     return;
-  for (size_t i = 2; i < node.inputCount(); ++i)
-    if (node.in(i) && !nn::numElements(node.in(i).getType()).isConstant(*count))
-      return node.invalid("starts, ends, axes and steps differ in length");
   SizeMath math(node);
   SmallVector<Dim> dims = node.dims(0);
   int64_t rank = node.rank(0);
-  std::optional<SmallVector<int64_t>> axes, steps = SmallVector<int64_t>(*count, 1);
-  if (!node.in(3))
-    axes = llvm::to_vector(llvm::seq<int64_t>(0, *count));
-  else if (node.isKnown(3))
+  Dim count = nn::numElements(node.in(1).getType());
+  bool isCounted = count.isConstant();
+  // Axes and steps that are known; the steps are where they are left out.
+  std::optional<SmallVector<int64_t>> axes, steps;
+  if (isCounted && !node.in(3))
+    axes = llvm::to_vector(llvm::seq<int64_t>(0, *count.asConstant()));
+  else if (isCounted && node.isKnown(3))
     axes = node.knownIntegers(3);
-  if (node.in(4))
-    steps = node.isKnown(4) ? node.knownIntegers(4) : std::nullopt;
+  if (!node.in(4))
+    steps = SmallVector<int64_t>(axes ? axes->size() : rank, 1);
+  else if (axes && node.isKnown(4))
+    steps = node.knownIntegers(4);
   if (axes)
     axes = node.axesOf(*axes, rank);
   if (node.failed())
     return;
-  Value stepValues = node.in(4) ? math.flat(node.in(4)) : math.vector(*steps);
-  SliceNumbers numbers{math.flat(node.in(1)), math.flat(node.in(2)), stepValues, {}};
+  Value ones = node.make<nn::ExpandOp>(node.scalar(1, node.builder.getI64Type()), node.dimsAttr({count}));
+  SliceNumbers numbers{math.flat(node.in(1)), math.flat(node.in(2)), node.in(4) ? math.flat(node.in(4)) : ones, {}};
   if (axes) {
     numbers.extents = math.vector(llvm::map_to_vector(*axes, [&](int64_t axis) { return dims[axis]; }));
   } else {
     // Which axes is a value too: all of them are sliced, most as a whole.
-    Value where = math.fromFront(math.flat(node.in(3)), math.number(rank));
+    Value listed = node.in(3) ? math.flat(node.in(3)) : math.positions(count), where = math.fromFront(listed, math.number(rank));
+    math.isListed(listed, rank); // the run checks them
     numbers.extents = math.vector(dims);
     numbers.starts = math.spread(numbers.starts, where, math.vector(SmallVector<int64_t>(rank, 0)));
     numbers.ends = math.spread(numbers.ends, where, math.vector(SmallVector<int64_t>(rank, INT64_MAX)));
     numbers.steps = math.spread(numbers.steps, where, math.vector(SmallVector<int64_t>(rank, 1)));
     axes = llvm::to_vector(llvm::seq<int64_t>(0, rank));
-    steps = std::nullopt;
   }
   if (node.failed())
     return;
@@ -152,92 +194,30 @@ void sliceAsComputed(Node &node) {
   node.result(result);
 }
 
-void squeezeComputedAxes(Node &node) {
-  std::optional<int64_t> count = entriesOf(node, 1);
-  if (!count)
-    return;
-  SizeMath math(node);
-  int64_t rank = node.rank(0);
-  if (*count > rank)
-    return node.invalid("it squeezes " + Twine(*count) + " axes of an input of rank " + Twine(rank));
-  Value kept = math.keep(math.vector(node.dims(0)), math.isListed(math.flat(node.in(1)), rank), rank - *count);
-  reshapeTo(node, node.in(0), node.readSizes(kept));
-}
-
-void unsqueezeComputedAxes(Node &node) {
-  std::optional<int64_t> count = entriesOf(node, 1);
-  if (!count)
-    return;
-  SizeMath math(node);
-  int64_t rank = node.rank(0) + *count;
-  Value isNew = math.isListed(math.flat(node.in(1)), rank), one = math.number(1);
-  Value before = node.make<nn::CumSumOp>(math.choose(isNew, math.number(0), one), node.i64(0), node.unit(true), UnitAttr());
-  SmallVector<Dim> input = node.dims(0);
-  input.push_back(node.dim(1)); // read, and not used, where the new axes come last
-  Value sizes = node.make<nn::GatherOp>(math.vector(input), before, node.i64(0));
-  reshapeTo(node, node.in(0), node.readSizes(math.choose(isNew, one, sizes)));
-}
-
-/// Every axis becomes a pair of axes, of which one has size 1: (1, size) where it is reduced and (size, 1) where it is not. Which one is a value,
-/// that the second of each pair is reduced is not.
-void reduceComputedAxes(Node &node, nn::ReduceKind kind) {
-  std::optional<int64_t> count = entriesOf(node, 1);
-  if (!count)
-    return;
-  SizeMath math(node);
-  int64_t rank = node.rank(0);
-  Value dims = math.vector(node.dims(0)), one = math.number(1), isReduced = math.isListed(math.flat(node.in(1)), rank);
-  SmallVector<Dim> kept = node.readSizes(math.choose(isReduced, one, dims)), reduced = node.readSizes(math.choose(isReduced, dims, one), "reduced");
-  if (node.failed())
-    return;
-  SmallVector<Dim> pairs;
-  SmallVector<int64_t> axes;
-  for (auto [outer, inner] : llvm::zip_equal(kept, reduced)) {
-    pairs.push_back(outer);
-    axes.push_back(pairs.size());
-    pairs.push_back(inner);
-  }
-  node.require(nn::product(node.context, pairs), nn::numElements(node.in(0).getType()), "the elements of the input");
-  Value result = node.make<nn::ReduceOp>(node.reshape(node.in(0), pairs), nn::ReduceKindAttr::get(node.context, kind), node.i64s(axes), UnitAttr());
-  if (node.integer("keepdims", 1) != 0)
-    return node.result(result);
-  reshapeTo(node, result, node.readSizes(math.keep(dims, isReduced, rank - *count), "kept"));
-}
-
-/// The axes before and behind the one that is summed along become one each.
-void cumulativeComputedAxis(Node &node, bool product) {
-  if (!nn::numElements(node.in(1).getType()).isConstant(1))
-    return node.invalid("the axis must be one number");
-  SizeMath math(node);
-  int64_t rank = node.rank(0);
-  Value axis = math.fromFront(math.flat(node.in(1)), math.number(rank)), positions = math.positions(rank), dims = math.vector(node.dims(0));
-  auto productWhere = [&](Value condition) { return math.product(math.choose(condition, dims, math.number(1))); };
-  Value sizes[] = {productWhere(math.isLess(positions, axis)), productWhere(math.isEqual(positions, axis)),
-                   productWhere(math.isLess(axis, positions))};
-  SmallVector<Dim> split = node.readSizes(node.failed() ? Value() : math.concat(sizes));
-  if (node.failed())
-    return;
-  node.require(nn::product(node.context, split), nn::numElements(node.in(0).getType()), "the elements of the input");
-  bool exclusive = node.integer("exclusive", 0) != 0, reverse = node.integer("reverse", 0) != 0;
-  Value sums = node.make<nn::CumSumOp>(node.reshape(node.in(0), split), node.i64(1), node.unit(exclusive), node.unit(reverse), node.unit(product));
-  node.result(node.failed() ? Value() : node.reshape(sums, node.dims(0)));
-}
-
 std::optional<SmallVector<Dim>> computedPads(Node &node) {
-  std::optional<int64_t> count = entriesOf(node, 1);
-  if (!count)
+  int64_t rank = node.rank(0);
+  if (!isVector(node, 1) || (node.in(3) && !isVector(node, 3)))
     return std::nullopt;
-  SizeMath math(node);
-  int64_t rank = node.rank(0), axes = *count / 2;
-  Value pads = math.flat(node.in(1)), zeros = math.vector(SmallVector<int64_t>(rank, 0));
-  if (*count % 2 != 0 || (!node.in(3) && axes != rank)) {
+  Dim axes = node.in(3) ? nn::numElements(node.in(3).getType()) : node.dim(rank);
+  if (axes.isConstant())
+    node.takeLength(1, 2 * *axes.asConstant());
+  Dim count = nn::numElements(node.in(1).getType());
+  if (count.isConstant() && node.in(3) && *count.asConstant() % 2 == 0) {
+    node.takeLength(3, *count.asConstant() / 2);
+    axes = nn::numElements(node.in(3).getType());
+  }
+  if (count.isConstant() && axes.isConstant() && count != axes * 2) {
     node.invalid("pads must have two entries for each axis");
     return std::nullopt;
   }
+  node.require(count, axes * 2, "the number of pads");
+  SizeMath math(node);
+  Value pads = math.flat(node.in(1)), zeros = math.vector(SmallVector<int64_t>(rank, 0));
   if (node.in(3)) {
+    math.isListed(math.flat(node.in(3)), rank); // the run checks them
     Value where = math.fromFront(math.flat(node.in(3)), math.number(rank));
-    auto half = [&](int64_t from) { return node.slice(pads, 0, node.dim(from), node.dim(axes)); };
-    Value parts[] = {math.spread(half(0), where, zeros), math.spread(half(axes), where, zeros)};
+    auto half = [&](Dim from) { return node.slice(pads, 0, from, axes); };
+    Value parts[] = {math.spread(half(node.dim(0)), where, zeros), math.spread(half(axes), where, zeros)};
     pads = node.failed() ? Value() : math.concat(parts);
   }
   if (node.failed())

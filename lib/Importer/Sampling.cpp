@@ -33,6 +33,10 @@ static Value unitCoordinates(Node &node, Dim size, int64_t axis, int64_t rank, b
 }
 
 static void affineGrid(Node &node) {
+  if (node.rank(0) == 3 && node.dims(0)[1].isConstant())
+    node.takeLength(1, *node.dims(0)[1].asConstant() + 2);
+  else if (std::optional<int64_t> rank = node.declaredRank())
+    node.takeLength(1, *rank);
   std::optional<SmallVector<Dim>> size = node.sizes(1);
   if (!size)
     return;

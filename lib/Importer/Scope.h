@@ -44,7 +44,8 @@ struct Scope {
   llvm::StringSet<> absent;
   /// Initializers that nothing has used yet.
   llvm::StringMap<const onnx::TensorProto *> initializers;
-  llvm::StringMap<const onnx::ValueInfoProto *> declared;
+  /// What the graph says of the values within, and of its outputs.
+  llvm::StringMap<const onnx::ValueInfoProto *> declared, outputs;
 };
 
 } // namespace tenon::importer

@@ -144,6 +144,7 @@ static void unique(Node &node) {
 static Value numberFrom(Node &node, size_t i, double otherwise, Type element) {
   if (!node.in(i) || nn::numElements(node.in(i).getType()).isConstant(0))
     return node.scalar(otherwise, element);
+  node.takeOne(i);
   if (!nn::numElements(node.in(i).getType()).isConstant(1)) {
     node.invalid("input " + Twine(i) + " must be one number");
     return {};

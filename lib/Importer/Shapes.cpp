@@ -137,6 +137,7 @@ static void expand(Node &node) {
 }
 
 static void tile(Node &node) {
+  node.takeLength(1, node.rank(0));
   std::optional<SmallVector<Dim>> repeats = node.sizes(1);
   if (!repeats)
     return;

@@ -4,8 +4,8 @@ namespace tenon::importer {
 using namespace mlir;
 using nn::Dim;
 
-static int64_t lengthOf(Value vector) {
-  return nn::dimsOf(vector.getType())[0].asConstant().value_or(0);
+static Dim lengthOf(Value vector) {
+  return nn::dimsOf(vector.getType())[0];
 }
 
 Value SizeMath::vector(ArrayRef<int64_t> values) {
@@ -26,8 +26,11 @@ Value SizeMath::flat(Value value) {
   return wide && cast<RankedTensorType>(wide.getType()).getRank() != 1 ? node.reshape(wide, {nn::numElements(wide.getType())}) : wide;
 }
 
-Value SizeMath::positions(int64_t count) {
-  return vector(llvm::to_vector(llvm::seq<int64_t>(0, count)));
+Value SizeMath::positions(Dim count) {
+  if (std::optional<int64_t> known = count.asConstant())
+    return vector(llvm::to_vector(llvm::seq<int64_t>(0, *known)));
+  Type index = node.builder.getI64Type();
+  return node.make<nn::RangeOp>(node.scalar(0, index), node.scalar(1, index), node.dimsAttr({count}));
 }
 
 Value SizeMath::concat(ArrayRef<Value> parts) {
@@ -45,7 +48,7 @@ Value SizeMath::entry(Value v, int64_t i) {
 }
 
 Value SizeMath::spread(Value values, Value axes, Value otherwise) {
-  if (node.failed() || lengthOf(axes) == 0)
+  if (node.failed() || lengthOf(axes).isConstant(0))
     return otherwise;
   return node.make<nn::ScatterElementsOp>(otherwise, axes, values, node.i64(0), nn::ReduceKindAttr());
 }
@@ -53,8 +56,15 @@ Value SizeMath::spread(Value values, Value axes, Value otherwise) {
 Value SizeMath::isListed(Value axes, int64_t rank) {
   if (node.failed())
     return {};
-  Value ones = vector(SmallVector<int64_t>(lengthOf(axes), 1)), zeros = vector(SmallVector<int64_t>(rank, 0));
-  return isEqual(spread(ones, fromFront(axes, number(rank)), zeros), number(1));
+  Dim count = lengthOf(axes);
+  Value column = node.reshape(positions(rank), {node.dim(rank), node.dim(1)});
+  Value hits = node.cast(isEqual(column, fromFront(axes, number(rank))), node.builder.getI64Type());
+  Value isHit = min(node.make<nn::ReduceOp>(hits, nn::ReduceKindAttr::get(node.context, nn::ReduceKind::Sum), node.i64s({1}), UnitAttr()), number(1));
+  SmallVector<Dim> distinct = node.readSizes(sum(isHit), "axes");
+  if (node.failed())
+    return {};
+  node.require(distinct.front(), count, "the axes of the tensor among those that it lists, each counted once");
+  return isEqual(isHit, number(1));
 }
 
 Value SizeMath::keep(Value values, Value isDropped, int64_t count) {

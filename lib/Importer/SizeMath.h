@@ -16,7 +16,8 @@ public:
   /// Any integer tensor as a vector of i64.
   mlir::Value flat(mlir::Value value);
   /// 0, 1, ... count - 1.
-  mlir::Value positions(int64_t count);
+  mlir::Value positions(nn::Dim count);
+  mlir::Value positions(int64_t count) { return positions(node.dim(count)); }
 
   mlir::Value add(mlir::Value a, mlir::Value b) { return node.make<nn::AddOp>(a, b); }
   mlir::Value sub(mlir::Value a, mlir::Value b) { return node.make<nn::SubOp>(a, b); }
@@ -24,6 +25,7 @@ public:
   mlir::Value div(mlir::Value a, mlir::Value b) { return node.make<nn::DivOp>(a, b); } // towards zero
   mlir::Value min(mlir::Value a, mlir::Value b) { return node.make<nn::MinOp>(a, b); }
   mlir::Value max(mlir::Value a, mlir::Value b) { return node.make<nn::MaxOp>(a, b); }
+  mlir::Value either(mlir::Value a, mlir::Value b) { return node.make<nn::OrOp>(a, b); }
   mlir::Value isEqual(mlir::Value a, mlir::Value b) { return node.make<nn::EqualOp>(a, b); }
   mlir::Value isLess(mlir::Value a, mlir::Value b) { return node.make<nn::LessOp>(a, b); }
   mlir::Value choose(mlir::Value condition, mlir::Value yes, mlir::Value no) { return node.make<nn::SelectOp>(condition, yes, no); }
@@ -38,7 +40,7 @@ public:
   mlir::Value fromFront(mlir::Value indices, mlir::Value size) { return choose(isLess(indices, number(0)), add(indices, size), indices); }
   /// A vector like `otherwise` whose entries at the axes (counted from the front) are those of `values`.
   mlir::Value spread(mlir::Value values, mlir::Value axes, mlir::Value otherwise);
-  /// For every one of `rank` axes whether `axes` lists it.
+  /// For every one of `rank` axes whether `axes`, of any length, lists it. The run fails where an entry is no axis or stands there twice.
   mlir::Value isListed(mlir::Value axes, int64_t rank);
   /// The entries of `values` where `isDropped` is false, which are `count` many.
   mlir::Value keep(mlir::Value values, mlir::Value isDropped, int64_t count);

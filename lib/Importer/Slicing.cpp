@@ -97,6 +97,7 @@ static SmallVector<Dim> partSizes(Node &node, Dim extent) {
   size_t parts = node.proto.output_size();
   if (node.in(1) || node.attribute("split")) {
     std::optional<SmallVector<Dim>> listed;
+    node.takeLength(1, int64_t(parts));
     if (node.in(1))
       listed = node.sizes(1);
     else if (std::optional<SmallVector<int64_t>> values = node.integers("split"))
@@ -160,6 +161,7 @@ static Value padValue(Node &node) {
   }
   if (!node.in(2))
     return {};
+  node.takeOne(2);
   if (node.element(2) != node.element(0) || !nn::numElements(node.in(2).getType()).isConstant(1)) {
     node.invalid("the fill value must be one element of the input's type");
     return {};
@@ -195,9 +197,10 @@ static void pad(Node &node) {
 
 /// Half of what is missing or too much goes on each side, rounded towards the front.
 static void centerCropPad(Node &node) {
-  std::optional<SmallVector<Dim>> wanted = node.sizes(1);
   SmallVector<int64_t> axes = node.integers("axes").value_or(llvm::to_vector(llvm::seq<int64_t>(0, node.rank(0))));
   axes = node.axesOf(axes, node.rank(0));
+  node.takeLength(1, int64_t(axes.size()));
+  std::optional<SmallVector<Dim>> wanted = node.sizes(1);
   if (!wanted || node.failed())
     return;
   if (wanted->size() != axes.size())

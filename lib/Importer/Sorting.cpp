@@ -9,6 +9,7 @@ static void topK(Node &node) {
   if (node.rank(0) < 1)
     return node.invalid("the input has no axis");
   std::optional<SmallVector<Dim>> k;
+  node.takeOne(1);
   if (node.opset >= 10)
     k = node.sizes(1);
   else
@@ -21,9 +22,8 @@ static void topK(Node &node) {
   if (node.failed())
     return;
   Dim extent = node.dims(0)[axis];
-  if (!k->front().isConstant() || !extent.isConstant())
-    nn::RequireOp::create(node.builder, node.location, k->front().attr(), extent.attr(),
-                          node.builder.getStringAttr("the number of elements it takes"), node.builder.getUnitAttr());
+  if (!k->front().isConstant() || !extent.isConstant()) // the op says so where both are known
+    node.requireAtMost(k->front(), extent, "the number of elements it takes");
   // sorted = 0 allows any order, this one too.
   SmallVector<Value> out = node.makeAll<nn::TopKOp>(2, node.in(0), node.dimsAttr(*k), node.i64(axis), node.unit(node.integer("largest", 1) == 0));
   node.result(0, out[0]);

@@ -66,21 +66,37 @@ Value applyAutoPad(Node &node, Window &window, function_ref<Value()> fill) {
   return node.in(0);
 }
 
-std::optional<SmallVector<int64_t>> kernelSize(Node &node, Value weight) {
-  SmallVector<int64_t> size;
-  SmallVector<Dim> dims = nn::dimsOf(weight.getType());
-  for (Dim dim : ArrayRef(dims).drop_front(2)) {
-    if (!dim.isConstant()) {
-      node.unsupported("the kernel's size " + dim.str() + " is free; a constant is supported");
-      return std::nullopt;
-    }
-    size.push_back(*dim.asConstant());
-  }
-  if (std::optional<SmallVector<int64_t>> declared = node.integers("kernel_shape"); declared && *declared != size) {
+std::optional<SmallVector<Dim>> kernelSize(Node &node, size_t weight) {
+  std::optional<SmallVector<int64_t>> declared = node.integers("kernel_shape");
+  size_t rank = size_t(node.rank(weight)) - 2;
+  if (declared && declared->size() == rank)
+    for (size_t i = 0; i < rank; ++i)
+      node.takeSize(weight, int64_t(i) + 2, (*declared)[i]);
+  if (node.failed())
+    return std::nullopt;
+  SmallVector<Dim> dims = node.dims(weight), size(dims.begin() + 2, dims.end());
+  if (declared && constantSizes(size) != declared) {
     node.invalid("kernel_shape differs from the shape of the weights");
     return std::nullopt;
   }
   return size;
+}
+
+Dim groupsOf(Node &node) {
+  int64_t groups = node.integer("group", 1);
+  if (groups < 1)
+    node.invalid("group is " + Twine(groups));
+  return node.dim(std::max<int64_t>(groups, 1));
+}
+
+std::optional<SmallVector<int64_t>> constantSizes(ArrayRef<Dim> sizes) {
+  SmallVector<int64_t> out;
+  for (Dim size : sizes) {
+    if (!size.isConstant())
+      return std::nullopt;
+    out.push_back(*size.asConstant());
+  }
+  return out;
 }
 
 } // namespace tenon::importer

@@ -16,7 +16,11 @@ std::optional<Window> readWindow(Node &node, llvm::ArrayRef<int64_t> size);
 /// depend on a free dimension, that input with the pads of `fill` (null: zeros) around it. Null after a failure.
 mlir::Value applyAutoPad(Node &node, Window &window, llvm::function_ref<mlir::Value()> fill);
 
-/// The sizes of the spatial axes of weights [K, C, R...]; none where they are not constants.
-std::optional<llvm::SmallVector<int64_t>> kernelSize(Node &node, mlir::Value weight);
+/// The sizes of the spatial axes of weights [K, C, R...], which are input `weight`: those of kernel_shape, where it is given. None after a report.
+std::optional<llvm::SmallVector<nn::Dim>> kernelSize(Node &node, size_t weight);
+/// The same where they are constants; none otherwise.
+std::optional<llvm::SmallVector<int64_t>> constantSizes(llvm::ArrayRef<nn::Dim> sizes);
+/// The attribute group, at least 1; reported otherwise.
+nn::Dim groupsOf(Node &node);
 
 } // namespace tenon::importer

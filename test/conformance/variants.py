@@ -18,14 +18,15 @@ def make(variant: str, model: onnx.ModelProto, sets: list):
 
 
 def _free_dimensions(model):
-    """Every dimension of every input becomes a symbol of its own, and no other shape is declared."""
+    """Every dimension of every input becomes a symbol of its own; of the outputs only the rank is declared, and of other values nothing."""
     for index, value in enumerate(free_inputs(model)):
         for axis, dim in enumerate(_tensor_type(value.type).shape.dim):
             dim.Clear()
             dim.dim_param = f"d{index}_{axis}"
     del model.graph.value_info[:]
     for value in model.graph.output:
-        _tensor_type(value.type).ClearField("shape")
+        for dim in _tensor_type(value.type).shape.dim:
+            dim.Clear()
 
 
 def _tensor_type(kind):
