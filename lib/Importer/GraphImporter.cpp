@@ -179,6 +179,25 @@ LogicalResult GraphImporter::addResults(const onnx::GraphProto &graph, Scope &sc
 
 //===-- Graphs and names ------------------------------------------------------------------------------------------===//
 
+/// Operators whose result has the rank of their first input, whatever that is.
+static bool keepsRank(StringRef op) {
+  static const llvm::StringSet<> names{"Abs",  "Cast",    "CastLike", "Ceil",       "Clip", "Elu",      "Erf",     "Exp",  "Floor", "Gelu", "HardSigmoid",
+                                       "HardSwish", "Identity", "LeakyRelu", "Log", "LogSoftmax", "Neg", "Not", "Reciprocal", "Relu", "Round",
+                                       "Sigmoid", "Sign", "Softmax", "Softplus", "Sqrt", "Tanh"};
+  return names.contains(op);
+}
+
+static void collectRanks(const onnx::GraphProto &graph, Scope &scope) {
+  for (const auto *infos : {&graph.value_info(), &graph.output()})
+    for (const onnx::ValueInfoProto &info : *infos)
+      if (info.type().tensor_type().has_shape())
+        scope.ranks[info.name()] = info.type().tensor_type().shape().dim_size();
+  for (const onnx::NodeProto &node : llvm::reverse(graph.node())) // mostly in order; what is not is no worse than undeclared
+    if (node.input_size() > 0 && node.output_size() == 1 && node.domain().empty() && keepsRank(node.op_type()))
+      if (auto found = scope.ranks.find(node.output(0)); found != scope.ranks.end())
+        scope.ranks.try_emplace(node.input(0), int64_t(found->second));
+}
+
 LogicalResult GraphImporter::importBody(const onnx::GraphProto &graph, Scope &scope) {
   for (const onnx::TensorProto &tensor : graph.initializer())
     if (scope.values.contains(tensor.name()) || !scope.initializers.try_emplace(tensor.name(), &tensor).second)
@@ -187,8 +206,7 @@ LogicalResult GraphImporter::importBody(const onnx::GraphProto &graph, Scope &sc
     return emitError(partLocation(context, graph.sparse_initializer(0).values().name())) << "sparse initializers are not supported";
   for (const onnx::ValueInfoProto &info : graph.value_info())
     scope.declared[info.name()] = &info;
-  for (const onnx::ValueInfoProto &info : graph.output())
-    scope.outputs[info.name()] = &info;
+  collectRanks(graph, scope);
   return importNodes(graph.node(), scope, partLocation(context, graph.name()));
 }
 

@@ -182,12 +182,8 @@ void Node::takeSize(size_t i, int64_t axis, int64_t size) {
 std::optional<int64_t> Node::declaredRank(int i) const {
   if (!wants(i))
     return std::nullopt;
-  for (const auto *infos : {&scope.declared, &scope.outputs}) {
-    auto found = infos->find(proto.output(i));
-    if (found != infos->end() && found->second->type().tensor_type().has_shape())
-      return found->second->type().tensor_type().shape().dim_size();
-  }
-  return std::nullopt;
+  auto found = scope.ranks.find(proto.output(i));
+  return found == scope.ranks.end() ? std::nullopt : std::optional(found->second);
 }
 
 std::optional<SmallVector<int64_t>> Node::knownIntegers(size_t i) {

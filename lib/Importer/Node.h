@@ -64,7 +64,7 @@ public:
   void takeOne(size_t i);
   /// Axis `axis` of input `i`, counted from the front, has the size `size`.
   void takeSize(size_t i, int64_t axis, int64_t size);
-  /// The rank that the model declares for result `i`.
+  /// The rank that the model declares for result `i`, or for what only keeps its rank.
   std::optional<int64_t> declaredRank(int i = 0) const;
 
   // Inputs whose values must be known. Reported as unsupported, and none, where they depend on run-time values.

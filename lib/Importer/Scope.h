@@ -44,8 +44,9 @@ struct Scope {
   llvm::StringSet<> absent;
   /// Initializers that nothing has used yet.
   llvm::StringMap<const onnx::TensorProto *> initializers;
-  /// What the graph says of the values within, and of its outputs.
-  llvm::StringMap<const onnx::ValueInfoProto *> declared, outputs;
+  llvm::StringMap<const onnx::ValueInfoProto *> declared;
+  /// Ranks as the graph declares them of values within and of outputs, and what follows for the inputs of operators that keep the rank.
+  llvm::StringMap<int64_t> ranks;
 };
 
 } // namespace tenon::importer

@@ -59,6 +59,9 @@ private:
         use.set(copy);
       }
     }
+    // Constants of sizes that the run defines were moved to the front; positions must say what depends on what.
+    if (!block.getOps<nn::ReadSizesOp>().empty())
+      kernel::sortByDependencies(block);
     grouping = Grouping(block);
   }
 
