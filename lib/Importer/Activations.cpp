@@ -29,13 +29,24 @@ static void gelu(Node &node) {
   node.result(node.make<nn::GeluOp>(node.in(0), node.unit(form == "tanh")));
 }
 
-/// x * sigmoid(alpha * x).
-static void swish(Node &node) {
+/// x * sigmoid(alpha * x) of the first input.
+static Value swished(Node &node) {
   double alpha = node.real("alpha", 1.0);
   if (alpha == 1.0)
-    return node.result(node.make<nn::SiluOp>(node.in(0)));
+    return node.make<nn::SiluOp>(node.in(0));
   Value scaled = node.make<nn::MulOp>(node.in(0), node.scalar(alpha, node.element(0)));
-  node.result(node.make<nn::MulOp>(node.in(0), node.make<nn::SigmoidOp>(scaled)));
+  return node.make<nn::MulOp>(node.in(0), node.make<nn::SigmoidOp>(scaled));
+}
+
+static void swish(Node &node) { node.result(swished(node)); }
+
+/// A gate and what it lets through, of one shape.
+static void swiGlu(Node &node) {
+  if (node.element(0) != node.element(1) || node.rank(0) != node.rank(1))
+    return node.invalid("the gate and the other input must have one shape and element type");
+  for (auto [gate, other] : llvm::zip_equal(node.dims(0), node.dims(1)))
+    node.require(gate, other, "the sizes of the gate, and of the other input");
+  node.result(node.make<nn::MulOp>(swished(node), node.in(1)));
 }
 
 /// x + bias for x < -lambd, x - bias for x > lambd, 0 between.
@@ -114,6 +125,7 @@ void registerActivations(OperatorTable &table) {
   for (auto [name, since, handler] : rows)
     table.add(name, since, 1, 1, handler);
   table.add("PRelu", 6, 2, 2, prelu);
+  table.add("SwiGLU", 28, 2, 2, swiGlu);
   table.add("Clip", 6, 1, 3, clip);
   table.addMicrosoft("Gelu", 1, 1, plain<nn::GeluOp>);
 }

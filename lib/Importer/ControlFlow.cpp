@@ -403,7 +403,62 @@ static Value moveAxis(Node &node, Value value, int64_t from, int64_t to) {
   return node.transpose(value, order);
 }
 
+/// As many as what it scans is long.
+static void setTrips(Node &node, LoopImport &import) {
+  if (node.failed())
+    return;
+  Dim trips = nn::dimsOf(import.scanned[0].getType())[0];
+  for (Value value : import.scanned)
+    node.require(nn::dimsOf(value.getType())[0], trips, "the lengths of what it scans");
+  import.trips = node.constant({trips}, RankedTensorType::get({}, node.builder.getI64Type()));
+}
+
+/// Opset 8: input 0 holds lengths, and everything else has a batch in front, of which each is scanned by itself. One is supported.
+static void scanOfBatch(Node &node) {
+  const onnx::GraphProto *graph = graphOf(node, "body");
+  if (!graph)
+    return;
+  size_t scanned = size_t(std::max<int64_t>(0, node.integer("num_scan_inputs", 0)));
+  if (node.in(0))
+    return node.unsupported("lengths of the sequences");
+  if (scanned == 0 || scanned >= node.inputCount())
+    return node.invalid("num_scan_inputs is " + Twine(scanned) + " of " + Twine(node.inputCount() - 1) + " inputs");
+  size_t states = node.inputCount() - 1 - scanned;
+  if (size_t(node.proto.output_size()) < states)
+    return node.invalid("there are " + Twine(states) + " states and " + Twine(node.proto.output_size()) + " results");
+  SmallVector<int64_t> directions = node.integers("directions").value_or(SmallVector<int64_t>(scanned, 0));
+  if (directions.size() != scanned)
+    return node.invalid("directions has " + Twine(directions.size()) + " entries; " + Twine(scanned) + " were expected");
+  LoopImport import(node, *graph);
+  import.isScan = true;
+  import.stacked = node.proto.output_size() - states;
+  for (size_t i = 1; i < node.inputCount(); ++i) {
+    bool isState = i <= states;
+    if (!node.in(i) || node.rank(i) < (isState ? 1 : 2))
+      return node.invalid("input " + Twine(i) + " must have a batch" + (isState ? "" : " and a sequence"));
+    node.takeSize(i, 0, 1);
+    if (node.failed())
+      return;
+    SmallVector<Dim> dims = node.dims(i);
+    if (!dims[0].isConstant(1))
+      return node.unsupported("a batch of " + dims[0].str() + "; 1 is supported before opset 9");
+    Value value = node.reshape(node.in(i), ArrayRef(dims).drop_front());
+    if (isState)
+      import.carried.push_back(value);
+    else
+      import.scanned.push_back(directions[i - states - 1] ? reversed(node, value) : value);
+  }
+  setTrips(node, import);
+  for (auto [i, value] : llvm::enumerate(import.run())) {
+    SmallVector<Dim> dims = nn::dimsOf(value.getType());
+    dims.insert(dims.begin(), node.dim(1));
+    node.result(i, node.reshape(value, dims));
+  }
+}
+
 static void scan(Node &node) {
+  if (node.opset < 9)
+    return scanOfBatch(node);
   const onnx::GraphProto *graph = graphOf(node, "body");
   if (!graph)
     return;
@@ -435,14 +490,7 @@ static void scan(Node &node) {
     value = moveAxis(node, value, node.axisOf(axes[i], typeOf(value).getRank()), 0);
     import.scanned.push_back(directions[i] ? reversed(node, value) : value);
   }
-  if (node.failed())
-    return;
-  Dim trips = nn::dimsOf(import.scanned[0].getType())[0];
-  for (Value value : import.scanned)
-    node.require(nn::dimsOf(value.getType())[0], trips, "the lengths of what it scans");
-  import.trips = node.constant({trips}, RankedTensorType::get({}, node.builder.getI64Type()));
-  if (trips.isConstant())
-    import.trips = node.constant(DenseElementsAttr::get(RankedTensorType::get({}, node.builder.getI64Type()), *trips.asConstant()));
+  setTrips(node, import);
   for (auto [i, value] : llvm::enumerate(import.run())) {
     if (i >= states && outDirections[i - states])
       value = reversed(node, value);
@@ -456,7 +504,7 @@ void registerControlFlow(OperatorTable &table) {
   constexpr int kMostInputs = 1 << 16; // some of them may be left out, unlike those of a list
   table.add("If", 1, 1, 1, branch);
   table.add("Loop", 1, 0, kMostInputs, loop);
-  table.add("Scan", 9, 1, kMostInputs, scan);
+  table.add("Scan", 8, 1, kMostInputs, scan);
 }
 
 } // namespace tenon::importer

@@ -40,6 +40,7 @@ OperatorTable::OperatorTable() {
   registerConstants(*this);
   registerControlFlow(*this);
   registerSelection(*this);
+  registerTfIdf(*this);
   registerSequences(*this);
 }
 

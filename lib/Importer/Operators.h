@@ -77,6 +77,7 @@ void registerResize(OperatorTable &table);
 void registerConstants(OperatorTable &table);
 void registerControlFlow(OperatorTable &table);
 void registerSelection(OperatorTable &table);
+void registerTfIdf(OperatorTable &table);
 void registerSequences(OperatorTable &table);
 
 } // namespace tenon::importer

@@ -14,6 +14,17 @@ static Value lowest(Node &node) {
   return node.scalar(element.isUnsignedInteger() ? 0 : -std::ldexp(1.0, int(element.getIntOrFloatBitWidth()) - 1), element);
 }
 
+/// Ones where `padded` holds the node's input, zeros where it holds what auto_pad put around it; one image, one channel.
+static Value paddedOnes(Node &node, Value padded) {
+  auto pad = padded.getDefiningOp<nn::PadOp>();
+  if (!pad || node.failed())
+    return {};
+  SmallVector<Dim> dims = node.dims(0);
+  dims[0] = dims[1] = node.dim(1);
+  Value ones = node.make<nn::ExpandOp>(node.scalar(1, node.element(0)), node.dimsAttr(dims));
+  return node.make<nn::PadOp>(ones, Value(), pad.getLowAttr(), pad.getHighAttr(), pad.getModeAttr());
+}
+
 template <nn::PoolKind kind> static void pool(Node &node) {
   if (node.rank(0) < 3)
     return node.invalid("the input has rank " + Twine(node.rank(0)) + "; at least 3 was expected");
@@ -27,13 +38,20 @@ template <nn::PoolKind kind> static void pool(Node &node) {
     return;
   bool ceil = node.integer("ceil_mode", 0) != 0, includePad = node.integer("count_include_pad", 0) != 0;
   Value input = applyAutoPad(node, *window, [&] { return kind == nn::PoolKind::Max ? lowest(node) : Value(); });
-  if (kind == nn::PoolKind::Average && input != node.in(0) && !includePad)
-    return node.unsupported("auto_pad with a free size and without count_include_pad");
+  if (node.failed())
+    return;
+  bool isPadded = input != node.in(0);
   // auto_pad settles the number of results; rounding up would add a window.
   bool autoPadded = node.text("auto_pad", "NOTSET").starts_with("SAME");
-  node.result(node.make<nn::PoolOp>(input, nn::PoolKindAttr::get(node.context, kind), node.i64s(window->size), node.i64s(window->strides),
-                                    node.i64s(window->pads), node.i64s(window->dilations), node.unit(ceil && !autoPadded), node.unit(includePad),
-                                    node.i64(node.integer("p", 2)), nn::LayoutAttr::get(node.context, nn::Layout::ChannelsFirst)));
+  auto pooled = [&](Value value) {
+    return node.make<nn::PoolOp>(value, nn::PoolKindAttr::get(node.context, kind), node.i64s(window->size), node.i64s(window->strides),
+                                 node.i64s(window->pads), node.i64s(window->dilations), node.unit(ceil && !autoPadded), node.unit(includePad),
+                                 node.i64(node.integer("p", 2)), nn::LayoutAttr::get(node.context, nn::Layout::ChannelsFirst));
+  };
+  Value out = pooled(input);
+  if (kind == nn::PoolKind::Average && isPadded && !includePad) // the part of each window that is not padding
+    out = node.make<nn::DivOp>(out, pooled(paddedOnes(node, input)));
+  node.result(out);
   if (kind != nn::PoolKind::Max || !node.wants(1) || node.failed())
     return;
   if (input != node.in(0))
@@ -61,13 +79,16 @@ static void maxUnpool(Node &node) {
   Value out = node.reshape(flat, dims);
   if (!node.in(2))
     return node.result(out);
-  std::optional<SmallVector<Dim>> wanted = node.knownDims(2);
+  node.takeLength(2, int64_t(dims.size()));
+  std::optional<SmallVector<Dim>> wanted = node.sizes(2);
   if (!wanted)
     return;
   if (wanted->size() != dims.size())
     return node.invalid("output_shape has " + Twine(wanted->size()) + " entries; " + Twine(dims.size()) + " were expected");
-  for (size_t i = 0; i < dims.size(); ++i)
+  for (size_t i = 0; i < dims.size(); ++i) {
+    node.requireAtMost(dims[i], (*wanted)[i], "the unpooled size and that of output_shape along axis " + Twine(i));
     high[i] = (*wanted)[i] - dims[i];
+  }
   SmallVector<Dim> none(dims.size(), node.dim(0));
   node.result(node.make<nn::PadOp>(out, Value(), node.dimsAttr(none), node.dimsAttr(high), nn::PadModeAttr::get(node.context, nn::PadMode::Constant)));
 }

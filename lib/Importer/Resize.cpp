@@ -1,4 +1,5 @@
 // Interpolation.
+#include "lib/Importer/CropAndResize.h"
 #include "lib/Importer/Operators.h"
 #include "lib/Importer/SizeMath.h"
 
@@ -227,6 +228,17 @@ static std::optional<Target> byComputedRatio(Node &node, ArrayRef<int64_t> axes)
   return target;
 }
 
+static void cropComputed(Node &node, const Target &target, ArrayRef<int64_t> axes) {
+  node.takeLength(1, 2 * int64_t(axes.size()));
+  if (node.rank(1) != 1 || !node.dims(1)[0].isConstant(2 * int64_t(axes.size())))
+    return node.invalid("roi must have two entries for each axis");
+  nn::ResizeMode mode = modeOf(node).getValue();
+  if (mode == nn::ResizeMode::Cubic || node.integer("antialias", 0) != 0 || node.integer("exclude_outside", 0) != 0)
+    return node.unsupported("a region that only a run knows, with cubic, antialias or exclude_outside");
+  node.result(cropAndResize(node, node.in(1), axes, target.sizes, mode == nn::ResizeMode::Nearest ? nearestOf(node) : nn::NearestModeAttr(),
+                            node.real("extrapolation_value", 0.0)));
+}
+
 static void resize(Node &node) {
   bool old = node.opset < 11;
   size_t scalesAt = old ? 1 : 2;
@@ -255,6 +267,10 @@ static void resize(Node &node) {
   if (!target)
     return;
   bool crops = coordinatesOf(node) == nn::CoordinateMode::TfCropAndResize;
+  if (crops && !isGiven(node, 3)) // of which the sizes of the region are a factor, to some
+    return node.unsupported("tf_crop_and_resize by scales; sizes are supported");
+  if (crops && node.in(1) && isComputed(node, 1))
+    return cropComputed(node, *target, axes);
   build(node, *target, crops ? roiOf(node, axes) : DenseF64ArrayAttr());
 }
 

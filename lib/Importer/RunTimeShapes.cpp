@@ -86,6 +86,14 @@ void expandAsComputed(Node &node) {
   SmallVector<Dim> dims = node.readSizes(math.choose(math.isEqual(wanted, math.number(1)), math.vector(padded), wanted));
   if (node.failed())
     return;
+  SmallVector<std::optional<Dim>> parts = node.knownParts(node.in(1));
+  for (size_t i = 0; i < parts.size(); ++i) { // sizes that are known stay the expressions they are
+    size_t axis = dims.size() - parts.size() + i;
+    if (parts[i] && (padded[axis].isConstant(1) || (parts[i]->isConstant() && !parts[i]->isConstant(1))))
+      dims[axis] = *parts[i];
+    else if (parts[i] && parts[i]->isConstant(1))
+      dims[axis] = padded[axis];
+  }
   for (auto [from, to] : llvm::zip_equal(padded, dims))
     if (!from.isConstant(1)) // 1 on one side, or the same on both
       node.require((from - 1) * (to - from), node.dim(0), "the sizes do not broadcast to the shape");

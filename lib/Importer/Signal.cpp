@@ -1,4 +1,4 @@
-// Windows, Fourier transforms and filter banks.
+// Windows and Fourier transforms.
 #include "lib/Importer/Formula.h"
 #include "lib/Importer/Fourier.h"
 #include "lib/Importer/Operators.h"
@@ -223,62 +223,15 @@ static void stft(Node &node) {
   node.result(node.reshape(product, {dims[0], frames, shape.outputs, node.dim(2)}));
 }
 
-//===-- Mel filters -----------------------------------------------------------------------------------------------===//
-
-/// Triangles between neighbouring frequencies of the mel scale, as ONNX's reference draws them.
-static std::vector<double> melFilters(int64_t filters, int64_t length, int64_t rate, double lowest, double highest) {
-  int64_t bins = length / 2 + 1;
-  std::vector<double> out(bins * filters, 0.0);
-  double low = 2595 * std::log10(1 + lowest / 700), high = 2595 * std::log10(1 + highest / 700), step = (high - low) / double(filters + 2);
-  std::vector<int64_t> edges;
-  for (int64_t i = 0; i < filters + 2; ++i) {
-    double hertz = 700 * (std::pow(10.0, (low + double(i) * step) / 2595) - 1);
-    edges.push_back(std::clamp<int64_t>(int64_t(std::floor(double(length + 1) * hertz / double(rate))), 0, bins - 1));
-  }
-  for (int64_t i = 0; i < filters; ++i) {
-    int64_t left = edges[i], centre = edges[i + 1], right = edges[i + 2];
-    if (left == centre)
-      out[centre * filters + i] = 1;
-    for (int64_t j = left; left != centre && j <= centre; ++j)
-      out[j * filters + i] = double(j - left) / double(centre - left);
-    for (int64_t j = centre; j < right; ++j)
-      out[j * filters + i] = double(right - j) / double(right - centre);
-  }
-  return out;
-}
-
-static void melWeightMatrix(Node &node) {
-  SmallVector<double> numbers;
-  for (size_t i = 0; i < 5; ++i) {
-    std::optional<SmallVector<double>> value = node.knownReals(i);
-    if (!value)
-      return;
-    if (value->size() != 1)
-      return node.invalid("input " + Twine(i) + " must be one number");
-    numbers.push_back(value->front());
-  }
-  constexpr double kLargest = 1 << 20;
-  if (!(numbers[0] >= 1 && numbers[0] <= kLargest && numbers[1] >= 1 && numbers[1] <= kLargest && numbers[0] * numbers[1] <= 64 * kLargest))
-    return node.invalid("num_mel_bins and dft_length are out of range");
-  if (!(numbers[2] >= 1 && numbers[3] >= 0 && numbers[4] > numbers[3] && numbers[4] <= numbers[2]))
-    return node.invalid("the edges must be frequencies that the sample rate has, the lower one first");
-  Type element = elementType(node.context, int32_t(node.integer("output_datatype", 1)));
-  if (!element || element.isInteger(1))
-    return node.unsupported("output_datatype " + dataTypeName(int32_t(node.integer("output_datatype", 1))));
-  int64_t filters = int64_t(numbers[0]), length = int64_t(numbers[1]);
-  std::vector<double> values = melFilters(filters, length, int64_t(numbers[2]), numbers[3], numbers[4]);
-  auto type = RankedTensorType::get({length / 2 + 1, filters}, node.builder.getF32Type());
-  std::vector<float> narrow(values.begin(), values.end());
-  node.result(node.cast(node.constant(DenseElementsAttr::get(type, ArrayRef(narrow))), element));
-}
+void registerMelFilters(OperatorTable &table);
 
 void registerSignal(OperatorTable &table) {
+  registerMelFilters(table);
   table.add("HannWindow", 17, 1, 1, hannWindow);
   table.add("HammingWindow", 17, 1, 1, hammingWindow);
   table.add("BlackmanWindow", 17, 1, 1, blackmanWindow);
   table.add("DFT", 17, 1, 3, dft);
   table.add("STFT", 17, 2, 4, stft);
-  table.add("MelWeightMatrix", 17, 5, 5, melWeightMatrix);
 }
 
 } // namespace tenon::importer
