@@ -14,7 +14,26 @@ static bool haveOneType(Node &node) {
   return !node.failed();
 }
 
+/// Gives axis `axis` of a value the size `size`, which the run checks.
+static Value withSize(Node &node, Value value, int64_t axis, Dim size) {
+  SmallVector<Dim> dims = nn::dimsOf(value.getType());
+  node.require(dims[axis], size, "the columns of the left matrix, and the rows of the right one");
+  dims[axis] = size;
+  return node.reshape(value, dims);
+}
+
 static Value product(Node &node, Value lhs, Value rhs, Value bias, bool transposeLhs = false, bool transposeRhs = false) {
+  if (node.failed())
+    return {};
+  // Sizes that are the same number in a correct run are one expression from here on, a constant where one of them is.
+  SmallVector<Dim> left = nn::dimsOf(lhs.getType()), right = nn::dimsOf(rhs.getType());
+  int64_t column = int64_t(left.size()) - (transposeLhs ? 2 : 1), row = int64_t(right.size()) - (transposeRhs ? 1 : 2);
+  if (column >= 0 && row >= 0 && left[column] != right[row]) {
+    if (right[row].isConstant() && !left[column].isConstant())
+      lhs = withSize(node, lhs, column, right[row]);
+    else if (!right[row].isConstant())
+      rhs = withSize(node, rhs, row, left[column]);
+  }
   return node.make<nn::MatMulOp>(lhs, rhs, bias, node.unit(transposeLhs), node.unit(transposeRhs));
 }
 

@@ -462,6 +462,9 @@ static void scan(Node &node) {
   const onnx::GraphProto *graph = graphOf(node, "body");
   if (!graph)
     return;
+  for (size_t i = 0; i < node.inputCount(); ++i)
+    if (!node.in(i))
+      return node.invalid("input " + Twine(i) + " is missing");
   size_t scanned = size_t(std::max<int64_t>(0, node.integer("num_scan_inputs", 0)));
   if (scanned == 0 || scanned > node.inputCount())
     return node.invalid("num_scan_inputs is " + Twine(scanned) + " of " + Twine(node.inputCount()) + " inputs");
@@ -504,7 +507,7 @@ void registerControlFlow(OperatorTable &table) {
   constexpr int kMostInputs = 1 << 16; // some of them may be left out, unlike those of a list
   table.add("If", 1, 1, 1, branch);
   table.add("Loop", 1, 0, kMostInputs, loop);
-  table.add("Scan", 8, 1, kMostInputs, scan);
+  table.add("Scan", 8, 0, kMostInputs, scan);
 }
 
 } // namespace tenon::importer
