@@ -1,0 +1,102 @@
+"""Vectors of axes and sizes, and kernels, whose number only the run knows: what the compiler assumes of them is checked in every run."""
+import models
+import numpy as np
+import tenon
+from refusals import refused
+
+
+def compiled(inputs, outputs, body, opset=18):
+    return tenon.compile(models.model(inputs, outputs, body, opset), threads=1)
+
+
+def counting(*shape):
+    return np.arange(np.prod(shape, dtype=int), dtype=np.float32).reshape(shape)
+
+
+def vector(*numbers):
+    return np.array(numbers, np.int64)
+
+
+def expect(plan, inputs, wanted):
+    (found,) = plan.run(inputs).values()
+    np.testing.assert_array_equal(found, wanted)
+    assert found.shape == wanted.shape
+
+
+def test_reduced_axes(folder):
+    plan = compiled("float[a, b, c] x, int64[k] axes", "float[d, e, f] y", "y = ReduceSum (x, axes)")
+    x = counting(2, 3, 4)
+    for axes in ((0,), (-1,), (1, 2), (0, -1), (2, 1, 0), ()):
+        expect(plan, {"x": x, "axes": vector(*axes)}, x.sum(axis=axes or None, keepdims=True))
+    for axes in ((3,), (-4,), (1, 1), (1, -2)):
+        refused(lambda: plan.run({"x": x, "axes": vector(*axes)}), "the axes of the tensor among those that it lists, each counted once: found")
+
+
+def test_removed_axes(folder):
+    plan = compiled("float[a, b, c] x, int64[k] axes", "float[d, e] y", "y = ReduceMax <keepdims = 0> (x, axes)")
+    x = counting(2, 3, 4)
+    expect(plan, {"x": x, "axes": vector(1)}, x.max(axis=1))
+    refused(lambda: plan.run({"x": x, "axes": vector(0, 1)}), "the axes that are left: found 1, expected 2")
+    refused(lambda: plan.run({"x": x, "axes": vector()}), "the axes that are left: found 0, expected 2")
+
+
+def test_slices(folder):
+    plan = compiled("float[a, b] x, int64[k] starts, int64[l] ends, int64[m] axes", "float[c, d] y", "y = Slice (x, starts, ends, axes)")
+    x = counting(4, 5)
+    expect(plan, {"x": x, "starts": vector(1), "ends": vector(3), "axes": vector(-1)}, x[:, 1:3])
+    expect(plan, {"x": x, "starts": vector(-2, 1), "ends": vector(9, -1), "axes": vector(1, 0)}, x[1:-1, -2:])
+    refused(lambda: plan.run({"x": x, "starts": vector(1), "ends": vector(3, 4), "axes": vector(0)}), "the length of input 2: found 2, expected 1")
+    refused(lambda: plan.run({"x": x, "starts": vector(1), "ends": vector(3), "axes": vector(2)}), "the axes of the tensor")
+
+
+def test_pads(folder):
+    plan = compiled("float[a, b] x, int64[k] pads", "float[c, d] y", "y = Pad (x, pads)")
+    x = counting(2, 3)
+    expect(plan, {"x": x, "pads": vector(1, 0, 0, 2)}, np.pad(x, ((1, 0), (0, 2))))
+    for pads in ((1, 0), (1, 0, 0, 2, 0, 0), ()):
+        refused(lambda: plan.run({"x": x, "pads": vector(*pads)}), f"axis 0 of input 1: found {len(pads)}, expected 4")
+
+
+def test_expanded(folder):
+    plan = compiled("float[a, b] x, int64[k] shape", "float[c, d] y", "y = Expand (x, shape)")
+    x = counting(1, 2)
+    for shape in ((3, 2), (3, 1), (1,), (2,)):
+        expect(plan, {"x": x, "shape": vector(*shape)}, x * np.ones(shape, np.float32))
+    refused(lambda: plan.run({"x": x, "shape": vector(2, 3, 2)}), "the length of the shape: found 3, expected at most 2")
+    refused(lambda: plan.run({"x": x, "shape": vector(3)}), "do not broadcast")
+
+
+def test_split_sizes(folder):
+    plan = compiled("float[a] x, int64[k] sizes", "float[b] y, float[c] z", "y, z = Split (x, sizes)")
+    y, z = plan.run({"x": counting(5), "sizes": vector(4, 1)}).values()
+    assert y.tolist() == [0, 1, 2, 3] and z.tolist() == [4]
+    refused(lambda: plan.run({"x": counting(5), "sizes": vector(2, 2, 1)}), "axis 0 of input 1: found 3, expected 2")
+
+
+def test_coordinates(folder):
+    plan = compiled("float[a, b] x, int64[k, l] indices", "float[c] y", "y = GatherND (x, indices)")
+    x = counting(3, 4)
+    expect(plan, {"x": x, "indices": np.array([[0, 1], [2, 3]])}, np.array([1, 11], np.float32))
+    refused(lambda: plan.run({"x": x, "indices": np.array([[0], [2]])}), "axis 1 of input 1: found 1, expected 2")
+
+
+def test_numbers_in_vectors(folder):
+    plan = compiled("float[a] x, int64[k] count", "float[b] y, int64[c] z", "y, z = TopK (x, count)")
+    assert plan.run({"x": counting(5), "count": vector(2)})["y"].tolist() == [4, 3]
+    refused(lambda: plan.run({"x": counting(5), "count": vector(2, 2)}), "axis 0 of input 1: found 2, expected 1")
+    refused(lambda: plan.run({"x": counting(5), "count": vector(6)}), "the number of elements it takes: found 6, expected at most 5")
+
+
+def test_kernels(folder):
+    plan = compiled("float[n, c, h] x, float[k, i, r] w", "float[n, k, y] y", "y = Conv (x, w)")
+    x, w = counting(1, 2, 5), counting(3, 2, 3)
+    wanted = np.stack([[np.vdot(x[0, :, p:p + 3], filter) for p in range(3)] for filter in w])[None].astype(np.float32)
+    expect(plan, {"x": x, "w": w}, wanted)
+    refused(lambda: plan.run({"x": x, "w": counting(3, 2, 6)}), "the extent of the kernel along axis 2 of the padded input: found 6, expected at most 5")
+    refused(lambda: plan.run({"x": x, "w": counting(3, 1, 3)}), "the channels, those of the weights times the groups: found 2, expected 1")
+
+
+def test_depth_of_products(folder):
+    plan = compiled("float[m, k] x, float[l, n] w", "float[m, n] y", "y = MatMul (x, w)")
+    expect(plan, {"x": counting(2, 3), "w": counting(3, 2)}, counting(2, 3) @ counting(3, 2))
+    refused(lambda: plan.run({"x": counting(2, 3), "w": counting(2, 2)}), "the columns of the left matrix, and the rows of the right one: found")
