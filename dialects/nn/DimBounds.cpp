@@ -121,6 +121,22 @@ void relaxBelow(Dim dim, SmallVectorImpl<std::pair<Dim, int64_t>> &out) {
   }
 }
 
+/// The two expressions of which one is what `dim` is, where it adds a minimum or subtracts a maximum: the atom is one of its operands.
+std::optional<std::pair<Dim, Dim>> casesOf(Dim dim) {
+  for (const Term &term : termsOf(dim)) {
+    auto call = term.atoms.size() == 1 ? dyn_cast<CallAttr>(term.atoms[0]) : CallAttr();
+    if (!call)
+      continue;
+    StringRef function = call.getFunction().getValue();
+    if ((function == "min" && term.coefficient > 0) || (function == "max" && term.coefficient < 0)) {
+      Dim rest = dim - atomDim(call) * term.coefficient;
+      Dim lhs(cast<ExprAttr>(call.getLhs())), rhs(cast<ExprAttr>(call.getRhs()));
+      return std::pair(rest + lhs * term.coefficient, rest + rhs * term.coefficient);
+    }
+  }
+  return std::nullopt;
+}
+
 Bound lowerBoundOf(Dim dim, int relaxations) {
   if (dim.isOverflow())
     return std::nullopt;
@@ -135,6 +151,11 @@ Bound lowerBoundOf(Dim dim, int relaxations) {
       low = -floorDivide(-*low, scale);
     if (low && (!best || *low > *best))
       best = low;
+  }
+  if (auto cases = casesOf(dim)) {
+    Bound first = lowerBoundOf(cases->first, relaxations - 1), second = first ? lowerBoundOf(cases->second, relaxations - 1) : std::nullopt;
+    if (second && (!best || std::min(*first, *second) > *best))
+      best = std::min(*first, *second);
   }
   return best;
 }

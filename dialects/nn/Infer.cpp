@@ -1,4 +1,5 @@
 #include "dialects/nn/Infer.h"
+#include "dialects/nn/SizeConditions.h"
 
 using namespace mlir;
 
@@ -29,15 +30,24 @@ LogicalResult giveTensor(Where where, ArrayRef<Dim> dims, Type element, Types &t
 }
 
 static FailureOr<Dim> broadcast(Where where, Dim a, Dim b, size_t axis) {
-  if (a == b || b.isConstant(1))
+  if (a == b)
     return a;
   if (a.isConstant(1))
+    std::swap(a, b);
+  if (b.isConstant(1)) {
+    // A part of an axis that has one element or, past its end, none: the empty one is a mistake of the run.
+    std::optional<int64_t> most = a.isConstant() ? std::nullopt : a.upperBound();
+    if (!most || *most != 1)
+      return a;
+    SizeConditions::add(a, b, /*mayBeOne=*/false);
     return b;
+  }
   if (a.isConstant() && b.isConstant())
     return refuse(where, "cannot broadcast ", a.str(), " and ", b.str(), " at result axis ", axis, ": expected equal sizes or 1");
-  if (a.isConstant() || b.isConstant())
-    return a.isConstant() ? a : b;
-  return a.max(b);
+  Dim wide = a.isConstant() ? a : b.isConstant() ? b : a.max(b);
+  for (Dim size : {a, b})
+    SizeConditions::add(size, wide, /*mayBeOne=*/true);
+  return wide;
 }
 
 FailureOr<SmallVector<Dim>> broadcast(Where where, ArrayRef<Dim> a, ArrayRef<Dim> b) {
@@ -62,8 +72,15 @@ bool provedDifferent(Dim a, Dim b) {
   return (low && *low > 0) || (high && *high < 0);
 }
 
-LogicalResult checkSize(Where where, StringRef what, Dim found, Dim expected) {
+bool mustDiffer(Dim found, Dim expected) {
   if (provedDifferent(found, expected))
+    return true;
+  SizeConditions::add(found, expected, /*mayBeOne=*/false);
+  return false;
+}
+
+LogicalResult checkSize(Where where, StringRef what, Dim found, Dim expected) {
+  if (mustDiffer(found, expected))
     return refuse(where, "expected ", what, " to be ", expected.str(), ", found ", found.str());
   return success();
 }
@@ -99,7 +116,7 @@ LogicalResult checkAtLeast(Where where, StringRef what, ArrayRef<int64_t> values
 }
 
 LogicalResult checkVector(Where where, StringRef what, Value tensor, Dim size, Type element) {
-  if (rankOf(tensor) != 1 || provedDifferent(dimOf(tensor.getType(), 0), size))
+  if (rankOf(tensor) != 1 || mustDiffer(dimOf(tensor.getType(), 0), size))
     return refuse(where, "expected ", what, " of shape [", size.str(), "], found ", text(dimsOf(tensor.getType())));
   if (elementOf(tensor) != element)
     return refuse(where, "expected ", what, " of ", element, " elements, found ", elementOf(tensor));
@@ -118,7 +135,7 @@ LogicalResult checkShape(Where where, StringRef what, Value tensor, ArrayRef<Dim
   SmallVector<Dim> found = dimsOf(tensor.getType());
   bool fits = found.size() == expected.size() && elementOf(tensor) == element;
   for (size_t axis = 0; fits && axis < found.size(); ++axis)
-    fits = !provedDifferent(found[axis], expected[axis]);
+    fits = !mustDiffer(found[axis], expected[axis]);
   if (!fits)
     return refuse(where, "expected ", what, " of shape ", text(expected), " and ", element, " elements, found ", tensor.getType());
   return success();

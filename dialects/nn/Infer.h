@@ -34,6 +34,8 @@ mlir::FailureOr<llvm::SmallVector<Dim>> broadcast(Where where, llvm::ArrayRef<Di
 
 /// Whether the two sizes cannot be equal, whatever the symbols are.
 bool provedDifferent(Dim a, Dim b);
+/// The same of sizes that the op needs to be equal: where they may be, that is a condition (SizeConditions.h).
+bool mustDiffer(Dim found, Dim expected);
 /// An error unless `found` may equal `expected`; `what` names the size.
 mlir::LogicalResult checkSize(Where where, llvm::StringRef what, Dim found, Dim expected);
 mlir::LogicalResult checkRank(Where where, llvm::StringRef what, mlir::Value tensor, int64_t expected);

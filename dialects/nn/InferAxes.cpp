@@ -104,7 +104,7 @@ static LogicalResult inferNorm(Where where, Value input, Value scale, Value bias
     SmallVector<Dim> found = dimsOf(parameter.getType());
     bool fits = found.size() <= normalized.size() && elementOf(parameter) == elementOf(input);
     for (size_t i = 0; fits && i < found.size(); ++i)
-      fits = found[i].isConstant(1) || !provedDifferent(found[i], normalized[normalized.size() - found.size() + i]);
+      fits = found[i].isConstant(1) || !mustDiffer(found[i], normalized[normalized.size() - found.size() + i]);
     if (!fits)
       return refuse(where, "expected scale and bias that broadcast to ", text(normalized), " of ", elementOf(input), ", found ", parameter.getType());
   }

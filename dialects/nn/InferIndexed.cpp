@@ -69,7 +69,7 @@ static LogicalResult checkUpdates(Where where, Value input, Value updates, Array
   SmallVector<Dim> found = dimsOf(updates.getType());
   bool fits = found.size() == expected.size();
   for (size_t i = 0; fits && i < found.size(); ++i)
-    fits = !provedDifferent(found[i], expected[i]);
+    fits = !mustDiffer(found[i], expected[i]);
   if (!fits)
     return refuse(where, "expected updates of shape ", text(expected), ", found ", text(found));
   bool known = !reduction || llvm::is_contained({ReduceKind::Sum, ReduceKind::Prod, ReduceKind::Max, ReduceKind::Min}, *reduction);

@@ -18,7 +18,7 @@ LogicalResult MatMulOp::inferReturnTypes(MLIRContext *, Where where, Adaptor op,
     std::swap(rows, inner);
   if (op.getTransposeRhs())
     std::swap(innerOfRhs, columns);
-  if (provedDifferent(inner, innerOfRhs))
+  if (mustDiffer(inner, innerOfRhs))
     return refuse(where, "expected the same contracted size in both operands, found ", inner.str(), " in ", text(a), " and ", innerOfRhs.str(),
                   " in ", text(b));
   if (op.getBias() && failed(checkVector(where, "a bias", op.getBias(), columns, elementOf(lhs))))
@@ -54,7 +54,7 @@ LogicalResult AttentionOp::inferReturnTypes(MLIRContext *, Where where, Adaptor 
     if (failed(wide))
       return failure();
     for (auto [axis, size] : llvm::enumerate(*wide))
-      if (wide->size() != 4 || provedDifferent(size, scores[axis]))
+      if (wide->size() != 4 || mustDiffer(size, scores[axis]))
         return refuse(where, "expected a mask that broadcasts to ", text(scores), ", found ", text(dimsOf(mask.getType())));
   }
   return giveTensor(where, {query[0], query[1], query[2], value[3]}, elementOf(op.getQuery()), types);

@@ -1,5 +1,6 @@
 // Result types of constants and of the ops that move whole axes: shape, views, pad, tile, concat, resize, range.
 #include "dialects/nn/Infer.h"
+#include "dialects/nn/SizeConditions.h"
 #include "mlir/Dialect/Utils/IndexingUtils.h"
 
 using namespace mlir;
@@ -40,7 +41,7 @@ std::pair<int64_t, int64_t> shapeRange(int64_t rank, int64_t start, std::optiona
 LogicalResult ReshapeOp::inferReturnTypes(MLIRContext *ctx, Where where, Adaptor op, Types &types) {
   SmallVector<Dim> dims = op.getDims().dims();
   Dim found = product(ctx, dims), expected = numElements(op.getInput().getType());
-  if (provedDifferent(found, expected))
+  if (mustDiffer(found, expected))
     return refuse(where, "cannot reshape ", text(dimsOf(op.getInput().getType())), " to ", text(dims), ": expected ", expected.str(),
                   " elements, found ", found.str());
   return giveTensor(where, dims, elementOf(op.getInput()), types);
@@ -58,7 +59,12 @@ LogicalResult ExpandOp::inferReturnTypes(MLIRContext *, Where where, Adaptor op,
   bool fits = from.size() <= to.size();
   for (size_t i = 0; fits && i < from.size(); ++i) {
     Dim source = from[i], target = to[to.size() - from.size() + i];
-    fits = source.isConstant(1) || !source.isConstant() || !provedDifferent(source, target);
+    if (source.isConstant(1))
+      continue;
+    if (source.isConstant())
+      fits = !mustDiffer(source, target);
+    else
+      SizeConditions::add(source, target, /*mayBeOne=*/true);
   }
   if (!fits)
     return refuse(where, "cannot expand ", text(from), " to ", text(to), ": expected equal sizes or 1, aligned at the last axis");
@@ -143,7 +149,7 @@ LogicalResult ConcatOp::inferReturnTypes(MLIRContext *, Where where, Adaptor op,
     for (auto [i, dim] : llvm::enumerate(dims)) {
       if (static_cast<int64_t>(i) == axis)
         dim = dim + next[i];
-      else if (provedDifferent(dim, next[i]))
+      else if (mustDiffer(dim, next[i]))
         return refuse(where, "expected inputs of one size at axis ", i, ", found ", dim.str(), " and ", next[i].str());
       else if (next[i].isConstant())
         dim = next[i];

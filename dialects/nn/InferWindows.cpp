@@ -59,7 +59,7 @@ LogicalResult checkWeight(Where where, Value input, Value weight, Value bias, in
     return failure();
   if (groups < 1)
     return refuse(where, "expected at least 1 group, found ", groups);
-  if (provedDifferent(channels, perGroup * groups))
+  if (mustDiffer(channels, perGroup * groups))
     return refuse(where, "expected ", (perGroup * groups).str(), " input channels (", perGroup.str(), " in each of ", groups, " groups), found ",
                   channels.str());
   if (std::optional<int64_t> count = results.asConstant(); count && *count % groups != 0)
@@ -97,7 +97,7 @@ LogicalResult ConvTransposeOp::inferReturnTypes(MLIRContext *, Where where, Adap
   int64_t channel = window.channelAxis(dims.size()), groups = op.getGroups();
   if (failed(checkAtLeast(where, "groups", {groups}, 1)))
     return failure();
-  if (provedDifferent(dims[channel], weight[0]))
+  if (mustDiffer(dims[channel], weight[0]))
     return refuse(where, "expected ", weight[0].str(), " input channels (the weight's first axis), found ", dims[channel].str());
   if (std::optional<int64_t> count = weight[0].asConstant(); count && *count % groups != 0)
     return refuse(where, "expected the input channels to be a multiple of the ", groups, " groups, found ", *count);

@@ -105,6 +105,7 @@ void GraphImporter::dropBody(Body &body) {
   for (auto entry = sizesRead.begin(); entry != sizesRead.end(); ++entry)
     if (entry->first.getParentBlock() == &body.func.getBody().front())
       sizesRead.erase(entry);
+  required.clear(); // a block of another function may come to lie where this one was
   body.func.erase();
 }
 

@@ -6,6 +6,18 @@ namespace tenon::importer {
 using namespace mlir;
 using nn::Dim;
 
+/// Matrices [count, n, n] in the corner of ones of `most` rows, with ones on what is left of the diagonal: they have the same determinant.
+static Value bordered(Node &node, Value matrices, Dim rows, int64_t most) {
+  Formula f(node);
+  Dim zero = node.dim(0), missing = node.dim(most) - rows;
+  node.requireAtMost(rows, node.dim(most), "the rows of the matrices");
+  Value padded = node.make<nn::PadOp>(matrices, Value(), node.dimsAttr({zero, zero, zero}), node.dimsAttr({zero, missing, missing}),
+                                      nn::PadModeAttr::get(node.context, nn::PadMode::Constant));
+  Value row = f.positions(node.dim(most), 1, 3), column = f.positions(node.dim(most), 2, 3);
+  Value isBorder = f.both(f.equal(row, column), f.atMost(f.sizeValue(rows), row));
+  return f.select(isBorder, node.scalar(1, node.element(0)), padded);
+}
+
 /// Gaussian elimination with the largest element of the column as pivot, one column after the other, for all matrices at once.
 static void determinant(Node &node) {
   int64_t rank = node.rank(0);
@@ -15,13 +27,20 @@ static void determinant(Node &node) {
   if (dims[rank - 1] != dims[rank - 2] && dims[rank - 1].isConstant() && dims[rank - 2].isConstant())
     return node.invalid("matrices of " + dims[rank - 2].str() + " x " + dims[rank - 1].str() + " are not square");
   std::optional<int64_t> size = dims[rank - 1].isConstant() ? dims[rank - 1].asConstant() : dims[rank - 2].asConstant();
-  constexpr int64_t kLargest = 64;
-  if (!size || *size > kLargest)
-    return node.unsupported("matrices that are not known to have at most " + Twine(kLargest) + " rows");
+  constexpr int64_t kLargest = 64, kLargestFree = 8; // every row is code of its own
+  if (size && *size > kLargest)
+    return node.unsupported("matrices of " + Twine(*size) + " rows; at most " + Twine(kLargest) + " are supported");
   Formula f(node);
   Dim count = nn::product(node.context, outer), one = node.dim(1);
-  Value rest = node.reshape(node.in(0), {count, node.dim(*size), node.dim(*size)}),
-        product = f.expand(node.scalar(1, node.element(0)), {count, one, one});
+  Dim rows = size ? node.dim(*size) : dims[rank - 1];
+  node.require(dims[rank - 2], rows, "the rows of the matrices, which must be square");
+  node.require(dims[rank - 1], rows, "the columns of the matrices, which must be square");
+  Value rest = node.reshape(node.in(0), {count, rows, rows});
+  if (!size) {
+    rest = bordered(node, rest, rows, kLargestFree);
+    size = kLargestFree;
+  }
+  Value product = f.expand(node.scalar(1, node.element(0)), {count, one, one});
   for (int64_t n = *size; n > 0 && !node.failed(); --n) {
     // The pivot's row changes places with the first one, which changes the sign.
     Value column = node.slice(rest, 2, node.dim(0), one);

@@ -266,6 +266,22 @@ SmallVector<nn::Dim> GraphImporter::readSizes(Value value, Location location, St
   return entry->second;
 }
 
+void GraphImporter::require(const nn::SizeCondition &condition, Location location) {
+  nn::Dim found = condition.left, expected = condition.right;
+  std::string what = "the size " + found.str() + ", which must be " + expected.str();
+  if (condition.mayBeOne) {
+    // `expected` unless the size is 1, which it may be: 1 - |size - 1| is then 1, and at most 0 otherwise.
+    nn::Dim isOne = found.min(nn::Dim::constant(context, 2) - found).max(nn::Dim::constant(context, 0));
+    what += " or 1";
+    expected = expected - (expected - 1) * isOne;
+  }
+  if (found.isOverflow() || expected.isOverflow()) // too complex to be written down
+    return;
+  bool isNew = required.insert({opBuilder.getInsertionBlock(), {found.attr(), expected.attr()}}).second;
+  if (isNew && found != expected)
+    nn::RequireOp::create(opBuilder, location, found.attr(), expected.attr(), opBuilder.getStringAttr(what), UnitAttr());
+}
+
 GraphImporter::Lookup GraphImporter::lookup(StringRef name, Scope &scope, Value &value) {
   Lookup found = lookupHere(name, scope, value);
   if (found != Lookup::Missing || !scope.outer)

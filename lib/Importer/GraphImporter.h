@@ -1,6 +1,7 @@
 // Walks a model's graph, its branches and its functions; builds @main.
 #pragma once
 #include "dialects/nn/NN.h"
+#include "dialects/nn/SizeConditions.h"
 #include "lib/Importer/ModelFile.h"
 #include "lib/Importer/OnnxProto.h"
 #include "lib/Importer/Scope.h"
@@ -51,6 +52,9 @@ public:
   /// Symbols for the elements of a tensor whose values only the run knows; the same ones for the same tensor.
   llvm::SmallVector<nn::Dim> readSizes(mlir::Value value, mlir::Location location, llvm::StringRef what);
 
+  /// Has the run check what an op takes for granted of its sizes, once in a function.
+  void require(const nn::SizeCondition &condition, mlir::Location location);
+
   mlir::OpBuilder &builder() { return opBuilder; }
   UnsupportedNodes &unsupportedNodes() { return unsupported; }
 
@@ -100,6 +104,7 @@ private:
   UnsupportedNodes unsupported;
   llvm::DenseMap<mlir::Value, llvm::SmallVector<nn::Dim>> sizesRead;
   llvm::StringSet<> sizeNames;
+  llvm::DenseSet<std::pair<mlir::Block *, std::pair<mlir::Attribute, mlir::Attribute>>> required;
   mlir::Block *moduleBlock = nullptr;
   unsigned bodyCount = 0;
   /// Keyed "domain\0name\0overload".

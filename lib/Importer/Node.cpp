@@ -294,6 +294,7 @@ static bool isAddressable(Type type) {
 SmallVector<Value> Node::finish(OperationState &state, unsigned count) {
   SmallVector<Value> none(count);
   state.types.clear();
+  nn::SizeConditions conditions;
   auto *inference = state.name.getRegisteredInfo()->getInterface<InferTypeOpInterface>();
   if (mlir::failed(inference->inferReturnTypes(context, location, state.operands, state.attributes.getDictionary(context),
                                          state.getRawProperties(), state.regions, state.types))) {
@@ -304,6 +305,8 @@ SmallVector<Value> Node::finish(OperationState &state, unsigned count) {
     invalid("the result's size overflows");
     return none;
   }
+  for (const nn::SizeCondition &condition : conditions.get())
+    importer.require(condition, location);
   Operation *op = builder.create(state);
   if (mlir::failed(verify(op, /*verifyRecursively=*/false))) {
     outcome = Outcome::Invalid;

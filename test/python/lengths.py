@@ -96,6 +96,17 @@ def test_kernels(folder):
     refused(lambda: plan.run({"x": x, "w": counting(3, 1, 3)}), "the channels, those of the weights times the groups: found 2, expected 1")
 
 
+def test_sizes_that_must_fit(folder):
+    plan = compiled("float[a] x, float[b] y", "float[c] z", "z = Add (x, y)")
+    for left, right in ((3, 3), (1, 3), (3, 1), (1, 1)):
+        expect(plan, {"x": counting(left), "y": counting(right)}, counting(left) + counting(right))
+    for left, right in ((2, 3), (3, 2), (0, 3)):
+        refused(lambda: plan.run({"x": counting(left), "y": counting(right)}), "the size [ab], which must be .* or 1: found")
+    plan = compiled("float[a, b] x, float[c, d] y", "float[e, f] z", "z = Concat <axis = 0> (x, y)")
+    expect(plan, {"x": counting(1, 2), "y": counting(2, 2)}, np.concatenate([counting(1, 2), counting(2, 2)]))
+    refused(lambda: plan.run({"x": counting(1, 2), "y": counting(2, 3)}), "the size b, which must be d: found 2, expected 3")
+
+
 def test_depth_of_products(folder):
     plan = compiled("float[m, k] x, float[l, n] w", "float[m, n] y", "y = MatMul (x, w)")
     expect(plan, {"x": counting(2, 3), "w": counting(3, 2)}, counting(2, 3) @ counting(3, 2))

@@ -72,6 +72,9 @@ TEST_F(DimTest, Bounds) {
   EXPECT_EQ((h - h.floorDiv(3)).lowerBound(), 0);
   EXPECT_EQ((h.max(c(5)) - 5).lowerBound(), 0);
   EXPECT_EQ((h - w).lowerBound(), std::nullopt);
+  // How many of 8 elements a window of one element at position h reads.
+  EXPECT_EQ(((h + 1).min(c(8)) - h.min(c(8))).lowerBound(), 0);
+  EXPECT_EQ(((h + 1).min(c(8)) - h.min(c(8))).upperBound(), 1);
 }
 
 TEST_F(DimTest, OverflowAbsorbsAndIsNoConstant) {
