@@ -60,6 +60,8 @@ static std::optional<SmallVector<Dim>> dimsFrom(Node &node, StringRef attribute,
 }
 
 static void slice(Node &node) {
+  if (node.opset >= 10 && (!node.in(1) || !node.in(2)))
+    return node.invalid("starts and ends must be given");
   for (size_t i = 1; i < node.inputCount(); ++i)
     if (node.in(i) && !node.isKnown(i))
       return sliceAsComputed(node);

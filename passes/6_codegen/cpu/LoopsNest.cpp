@@ -34,9 +34,10 @@ LoopNest chooseNest(KernelBuilder &b, ArrayRef<nn::Dim> dims, ArrayRef<int> inne
     while (nest.lanes > *laneSize)
       nest.lanes /= 2;
     // Several vectors side by side read what is reduced in longer runs.
-    if (reduces && *laneSize % (4 * nest.lanes) == 0)
+    bool isWider = reduces && nest.lanes > 0; // no lanes of an axis without elements
+    if (isWider && *laneSize % (4 * nest.lanes) == 0)
       nest.lanes *= 4;
-    else if (reduces && *laneSize % (2 * nest.lanes) == 0)
+    else if (isWider && *laneSize % (2 * nest.lanes) == 0)
       nest.lanes *= 2;
   }
   if (nest.lanes < 2)
