@@ -37,14 +37,14 @@ typedef enum tn_status TN_ENUM {
   TN_IO = 2,                  ///< a file cannot be opened, read or mapped
   TN_BAD_PLAN = 3,            ///< not a plan, truncated, or corrupted
   TN_UNSUPPORTED_VERSION = 4, ///< the plan was written for a newer runtime
-  TN_WRONG_TARGET = 5,        ///< the plan was compiled for another architecture or needs CPU features that are missing
+  TN_WRONG_TARGET = 5,        ///< the plan was compiled for another architecture, needs CPU features that are missing, or has no code for this GPU
   TN_NAME_NOT_FOUND = 6,      ///< no input or output has this name
   TN_SHAPE_MISMATCH = 7,      ///< rank, dimension or memory size does not fit the signature
   TN_TYPE_MISMATCH = 8,       ///< the element type does not fit the signature
   TN_OUT_OF_ARENA = 9,        ///< the arena that the application gave is too small
   TN_OUT_OF_MEMORY = 10,      ///< the allocator returned null
   TN_LIMIT = 11,              ///< a limit that the application set would be exceeded
-  TN_DEVICE = 12              ///< the device, or the operating system below it, refused: threads, affinity, executable memory
+  TN_DEVICE = 12              ///< the device, or the operating system below it, refused: threads, affinity, executable memory; a GPU or its driver
 } tn_status;
 
 /// Element types. Values are part of the plan format and never change.
@@ -151,11 +151,22 @@ typedef struct tn_plan_info {
   uint64_t metadata_bytes;
   uint64_t weights_bytes;
   uint64_t code_bytes;
-  int32_t is_static; ///< 1: all shapes and arena offsets are fixed in the plan
+  int32_t is_static;          ///< 1: all shapes and arena offsets are fixed in the plan
+  uint32_t device_code_count; ///< architectures of GPUs that the plan has code for: tn_plan_device_code
+  const char *device;         ///< where it runs: "cpu", "cuda"
 } tn_plan_info;
 TN_API tn_status tn_plan_get_info(const tn_plan *plan, tn_plan_info *info);
 /// The i-th CPU feature that the code needs; null when out of range.
 TN_API const char *tn_plan_feature(const tn_plan *plan, uint32_t index);
+
+/// Code for a GPU in a plan: machine code for one architecture ("sm_90") and its generation, or PTX that drivers compile for it and later ones.
+typedef struct tn_device_code_info {
+  uint32_t struct_size;
+  int32_t is_ptx;
+  const char *arch;
+  uint64_t bytes;
+} tn_device_code_info;
+TN_API tn_status tn_plan_device_code(const tn_plan *plan, uint32_t index, tn_device_code_info *info);
 
 typedef struct tn_tensor_info {
   uint32_t struct_size;
@@ -186,9 +197,11 @@ typedef struct tn_kernel_info {
   uint32_t struct_size;
   uint32_t launches;    ///< steps that call it
   const char *name;
-  const char *family;   ///< "contraction", "depthwise", "elementwise" …
-  const char *schedule; ///< the #kernel.schedule, as text
-  uint64_t entry;       ///< offset of the function in the code section
+  const char *family;    ///< "contraction", "depthwise", "elementwise" …
+  const char *schedule;  ///< the #kernel.schedule, as text
+  uint64_t entry;        ///< offset of the function in the code section
+  uint32_t threads;      ///< of a block; 0 on a CPU
+  uint32_t shared_bytes; ///< dynamic shared memory of a block
 } tn_kernel_info;
 TN_API tn_status tn_plan_kernel(const tn_plan *plan, uint32_t index, tn_kernel_info *info);
 
@@ -272,11 +285,12 @@ typedef struct tn_context_options {
   tn_allocator allocator; ///< for all the memory of the context except threads' stacks; null functions: the C library
   void *arena;            ///< memory to use instead of allocating the arena, aligned to tn_memory_info.alignment; stays the caller's
   size_t arena_bytes;
-  size_t max_bytes;       ///< refuse shapes that need more memory than this; 0: no limit
-  uint32_t max_layouts;   ///< input shapes whose layout is kept, least recently used ones go first; 0: 16
-  uint32_t profile;       ///< 1: measure every step from the first run on
+  size_t max_bytes;     ///< refuse shapes that need more memory than this; 0: no limit
+  uint32_t max_layouts; ///< input shapes whose layout is kept, least recently used ones go first; 0: 16
+  uint32_t profile;     ///< 1: measure every step from the first run on
+  uint32_t device;      ///< of a plan for a GPU: which one, as the driver counts them. Such a context has no threads of its own; arena must be null
 } tn_context_options;
-#define TN_CONTEXT_OPTIONS_INIT {(uint32_t)sizeof(tn_context_options), 0, NULL, 0, 0, {NULL, NULL, NULL}, NULL, 0, 0, 0, 0}
+#define TN_CONTEXT_OPTIONS_INIT {(uint32_t)sizeof(tn_context_options), 0, NULL, 0, 0, {NULL, NULL, NULL}, NULL, 0, 0, 0, 0, 0}
 
 /// Makes a context; `options` may be null. `*context` is set on success only. On failure tn_last_error() says why.
 /// The context keeps the plan open. Kernels compute in the floating-point environment of the thread that runs them; workers inherit that of the
@@ -301,6 +315,14 @@ TN_API void tn_context_destroy(tn_context *context);
 /// Errors: TN_INVALID_ARGUMENT, TN_SHAPE_MISMATCH, TN_TYPE_MISMATCH, TN_OUT_OF_ARENA, TN_OUT_OF_MEMORY, TN_LIMIT, TN_DEVICE.
 /// `tn_last_message(ctx)` names the tensor, what was found and what was expected.
 TN_API tn_status tn_run(tn_context *context, const tn_tensor *inputs, tn_tensor *outputs);
+
+/// Queues one run on a CUDA stream (a CUstream or cudaStream_t; null: the default stream) of a plan for a GPU, and returns at once.
+///
+/// Tensors as for tn_run, but all of them in the GPU's memory; they must stay as they are until the stream has passed the run. Memory aligned to 16
+/// bytes is used in place; runs that repeat addresses and shapes launch a graph that is already there. Queue the runs of one context on one stream,
+/// or wait between them: they share the context's arena. (tn_run too takes tensors in the GPU's memory, and mixes of both.) Errors: as tn_run;
+/// TN_INVALID_ARGUMENT where the plan runs on the CPU or a tensor is not in the GPU's memory.
+TN_API tn_status tn_run_async(tn_context *context, const tn_tensor *inputs, tn_tensor *outputs, void *stream);
 
 /// Fills dtype, rank and dims of `outputs` for the shapes (rank, dims) of `inputs`, without running; `bytes` becomes what each result needs, data is left alone.
 /// A dimension that depends on the inputs' values becomes -1, and `bytes` then 0: only a run knows it.

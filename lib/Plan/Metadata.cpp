@@ -127,12 +127,13 @@ VectorOffset<Offset<fb::Kernel>> kernels(FlatBufferBuilder &builder, const std::
     auto name = builder.CreateSharedString(kernel.name);
     auto family = builder.CreateSharedString(kernel.family);
     auto schedule = builder.CreateSharedString(kernel.schedule);
-    return fb::CreateKernel(builder, name, family, schedule, kernel.entry, kernel.arguments, kernel.results, kernel.workspace, kernel.symbols);
+    return fb::CreateKernel(builder, name, family, schedule, kernel.entry, kernel.arguments, kernel.results, kernel.workspace, kernel.symbols,
+                            kernel.threads, kernel.tasksPerBlock, kernel.sharedBytes);
   });
 }
 
-/// `constantOffsets` is consumed from its front: the plan's own constants, then those of the plans it calls.
-Offset<fb::Metadata> metadataOf(FlatBufferBuilder &builder, const Plan &plan, std::span<const uint64_t> &constantOffsets) {
+/// `offsets.constants` is consumed from its front: the plan's own constants, then those of the plans it calls.
+Offset<fb::Metadata> metadataOf(FlatBufferBuilder &builder, const Plan &plan, SectionOffsets &offsets) {
   auto producer = builder.CreateSharedString(plan.producer);
   auto model = builder.CreateSharedString(plan.model);
   auto tuning = builder.CreateSharedString(plan.tuning);
@@ -151,8 +152,8 @@ Offset<fb::Metadata> metadataOf(FlatBufferBuilder &builder, const Plan &plan, st
   auto outputs = signature(builder, plan.outputs);
   auto constants = tables<fb::Constant>(builder, plan.constants, [&](const Constant &constant) {
     auto name = builder.CreateSharedString(constant.name);
-    uint64_t offset = constantOffsets.front();
-    constantOffsets = constantOffsets.subspan(1);
+    uint64_t offset = offsets.constants.front();
+    offsets.constants = offsets.constants.subspan(1);
     return fb::CreateConstant(builder, name, offset, constant.bytes);
   });
 
@@ -173,16 +174,23 @@ Offset<fb::Metadata> metadataOf(FlatBufferBuilder &builder, const Plan &plan, st
     });
   VectorOffset<Offset<fb::Metadata>> plans;
   if (!plan.plans.empty())
-    plans = tables<fb::Metadata>(builder, plan.plans, [&](const Plan &called) { return metadataOf(builder, called, constantOffsets); });
+    plans = tables<fb::Metadata>(builder, plan.plans, [&](const Plan &called) { return metadataOf(builder, called, offsets); });
+  VectorOffset<Offset<fb::DeviceCode>> deviceCode;
+  size_t nextCode = 0;
+  if (!plan.deviceCode.empty())
+    deviceCode = tables<fb::DeviceCode>(builder, plan.deviceCode, [&](const DeviceCode &code) {
+      auto arch = builder.CreateSharedString(code.arch);
+      return fb::CreateDeviceCode(builder, arch, code.isPtx, offsets.deviceCode[nextCode++], code.bytes.size());
+    });
   return fb::CreateMetadata(builder, producer, model, tuning, targetTable, exprList, symbols, inputs, outputs, constants, bufferList, kernelList,
-                            steps, memory, results, plans);
+                            steps, memory, results, plans, deviceCode);
 }
 
 } // namespace
 
-std::vector<std::byte> writeMetadata(const Plan &plan, std::span<const uint64_t> constantOffsets) {
+std::vector<std::byte> writeMetadata(const Plan &plan, SectionOffsets offsets) {
   FlatBufferBuilder builder(64 * 1024);
-  fb::FinishMetadataBuffer(builder, metadataOf(builder, plan, constantOffsets));
+  fb::FinishMetadataBuffer(builder, metadataOf(builder, plan, offsets));
   std::vector<std::byte> bytes(builder.GetSize());
   std::memcpy(bytes.data(), builder.GetBufferPointer(), bytes.size());
   return bytes;

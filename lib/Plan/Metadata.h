@@ -5,8 +5,13 @@
 
 namespace tenon::plan {
 
-/// Serializes everything but weights and code. `constantOffsets` is where each constant starts in the weights section: the plan's, then those of the
-/// plans it calls, in their order.
-std::vector<std::byte> writeMetadata(const Plan &plan, std::span<const uint64_t> constantOffsets);
+/// Where things lie in their sections.
+struct SectionOffsets {
+  std::span<const uint64_t> constants; ///< in the weights: the plan's, then those of the plans it calls, in their order
+  std::span<const uint64_t> deviceCode; ///< in the section of its kind
+};
+
+/// Serializes everything but weights and code.
+std::vector<std::byte> writeMetadata(const Plan &plan, SectionOffsets offsets);
 
 } // namespace tenon::plan

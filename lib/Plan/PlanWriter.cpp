@@ -36,6 +36,23 @@ WeightsLayout layOutWeights(const Plan &plan) {
   return layout;
 }
 
+/// Where device code lies in the section of its kind, and the sizes of both sections.
+struct DeviceLayout {
+  std::vector<uint64_t> offsets;
+  uint64_t cubinBytes = 0, ptxBytes = 0;
+};
+
+DeviceLayout layOutDeviceCode(const Plan &plan) {
+  DeviceLayout layout;
+  for (const DeviceCode &code : plan.deviceCode) {
+    uint64_t &bytes = code.isPtx ? layout.ptxBytes : layout.cubinBytes;
+    bytes = alignUp(bytes, kConstantAlignment);
+    layout.offsets.push_back(bytes);
+    bytes += code.bytes.size();
+  }
+  return layout;
+}
+
 /// Writes sections one after the other and their checksums with them.
 class SectionWriter {
 public:
@@ -85,7 +102,8 @@ FileHeader makeHeader(const Plan &plan, const std::vector<SectionEntry> &section
 
 void writeSections(const Plan &plan, Sink &sink) {
   WeightsLayout weights = layOutWeights(plan);
-  std::vector<std::byte> metadata = writeMetadata(plan, weights.offsets);
+  DeviceLayout device = layOutDeviceCode(plan);
+  std::vector<std::byte> metadata = writeMetadata(plan, {weights.offsets, device.offsets});
 
   // Code is mapped where its addresses are its offsets: it has to start on a page of the target.
   uint64_t codeAlignment = plan.target.arch == "aarch64" ? kLargestPageBytes : kPageBytes;
@@ -97,12 +115,14 @@ void writeSections(const Plan &plan, Sink &sink) {
     sections.push_back({kind, 0, alignUp(end, alignment), bytes, alignment, 0});
     end = sections.back().offset + bytes;
   };
-  uint32_t sectionCount = 1 + (weights.bytes > 0) + !plan.code.empty();
+  uint32_t sectionCount = 1 + (weights.bytes > 0) + !plan.code.empty() + (device.cubinBytes > 0) + (device.ptxBytes > 0);
   end = sizeof(FileHeader) + sectionCount * sizeof(SectionEntry);
   const uint64_t prefixBytes = end;
   addSection(SectionKind::Metadata, metadata.size(), kMetadataAlignment);
   addSection(SectionKind::Weights, weights.bytes, kPageBytes);
   addSection(SectionKind::CpuCode, plan.code.size(), codeAlignment);
+  addSection(SectionKind::Cubin, device.cubinBytes, kConstantAlignment);
+  addSection(SectionKind::Ptx, device.ptxBytes, kConstantAlignment);
 
   std::vector<char> prefix(prefixBytes);
   sink.append(prefix.data(), prefix.size());
@@ -118,6 +138,11 @@ void writeSections(const Plan &plan, Sink &sink) {
       writer.padTo(section.offset + offset);
       writer.append(constant->data, constant->bytes);
     }
+    for (size_t i = 0; i < plan.deviceCode.size(); ++i)
+      if (section.kind == (plan.deviceCode[i].isPtx ? SectionKind::Ptx : SectionKind::Cubin)) {
+        writer.padTo(section.offset + device.offsets[i]);
+        writer.append(plan.deviceCode[i].bytes.data(), plan.deviceCode[i].bytes.size());
+      }
     writer.end(section);
   }
 

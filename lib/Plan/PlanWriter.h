@@ -103,6 +103,16 @@ struct Kernel {
   uint32_t results = 0;
   bool workspace = false;
   uint32_t symbols = 0;
+  uint32_t threads = 0;       ///< of a block, on a GPU
+  uint32_t tasksPerBlock = 0; ///< threads, or 1
+  uint32_t sharedBytes = 0;   ///< of a block
+};
+
+/// Code for a GPU: a cubin, or PTX with the zero byte at its end.
+struct DeviceCode {
+  std::string arch; ///< "sm_90"
+  bool isPtx = false;
+  std::span<const std::byte> bytes;
 };
 
 /// Calls a kernel for every task in [0, tasks). Operands: arguments, results (neither inputs nor constants), the workspace if the kernel has one.
@@ -185,8 +195,8 @@ struct Loop {
 using Step = std::variant<Launch, Copy, ReadSizes, Require, If, Loop>;
 
 struct Target {
-  std::string device = "cpu";
-  std::string arch;                  ///< "x86_64", "aarch64"
+  std::string device = "cpu";        ///< "cpu", "cuda"
+  std::string arch;                  ///< "x86_64", "aarch64", "sm_90"
   std::string cpu;                   ///< informative
   std::vector<std::string> features; ///< required CPU features, as LLVM names them, without "+"
   uint32_t pointerBits = 64;
@@ -219,6 +229,8 @@ struct Plan {
   /// The kernels: an ELF shared object without relocations and writable data, in whose read-only and executable segments addresses equal
   /// offsets in the file (ld.lld -shared -z separate-loadable-segments). May be empty when there are no kernels.
   std::span<const std::byte> code;
+  /// The kernels of a plan for a GPU, found by their names; cubins first.
+  std::vector<DeviceCode> deviceCode;
 };
 
 /// Writes `plan` to a temporary file beside `path` and renames it: on failure nothing is left behind, and an existing file stays as it was.

@@ -24,6 +24,8 @@ tn_status tn_context::start(const tn_context_options &options) {
     return status;
   if (tn_status status = runner.setProfile(options.profile != 0))
     return status;
+  if (runner.isForGpu())
+    return runner.startGpu(options.device);
   uint32_t threads = options.threads ? options.threads : usableCores();
   if (options.cpu_count && !options.threads)
     threads = options.cpu_count;

@@ -72,6 +72,12 @@ tn_status tn_run(tn_context *context, const tn_tensor *inputs, tn_tensor *output
   return context ? context->runner.run(inputs, outputs, nullptr) : threadMessage().fail(TN_INVALID_ARGUMENT, "tn_run: the context is null");
 }
 
+tn_status tn_run_async(tn_context *context, const tn_tensor *inputs, tn_tensor *outputs, void *stream) {
+  if (context)
+    context->message.clear();
+  return context ? context->runner.runAsync(inputs, outputs, stream) : threadMessage().fail(TN_INVALID_ARGUMENT, "tn_run_async: the context is null");
+}
+
 tn_status tn_output_shapes(tn_context *context, const tn_tensor *inputs, tn_tensor *outputs) {
   if (context)
     context->message.clear();
@@ -95,7 +101,7 @@ tn_status tn_profile_step(const tn_context *context, uint32_t step, tn_step_prof
   if (step >= context->runner.times.size())
     return context->runner.times.size() ? badIndex("step", step, uint32_t(context->runner.times.size()), message)
                                         : message.fail(TN_INVALID_ARGUMENT, "tn_profile_step: profiling is off; switch it on with tn_profile");
-  const Runner::StepTimes &times = context->runner.times[step];
+  const StepTimes &times = context->runner.times[step];
   bool any = context->runner.profiledRuns > 0;
   return giveInfo<tn_step_profile>({0, context->runner.profiledRuns, times.last, any ? times.minimum : 0, times.total}, profile, message);
 }

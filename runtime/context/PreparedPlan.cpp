@@ -48,14 +48,15 @@ void PreparedPlan::resolve(uint32_t slot, const format::Operand &operand) {
     break;
   case format::OperandKind::Constant:
     // Kernels only read weights: the verifier refuses a constant as a result.
-    addresses[slot] = const_cast<uint8_t *>(plan.weights + plan.metadata->constants()->Get(operand.index())->offset() + offset);
+    addresses[slot] = const_cast<uint8_t *>(weights + plan.metadata->constants()->Get(operand.index())->offset() + offset);
     break;
   case format::OperandKind::Result:
     break;
   }
 }
 
-tn_status PreparedPlan::prepare(tn_plan &plan, const tn_tensor *inputs, const int64_t *given, Message &message) {
+tn_status PreparedPlan::prepare(tn_plan &plan, const tn_tensor *inputs, const int64_t *given, const uint8_t *weightsAt, Message &message) {
+  weights = weightsAt;
   if (tn_status status = makeLayout(plan, inputs, given, memory, &planLayout, message))
     return status;
   if (tn_status status = countAndAllocate(plan, message))
@@ -64,7 +65,8 @@ tn_status PreparedPlan::prepare(tn_plan &plan, const tn_tensor *inputs, const in
   for (uint32_t i = 0; i < plan.stepCount(); ++i) {
     const format::Step &step = *plan.metadata->steps()->Get(i);
     const format::Launch *launch = step.kind_as_Launch();
-    preparedSteps[i] = {launch ? plan.kernelFunction(launch->kernel()) : nullptr, {addresses.data() + slot, symbols.data() + symbol}, 1, 0};
+    tn_kernel_fn kernel = launch && !plan.isForGpu() ? plan.kernelFunction(launch->kernel()) : nullptr;
+    preparedSteps[i] = {kernel, {addresses.data() + slot, symbols.data() + symbol}, 1, 0};
     forEachOperand(step, [&](const format::Operand &) { ++slot; });
     symbol += launch ? count(launch->symbols()) : 0;
   }
@@ -104,7 +106,7 @@ void *PreparedPlan::addressOf(const format::Operand &operand, const RunMemory &r
   case format::OperandKind::Output:
     return static_cast<uint8_t *>(run.outputs[index].data) + offset;
   case format::OperandKind::Constant:
-    return const_cast<uint8_t *>(plan.weights + plan.metadata->constants()->Get(index)->offset() + offset);
+    return const_cast<uint8_t *>(weights + plan.metadata->constants()->Get(index)->offset() + offset);
   case format::OperandKind::Buffer: {
     uint32_t segment = plan.segments.ofBuffer(*plan.metadata->buffers()->Get(index));
     uint8_t *base = segment ? run.blocks[plan.segments.block(segment)] : run.arena;

@@ -5,7 +5,12 @@
 
 namespace tenon {
 
+namespace cuda {
+struct DeviceGraph;
+}
+
 /// A step with its operands' addresses. A launch calls `kernel`; a copy (kernel null) moves `copyBytes` from buffers[0] to buffers[1].
+/// On a GPU `kernel` is null throughout.
 struct PreparedStep {
   tn_kernel_fn kernel;
   tn_kernel_args args;
@@ -34,8 +39,9 @@ public:
   explicit PreparedPlan(Memory &memory) : memory(memory) {}
   ~PreparedPlan() { destroyLayout(planLayout); }
 
-  /// Lays the plan out for the inputs' shapes and resolves what does not depend on the context's memory. `given` is the caller's, as for makeLayout.
-  tn_status prepare(tn_plan &plan, const tn_tensor *inputs, const int64_t *given, Message &message);
+  /// Lays the plan out for the inputs' shapes and resolves what does not depend on the context's memory. `given` is the caller's, as for makeLayout;
+  /// `weights` is where kernels find the weights.
+  tn_status prepare(tn_plan &plan, const tn_tensor *inputs, const int64_t *given, const uint8_t *weights, Message &message);
   /// Resolves the arena's buffers; cheap when the arena has not moved.
   void bindArena(uint8_t *arena);
   /// Resolves inputs and outputs. Allocates nothing.
@@ -47,6 +53,7 @@ public:
   tn_layout &layout() const { return *planLayout; }
   const Array<PreparedStep> &steps() const { return preparedSteps; }
   uint64_t lastUse = 0;
+  cuda::DeviceGraph *graph = nullptr; ///< the GPU context's
 
 private:
   tn_status countAndAllocate(const tn_plan &plan, Message &message);
@@ -66,6 +73,7 @@ private:
   uint32_t arenaPatchCount = 0;
   uint32_t inputPatchCount = 0;
   uint32_t outputPatchCount = 0;
+  const uint8_t *weights = nullptr;
   uint8_t *boundArena = nullptr;
 };
 

@@ -38,7 +38,8 @@ Runner::Runner(tn_plan &plan, const RunnerShare &share) : plan(plan), share(shar
 
 Runner::~Runner() {
   for (PreparedPlan *prepared : cache)
-    destroyObject(share.memory, prepared);
+    destroyPrepared(prepared);
+  destroyObject(share.memory, gpu);
   for (CallState *call : calls)
     destroyObject(share.memory, call);
   for (auto *list : {&blocks, &outputBlocks})
@@ -87,6 +88,14 @@ tn_status Runner::start() {
   return TN_OK;
 }
 
+tn_status Runner::startGpu(uint32_t device) {
+  if (isArenaGiven)
+    return share.message.fail(TN_INVALID_ARGUMENT, "an arena was given for a plan that runs on a GPU, whose memory the context allocates");
+  if (tn_status status = createObject(share.memory, &gpu, "a GPU context", share.message))
+    return status;
+  return gpu->start(plan, device, share.memory, share.message);
+}
+
 tn_status Runner::setProfile(bool on) {
   profiledRuns = 0;
   times.reset();
@@ -96,6 +105,12 @@ tn_status Runner::setProfile(bool on) {
     return status;
   std::fill(times.begin(), times.end(), StepTimes{0, UINT64_MAX, 0});
   return TN_OK;
+}
+
+void Runner::destroyPrepared(PreparedPlan *prepared) {
+  if (gpu && prepared)
+    gpu->forget(*prepared);
+  destroyObject(share.memory, prepared);
 }
 
 PreparedPlan **Runner::slotForNew() {
@@ -118,13 +133,13 @@ tn_status Runner::select(const tn_tensor *inputs, const int64_t *given) {
       PreparedPlan *made = nullptr;
       if (tn_status status = createObject(share.memory, &made, "the prepared launches", share.message, share.memory))
         return status;
-      if (tn_status status = made->prepare(plan, inputs, given, share.message)) {
-        destroyObject(share.memory, made);
+      if (tn_status status = made->prepare(plan, inputs, given, gpu ? gpu->weights() : plan.weights, share.message)) {
+        destroyPrepared(made);
         return status;
       }
       found = slotForNew();
       current = nullptr;
-      destroyObject(share.memory, *found);
+      destroyPrepared(*found);
       *found = made;
     }
     current = *found;
@@ -215,19 +230,39 @@ tn_status Runner::placeOutputs(tn_tensor *outputs) {
   return TN_OK;
 }
 
-tn_status Runner::run(const tn_tensor *inputs, tn_tensor *outputs, const int64_t *given) {
+tn_status Runner::begin(const tn_tensor *inputs, const tn_tensor *outputs, const int64_t *given) {
   if (tn_status status = checkPointers(plan, inputs, outputs, share.message))
     return status;
   if (tn_status status = checkInputs(inputs))
     return status;
   if (tn_status status = select(inputs, given))
     return status;
-  if (tn_status status = checkInputMemory(inputs))
+  return checkInputMemory(inputs);
+}
+
+tn_status Runner::run(const tn_tensor *inputs, tn_tensor *outputs, const int64_t *given) {
+  if (tn_status status = begin(inputs, outputs, given))
     return status;
+  if (gpu)
+    return runOnGpu({.inputs = inputs, .outputs = outputs, .times = times.data()});
   if (tn_status status = placeOutputs(outputs))
     return status;
   current->bindTensors(inputs, outputs);
   return execute(inputs, outputs);
+}
+
+tn_status Runner::runAsync(const tn_tensor *inputs, tn_tensor *outputs, void *stream) {
+  if (!gpu)
+    return share.message.fail(TN_INVALID_ARGUMENT, "tn_run_async: the plan runs on the CPU; use tn_run");
+  if (tn_status status = begin(inputs, outputs, nullptr))
+    return status;
+  return runOnGpu({.inputs = inputs, .outputs = outputs, .stream = stream, .isAsync = true});
+}
+
+tn_status Runner::runOnGpu(const GpuRun &run) {
+  tn_status status = gpu->run(*current, run, share.message);
+  profiledRuns += !status && run.times && !run.isAsync;
+  return status;
 }
 
 tn_status Runner::outputShapes(const tn_tensor *inputs, tn_tensor *outputs) {
@@ -235,6 +270,11 @@ tn_status Runner::outputShapes(const tn_tensor *inputs, tn_tensor *outputs) {
     return status;
   if (tn_status status = select(inputs, nullptr))
     return status;
+  if (gpu) {
+    for (uint32_t i = 0; i < plan.outputCount(); ++i)
+      current->layout().describeOutput(i, outputs[i]);
+    return TN_OK;
+  }
   bool anyPlaced = std::any_of(outputs, outputs + plan.outputCount(), [&](const tn_tensor &output) { return !output.data || isOwn(output.data); });
   if (tn_status status = reserve(anyPlaced))
     return status;

@@ -4,6 +4,7 @@
 #include "runtime/context/GrowingBlock.h"
 #include "runtime/context/PreparedPlan.h"
 #include "runtime/cpu/ThreadPool.h"
+#include "runtime/cuda/GpuContext.h"
 
 namespace tenon {
 
@@ -33,9 +34,12 @@ public:
   tn_status outputShapes(const tn_tensor *inputs, tn_tensor *outputs);
   tn_status setProfile(bool on);
 
-  struct StepTimes {
-    uint64_t last, minimum, total;
-  };
+  bool isForGpu() const { return plan.isForGpu(); }
+  /// Makes the GPU numbered `device` run the plan.
+  tn_status startGpu(uint32_t device);
+  /// Queues a run on a GPU's stream.
+  tn_status runAsync(const tn_tensor *inputs, tn_tensor *outputs, void *stream);
+
   Array<StepTimes> times; ///< empty while profiling is off
   uint32_t profiledRuns = 0;
 
@@ -43,6 +47,10 @@ private:
   /// Sets `current` to the launches prepared for the inputs' shapes, making them if they are new.
   tn_status select(const tn_tensor *inputs, const int64_t *given);
   PreparedPlan **slotForNew();
+  void destroyPrepared(PreparedPlan *prepared);
+  /// What comes before every run: the tensors checked, `current` set.
+  tn_status begin(const tn_tensor *inputs, const tn_tensor *outputs, const int64_t *given);
+  tn_status runOnGpu(const GpuRun &run);
   /// Makes room for the arena and, if the context places outputs, for those; binds `current` to it.
   tn_status reserve(bool withOutputs);
   tn_status checkInputs(const tn_tensor *inputs);
@@ -60,6 +68,7 @@ private:
 
   tn_plan &plan;
   RunnerShare share;
+  GpuContext *gpu = nullptr; ///< null: the plan runs on the CPU
   Array<PreparedPlan *> cache;
   PreparedPlan *current = nullptr;
   uint64_t clock = 0; ///< counts runs, for the age of cache entries

@@ -1,6 +1,7 @@
 #include "runtime/plan/Plan.h"
 
 #include "runtime/cpu/CpuFeatures.h"
+#include "runtime/cuda/GpuContext.h"
 #include "runtime/layout/Layout.h"
 #include "runtime/plan/Steps.h"
 
@@ -37,6 +38,8 @@ tn_status tn_plan::verify(uint32_t flags, Message &message) {
   metadataSection = sections.find(SectionKind::Metadata);
   weightsSection = sections.find(SectionKind::Weights);
   codeSection = sections.find(SectionKind::CpuCode);
+  cubinSection = sections.find(SectionKind::Cubin);
+  ptxSection = sections.find(SectionKind::Ptx);
   if (!metadataSection || metadataSection->offset % kMetadataAlignment != 0)
     return message.fail(TN_BAD_PLAN, "corrupted: there is no aligned metadata section");
   if (weightsSection && weightsSection->offset % kConstantAlignment != 0)
@@ -51,19 +54,22 @@ tn_status tn_plan::verify(uint32_t flags, Message &message) {
   if (tn_status status = checkSection(file, *metadataSection, message))
     return status;
   // A flipped bit in code would crash where one in the weights gives wrong numbers, and code is small: 0.1 ms a megabyte.
-  if (codeSection && codeSection->bytes <= kCodeCheckedOnOpen)
-    if (tn_status status = checkSection(file, *codeSection, message))
-      return status;
+  for (const SectionEntry *section : {codeSection, cubinSection, ptxSection})
+    if (section && section->bytes <= kCodeCheckedOnOpen)
+      if (tn_status status = checkSection(file, *section, message))
+        return status;
   std::span<const uint8_t> weightsBytes = sectionBytes(weightsSection), codeBytes = sectionBytes(codeSection);
-  if (tn_status status = verifyMetadata(sectionBytes(metadataSection), weightsBytes.size(), metadata, message))
+  const SectionBytes referred = {sectionBytes(metadataSection), weightsBytes, sectionBytes(cubinSection), sectionBytes(ptxSection)};
+  if (tn_status status = verifyMetadata(referred, metadata, message))
     return status;
   weights = weightsBytes.data();
   if (codeSection)
     if (tn_status status = checkCode(codeBytes, metadata->target()->arch()->c_str(), message))
       return status;
-  if (tn_status status = checkKernels(*metadata, codeBytes, message))
-    return status;
-  if (tn_status status = openCalledPlans(weightsBytes, codeBytes, message))
+  if (!isForGpu())
+    if (tn_status status = checkKernels(*metadata, codeBytes, message))
+      return status;
+  if (tn_status status = openCalledPlans(referred, codeBytes, message))
     return status;
   return verifyProgram(message);
 }
@@ -92,7 +98,7 @@ static tn_status checkCallers(const format::Metadata &root, Message &message) {
   return calledTwice ? message.fail(TN_BAD_PLAN, "corrupted metadata: two steps call one plan") : TN_OK;
 }
 
-tn_status tn_plan::openCalledPlans(std::span<const uint8_t> weightsBytes, std::span<const uint8_t> codeBytes, Message &message) {
+tn_status tn_plan::openCalledPlans(const SectionBytes &referred, std::span<const uint8_t> codeBytes, Message &message) {
   uint32_t planCount = count(metadata->plans());
   if (planCount == 0)
     return TN_OK;
@@ -106,7 +112,7 @@ tn_status tn_plan::openCalledPlans(std::span<const uint8_t> weightsBytes, std::s
     called.caller = this;
     called.metadata = metadata->plans()->Get(i);
     called.weights = weights;
-    if (tn_status status = verifyCalled(*called.metadata, *metadata, i, weightsBytes.size(), message))
+    if (tn_status status = verifyCalled(*called.metadata, *metadata, i, referred, message))
       return status;
     if (tn_status status = checkKernels(*called.metadata, codeBytes, message))
       return status;
@@ -139,8 +145,11 @@ tn_plan::~tn_plan() {
 tn_status tn_plan::checkTarget(Message &message) const {
   const format::Target &target = *metadata->target();
   const char *device = text(target.device());
+  if (isForGpu()) // which GPUs there are is found out when a context is made
+    return hasGpuSupport() ? TN_OK
+                           : message.fail(TN_WRONG_TARGET, "compiled for a GPU; this runtime was built without support for GPUs (TENON_CUDA=OFF)");
   if (device[0] != '\0' && strcmp(device, "cpu") != 0)
-    return message.fail(TN_WRONG_TARGET, "compiled for the device '%s'; this runtime runs plans for 'cpu'", device);
+    return message.fail(TN_WRONG_TARGET, "compiled for the device '%s'; this runtime runs plans for 'cpu' and 'cuda'", device);
   if (strcmp(target.arch()->c_str(), hostArch()) != 0 || target.pointer_bits() != 8 * sizeof(void *))
     return message.fail(TN_WRONG_TARGET, "compiled for %s with %u-bit pointers, this machine is %s with %zu; compile with --target for this machine",
                         target.arch()->c_str(), target.pointer_bits(), hostArch(), 8 * sizeof(void *));
@@ -163,8 +172,10 @@ tn_status tn_plan::mapCode(Message &message) {
 }
 
 void tn_plan::release() {
-  if (references.fetch_sub(1, std::memory_order_acq_rel) == 1)
-    destroyObject(libraryMemory(), this);
+  if (references.fetch_sub(1, std::memory_order_acq_rel) != 1)
+    return;
+  releaseDevicePlans(*this);
+  destroyObject(libraryMemory(), this);
 }
 
 namespace {

@@ -11,6 +11,10 @@
 
 #include <atomic>
 
+namespace tenon::cuda {
+struct DevicePlan;
+}
+
 struct tn_plan {
   using Metadata = tenon::plan::format::Metadata;
 
@@ -46,8 +50,11 @@ struct tn_plan {
   /// Some symbol is the size of an input's axis.
   bool hasFreeAxes() const { return freeAxes; }
 
+  /// Compiled for a GPU: kernels are found by name in device code, not in `code`.
+  bool isForGpu() const { return tenon::plan::isForGpu(*metadata); }
+
 private:
-  tn_status openCalledPlans(std::span<const uint8_t> weightsBytes, std::span<const uint8_t> codeBytes, tenon::Message &message);
+  tn_status openCalledPlans(const tenon::plan::SectionBytes &referred, std::span<const uint8_t> codeBytes, tenon::Message &message);
 
 public:
   tenon::PlanBytes bytes;
@@ -56,7 +63,10 @@ public:
   const tenon::plan::SectionEntry *metadataSection = nullptr;
   const tenon::plan::SectionEntry *weightsSection = nullptr;
   const tenon::plan::SectionEntry *codeSection = nullptr;
+  const tenon::plan::SectionEntry *cubinSection = nullptr;
+  const tenon::plan::SectionEntry *ptxSection = nullptr;
   const uint8_t *weights = nullptr;
+  tenon::cuda::DevicePlan *devicePlans = nullptr; ///< a list, one entry for each GPU that runs it
   tenon::plan::Segments segments;
   bool offsetsAreFixed = true;
   bool freeAxes = false;

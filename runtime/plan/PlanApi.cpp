@@ -94,9 +94,21 @@ tn_status tn_plan_get_info(const tn_plan *plan, tn_plan_info *info) {
   filled.file_bytes = plan->bytes.size();
   filled.metadata_bytes = plan->metadataSection->bytes;
   filled.weights_bytes = plan->weightsSection ? plan->weightsSection->bytes : 0;
-  filled.code_bytes = plan->codeSection ? plan->codeSection->bytes : 0;
+  for (const SectionEntry *section : {plan->codeSection, plan->cubinSection, plan->ptxSection})
+    filled.code_bytes += section ? section->bytes : 0;
   filled.is_static = plan->symbolCount() == 0 && plan->hasFixedOffsets();
+  filled.device_code_count = count(metadata.device_code());
+  filled.device = plan->isForGpu() ? "cuda" : "cpu";
   return giveInfo(filled, info, threadMessage());
+}
+
+tn_status tn_plan_device_code(const tn_plan *plan, uint32_t index, tn_device_code_info *info) {
+  if (!plan)
+    return nullPlan();
+  if (index >= count(plan->metadata->device_code()))
+    return badIndex("device code", index, count(plan->metadata->device_code()), threadMessage());
+  const format::DeviceCode &code = *plan->metadata->device_code()->Get(index);
+  return giveInfo<tn_device_code_info>({0, code.is_ptx(), code.arch()->c_str(), code.bytes()}, info, threadMessage());
 }
 
 const char *tn_plan_feature(const tn_plan *plan, uint32_t index) {
@@ -141,7 +153,9 @@ tn_status tn_plan_kernel(const tn_plan *plan, uint32_t index, tn_kernel_info *in
     launches += launch && launch->kernel() == index;
   }
   const format::Kernel &kernel = *plan->metadata->kernels()->Get(index);
-  return giveInfo<tn_kernel_info>({0, launches, kernel.name()->c_str(), text(kernel.family()), text(kernel.schedule()), kernel.entry()}, info, threadMessage());
+  return giveInfo<tn_kernel_info>(
+      {0, launches, kernel.name()->c_str(), text(kernel.family()), text(kernel.schedule()), kernel.entry(), kernel.threads(), kernel.shared_bytes()},
+      info, threadMessage());
 }
 
 tn_status tn_plan_step(const tn_plan *plan, uint32_t index, tn_step_info *info) {

@@ -4,6 +4,7 @@
 
 #include <algorithm>
 #include <cinttypes>
+#include <cstring>
 
 namespace tenon::plan {
 namespace {
@@ -15,18 +16,22 @@ constexpr uint32_t kMaxPlans = 4096; // each call makes a runner: memory in prop
 class MetadataVerifier {
 public:
   /// `firstPlan` is the first of the root's plans that this one may call.
-  MetadataVerifier(const Metadata &metadata, const Metadata &root, uint32_t firstPlan, uint64_t weightsBytes, Message &message)
-      : metadata(metadata), root(root), firstPlan(firstPlan), weightsBytes(weightsBytes), message(message), exprCount(count(metadata.exprs())), stepCount(count(metadata.steps())) {}
+  MetadataVerifier(const Metadata &metadata, const Metadata &root, uint32_t firstPlan, const SectionBytes &sections, Message &message)
+      : metadata(metadata), root(root), firstPlan(firstPlan), sections(sections), weightsBytes(sections.weights.size()), message(message),
+        exprCount(count(metadata.exprs())), stepCount(count(metadata.steps())) {}
 
   tn_status verify() {
     for (auto check : {&MetadataVerifier::exprs, &MetadataVerifier::signature, &MetadataVerifier::symbols, &MetadataVerifier::constants,
-                       &MetadataVerifier::buffers, &MetadataVerifier::steps, &MetadataVerifier::results})
+                       &MetadataVerifier::buffers, &MetadataVerifier::blocks, &MetadataVerifier::deviceCode, &MetadataVerifier::steps,
+                       &MetadataVerifier::results})
       if (tn_status status = (this->*check)())
         return status;
     if (isRoot() && (count(metadata.plans()) > kMaxPlans || givenSymbols(metadata) != 0))
       return message.fail(TN_BAD_PLAN, "corrupted metadata: too many plans that steps call, or symbols that a caller would have to give");
     if (!isRoot() && count(metadata.plans()) != 0)
       return message.fail(TN_BAD_PLAN, "corrupted metadata: a plan that steps call holds plans");
+    if (isForGpu(metadata) && !isRoot())
+      return message.fail(TN_BAD_PLAN, "corrupted metadata: a plan that steps call is for a GPU");
     return TN_OK;
   }
 
@@ -169,6 +174,39 @@ private:
       if (metadata.symbols()->Get(i)->source() != SymbolSource::Axis)
         return true;
     return false;
+  }
+
+  /// Blocks of threads; kernels of a CPU have none.
+  tn_status blocks() {
+    for (uint32_t i = 0; i < count(metadata.kernels()); ++i) {
+      const Kernel &kernel = *metadata.kernels()->Get(i);
+      bool anyBlock = kernel.threads() || kernel.tasks_per_block() || kernel.shared_bytes();
+      bool fits = kernel.threads() >= 1 && kernel.threads() <= kMostThreads && kernel.shared_bytes() <= kMostSharedBytes &&
+                  (kernel.tasks_per_block() == 1 || kernel.tasks_per_block() == kernel.threads());
+      if (isForGpu(metadata) ? !fits : anyBlock)
+        return bad("kernel", i, isForGpu(metadata) ? "its block of threads is impossible" : "it has a block of threads");
+    }
+    return TN_OK;
+  }
+
+  tn_status deviceCode() {
+    const auto *list = metadata.device_code();
+    if (!isForGpu(metadata) && count(list))
+      return message.fail(TN_BAD_PLAN, "corrupted metadata: there is code for a GPU in a plan for a CPU");
+    if (isForGpu(metadata) && count(metadata.kernels()) && !count(list))
+      return message.fail(TN_BAD_PLAN, "corrupted metadata: there is no code for the GPU");
+    for (uint32_t i = 0; i < count(list); ++i) {
+      const DeviceCode &code = *list->Get(i);
+      uint64_t room = (code.is_ptx() ? sections.ptx : sections.cubin).size();
+      if (code.bytes() == 0 || code.bytes() > room || code.offset() > room - code.bytes())
+        return bad("device code", i, "it is empty or leaves its section");
+      if (computeCapability(code.arch()->c_str()) == 0)
+        return bad("device code", i, "its architecture is unknown");
+      // The driver reads PTX up to a zero byte.
+      if (code.is_ptx() && sections.ptx[size_t(code.offset() + code.bytes() - 1)] != 0)
+        return bad("device code", i, "the PTX does not end with a zero byte");
+    }
+    return TN_OK;
   }
 
   tn_status operand(uint32_t step, const Operand &operand, bool isWritten) {
@@ -334,15 +372,20 @@ private:
         status = loop(i, *asLoop);
       else
         status = bad("step", i, "its kind is unknown");
+      if (!status && isForGpu(metadata) && !step.kind_as_Launch() && !step.kind_as_Copy() && !step.kind_as_Require())
+        status = bad("step", i, "it defines sizes or calls plans, which plans for a GPU cannot");
       if (status)
         return status;
     }
     return TN_OK;
   }
 
+  static constexpr uint32_t kMostThreads = 1024, kMostSharedBytes = 228 << 10;
+
   const Metadata &metadata;
   const Metadata &root;
   uint32_t firstPlan;
+  const SectionBytes &sections;
   uint64_t weightsBytes;
   Message &message;
   uint32_t exprCount;
@@ -351,7 +394,27 @@ private:
 
 } // namespace
 
-tn_status verifyMetadata(std::span<const uint8_t> bytes, uint64_t weightsBytes, const Metadata *&metadata, Message &message) {
+bool isForGpu(const Metadata &metadata) {
+  const auto *device = metadata.target()->device();
+  return device && strcmp(device->c_str(), "cuda") == 0;
+}
+
+uint32_t computeCapability(const char *arch) {
+  if (strncmp(arch, "sm_", 3) != 0)
+    return 0;
+  uint32_t value = 0;
+  const char *digit = arch + 3;
+  for (; *digit >= '0' && *digit <= '9' && value < 1000; ++digit)
+    value = value * 10 + uint32_t(*digit - '0');
+  return *digit == '\0' || (*digit == 'a' && digit[1] == '\0') ? value : 0;
+}
+
+bool isArchSpecific(const char *arch) {
+  return arch[0] != '\0' && arch[strlen(arch) - 1] == 'a';
+}
+
+tn_status verifyMetadata(const SectionBytes &sections, const Metadata *&metadata, Message &message) {
+  std::span<const uint8_t> bytes = sections.metadata;
   // FlatBuffers offsets are 32 bits wide, and its verifier wants room for one.
   constexpr uint32_t kDepth = 16, kMaxTables = 16'000'000;
   if (bytes.size() < 16 || bytes.size() >= FLATBUFFERS_MAX_BUFFER_SIZE)
@@ -360,11 +423,11 @@ tn_status verifyMetadata(std::span<const uint8_t> bytes, uint64_t weightsBytes, 
   if (!MetadataBufferHasIdentifier(bytes.data()) || !VerifyMetadataBuffer(verifier))
     return message.fail(TN_BAD_PLAN, "corrupted: the metadata section is not a well-formed FlatBuffer of this format");
   metadata = GetMetadata(bytes.data());
-  return MetadataVerifier(*metadata, *metadata, 0, weightsBytes, message).verify();
+  return MetadataVerifier(*metadata, *metadata, 0, sections, message).verify();
 }
 
-tn_status verifyCalled(const Metadata &metadata, const Metadata &root, uint32_t index, uint64_t weightsBytes, Message &message) {
-  return MetadataVerifier(metadata, root, index + 1, weightsBytes, message).verify();
+tn_status verifyCalled(const Metadata &metadata, const Metadata &root, uint32_t index, const SectionBytes &sections, Message &message) {
+  return MetadataVerifier(metadata, root, index + 1, sections, message).verify();
 }
 
 } // namespace tenon::plan

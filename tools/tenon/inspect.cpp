@@ -51,6 +51,26 @@ struct Contents {
       buffers.push_back(infoOf<tn_buffer_info>([&](tn_buffer_info *buffer) { return tn_layout_buffer(made, i, buffer); }));
   }
 
+  bool isForGpu() const { return info.device_code_count > 0; }
+
+  std::vector<tn_device_code_info> deviceCodes() const {
+    std::vector<tn_device_code_info> codes;
+    for (uint32_t i = 0; i < info.device_code_count; i++)
+      codes.push_back(infoOf<tn_device_code_info>([&](tn_device_code_info *code) { return tn_plan_device_code(plan.get(), i, code); }));
+    return codes;
+  }
+
+  /// "machine code for sm_90 (1.2 MB), PTX for sm_90 and later (0.9 MB)"
+  std::string deviceCode() const {
+    std::string text;
+    for (const tn_device_code_info &code : deviceCodes()) {
+      bool later = code.is_ptx && !std::string_view(code.arch).ends_with('a');
+      text += (text.empty() ? "" : ", ") + std::string(code.is_ptx ? "PTX" : "machine code") + " for " + code.arch + (later ? " and later" : "") +
+              " (" + bytesText(code.bytes) + ")";
+    }
+    return text;
+  }
+
   std::string features() const {
     std::string text;
     for (uint32_t i = 0; i < info.feature_count; i++)
@@ -66,8 +86,12 @@ void printHeader(const Contents &contents) {
   std::printf("%s: %s, format %u, written by %s\n", contents.path.c_str(), bytesText(info.file_bytes).c_str(), info.format_version, info.producer);
   std::printf("  model    %s\n", info.model[0] ? info.model : "(unnamed)");
   std::printf("  target   %s, %s\n", info.arch, info.cpu);
-  std::printf("           %s\n", cut(contents.features().empty() ? "no further CPU features" : "needs " + contents.features(), 88).c_str());
-  std::printf("  sizes    weights %s, code %s, metadata %s\n", bytesText(info.weights_bytes).c_str(), bytesText(info.code_bytes).c_str(), bytesText(info.metadata_bytes).c_str());
+  if (contents.isForGpu())
+    std::printf("           NVIDIA GPU; %s\n", contents.deviceCode().c_str());
+  else
+    std::printf("           %s\n", cut(contents.features().empty() ? "no further CPU features" : "needs " + contents.features(), 88).c_str());
+  std::printf("  sizes    weights %s, code %s, metadata %s\n", bytesText(info.weights_bytes).c_str(), bytesText(info.code_bytes).c_str(),
+              bytesText(info.metadata_bytes).c_str());
   std::printf("  work     %u kernels, %u steps, %s shapes\n", info.kernel_count, info.step_count, info.is_static ? "fixed" : "free");
   if (info.tuning[0])
     std::printf("  tuning   %s\n", info.tuning);
@@ -144,12 +168,19 @@ void printJson(const Contents &contents) {
                {"code_bytes", info.code_bytes}, {"metadata_bytes", info.metadata_bytes}};
   for (uint32_t i = 0; i < info.feature_count; i++)
     json["features"].push_back(tn_plan_feature(contents.plan.get(), i));
+  json["device"] = info.device;
+  for (const tn_device_code_info &code : contents.deviceCodes())
+    json["device_code"].push_back({{"arch", code.arch}, {"ptx", code.is_ptx != 0}, {"bytes", code.bytes}});
   json["inputs"] = signatureJson(inputsOf(contents.plan.get()));
   json["outputs"] = signatureJson(outputsOf(contents.plan.get()));
   json["memory"] = {{"arena_bytes", contents.memory.arena_bytes}, {"lower_bound", contents.memory.lower_bound}, {"naive_bytes", contents.memory.naive_bytes}, {"weights_bytes", contents.memory.weights_bytes}};
   json["kernels"] = json["steps"] = json["buffers"] = Json::array();
   for (const tn_kernel_info &kernel : contents.kernels)
-    json["kernels"].push_back({{"name", kernel.name}, {"family", kernel.family}, {"schedule", kernel.schedule}, {"launches", kernel.launches}});
+    json["kernels"].push_back({{"name", kernel.name},
+                               {"family", kernel.family},
+                               {"schedule", kernel.schedule},
+                               {"launches", kernel.launches},
+                               {"threads", kernel.threads}});
   for (const StepProfile &step : contents.steps)
     json["steps"].push_back({{"kernel", step.kernel}, {"tasks", step.tasks}, {"flops", step.flops}, {"bytes", step.bytes}, {"sources", step.sources}});
   for (const tn_buffer_info &buffer : contents.buffers)

@@ -1,0 +1,253 @@
+// Memory and tensors of an executor; Launches.cpp holds what runs.
+#include "runtime/cuda/Executor.h"
+
+#include <algorithm>
+#include <cstring>
+
+namespace tenon::cuda {
+
+using plan::count;
+
+namespace {
+constexpr size_t kSlotAlignment = 256;  // of device memory, as cuMemAlloc gives it
+constexpr size_t kTensorAlignment = 16; // what kernels expect of the caller's tensors
+
+size_t roundUp(size_t bytes) {
+  return (bytes + kSlotAlignment - 1) & ~(kSlotAlignment - 1);
+}
+} // namespace
+
+Executor::~Executor() {
+  if (!on)
+    return;
+  CurrentContext current(*on->driver, on->context);
+  for (EventHandle event : events)
+    on->driver->eventDestroy(event);
+  if (block)
+    on->driver->release(block);
+  if (staging)
+    on->driver->releaseHost(staging);
+  if (stream)
+    on->driver->streamDestroy(stream);
+}
+
+tn_status Executor::start(uint32_t device, Message &message) {
+  DevicePlan *found = nullptr;
+  if (tn_status status = devicePlan(plan, int(device), &found, message))
+    return status;
+  on = found;
+  CurrentContext current(*on->driver, on->context);
+  if (Result result = on->driver->streamCreate(&stream, kStreamNonBlocking))
+    return fail(result, "making a stream", message);
+  uint32_t tensors = plan.inputCount() + plan.outputCount(), mostParameters = 1;
+  for (uint32_t i = 0; i < count(plan.metadata->kernels()); ++i) {
+    const plan::format::Kernel &kernel = *plan.metadata->kernels()->Get(i);
+    mostParameters = std::max(mostParameters, kernel.arguments() + kernel.results() + kernel.workspace() + kernel.symbols() + 1);
+  }
+  constexpr const char *kWhat = "the tensors of a GPU context";
+  if (tn_status status = slots.allocate(memory, tensors, kWhat, message))
+    return status;
+  if (tn_status status = inputs.allocate(memory, plan.inputCount(), kWhat, message))
+    return status;
+  if (tn_status status = outputs.allocate(memory, plan.outputCount(), kWhat, message))
+    return status;
+  return parameters.allocate(memory, mostParameters, kWhat, message);
+}
+
+bool Executor::isOnDevice(const void *address) const {
+  unsigned type = 0;
+  constexpr unsigned kDeviceMemory = 2;
+  return address && on->driver->pointerGetAttribute(&type, kPointerMemoryType, DevicePointer(address)) == kSuccess && type == kDeviceMemory;
+}
+
+tn_status Executor::reserve(const tn_layout &layout, const GpuRun &run, Message &message) {
+  size_t arena = roundUp(size_t(layout.arenaBytes)), tensors = 0;
+  for (uint32_t i = 0; i < plan.inputCount(); ++i) {
+    slots[i] = tensors;
+    tensors += roundUp(size_t(layout.inputBytes[i]));
+  }
+  for (uint32_t i = 0; i < plan.outputCount(); ++i) {
+    slots[plan.inputCount() + i] = tensors;
+    tensors += roundUp(size_t(layout.outputBytes[i]));
+  }
+  const Driver &driver = *on->driver;
+  if (arena + tensors > blockBytes) {
+    // What runs may still read the old memory.
+    driver.streamSynchronize(stream);
+    if (block)
+      driver.release(block);
+    block = 0, blockBytes = 0, ++generation;
+    if (tn_status status = allocateOnDevice(driver, arena + tensors, "the arena, inputs and outputs", &block, message))
+      return status;
+    blockBytes = arena + tensors;
+  }
+  if (run.isAsync || tensors <= stagingBytes)
+    return TN_OK;
+  driver.streamSynchronize(stream);
+  if (staging)
+    driver.releaseHost(staging);
+  staging = nullptr, stagingBytes = 0;
+  void *pinned = nullptr;
+  if (driver.allocateHost(&pinned, tensors))
+    return message.fail(TN_OUT_OF_MEMORY, "the staging memory for inputs and outputs: %zu bytes of pinned memory cannot be had", tensors);
+  staging = static_cast<uint8_t *>(pinned);
+  stagingBytes = tensors;
+  return TN_OK;
+}
+
+tn_status Executor::bindInput(const tn_layout &layout, const GpuRun &run, uint32_t index, StreamHandle on_, Message &message) {
+  const tn_tensor &given = run.inputs[index];
+  size_t bytes = size_t(layout.inputBytes[index]), slot = slots[index];
+  DevicePointer own = block + roundUp(size_t(layout.arenaBytes)) + slot;
+  inputs[index] = given;
+  inputs[index].data = reinterpret_cast<void *>(own);
+  if (!bytes)
+    return TN_OK;
+  const Driver &driver = *on->driver;
+  if (isOnDevice(given.data)) {
+    if (uintptr_t(given.data) % kTensorAlignment == 0) {
+      inputs[index].data = given.data;
+      return TN_OK;
+    }
+    Result result = driver.copyOnDeviceAsync(own, DevicePointer(given.data), bytes, on_);
+    return result ? fail(result, "copying an input", message) : TN_OK;
+  }
+  if (run.isAsync)
+    return message.fail(TN_INVALID_ARGUMENT, "input '%s' is not in the GPU's memory, as tn_run_async wants it",
+                        plan.metadata->inputs()->Get(index)->name()->c_str());
+  memcpy(staging + slot, given.data, bytes);
+  Result result = driver.copyToDeviceAsync(own, staging + slot, bytes, on_);
+  return result ? fail(result, "copying an input to the GPU", message) : TN_OK;
+}
+
+tn_status Executor::bindInputs(const tn_layout &layout, const GpuRun &run, StreamHandle on_, Message &message) {
+  for (uint32_t i = 0; i < plan.inputCount(); ++i)
+    if (tn_status status = bindInput(layout, run, i, on_, message))
+      return status;
+  return TN_OK;
+}
+
+tn_status Executor::bindOutput(const tn_layout &layout, const GpuRun &run, uint32_t index, Message &message) {
+  tn_tensor &given = run.outputs[index];
+  size_t slot = slots[plan.inputCount() + index];
+  const char *name = plan.metadata->outputs()->Get(index)->name()->c_str();
+  tn_dtype dtype = tn_dtype(plan.metadata->outputs()->Get(index)->dtype());
+  if (given.dtype && given.dtype != dtype)
+    return message.fail(TN_TYPE_MISMATCH, "output '%s' has element type %s, expected %s", name, tn_dtype_name(given.dtype), tn_dtype_name(dtype));
+  uint8_t *data = static_cast<uint8_t *>(given.data);
+  bool wasPlaced = staging && data >= staging && data < staging + stagingBytes;
+  size_t room = given.bytes, needed = size_t(layout.outputBytes[index]);
+  bool isDevice = !wasPlaced && isOnDevice(data);
+  layout.describeOutput(index, given);
+  outputs[index] = given;
+  outputs[index].data = reinterpret_cast<void *>(block + roundUp(size_t(layout.arenaBytes)) + slot);
+  if (run.isAsync && !isDevice && needed)
+    return message.fail(TN_INVALID_ARGUMENT, "output '%s' is not in the GPU's memory, as tn_run_async wants it", name);
+  if (!data || wasPlaced) {
+    given.data = staging + slot;
+    return TN_OK;
+  }
+  given.bytes = room;
+  if (room < needed)
+    return message.fail(TN_SHAPE_MISMATCH, "output '%s' has %zu bytes of memory, its shape needs %zu", name, room, needed);
+  if (isDevice && uintptr_t(data) % kTensorAlignment == 0)
+    outputs[index].data = data;
+  return TN_OK;
+}
+
+tn_status Executor::bindOutputs(const tn_layout &layout, const GpuRun &run, Message &message) {
+  for (uint32_t i = 0; i < plan.outputCount(); ++i)
+    if (tn_status status = bindOutput(layout, run, i, message))
+      return status;
+  return TN_OK;
+}
+
+tn_status Executor::copyOutputs(const tn_layout &layout, const GpuRun &run, StreamHandle on_, Message &message) {
+  for (uint32_t i = 0; i < plan.outputCount(); ++i) {
+    void *data = run.outputs[i].data;
+    size_t bytes = size_t(layout.outputBytes[i]);
+    if (!bytes || data == outputs[i].data)
+      continue;
+    DevicePointer from = DevicePointer(outputs[i].data);
+    Result result = isOnDevice(data) ? on->driver->copyOnDeviceAsync(DevicePointer(data), from, bytes, on_)
+                                     : on->driver->copyToHostAsync(staging + slots[plan.inputCount() + i], from, bytes, on_);
+    if (result)
+      return fail(result, "copying an output from the GPU", message);
+  }
+  return TN_OK;
+}
+
+void Executor::finishOutputs(const tn_layout &layout, const GpuRun &run) {
+  for (uint32_t i = 0; i < plan.outputCount(); ++i) {
+    uint8_t *data = static_cast<uint8_t *>(run.outputs[i].data), *staged = staging + slots[plan.inputCount() + i];
+    if (layout.outputBytes[i] && data != staged && data != outputs[i].data && !isOnDevice(data))
+      memcpy(data, staged, size_t(layout.outputBytes[i]));
+  }
+}
+
+tn_status Executor::run(PreparedPlan &prepared, const GpuRun &run, Message &message) {
+  CurrentContext current(*on->driver, on->context);
+  const tn_layout &layout = prepared.layout();
+  if (tn_status status = reserve(layout, run, message))
+    return status;
+  StreamHandle queue = run.isAsync ? static_cast<StreamHandle>(run.stream) : stream;
+  if (tn_status status = bindInputs(layout, run, queue, message))
+    return status;
+  if (tn_status status = bindOutputs(layout, run, message))
+    return status;
+  prepared.bindArena(reinterpret_cast<uint8_t *>(block));
+  prepared.bindTensors(inputs.data(), outputs.data());
+  if (run.times && !run.isAsync) {
+    if (tn_status status = measureSteps(prepared, run.times, message))
+      return status;
+  } else {
+    GraphExecHandle exec = nullptr;
+    if (tn_status status = graphFor(prepared, &exec, message))
+      return status;
+    if (exec)
+      if (Result result = on->driver->graphLaunch(exec, queue))
+        return fail(result, "launching the plan", message);
+  }
+  if (tn_status status = copyOutputs(layout, run, queue, message))
+    return status;
+  if (run.isAsync)
+    return TN_OK;
+  if (Result result = on->driver->streamSynchronize(stream))
+    return fail(result, "running the plan (the process cannot use this GPU any more)", message);
+  finishOutputs(layout, run);
+  return TN_OK;
+}
+
+} // namespace tenon::cuda
+
+namespace tenon {
+
+tn_status GpuContext::start(tn_plan &plan, uint32_t device, Memory &from, Message &message) {
+  memory = &from;
+  if (tn_status status = createObject(from, &executor, "a GPU context", message, plan, from))
+    return status;
+  return executor->start(device, message);
+}
+
+GpuContext::~GpuContext() {
+  if (executor)
+    destroyObject(*memory, executor);
+}
+
+const uint8_t *GpuContext::weights() const {
+  return reinterpret_cast<const uint8_t *>(executor->weights());
+}
+
+tn_status GpuContext::run(PreparedPlan &prepared, const GpuRun &run, Message &message) {
+  return executor->run(prepared, run, message);
+}
+
+void GpuContext::forget(PreparedPlan &prepared) {
+  executor->forget(prepared);
+}
+
+bool hasGpuSupport() {
+  return true;
+}
+
+} // namespace tenon

@@ -1,0 +1,62 @@
+// Runs prepared plans on one GPU: device memory, staging, graphs.
+#pragma once
+
+#include "runtime/cuda/Device.h"
+#include "runtime/cuda/GpuContext.h"
+
+namespace tenon::cuda {
+
+/// The captured launches of a plan at one shape, valid while the addresses in it are.
+struct DeviceGraph {
+  GraphExecHandle exec = nullptr;
+  uint64_t generation = 0;     ///< of the executor's memory
+  Array<const void *> tensors; ///< inputs, then outputs, as captured
+};
+
+class Executor {
+public:
+  Executor(tn_plan &plan, Memory &memory) : plan(plan), memory(memory) {}
+  ~Executor();
+  tn_status start(uint32_t device, Message &message);
+  tn_status run(PreparedPlan &prepared, const GpuRun &run, Message &message);
+  void forget(PreparedPlan &prepared);
+  DevicePointer weights() const { return on->weights; }
+
+private:
+  /// Makes room for a shape: arena and tensors on the device, tensors on the host.
+  tn_status reserve(const tn_layout &layout, const GpuRun &run, Message &message);
+  /// Chooses where kernels find inputs and outputs, and queues the copies of inputs.
+  tn_status bindInputs(const tn_layout &layout, const GpuRun &run, StreamHandle stream, Message &message);
+  tn_status bindOutputs(const tn_layout &layout, const GpuRun &run, Message &message);
+  tn_status copyOutputs(const tn_layout &layout, const GpuRun &run, StreamHandle stream, Message &message);
+  tn_status bindInput(const tn_layout &layout, const GpuRun &run, uint32_t index, StreamHandle stream, Message &message);
+  tn_status bindOutput(const tn_layout &layout, const GpuRun &run, uint32_t index, Message &message);
+  void finishOutputs(const tn_layout &layout, const GpuRun &run);
+
+  tn_status graphFor(PreparedPlan &prepared, GraphExecHandle *exec, Message &message);
+  tn_status capture(PreparedPlan &prepared, GraphExecHandle *exec, Message &message);
+  tn_status queueSteps(const PreparedPlan &prepared, Message &message);
+  tn_status queueStep(const PreparedPlan &prepared, uint32_t step, bool overlaps, Message &message);
+  tn_status measureSteps(const PreparedPlan &prepared, StepTimes *times, Message &message);
+  tn_status fail(Result result, const char *what, Message &message) const { return on->driver->fail(result, what, message); }
+  bool isOnDevice(const void *address) const;
+
+  tn_plan &plan;
+  Memory &memory;
+  DevicePlan *on = nullptr;
+  StreamHandle stream = nullptr;
+
+  DevicePointer block = 0; ///< arena, inputs, outputs
+  size_t blockBytes = 0;
+  uint8_t *staging = nullptr; ///< pinned: inputs, outputs
+  size_t stagingBytes = 0;
+  uint64_t generation = 0; ///< counts moves of `block`
+
+  Array<size_t> slots;       ///< offsets of inputs, then outputs, after the arena and in the staging memory
+  Array<tn_tensor> inputs;   ///< as kernels see them
+  Array<tn_tensor> outputs;  ///< likewise
+  Array<void *> parameters;  ///< of one launch
+  Array<EventHandle> events; ///< around every step, made when steps are first measured
+};
+
+} // namespace tenon::cuda

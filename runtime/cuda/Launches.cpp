@@ -1,0 +1,152 @@
+// Launches of a prepared plan: captured into a graph, or one by one with a clock around each.
+#include "runtime/cuda/Executor.h"
+
+#include <algorithm>
+
+namespace tenon::cuda {
+
+using namespace plan;
+
+namespace {
+constexpr int kFirstWithDependentLaunch = 90; // kernels for these GPUs wait themselves for the one before (griddepcontrol)
+
+bool isLaunch(const tn_plan &plan, uint32_t step) {
+  return plan.metadata->steps()->Get(step)->kind_as_Launch() != nullptr;
+}
+} // namespace
+
+/// Queues one step on the stream. `overlaps`: the kernel may start while the one before ends.
+tn_status Executor::queueStep(const PreparedPlan &prepared, uint32_t index, bool overlaps, Message &message) {
+  const PreparedStep &step = prepared.steps()[index];
+  const Driver &driver = *on->driver;
+  const format::Launch *launch = plan.metadata->steps()->Get(index)->kind_as_Launch();
+  if (!launch) {
+    if (!step.copyBytes)
+      return TN_OK;
+    Result result = driver.copyOnDeviceAsync(DevicePointer(step.args.buffers[1]), DevicePointer(step.args.buffers[0]), step.copyBytes, stream);
+    return result ? fail(result, "copying a tensor", message) : TN_OK;
+  }
+  if (!step.tasks)
+    return TN_OK;
+  const format::Kernel &kernel = *plan.metadata->kernels()->Get(launch->kernel());
+  uint32_t next = 0;
+  for (uint32_t i = 0; i < count(launch->operands()); ++i)
+    parameters[next++] = const_cast<void **>(&step.args.buffers[i]);
+  for (uint32_t i = 0; i < kernel.symbols(); ++i)
+    parameters[next++] = const_cast<int64_t *>(&step.args.symbols[i]);
+  uint32_t tasks = step.tasks;
+  parameters[next] = &tasks;
+
+  LaunchAttribute attribute = {kProgrammaticStreamSerialization, 0, {}};
+  attribute.value = 1;
+  LaunchConfig config = {uint32_t((uint64_t(tasks) + kernel.tasks_per_block() - 1) / kernel.tasks_per_block()),
+                         1,
+                         1,
+                         kernel.threads(),
+                         1,
+                         1,
+                         kernel.shared_bytes(),
+                         stream,
+                         &attribute,
+                         overlaps ? 1u : 0u};
+  if (Result result = driver.launch(&config, on->functions[launch->kernel()], parameters.data(), nullptr))
+    return fail(result, kernel.name()->c_str(), message);
+  return TN_OK;
+}
+
+tn_status Executor::queueSteps(const PreparedPlan &prepared, Message &message) {
+  for (uint32_t i = 0; i < plan.stepCount(); ++i) {
+    bool overlaps = i > 0 && isLaunch(plan, i - 1) && prepared.steps()[i - 1].tasks && on->capability >= kFirstWithDependentLaunch;
+    if (tn_status status = queueStep(prepared, i, overlaps, message))
+      return status;
+  }
+  return TN_OK;
+}
+
+tn_status Executor::capture(PreparedPlan &prepared, GraphExecHandle *exec, Message &message) {
+  const Driver &driver = *on->driver;
+  if (Result result = driver.streamBeginCapture(stream, kCaptureRelaxed))
+    return fail(result, "capturing the launches", message);
+  tn_status status = queueSteps(prepared, message);
+  GraphHandle graph = nullptr;
+  Result result = driver.streamEndCapture(stream, &graph);
+  if (!status && result)
+    status = fail(result, "capturing the launches", message);
+  if (!status && (result = driver.graphInstantiate(exec, graph, 0)))
+    status = fail(result, "making a graph of the launches", message);
+  if (graph)
+    driver.graphDestroy(graph);
+  return status;
+}
+
+tn_status Executor::graphFor(PreparedPlan &prepared, GraphExecHandle *exec, Message &message) {
+  uint32_t inputCount = plan.inputCount(), outputCount = plan.outputCount();
+  if (!prepared.graph) {
+    if (tn_status status = createObject(memory, &prepared.graph, "a graph of launches", message))
+      return status;
+    if (tn_status status = prepared.graph->tensors.allocate(memory, inputCount + outputCount, "a graph of launches", message))
+      return status;
+    std::fill(prepared.graph->tensors.begin(), prepared.graph->tensors.end(), nullptr);
+  }
+  DeviceGraph &graph = *prepared.graph;
+  bool isCurrent = graph.exec && graph.generation == generation;
+  auto compare = [&](uint32_t slot, const tn_tensor &tensor) {
+    isCurrent &= graph.tensors[slot] == tensor.data;
+    graph.tensors[slot] = tensor.data;
+  };
+  for (uint32_t i = 0; i < inputCount; ++i)
+    compare(i, inputs[i]);
+  for (uint32_t i = 0; i < outputCount; ++i)
+    compare(inputCount + i, outputs[i]);
+  if (!isCurrent) {
+    if (graph.exec)
+      on->driver->graphExecDestroy(graph.exec);
+    graph.exec = nullptr;
+    if (tn_status status = capture(prepared, &graph.exec, message))
+      return status;
+    graph.generation = generation;
+  }
+  *exec = graph.exec;
+  return TN_OK;
+}
+
+void Executor::forget(PreparedPlan &prepared) {
+  if (!prepared.graph)
+    return;
+  CurrentContext current(*on->driver, on->context);
+  if (prepared.graph->exec)
+    on->driver->graphExecDestroy(prepared.graph->exec);
+  destroyObject(memory, prepared.graph);
+  prepared.graph = nullptr;
+}
+
+tn_status Executor::measureSteps(const PreparedPlan &prepared, StepTimes *times, Message &message) {
+  const Driver &driver = *on->driver;
+  uint32_t steps = plan.stepCount();
+  if (!events.size()) {
+    if (tn_status status = events.allocate(memory, steps + 1, "the clock of the steps", message))
+      return status;
+    std::fill(events.begin(), events.end(), nullptr);
+    for (EventHandle &event : events)
+      if (Result result = driver.eventCreate(&event, 0))
+        return fail(result, "making an event", message);
+  }
+  Result result = driver.eventRecord(events[0], stream);
+  for (uint32_t i = 0; i < steps && !result; ++i) {
+    if (tn_status status = queueStep(prepared, i, false, message))
+      return status;
+    result = driver.eventRecord(events[i + 1], stream);
+  }
+  if (result || (result = driver.streamSynchronize(stream)))
+    return fail(result, "running the plan step by step", message);
+  for (uint32_t i = 0; i < steps; ++i) {
+    float milliseconds = 0;
+    if ((result = driver.eventElapsedTime(&milliseconds, events[i], events[i + 1])))
+      return fail(result, "reading an event", message);
+    uint64_t elapsed = uint64_t(double(milliseconds) * 1e6);
+    times[i] = {elapsed, std::min(times[i].minimum, elapsed), times[i].total + elapsed};
+  }
+  return TN_OK;
+}
+
+} // namespace tenon::cuda
