@@ -15,7 +15,7 @@
 namespace tenon {
 
 struct CompileOptions {
-  /// "native", an x86-64 level ("x86-64-v3"), an LLVM CPU name ("znver5") or "aarch64[+feature...]".
+  /// "native", an x86-64 level ("x86-64-v3"), an LLVM CPU name ("znver5"), "aarch64[+feature...]", or a GPU: "cuda:sm_90", "jetson-orin".
   std::string target = "native";
   /// Fixes free dimensions: (input name, "1x3x224x224"); an entry that is a name keeps or renames the symbol.
   std::vector<std::pair<std::string, std::string>> shapes;
@@ -24,6 +24,8 @@ struct CompileOptions {
   std::string tuningCache;
   /// Multiplies and adds as the model says: no Winograd transforms, whose rounding errors are a little larger.
   bool exactOrder = false;
+  /// On GPUs, what f32 tensors are stored as: "fp32", "fp16" or "bf16". Sums are f32; inputs and outputs keep the model's types.
+  std::string precision = "fp32";
   /// Stops after this phase; `CompileResult::ir` then holds the module's text and `plan` is empty.
   std::string stopAfter;
   /// A folder (made if absent) that receives NN-phase.mlir after every phase, and the weights they refer to.

@@ -44,6 +44,8 @@ public:
     if (!parsed)
       return emitError(UnknownLoc::get(&context)) << llvm::toString(parsed.takeError());
     target = std::move(*parsed);
+    if (failed(chooseStorage(context)))
+      return failure();
     std::optional<Phase> last = options.stopAfter.empty() ? Phase::Plan : phaseNamed(options.stopAfter);
     if (!last)
       return emitError(UnknownLoc::get(&context)) << "no phase is called '" << options.stopAfter << "'; the phases are "
@@ -63,7 +65,7 @@ public:
       start = std::chrono::steady_clock::now();
       if (options.progress)
         options.progress(phaseName(phase).str(), double(next) / (int(*last) + 1));
-      if (failed(runPhase(phase, *module, target, options.tuningCache, options.exactOrder, options.reproducer)))
+      if (failed(runPhase(phase, *module, target, options.tuningCache, options.exactOrder, options.reproducer, storage)))
         return failure();
       if (phase == Phase::Codegen || (phase == Phase::Plan && done == Phase::Codegen)) {
         FailureOr<CodeImage> image = cpu::emitKernels(*module, target);
@@ -94,6 +96,17 @@ public:
   }
 
 private:
+  LogicalResult chooseStorage(MLIRContext &context) {
+    if (options.precision.empty() || options.precision == "fp32")
+      return success();
+    if (options.precision != "fp16" && options.precision != "bf16")
+      return emitError(UnknownLoc::get(&context)) << "unknown precision '" << options.precision << "'; fp32, fp16 and bf16 are known";
+    if (!target.isGpu())
+      return emitError(UnknownLoc::get(&context)) << "the precision " << options.precision << " is for GPUs; " << target.name << " computes in fp32";
+    storage = options.precision == "fp16" ? "f16" : "bf16";
+    return success();
+  }
+
   LogicalResult load(MLIRContext &context, Phase &done) {
     if (!bytes && (StringRef(path).ends_with(".mlir") || StringRef(path).ends_with(".mlirbc"))) {
       module = parseDump(&context, path);
@@ -130,6 +143,7 @@ private:
   const CompileOptions &options;
   PhaseDump dump;
   Target target;
+  StringRef storage; // of f32 tensors, where it is a half type
   OwningOpRef<ModuleOp> module;
 };
 

@@ -34,10 +34,13 @@ void registerDialects(DialectRegistry &registry) {
   cpu::registerCodegenDialects(registry);
 }
 
-static void addPasses(OpPassManager &pm, Phase phase, const Target &target, StringRef tuningCache, bool exactOrder, graph::ConstantEvaluator *evaluator) {
+static void addPasses(OpPassManager &pm, Phase phase, const Target &target, StringRef tuningCache, bool exactOrder, StringRef storage,
+                      graph::ConstantEvaluator *evaluator) {
   switch (phase) {
-  case Phase::Graph: return graph::buildGraphPipeline(pm, {.evaluator = evaluator});
-  case Phase::Fuse: return fuse::buildFusePipeline(pm, {});
+  case Phase::Graph:
+    return graph::buildGraphPipeline(pm, {.storage = storage.str(), .evaluator = evaluator});
+  case Phase::Fuse:
+    return fuse::buildFusePipeline(pm, {});
   case Phase::Schedule:
     schedule::buildSchedulePipeline(pm, target, tuningCache, exactOrder);
     return pm.addNestedPass<func::FuncOp>(graph::createFoldConstantsPass(evaluator));
@@ -48,11 +51,12 @@ static void addPasses(OpPassManager &pm, Phase phase, const Target &target, Stri
   }
 }
 
-LogicalResult runPhase(Phase phase, ModuleOp module, const Target &target, StringRef tuningCache, bool exactOrder, StringRef reproducer) {
+LogicalResult runPhase(Phase phase, ModuleOp module, const Target &target, StringRef tuningCache, bool exactOrder, StringRef reproducer,
+                       StringRef storage) {
   PassManager pm(module.getContext());
   pm.enableVerifier(true);
   CompiledEvaluator evaluator;
-  addPasses(pm, phase, target, tuningCache, exactOrder, &evaluator);
+  addPasses(pm, phase, target, tuningCache, exactOrder, storage, &evaluator);
   writeOnFailure(pm, reproducer);
   return pm.run(module);
 }

@@ -24,9 +24,10 @@ mlir::FailureOr<mlir::OwningOpRef<mlir::ModuleOp>> importModel(mlir::MLIRContext
                                                                const Target &target, std::optional<std::string_view> bytes = {});
 
 /// Runs the passes of one phase, Graph to Memory and Plan (its verifier). Codegen has no passes: see emitKernels.
-/// `tuningCache` names a file whose schedules phase schedule uses; empty: the cost model's only. `exactOrder` and `reproducer` as in CompileOptions.
+/// `tuningCache` names a file whose schedules phase schedule uses; empty: the cost model's only. `exactOrder` and `reproducer` as in CompileOptions;
+/// `storage` is the half type that phase graph stores f32 tensors in, or empty.
 mlir::LogicalResult runPhase(Phase phase, mlir::ModuleOp module, const Target &target, llvm::StringRef tuningCache = {},
-                             bool exactOrder = false, llvm::StringRef reproducer = {});
+                             bool exactOrder = false, llvm::StringRef reproducer = {}, llvm::StringRef storage = {});
 
 /// Compiles the function `main` of a module of nn ops, whose arguments are data, and returns a plan's bytes: how constants are folded.
 mlir::FailureOr<std::vector<std::byte>> compileForEvaluation(mlir::ModuleOp module, const Target &target);

@@ -16,11 +16,14 @@ namespace tenon::graph {
 #include "passes/1_graph/Passes.h.inc"
 
 struct GraphOptions {
-  bool channelsLast = true;  // lay activations out with channels innermost
-  bool promoteHalf = true;   // compute fp16 and bf16 tensors in f32: targets without half-precision arithmetic
-  bool mergeMatMuls = true;  // products that share their input become one
+  bool channelsLast = true;               // lay activations out with channels innermost
+  bool promoteHalf = true;                // compute fp16 and bf16 tensors in f32: targets without half-precision arithmetic
+  bool mergeMatMuls = true;               // products that share their input become one
+  std::string storage;                    // "f16" or "bf16": store f32 tensors in this type; empty: as they are
   ConstantEvaluator *evaluator = nullptr; // null: constant subgraphs stay as they are
 };
+
+std::unique_ptr<mlir::Pass> createLowerPrecision(llvm::StringRef element);
 
 /// Adds the phase to a module's pass manager.
 void buildGraphPipeline(mlir::OpPassManager &manager, const GraphOptions &options);

@@ -46,6 +46,8 @@ void buildGraphPipeline(OpPassManager &manager, const GraphOptions &options) {
   pm.addPass(createHoistTransposes());
   cleanUp();
   // 7. Weights as they will be used.
+  if (!options.storage.empty())
+    pm.addPass(createLowerPrecision(options.storage));
   pm.addPass(createFoldConstantsPass(options.evaluator));
   pm.addPass(createFlushTinyWeights());
   cleanUp();
@@ -55,15 +57,15 @@ namespace {
 struct GraphPipelineOptions : PassPipelineOptions<GraphPipelineOptions> {
   Option<bool> channelsLast{*this, "channels-last", llvm::cl::desc("Lay activations out with channels innermost"), llvm::cl::init(true)};
   Option<bool> promoteHalf{*this, "promote-half", llvm::cl::desc("Compute fp16 and bf16 tensors in f32"), llvm::cl::init(true)};
+  Option<std::string> storage{*this, "storage", llvm::cl::desc("Store f32 tensors as f16 or bf16"), llvm::cl::init("")};
   Option<bool> mergeMatMuls{*this, "merge-matmuls", llvm::cl::desc("Make products that share their input one"), llvm::cl::init(true)};
 };
 } // namespace
 
 void registerGraphPipeline() {
-  PassPipelineRegistration<GraphPipelineOptions>(
-      "graph", "Phase graph: nn to nn", [](OpPassManager &manager, const GraphPipelineOptions &o) {
-        buildGraphPipeline(manager, {o.channelsLast, o.promoteHalf, o.mergeMatMuls, nullptr});
-      });
+  PassPipelineRegistration<GraphPipelineOptions>("graph", "Phase graph: nn to nn", [](OpPassManager &manager, const GraphPipelineOptions &o) {
+    buildGraphPipeline(manager, {o.channelsLast, o.promoteHalf, o.mergeMatMuls, o.storage, nullptr});
+  });
 }
 
 } // namespace tenon::graph
