@@ -70,8 +70,7 @@ public:
   FunctionSerializer(Shared &shared, bool isCalled) : code(shared.code), symbols(shared.symbols), shared(shared), isCalled(isCalled) {}
 
   FailureOr<plan::Plan> run(plan::FuncOp func) {
-    llvm::Triple triple(shared.target.triple);
-    result.target = {"cpu", triple.getArchName().str(), shared.target.cpu, isCalled ? std::vector<std::string>() : shared.target.required, 64};
+    describeTarget();
     if (failed(bindSymbols(func)) || failed(describeSignature(func)))
       return failure();
     for (Operation &op : func.getBody().front())
@@ -91,6 +90,15 @@ public:
   SmallVector<std::string> given;
 
 private:
+  void describeTarget() {
+    const Target &target = shared.target;
+    llvm::Triple triple(target.triple);
+    if (target.isGpu())
+      result.target = {"cuda", target.gpuArch(), target.name, {}, 64};
+    else
+      result.target = {"cpu", triple.getArchName().str(), target.cpu, isCalled ? std::vector<std::string>() : target.required, 64};
+  }
+
   /// A symbol is the size of the first input axis that is just that symbol, or what a step defines.
   LogicalResult bindSymbols(plan::FuncOp func) {
     for (auto [input, type] : llvm::enumerate(func.getInputs().getAsValueRange<TypeAttr>()))
@@ -272,20 +280,33 @@ private:
     auto [entry, isNew] = kernelIds.try_emplace(func, result.kernels.size());
     if (isNew) {
       auto offset = code.entries.find(func.getSymName().str());
-      if (offset == code.entries.end())
+      if (offset == code.entries.end() && code.device.empty())
         return launch.emitError("no code was generated for @") << func.getSymName();
       std::string schedule;
       llvm::raw_string_ostream stream(schedule);
-      llvm::interleave(func.getSchedule()->getParameters(), stream, [&](NamedAttribute parameter) {
-        stream << parameter.getName().getValue() << '=';
-        if (auto integer = dyn_cast<IntegerAttr>(parameter.getValue()))
-          stream << integer.getInt();
-        else
-          stream << cast<StringAttr>(parameter.getValue()).getValue();
-      }, " ");
-      result.kernels.push_back({func.getSymName().str(), func.getSchedule()->getFamily().str(), schedule, offset->second,
-                                uint32_t(func.getNumArguments()), uint32_t(func.getNumResults()), func.getWorkspaceBytes() != 0,
-                                uint32_t(func.getSymbols().size())});
+      llvm::interleave(
+          func.getSchedule()->getParameters(), stream,
+          [&](NamedAttribute parameter) {
+            stream << parameter.getName().getValue() << '=';
+            if (auto integer = dyn_cast<IntegerAttr>(parameter.getValue()))
+              stream << integer.getInt();
+            else
+              stream << cast<StringAttr>(parameter.getValue()).getValue();
+          },
+          " ");
+      plan::Kernel kernel{func.getSymName().str(),
+                          func.getSchedule()->getFamily().str(),
+                          schedule,
+                          code.device.empty() ? offset->second : 0,
+                          uint32_t(func.getNumArguments()),
+                          uint32_t(func.getNumResults()),
+                          func.getWorkspaceBytes() != 0,
+                          uint32_t(func.getSymbols().size())};
+      cpu::BlockShape block = cpu::familyNamed(func.getSchedule()->getFamily().getValue())->plan(func, *func.getSchedule(), shared.target).block;
+      kernel.threads = block.threads;
+      kernel.tasksPerBlock = block.tasksPerBlock;
+      kernel.sharedBytes = block.sharedBytes;
+      result.kernels.push_back(std::move(kernel));
     }
     return entry->second;
   }
@@ -479,6 +500,8 @@ FailureOr<std::vector<std::byte>> serializePlan(ModuleOp module, const CodeImage
   describeProducer(module, result);
   result.plans = std::move(shared.plans);
   result.code = std::as_bytes(std::span(code.bytes));
+  for (const DeviceImage &image : code.device)
+    result.deviceCode.push_back({image.arch, image.isPtx, std::as_bytes(std::span(image.bytes))});
   if (path.empty())
     return plan::writePlanToMemory(result);
   if (std::string problem = plan::writePlan(result, path.str()); !problem.empty())

@@ -1,8 +1,9 @@
 #include "lib/Target/Target.h"
-#include "llvm/Support/MemoryBuffer.h"
+#include "lib/Target/Gpu.h"
 #include "llvm/ADT/StringExtras.h"
 #include "llvm/MC/MCSubtargetInfo.h"
 #include "llvm/MC/TargetRegistry.h"
+#include "llvm/Support/MemoryBuffer.h"
 #include "llvm/Support/TargetSelect.h"
 #include "llvm/Target/TargetMachine.h"
 #include "llvm/Target/TargetOptions.h"
@@ -37,6 +38,10 @@ static void initializeLlvm() {
     LLVMInitializeAArch64Target();
     LLVMInitializeAArch64TargetMC();
     LLVMInitializeAArch64AsmPrinter();
+    LLVMInitializeNVPTXTargetInfo();
+    LLVMInitializeNVPTXTarget();
+    LLVMInitializeNVPTXTargetMC();
+    LLVMInitializeNVPTXAsmPrinter();
   });
 }
 
@@ -119,10 +124,16 @@ static void deriveVectors(Target &target) {
   target.bf16 = has("avx512bf16");
 }
 
-std::vector<std::string> Target::known() { return {std::begin(kNames), std::end(kNames)}; }
+std::vector<std::string> Target::known() {
+  std::vector<std::string> names(std::begin(kNames), std::end(kNames));
+  llvm::append_range(names, knownGpus());
+  return names;
+}
 
 llvm::Expected<Target> Target::parse(StringRef name) {
   initializeLlvm();
+  if (std::optional<Target> gpu = parseGpu(name))
+    return std::move(*gpu);
   Target target;
   target.name = name.str();
   auto [cpu, extra] = name.split('+');
@@ -174,9 +185,9 @@ llvm::Expected<std::unique_ptr<llvm::TargetMachine>> Target::machine() const {
     return llvm::createStringError(error);
   llvm::TargetOptions options;
   options.AllowFPOpFusion = llvm::FPOpFusion::Standard; // emitters fuse where they mean to
-  StringRef baseline = parsed.isX86() ? "x86-64" : "generic";
-  std::unique_ptr<llvm::TargetMachine> machine(
-      llvmTarget->createTargetMachine(parsed, baseline, features, options, llvm::Reloc::PIC_, llvm::CodeModel::Small, llvm::CodeGenOptLevel::Default));
+  std::string baseline = isGpu() ? cpu : parsed.isX86() ? "x86-64" : "generic";
+  std::unique_ptr<llvm::TargetMachine> machine(llvmTarget->createTargetMachine(parsed, baseline, features, options, llvm::Reloc::PIC_,
+                                                                               llvm::CodeModel::Small, llvm::CodeGenOptLevel::Default));
   if (!machine)
     return llvm::createStringError("LLVM cannot generate code for '" + triple + "'");
   return machine;

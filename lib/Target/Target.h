@@ -13,9 +13,9 @@ class TargetMachine;
 
 namespace tenon {
 
-/// A CPU as the emitters see it. A value type; immutable once made; thread safe.
+/// A machine as the emitters see it. A value type; immutable once made; thread safe.
 struct Target {
-  std::string name;                  // as given: "native", "x86-64-v3", "znver5", "aarch64+sve"
+  std::string name;                  // as given: "native", "x86-64-v3", "znver5", "aarch64+sve", "cuda:sm_90"
   std::string triple;                // "x86_64-unknown-linux-gnu"
   std::string cpu;                   // LLVM's CPU name
   std::string features;              // LLVM's feature string
@@ -33,12 +33,19 @@ struct Target {
   int l1Ways = 8;
   int64_t l2Bytes = 512 << 10;
   int64_t l3Bytes = 16 << 20;
-  int cores = 1;              // what untuned schedules split for
+  int cores = 1; // what untuned schedules split for; of a GPU: its multiprocessors
+
+  int computeCapability = 0; // of an NVIDIA GPU: 10 * major + minor; 0: not a GPU
+  bool archSpecific = false; // the "a" of sm_90a: instructions that exist on this architecture alone
+  bool isGpu() const { return computeCapability != 0; }
+  /// "sm_90", "sm_90a"; GPUs only.
+  std::string gpuArch() const;
 
   /// Lanes of a vector of elements of `bits` bits.
   int lanes(int bits) const { return vectorBytes * 8 / bits; }
 
-  /// "native" describes this machine; otherwise an x86-64 level, an LLVM CPU name, or "aarch64[+feature...]".
+  /// "native" describes this machine; otherwise an x86-64 level, an LLVM CPU name, "aarch64[+feature...]", "cuda:sm_NN[a]" or the name of a
+  /// board with a GPU.
   static llvm::Expected<Target> parse(llvm::StringRef name);
   /// All names that `parse` knows, for `tenon targets`.
   static std::vector<std::string> known();

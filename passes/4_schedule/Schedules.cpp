@@ -16,11 +16,11 @@ kernel::ScheduleAttr bestSchedule(kernel::FuncOp func, const Target &target) {
 }
 
 void proposedSchedules(kernel::FuncOp func, const Target &target, SmallVectorImpl<kernel::ScheduleAttr> &out) {
-  const cpu::KernelFamily *first = cpu::familyFor(func, target), *general = cpu::families().back();
+  const cpu::KernelFamily *first = cpu::familyFor(func, target), *general = cpu::families(target).back();
   if (!first)
     return;
   first->schedules(func, target, out);
-  for (const cpu::KernelFamily *family : cpu::families())
+  for (const cpu::KernelFamily *family : cpu::families(target))
     if (family != first && family != general && family->matches(func, target))
       family->schedules(func, target, out);
 }

@@ -1,5 +1,6 @@
 """lit: runs the RUN lines of test/lit; tenon-opt, tenon, FileCheck, not and split-file are on the path."""
 import os
+import shutil
 
 import lit.formats
 
@@ -14,3 +15,6 @@ config.environment["PATH"] = os.pathsep.join(
 for name in ("TENON_SHARED", "ASAN_OPTIONS", "UBSAN_OPTIONS"):
     if name in os.environ:
         config.environment[name] = os.environ[name]
+# NVIDIA's assembler, where the compiler would find it (lib/Target/Ptxas.cpp).
+if shutil.which("ptxas") or os.path.exists("/usr/local/cuda/bin/ptxas"):
+    config.available_features.add("ptxas")

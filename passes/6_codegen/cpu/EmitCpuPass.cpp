@@ -43,8 +43,16 @@ private:
   LogicalResult printAssembly(ModuleOp code, const Target &target) {
     OwningOpRef<ModuleOp> lowered = code.clone();
     std::string text;
-    if (failed(lowerKernel(*lowered)) || failed(generateObject(*lowered, target, &text)))
+    if (failed(lowerKernel(*lowered)))
       return failure();
+    if (target.isGpu()) {
+      FailureOr<std::string> ptx = generatePtx(*lowered, target);
+      if (failed(ptx))
+        return failure();
+      text = std::move(*ptx);
+    } else if (failed(generateObject(*lowered, target, &text))) {
+      return failure();
+    }
     llvm::outs() << text;
     return success();
   }

@@ -5,14 +5,18 @@
 #include "mlir/Conversion/ControlFlowToLLVM/ControlFlowToLLVM.h"
 #include "mlir/Conversion/FuncToLLVM/ConvertFuncToLLVMPass.h"
 #include "mlir/Conversion/MathToLLVM/MathToLLVM.h"
+#include "mlir/Conversion/NVVMToLLVM/NVVMToLLVM.h"
 #include "mlir/Conversion/ReconcileUnrealizedCasts/ReconcileUnrealizedCasts.h"
 #include "mlir/Conversion/SCFToControlFlow/SCFToControlFlow.h"
 #include "mlir/Conversion/VectorToLLVM/ConvertVectorToLLVMPass.h"
 #include "mlir/Dialect/Index/IR/IndexDialect.h"
+#include "mlir/Dialect/LLVMIR/NVVMDialect.h"
 #include "mlir/Dialect/Math/IR/Math.h"
 #include "mlir/IR/Threading.h"
 #include "mlir/Target/LLVMIR/Dialect/Builtin/BuiltinToLLVMIRTranslation.h"
 #include "mlir/Target/LLVMIR/Dialect/LLVMIR/LLVMToLLVMIRTranslation.h"
+#include "mlir/Target/LLVMIR/Dialect/NVVM/NVVMToLLVMIRTranslation.h"
+#include "passes/6_codegen/gpu/EmitKernels.h"
 
 namespace tenon::cpu {
 using namespace mlir;
@@ -22,6 +26,7 @@ static void addLoweringPasses(OpPassManager &pm) {
   pm.addPass(createLoopInvariantCodeMotionPass());
   pm.addPass(createSCFToControlFlowPass());
   pm.addPass(createConvertVectorToLLVMPass());
+  pm.addPass(createConvertNVVMToLLVMPass());
   pm.addPass(createConvertMathToLLVMPass());
   pm.addPass(createArithToLLVMConversionPass());
   pm.addPass(createConvertFuncToLLVMPass());
@@ -35,9 +40,10 @@ void registerCodegenDialects(DialectRegistry &registry) {
   addLoweringPasses(lowering);
   lowering.getDependentDialects(registry);
   registry.insert<func::FuncDialect, scf::SCFDialect, arith::ArithDialect, math::MathDialect, vector::VectorDialect, cf::ControlFlowDialect,
-                  LLVM::LLVMDialect>();
+                  LLVM::LLVMDialect, NVVM::NVVMDialect>();
   registerBuiltinDialectTranslation(registry);
   registerLLVMDialectTranslation(registry);
+  registerNVVMDialectTranslation(registry);
 }
 
 FailureOr<OwningOpRef<ModuleOp>> emitKernel(kernel::FuncOp func, const Target &target) {
@@ -47,7 +53,10 @@ FailureOr<OwningOpRef<ModuleOp>> emitKernel(kernel::FuncOp func, const Target &t
   if (!family)
     return func.emitError("has a schedule of an unknown family '") << func.getSchedule()->getFamily().getValue() << "'";
   OwningOpRef<ModuleOp> module = ModuleOp::create(func.getLoc());
-  KernelBuilder builder(*module, func, target);
+  BlockShape block;
+  if (target.isGpu())
+    block = family->plan(func, *func.getSchedule(), target).block;
+  KernelBuilder builder(*module, func, target, block);
   if (failed(family->emit(func, *func.getSchedule(), builder)))
     return func.emitError("the family '") << family->name() << "' cannot emit it";
   builder.finish();
@@ -62,6 +71,8 @@ LogicalResult lowerKernel(ModuleOp module) {
 }
 
 FailureOr<CodeImage> emitKernels(ModuleOp module, const Target &target) {
+  if (target.isGpu())
+    return gpu::emitKernels(module, target);
   SmallVector<kernel::FuncOp> kernels(module.getOps<kernel::FuncOp>());
   std::vector<SmallVector<char, 0>> objects(kernels.size());
   auto compile = [&](size_t index) -> LogicalResult {

@@ -1,4 +1,4 @@
-// The list of families. A new one: `const KernelFamily &nameFamily();` in its header, and a line here, before what is more general.
+// The lists of families. A new one: `const KernelFamily &nameFamily();` in its header, and a line here, before what is more general.
 #include "passes/6_codegen/cpu/Attention.h"
 #include "passes/6_codegen/cpu/Contraction.h"
 #include "passes/6_codegen/cpu/Depthwise.h"
@@ -13,10 +13,13 @@
 #include "passes/6_codegen/cpu/TopK.h"
 #include "passes/6_codegen/cpu/TransposeKernel.h"
 #include "passes/6_codegen/cpu/Winograd.h"
+#include "passes/6_codegen/gpu/Families.h"
 
 namespace tenon::cpu {
 
-llvm::ArrayRef<const KernelFamily *> families() {
+llvm::ArrayRef<const KernelFamily *> families(const Target &target) {
+  if (target.isGpu())
+    return gpu::families();
   static const KernelFamily *const all[] = {
       &depthwiseFamily(), &narrowConvolutionFamily(), &winogradFamily(), &contractionFamily(), &attentionFamily(),    &recurrentFamily(), &recurrenceFamily(),
       &linearAttentionFamily(), &topKFamily(),        &poolingFamily(),  &rowReductionFamily(), &transposeFamily(), &loopsFamily()};
@@ -24,14 +27,15 @@ llvm::ArrayRef<const KernelFamily *> families() {
 }
 
 const KernelFamily *familyNamed(llvm::StringRef name) {
-  for (const KernelFamily *family : families())
-    if (family->name() == name)
-      return family;
+  for (llvm::ArrayRef<const KernelFamily *> list : {families(Target()), gpu::families()})
+    for (const KernelFamily *family : list)
+      if (family->name() == name)
+        return family;
   return nullptr;
 }
 
 const KernelFamily *familyFor(kernel::FuncOp func, const Target &target) {
-  for (const KernelFamily *family : families())
+  for (const KernelFamily *family : families(target))
     if (family->matches(func, target))
       return family;
   return nullptr;

@@ -1,6 +1,7 @@
 // The function around a kernel's code: its buffers, its sizes, its entry point.
 #include "passes/6_codegen/cpu/KernelBuilder.h"
 #include "dialects/nn/DimFold.h"
+#include "mlir/Dialect/LLVMIR/NVVMDialect.h"
 #include "passes/6_codegen/cpu/NarrowFloat.h"
 
 namespace tenon::cpu {
@@ -41,6 +42,12 @@ SmallVector<bool> mayAlias(kernel::FuncOp func) {
   return aliased;
 }
 
+/// What is known of the address of a buffer (gpu::markAlignments).
+int64_t bufferAlignment(kernel::FuncOp func, unsigned index) {
+  auto known = func->getAttrOfType<DenseI64ArrayAttr>("tenon.alignments");
+  return known && index < known.size() ? known[index] : 1;
+}
+
 SmallVector<Index> denseStrides(KernelBuilder &b, ArrayRef<Index> sizes) {
   SmallVector<Index> strides(sizes.size(), Index(1));
   for (int axis = int(sizes.size()) - 2; axis >= 0; --axis)
@@ -58,8 +65,8 @@ Value KernelBuilder::attributeConstant(TypedAttr value) {
   return known;
 }
 
-KernelBuilder::KernelBuilder(ModuleOp module, kernel::FuncOp func, const Target &target)
-    : machine(target), builder(func.getLoc(), func.getContext()), func(func), module(module) {
+KernelBuilder::KernelBuilder(ModuleOp module, kernel::FuncOp func, const Target &target, BlockShape block)
+    : machine(target), block(block), builder(func.getLoc(), func.getContext()), func(func), module(module) {
   builder.setInsertionPointToEnd(module.getBody());
   unsigned buffers = numBuffers(func), symbols = func.getSymbols().size();
   SmallVector<Type> inputs(buffers, LLVM::LLVMPointerType::get(func.getContext()));
@@ -75,7 +82,7 @@ KernelBuilder::KernelBuilder(ModuleOp module, kernel::FuncOp func, const Target 
 
 void KernelBuilder::finish() {
   func::ReturnOp::create(builder);
-  emitEntryPoint();
+  machine.isGpu() ? emitGpuEntryPoint() : emitEntryPoint();
 }
 
 /// The function of runtime/kernel_abi.h: loads every pointer and size, calls the body.
@@ -104,12 +111,54 @@ void KernelBuilder::emitEntryPoint() {
   func::ReturnOp::create(builder);
 }
 
+/// Kernels for these GPUs overlap with the end of the one before (programmatic dependent launch).
+static constexpr int kFirstWithDependentLaunch = 90;
+
+void KernelBuilder::waitForInputs() {
+  if (machine.computeCapability >= kFirstWithDependentLaunch)
+    NVVM::GriddepcontrolOp::create(builder, NVVM::GridDepActionKind::wait);
+}
+
+/// One thread or one block for each task; more threads than tasks leave at once.
+void KernelBuilder::emitGpuEntryPoint() {
+  builder.setInsertionPointToEnd(module.getBody());
+  Type i32 = builder.getI32Type(), i64 = builder.getI64Type();
+  SmallVector<Type> parameters(ArrayRef(body.getArgumentTypes()).drop_back());
+  parameters.push_back(i32);
+  auto type = LLVM::LLVMFunctionType::get(LLVM::LLVMVoidType::get(func.getContext()), parameters);
+  auto entry = LLVM::LLVMFuncOp::create(builder, func.getSymName(), type);
+  entry->setAttr(NVVM::NVVMDialect::getKernelFuncAttrName(), builder.getUnitAttr());
+  entry->setAttr(NVVM::NVVMDialect::getReqntidAttrName(), builder.getDenseI32ArrayAttr({block.threads}));
+  builder.setInsertionPointToStart(entry.addEntryBlock(builder));
+  if (block.cluster > 1)
+    entry->setAttr(NVVM::NVVMDialect::getClusterDimAttrName(), builder.getDenseI32ArrayAttr({block.cluster}));
+  if (machine.computeCapability >= kFirstWithDependentLaunch)
+    NVVM::GriddepcontrolOp::create(builder, NVVM::GridDepActionKind::launch_dependents);
+  if (!block.waits)
+    waitForInputs();
+  Value task = NVVM::BlockIdXOp::create(builder, i32), tasks = entry.getArguments().back();
+  auto call = [&] {
+    SmallVector<Value> operands(entry.getArguments().drop_back());
+    operands.push_back(arith::ExtUIOp::create(builder, i64, task));
+    func::CallOp::create(builder, body, operands);
+  };
+  if (block.tasksPerBlock == 1) {
+    call();
+  } else {
+    Value threads = arith::ConstantOp::create(builder, builder.getI32IntegerAttr(block.threads));
+    task = arith::AddIOp::create(builder, arith::MulIOp::create(builder, task, threads), NVVM::ThreadIdXOp::create(builder, i32));
+    ifThen(arith::CmpIOp::create(builder, arith::CmpIPredicate::ult, task, tasks), call);
+  }
+  LLVM::ReturnOp::create(builder, ValueRange());
+}
+
 // --- what the kernel was given
 
 Tensor KernelBuilder::bufferOf(unsigned index, Type tensor, ArrayRef<nn::Dim> strides) {
   Tensor t;
   t.base = body.getArgument(index);
   t.element = cast<RankedTensorType>(tensor).getElementType();
+  t.alignment = bufferAlignment(func, index);
   for (nn::Dim d : nn::dimsOf(tensor))
     t.sizes.push_back(dim(d));
   for (nn::Dim d : strides)

@@ -2,14 +2,14 @@
 //
 // Emits scf, arith, vector and llvm (load, store, getelementptr, prefetch) into the body of
 //   func.func private @name.body(buffers: !llvm.ptr {llvm.noalias}..., symbols: i64..., task: i64)
-// and beside it the function that the runtime calls, @name(args: !llvm.ptr, task: i32), which unpacks tn_kernel_args.
+// and beside it the function that the runtime calls: on a CPU @name(args: !llvm.ptr, task: i32), which unpacks tn_kernel_args; on a GPU the kernel
+// @name(buffers: !llvm.ptr..., symbols: i64..., tasks: i32), whose blocks and threads share out the tasks.
 #pragma once
-#include "dialects/kernel/Kernel.h"
-#include "lib/Target/Target.h"
 #include "mlir/Dialect/Func/IR/FuncOps.h"
 #include "mlir/Dialect/Vector/IR/VectorOps.h"
 #include "mlir/IR/ImplicitLocOpBuilder.h"
 #include "mlir/IR/Value.h"
+#include "passes/6_codegen/cpu/KernelFamily.h"
 #include "llvm/ADT/STLFunctionalExtras.h"
 #include "llvm/ADT/SmallVector.h"
 
@@ -32,9 +32,10 @@ private:
 
 /// Memory of a tensor: address of element i... = base + (offset + sum i * strides) * element size.
 struct Tensor {
-  mlir::Value base;                 // !llvm.ptr
-  mlir::Type element;               // storage type: f32, f16, bf16, f64, i1 (one byte), i8 ... i64
-  Index offset;                     // elements
+  mlir::Value base;      // !llvm.ptr
+  mlir::Type element;    // storage type: f32, f16, bf16, f64, i1 (one byte), i8 ... i64
+  Index offset;          // elements
+  int64_t alignment = 1; // bytes that divide the address of the base, as far as is known
   llvm::SmallVector<Index> sizes;
   llvm::SmallVector<Index> strides; // elements
   int rank() const { return sizes.size(); }
@@ -43,7 +44,7 @@ struct Tensor {
 class KernelBuilder {
 public:
   /// Creates the function in `module`; buffers are `func`'s arguments, results, then the workspace if it has one.
-  KernelBuilder(mlir::ModuleOp module, kernel::FuncOp func, const Target &target);
+  KernelBuilder(mlir::ModuleOp module, kernel::FuncOp func, const Target &target, BlockShape block = {});
   /// Ends the function. Call once, after emitting.
   void finish();
 
@@ -56,9 +57,11 @@ public:
   Tensor result(unsigned i);
   Tensor workspace(mlir::Type element, Index offsetBytes, llvm::ArrayRef<Index> sizes); // dense, within this task's share
   Index task();
-  Index tasks();                        // the value of the function's `tasks`
-  Index dim(nn::Dim d);                 // emits the expression of the symbols
-  Tensor tensorOf(mlir::Value v);       // memory of an argument seen through kernel::viewOf; asserts the source is an argument
+  Index tasks(); // the value of the function's `tasks`
+  /// On a GPU: the kernel before is over, and what it wrote can be read. Where BlockShape::waits is not set the entry point does this.
+  void waitForInputs();
+  Index dim(nn::Dim d);           // emits the expression of the symbols
+  Tensor tensorOf(mlir::Value v); // memory of an argument seen through kernel::viewOf; asserts the source is an argument
   llvm::SmallVector<Index> sizesOf(mlir::Value v);
 
   // --- integers (i64, no wrap)
@@ -122,13 +125,17 @@ public:
 private:
   struct AtHead;
   void emitEntryPoint();
+  void emitGpuEntryPoint();
   Tensor bufferOf(unsigned index, mlir::Type tensor, llvm::ArrayRef<nn::Dim> strides);
   mlir::Value attributeConstant(mlir::TypedAttr value);
   mlir::Value address(const Tensor &t, Index offset);
+  /// Bytes that divide the address of an element: its own size at least, and as much as a GPU's vector access can use.
+  int64_t alignmentAt(const Tensor &t, Index offset, int64_t accessBytes);
   mlir::Value lanePointers(const Tensor &t, Index offset, Index stride, int lanes);
   mlir::Value reduce(mlir::Value vector, mlir::vector::CombiningKind kind);
 
   const Target &machine;
+  BlockShape block;
   mlir::ImplicitLocOpBuilder builder;
   kernel::FuncOp func;
   mlir::ModuleOp module;

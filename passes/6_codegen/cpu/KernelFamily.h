@@ -1,4 +1,4 @@
-// A kernel family: one way to compute a class of kernels on the CPU, from matching to machine-independent IR.
+// A kernel family: one way to compute a class of kernels, from matching to machine-independent IR.
 #pragma once
 #include "dialects/kernel/Kernel.h"
 #include "lib/Target/Target.h"
@@ -6,6 +6,16 @@
 namespace tenon::cpu {
 
 class KernelBuilder;
+
+/// How tasks are laid on the threads of a GPU: blocks of `threads`, each block doing `tasksPerBlock` tasks: `threads` where a task is one thread's,
+/// 1 where the block's threads work together.
+struct BlockShape {
+  int threads = 0; // 0: not for a GPU
+  int tasksPerBlock = 0;
+  int sharedBytes = 0; // dynamic shared memory of a block
+  int cluster = 1;     // so many neighbouring blocks run together and reach each other's shared memory
+  bool waits = false;  // the emitter itself calls KernelBuilder::waitForInputs: what it reads before are constants
+};
 
 /// What a schedule means for the world outside the kernel.
 struct KernelPlan {
@@ -16,6 +26,7 @@ struct KernelPlan {
   /// For each result the argument whose memory it may overwrite, or -1: every read of an element must come before its write,
   /// whatever the order of tasks.
   llvm::SmallVector<int64_t> overwrites;
+  BlockShape block;
 };
 
 /// Stateless and thread safe; one instance a family, found through `families()`.
@@ -34,8 +45,8 @@ public:
   virtual nn::Dim operations(kernel::FuncOp func) const = 0;
 };
 
-/// All families, the most specific first; the last one (the general road) matches every kernel that can be computed.
-llvm::ArrayRef<const KernelFamily *> families();
+/// All families of a kind of machine, the most specific first; the last one (the general road) matches every kernel that can be computed.
+llvm::ArrayRef<const KernelFamily *> families(const Target &target);
 const KernelFamily *familyNamed(llvm::StringRef name);
 /// The first family that matches, or null.
 const KernelFamily *familyFor(kernel::FuncOp func, const Target &target);

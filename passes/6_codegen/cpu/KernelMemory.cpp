@@ -1,5 +1,6 @@
 // Loads and stores through pointers.
 #include "passes/6_codegen/cpu/NarrowFloat.h"
+#include <numeric>
 
 namespace tenon::cpu {
 using namespace mlir;
@@ -55,6 +56,14 @@ Value KernelBuilder::address(const Tensor &t, Index offset) {
   return LLVM::GEPOp::create(builder, t.base.getType(), memoryType(t.element), t.base, ArrayRef<LLVM::GEPArg>{index});
 }
 
+int64_t KernelBuilder::alignmentAt(const Tensor &t, Index offset, int64_t accessBytes) {
+  int64_t element = bytesOf(t.element);
+  if (!machine.isGpu() || accessBytes == element)
+    return element; // CPUs access vectors anywhere
+  int64_t divisor = divisorOf(offset) * element;
+  return std::max(element, divisor ? std::gcd(std::gcd(t.alignment, divisor), int64_t(16)) : std::gcd(t.alignment, int64_t(16)));
+}
+
 Value KernelBuilder::load(const Tensor &t, Index offset) {
   Type type = memoryType(t.element);
   Value loaded = LLVM::LoadOp::create(builder, type, address(t, offset), bytesOf(t.element));
@@ -63,7 +72,7 @@ Value KernelBuilder::load(const Tensor &t, Index offset) {
 
 Value KernelBuilder::load(const Tensor &t, Index offset, int lanes) {
   auto type = VectorType::get({lanes}, memoryType(t.element));
-  Value loaded = LLVM::LoadOp::create(builder, type, address(t, offset), bytesOf(t.element));
+  Value loaded = LLVM::LoadOp::create(builder, type, address(t, offset), alignmentAt(t, offset, lanes * bytesOf(t.element)));
   return fromMemory(*this, loaded, t.element);
 }
 
@@ -113,7 +122,9 @@ Value KernelBuilder::loadStrided(const Tensor &t, Index offset, Index stride, in
 Value KernelBuilder::broadcastLoad(const Tensor &t, Index offset, int lanes) { return splat(load(t, offset), lanes); }
 
 void KernelBuilder::store(Value v, const Tensor &t, Index offset) {
-  LLVM::StoreOp::create(builder, toMemory(*this, v, t.element), address(t, offset), bytesOf(t.element));
+  auto vector = dyn_cast<VectorType>(v.getType());
+  int64_t lanes = vector ? vector.getNumElements() : 1;
+  LLVM::StoreOp::create(builder, toMemory(*this, v, t.element), address(t, offset), alignmentAt(t, offset, lanes * bytesOf(t.element)));
 }
 
 void KernelBuilder::storeMasked(Value v, const Tensor &t, Index offset, Value mask) {

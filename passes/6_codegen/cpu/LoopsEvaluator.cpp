@@ -212,20 +212,29 @@ Value Evaluator::compute(Value v, const Place &place) {
       .Case([&](nn::ConvTransposeOp conv) { return convTransposeAt(conv, place); });
 }
 
-bool Evaluator::lanesAllowed(Value v, int axis) {
+bool Evaluator::lanesAllowed(Value v, int axis, AllowedLanes &known, function_ref<bool(Value)> isProvided) {
   Operation *op = v.getDefiningOp();
-  if (axis == kConstant || !op || provided.contains(v) || isa<BlockArgument>(kernel::viewOf(v).source))
+  if (axis == kConstant || !op || isProvided(v) || isa<BlockArgument>(kernel::viewOf(v).source))
     return true;
-  if (auto it = allowed.find({v, axis}); it != allowed.end())
+  if (auto it = known.find({v, axis}); it != known.end())
     return it->second;
   // Lane by lane is fine for loads and arithmetic, not where it would multiply a loop.
   bool ok = axis != kScattered || !hasLoop(op);
   for (unsigned i = 0; i < op->getNumOperands() && ok; ++i) {
     int there = axis == kScattered ? kScattered : operandAxis(op, i, axis);
-    ok = (there != kScattered || !hasLoop(op)) && lanesAllowed(op->getOperand(i), there);
+    ok = (there != kScattered || !hasLoop(op)) && lanesAllowed(op->getOperand(i), there, known, isProvided);
   }
-  allowed[{v, axis}] = ok;
+  known[{v, axis}] = ok;
   return ok;
+}
+
+bool Evaluator::lanesAllowed(Value v, int axis) {
+  return lanesAllowed(v, axis, allowed, [&](Value value) { return provided.contains(value); });
+}
+
+bool Evaluator::lanesSuit(Value v, int axis) {
+  AllowedLanes known;
+  return lanesAllowed(v, axis, known, [](Value) { return false; });
 }
 
 void Evaluator::hoist(Value v, const Place &place) {

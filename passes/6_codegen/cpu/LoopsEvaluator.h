@@ -36,6 +36,8 @@ public:
   static bool hasLoop(mlir::Operation *op);
   /// Whether lanes along `axis` of `v` never make a loop run lane by lane.
   bool lanesAllowed(mlir::Value v, int axis);
+  /// The same before there is code, where nothing is provided.
+  static bool lanesSuit(mlir::Value v, int axis);
 
   mlir::Value at(mlir::Value v, const Place &place);
   /// What an elementwise op, a view or a norm needs of operand `operand` for its result at `place`.
@@ -167,7 +169,9 @@ private:
   std::vector<std::map<Key, mlir::Value>> scopes;
   llvm::DenseMap<mlir::Value, std::function<mlir::Value(const Place &)>> provided;
   llvm::DenseMap<mlir::Operation *, Tensor> tables;
-  llvm::DenseMap<std::pair<mlir::Value, int>, bool> allowed;
+  using AllowedLanes = llvm::DenseMap<std::pair<mlir::Value, int>, bool>;
+  static bool lanesAllowed(mlir::Value v, int axis, AllowedLanes &known, llvm::function_ref<bool(mlir::Value)> isProvided);
+  AllowedLanes allowed;
 };
 
 /// The taps [first, end) of a window of `size` taps at `start` (with `dilation`) that lie within an axis of `extent` elements.

@@ -17,10 +17,10 @@ def EmitCpu : Pass<"codegen-emit-cpu", "::mlir::ModuleOp"> {
                func.func @relu(%args: !llvm.ptr, %task: i32) { … call @relu.body(…) … }
              }
   }];
-  let options = [Option<"targetName", "target", "std::string", "\"native\"", "the CPU to emit for">,
-                 Option<"assembly", "assembly", "bool", "false", "print each kernel's assembly to standard output as well">];
+  let options = [Option<"targetName", "target", "std::string", "\"native\"", "the machine to emit for">,
+                 Option<"assembly", "assembly", "bool", "false", "print each kernel's assembly, or PTX, to standard output as well">];
   let statistics = [Statistic<"emitted", "emitted", "kernels">,
                     Statistic<"operations", "operations", "operations of the emitted bodies">];
-  let dependentDialects = ["::mlir::arith::ArithDialect", "::mlir::func::FuncDialect", "::mlir::LLVM::LLVMDialect",
+  let dependentDialects = ["::mlir::arith::ArithDialect", "::mlir::func::FuncDialect", "::mlir::LLVM::LLVMDialect", "::mlir::NVVM::NVVMDialect",
                            "::mlir::scf::SCFDialect", "::mlir::vector::VectorDialect"];
 }

@@ -51,6 +51,22 @@ TEST(Target, NativeDescribesThisMachine) {
   EXPECT_FALSE(native.cpu.empty());
 }
 
+TEST(Target, GpusByArchitectureAndByBoard) {
+  Target hopper = parsed("cuda:sm_90"), specific = parsed("cuda:sm_90a"), orin = parsed("jetson-orin");
+  EXPECT_TRUE(hopper.isGpu() && specific.isGpu() && orin.isGpu());
+  EXPECT_EQ(hopper.gpuArch(), "sm_90");
+  EXPECT_EQ(specific.gpuArch(), "sm_90a");
+  EXPECT_EQ(orin.gpuArch(), "sm_87");
+  EXPECT_EQ(hopper.lanes(32), 4); // 16 bytes an access
+  EXPECT_FALSE(parsed("native").isGpu());
+  // Only some architectures have instructions of their own.
+  for (llvm::StringRef name : {"cuda:sm_80a", "cuda:sm_42", "cuda:", "cuda:sm_"}) {
+    llvm::Expected<Target> target = Target::parse(name);
+    EXPECT_FALSE(bool(target)) << name.str();
+    EXPECT_NE(llvm::toString(target.takeError()).find("cuda:sm_90a"), std::string::npos);
+  }
+}
+
 TEST(Target, UnknownNamesAreRefusedWithTheKnownOnes) {
   llvm::Expected<Target> target = Target::parse("pentium-pro-max");
   ASSERT_FALSE(bool(target));

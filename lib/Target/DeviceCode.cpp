@@ -1,0 +1,81 @@
+// From lowered functions to PTX, and from PTX to the device images of a plan.
+#include "lib/Target/Gpu.h"
+#include "lib/Target/ObjectCode.h"
+#include "mlir/Target/LLVMIR/Export.h"
+#include "llvm/IR/LegacyPassManager.h"
+#include "llvm/IR/Module.h"
+#include "llvm/Passes/PassBuilder.h"
+#include "llvm/Target/TargetMachine.h"
+
+namespace tenon {
+using namespace mlir;
+
+/// All of LLVM's O3: kernels of the general road are plain loops, and calls are dear on a GPU.
+static void optimize(llvm::Module &module, llvm::TargetMachine &machine) {
+  llvm::LoopAnalysisManager loops;
+  llvm::FunctionAnalysisManager functions;
+  llvm::CGSCCAnalysisManager sccs;
+  llvm::ModuleAnalysisManager modules;
+  llvm::PipelineTuningOptions tuning;
+  tuning.LoopVectorization = tuning.SLPVectorization = false;
+  llvm::PassBuilder builder(&machine, tuning);
+  builder.registerModuleAnalyses(modules);
+  builder.registerCGSCCAnalyses(sccs);
+  builder.registerFunctionAnalyses(functions);
+  builder.registerLoopAnalyses(loops);
+  builder.crossRegisterProxies(loops, functions, sccs, modules);
+  builder.buildPerModuleDefaultPipeline(llvm::OptimizationLevel::O3).run(module, modules);
+}
+
+/// What follows the lines that name the version and the target.
+static StringRef withoutHeader(StringRef ptx) {
+  size_t start = ptx.find(".address_size");
+  return start == StringRef::npos ? ptx : ptx.substr(start).split('\n').second;
+}
+
+static std::string header(const Target &target) {
+  StringRef version = StringRef(target.features).split("+ptx").second;
+  return (".version " + version.drop_back() + "." + version.take_back() + "\n.target " + target.gpuArch() + "\n.address_size 64\n").str();
+}
+
+FailureOr<std::string> generatePtx(ModuleOp module, const Target &target) {
+  llvm::LLVMContext context;
+  std::unique_ptr<llvm::Module> code = translateModuleToLLVMIR(module, context);
+  if (!code)
+    return module.emitError("cannot be translated to LLVM IR");
+  llvm::Expected<std::unique_ptr<llvm::TargetMachine>> machine = target.machine();
+  if (!machine)
+    return module.emitError(llvm::toString(machine.takeError()));
+  code->setTargetTriple((*machine)->getTargetTriple());
+  code->setDataLayout((*machine)->createDataLayout());
+  for (llvm::Function &function : *code)
+    if (function.hasLocalLinkage() && !function.isDeclaration())
+      function.addFnAttr(llvm::Attribute::AlwaysInline);
+  optimize(*code, **machine);
+
+  SmallVector<char, 0> text;
+  llvm::raw_svector_ostream stream(text);
+  llvm::legacy::PassManager passes;
+  if ((*machine)->addPassesToEmitFile(passes, stream, nullptr, llvm::CodeGenFileType::AssemblyFile))
+    return module.emitError("LLVM cannot write PTX");
+  passes.run(*code);
+  return withoutHeader(StringRef(text.data(), text.size())).str();
+}
+
+llvm::Expected<std::vector<DeviceImage>> linkPtx(ArrayRef<std::string> kernels, const Target &target) {
+  std::string text = header(target);
+  for (const std::string &kernel : kernels)
+    text += kernel;
+  std::vector<DeviceImage> images;
+  if (const std::optional<Ptxas> &ptxas = Ptxas::find()) {
+    llvm::Expected<std::vector<char>> cubin = ptxas->assemble(text, target.gpuArch());
+    if (!cubin)
+      return cubin.takeError();
+    images.push_back({target.gpuArch(), false, std::move(*cubin)});
+  }
+  // The driver reads PTX as a string.
+  images.push_back({target.gpuArch(), true, std::vector<char>(text.c_str(), text.c_str() + text.size() + 1)});
+  return images;
+}
+
+} // namespace tenon

@@ -1,0 +1,83 @@
+// The GPUs that code can be generated for.
+#include "lib/Target/Gpu.h"
+
+namespace tenon {
+using llvm::StringRef;
+
+namespace {
+struct GpuModel {
+  int capability;
+  bool archSpecific;   // whether sm_NNa exists
+  int ptx;             // the first PTX version that has it, which LLVM must be told
+  int multiprocessors; // of the largest common card
+  int64_t l2Bytes;
+};
+
+// CUDA C++ programming guide, compute capabilities; PTX ISA, release notes.
+constexpr GpuModel kGpus[] = {
+    {75, false, 63, 40, 4 << 20},   {80, false, 70, 108, 40 << 20}, {86, false, 71, 84, 6 << 20},    {87, false, 74, 16, 4 << 20},
+    {89, false, 78, 128, 72 << 20}, {90, true, 80, 132, 50 << 20},  {100, true, 86, 148, 126 << 20}, {120, true, 87, 170, 96 << 20},
+};
+
+struct Board {
+  StringRef name;
+  int capability;
+  int multiprocessors;
+};
+constexpr Board kBoards[] = {{"jetson-orin", 87, 16}, {"jetson-orin-nano", 87, 8}};
+
+const GpuModel *modelOf(int capability) {
+  const GpuModel *found = llvm::find_if(kGpus, [&](const GpuModel &model) { return model.capability == capability; });
+  return found == std::end(kGpus) ? nullptr : found;
+}
+
+Target describe(StringRef name, const GpuModel &model, bool archSpecific, int multiprocessors) {
+  Target target;
+  target.name = name.str();
+  target.triple = "nvptx64-nvidia-cuda";
+  target.computeCapability = model.capability;
+  target.archSpecific = archSpecific;
+  target.cpu = target.gpuArch();
+  target.features = "+ptx" + std::to_string(model.ptx);
+  target.vectorBytes = 16; // one access of a thread
+  target.vectorRegisters = 255;
+  target.fma = target.f16c = target.roundInstructions = true;
+  target.bf16 = model.capability >= 80;
+  target.l2Bytes = model.l2Bytes;
+  target.cores = multiprocessors;
+  return target;
+}
+} // namespace
+
+std::string Target::gpuArch() const {
+  return "sm_" + std::to_string(computeCapability) + (archSpecific ? "a" : "");
+}
+
+std::optional<Target> parseGpu(StringRef name) {
+  for (const Board &board : kBoards)
+    if (name == board.name)
+      return describe(name, *modelOf(board.capability), false, board.multiprocessors);
+  StringRef arch = name;
+  if (!arch.consume_front("cuda:sm_"))
+    return std::nullopt;
+  bool archSpecific = arch.consume_back("a");
+  int capability = 0;
+  const GpuModel *model = arch.getAsInteger(10, capability) ? nullptr : modelOf(capability);
+  if (!model || (archSpecific && !model->archSpecific))
+    return std::nullopt;
+  return describe(name, *model, archSpecific, model->multiprocessors);
+}
+
+std::vector<std::string> knownGpus() {
+  std::vector<std::string> names;
+  for (const GpuModel &model : kGpus) {
+    names.push_back("cuda:sm_" + std::to_string(model.capability));
+    if (model.archSpecific)
+      names.push_back(names.back() + "a");
+  }
+  for (const Board &board : kBoards)
+    names.push_back(board.name.str());
+  return names;
+}
+
+} // namespace tenon

@@ -1,0 +1,132 @@
+// ptxas: found, asked for its version once, run on temporary files.
+#include "lib/Target/Gpu.h"
+#include "llvm/Support/FileSystem.h"
+#include "llvm/Support/MemoryBuffer.h"
+#include "llvm/Support/Path.h"
+#include "llvm/Support/Process.h"
+#include "llvm/Support/Program.h"
+
+namespace tenon {
+using namespace llvm;
+
+namespace {
+/// A temporary file, removed when it goes out of scope.
+struct TemporaryFile {
+  SmallString<128> path;
+  explicit TemporaryFile(StringRef suffix) {
+    if (sys::fs::createTemporaryFile("tenon", suffix, path))
+      path.clear();
+  }
+  ~TemporaryFile() {
+    if (!path.empty())
+      sys::fs::remove(path);
+  }
+};
+
+/// Runs a program without input; what it printed, or why it did not work.
+Expected<std::string> output(StringRef program, ArrayRef<StringRef> arguments, unsigned seconds) {
+  TemporaryFile out("txt");
+  if (out.path.empty())
+    return createStringError("cannot make a temporary file");
+  SmallVector<StringRef> all{program};
+  all.append(arguments.begin(), arguments.end());
+  std::optional<StringRef> redirects[] = {StringRef(""), StringRef(out.path), StringRef(out.path)};
+  std::string why;
+  int status = sys::ExecuteAndWait(program, all, std::nullopt, redirects, seconds, 0, &why);
+  auto text = MemoryBuffer::getFile(out.path);
+  std::string printed = text ? (*text)->getBuffer().trim().str() : "";
+  if (status != 0)
+    return createStringError(program + ": " + (why.empty() ? "exit code " + std::to_string(status) : why) + (printed.empty() ? "" : ": " + printed));
+  return printed;
+}
+
+/// Where an installed assembler may be, the most explicit place first.
+std::vector<std::string> candidates() {
+  std::vector<std::string> paths;
+  if (auto given = sys::Process::GetEnv("TENON_PTXAS"))
+    return {*given};
+  if (auto found = sys::findProgramByName("ptxas"))
+    paths.push_back(*found);
+  for (StringRef variable : {"CUDA_HOME", "CUDA_PATH"})
+    if (auto home = sys::Process::GetEnv(variable))
+      paths.push_back(*home + "/bin/ptxas");
+  paths.push_back("/usr/local/cuda/bin/ptxas");
+  // The Python package nvidia-cuda-nvcc of an active environment.
+  if (auto environment = sys::Process::GetEnv("VIRTUAL_ENV")) {
+    std::error_code error;
+    for (sys::fs::directory_iterator it(*environment + "/lib", error), end; it != end && !error; it.increment(error))
+      for (StringRef folder : {"cu13", "cuda_nvcc"})
+        paths.push_back((Twine(it->path()) + "/site-packages/nvidia/" + folder + "/bin/ptxas").str());
+  }
+  return paths;
+}
+
+struct Search {
+  std::optional<Ptxas> found;
+  std::string reason = "no ptxas in PATH, CUDA_HOME, /usr/local/cuda or the Python package nvidia-cuda-nvcc";
+
+  Search() {
+    for (const std::string &path : candidates()) {
+      if (!sys::fs::can_execute(path))
+        continue;
+      Expected<std::string> text = output(path, {"--version"}, 20);
+      if (!text) {
+        reason = toString(text.takeError());
+        continue;
+      }
+      // "Cuda compilation tools, release 13.0, V13.0.88"
+      StringRef release = StringRef(*text).split("release ").second.split(',').first;
+      Ptxas tool{path, 0, 0};
+      if (release.split('.').first.getAsInteger(10, tool.major) || release.split('.').second.getAsInteger(10, tool.minor)) {
+        reason = path + ": its version could not be read";
+        continue;
+      }
+      found = tool;
+      return;
+    }
+  }
+};
+
+const Search &search() {
+  static const Search result;
+  return result;
+}
+} // namespace
+
+const std::optional<Ptxas> &Ptxas::find() {
+  return search().found;
+}
+const std::string &Ptxas::reason() {
+  return search().reason;
+}
+
+Expected<std::vector<char>> Ptxas::assemble(StringRef ptx, StringRef arch) const {
+  TemporaryFile in("ptx"), out("cubin");
+  if (in.path.empty() || out.path.empty())
+    return createStringError("cannot make a temporary file");
+  std::error_code error;
+  {
+    raw_fd_ostream stream(in.path, error, sys::fs::OF_None);
+    if (!error)
+      stream << ptx;
+    stream.flush();
+    if (error || stream.has_error()) {
+      stream.clear_error();
+      return createStringError("cannot write " + in.path);
+    }
+  }
+  std::string archOption = ("-arch=" + arch).str();
+  SmallVector<StringRef> arguments{archOption, "-O3", "-o", out.path, in.path};
+  constexpr int kSplitCompile = 12; // the first release that compiles functions on several threads
+  if (major >= kSplitCompile)
+    arguments.insert(arguments.begin(), "--split-compile=0");
+  constexpr unsigned kSeconds = 600;
+  if (Expected<std::string> printed = output(path, arguments, kSeconds); !printed)
+    return printed.takeError();
+  auto cubin = MemoryBuffer::getFile(out.path);
+  if (!cubin || (*cubin)->getBufferSize() == 0)
+    return createStringError(path + " wrote no machine code for " + arch);
+  return std::vector<char>((*cubin)->getBufferStart(), (*cubin)->getBufferEnd());
+}
+
+} // namespace tenon

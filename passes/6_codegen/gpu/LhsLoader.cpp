@@ -1,0 +1,149 @@
+// The left operand on its way to shared memory.
+#include "passes/6_codegen/gpu/MatrixEmitter.h"
+
+namespace tenon::gpu {
+using namespace mlir;
+
+constexpr int64_t kChunk = MatrixSchedule::kChunk, kRowBytes = MatrixSchedule::kStep * 2, kChunksOfRow = MatrixSchedule::kStep / kChunk;
+
+/// The memory of lhs if every chunk of it is 16 bytes in a row at a multiple of 16.
+static std::optional<Tensor> chunkMemory(KernelBuilder &b, const MatrixProblem &p) {
+  const cpu::ContractionProblem &c = p.contraction;
+  kernel::View view = kernel::viewOf(c.lhs);
+  auto divides = [](nn::Dim d) { return d.dividedExactlyBy(nn::Dim::constant(d.context(), kChunk)).has_value() || d.isConstant(0); };
+  if (!isa<BlockArgument>(view.source) || p.paddedChannels != p.channels || p.channels % kChunk != 0 || !divides(view.offset))
+    return std::nullopt;
+  auto dims = nn::dimsOf(c.lhs.getType());
+  for (auto [axis, stride] : llvm::enumerate(view.strides))
+    if (int(axis) == c.lhsChannel ? !stride.isConstant(1) : !dims[axis].isConstant(1) && !divides(stride))
+      return std::nullopt;
+  Tensor memory = b.tensorOf(c.lhs);
+  constexpr int64_t kAccess = 16;
+  return memory.alignment % kAccess == 0 ? std::optional(memory) : std::nullopt;
+}
+
+LhsLoader::LhsLoader(KernelBuilder &b, Warp &w, const MatrixProblem &p, const MatrixSchedule &s)
+    : b(b), w(w), p(p), c(p.contraction), s(s), memory(chunkMemory(b, p)) {
+  if (!memory)
+    prologue.emplace(b, c.lhs);
+}
+
+void LhsLoader::begin(Index firstRow, Value row, int64_t rowStep, Value ownChunk) {
+  chunk = ownChunk;
+  Index total = b.dim(p.rows());
+  for (int64_t i = 0; i < s.tileRows; i += rowStep) {
+    Value own = w.add(row, i);
+    Row r;
+    Index at = b.add(firstRow, w.wide(own));
+    r.inside = b.lessThan(at, total);
+    // A row that is not there reads where row 0 does, and nothing of it.
+    Index rest = b.select(r.inside, at, Index(0));
+    SmallVector<Index> coordinates(c.rowAxes());
+    for (int axis = c.rowAxes() - 1; axis >= 0; --axis) {
+      Index extent = b.dim(c.extents[axis]);
+      bool isFirst = true;
+      for (int outer = 0; outer < axis; ++outer)
+        isFirst &= c.extents[outer].isConstant(1);
+      coordinates[axis] = isFirst ? rest : b.rem(rest, extent);
+      rest = isFirst ? Index(0) : b.div(rest, extent);
+    }
+    r.base = memory ? memory->offset : Index(0);
+    for (auto [axis, map] : llvm::enumerate(c.lhsAxes)) {
+      Index position = map.rowAxis < 0 ? Index(map.shift) : b.add(b.mul(coordinates[map.rowAxis], map.rowScale), map.shift);
+      r.index.push_back(position);
+      r.position.push_back(w.narrow(position));
+      if (memory && int(axis) != c.lhsChannel)
+        r.base = b.add(r.base, b.mul(position, memory->strides[axis]));
+    }
+    Value swizzled = w.bitXor(chunk, w.rem(own, kChunksOfRow));
+    r.to = w.add(w.mul(own, kRowBytes), w.mul(swizzled, kChunk * 2));
+    rows.push_back(std::move(r));
+  }
+}
+
+/// Where element `element` of the depth lies: its tap, its channel.
+LhsLoader::Tap LhsLoader::tapOf(Value element) {
+  Tap tap;
+  tap.inside = w.below(element, w.i32(p.depth));
+  tap.channel = w.rem(element, p.paddedChannels);
+  if (p.paddedChannels != p.channels)
+    tap.inside = arith::AndIOp::create(b.ops(), tap.inside, w.below(tap.channel, w.i32(p.channels)));
+  Value rest = w.div(element, p.paddedChannels);
+  tap.at.resize(c.taps.size());
+  for (int axis = int(c.taps.size()) - 1; axis >= 0; --axis) {
+    tap.at[axis] = axis ? w.rem(rest, p.paddedTaps[axis]) : rest;
+    rest = axis ? w.div(rest, p.paddedTaps[axis]) : rest;
+    if (p.paddedTaps[axis] != c.taps[axis])
+      tap.inside = arith::AndIOp::create(b.ops(), tap.inside, w.below(tap.at[axis], w.i32(c.taps[axis])));
+  }
+  return tap;
+}
+
+/// Whether a row has this tap inside lhs.
+Value LhsLoader::reads(const Row &row, const Tap &tap) {
+  Value inside = arith::AndIOp::create(b.ops(), row.inside, tap.inside);
+  if (!c.padded)
+    return inside;
+  for (auto [axis, map] : llvm::enumerate(c.lhsAxes)) {
+    if (map.tapAxis < 0)
+      continue;
+    Value position = w.add(row.position[axis], w.mul(tap.at[map.tapAxis], map.tapScale));
+    Value extent = w.narrow(b.dim(nn::dimOf(c.lhs.getType(), axis)));
+    inside = arith::AndIOp::create(b.ops(), inside, w.below(position, extent));
+  }
+  return inside;
+}
+
+void LhsLoader::load(Value step, Value stage) {
+  memory ? copyChunks(step, stage) : gather(step, stage);
+}
+
+void LhsLoader::copyChunks(Value step, Value stage) {
+  Value element = w.mul(w.add(w.mul(step, kChunksOfRow), chunk), kChunk);
+  Tap tap = tapOf(element);
+  Index offset = w.wide(tap.channel);
+  for (auto [axis, map] : llvm::enumerate(c.lhsAxes))
+    if (map.tapAxis >= 0)
+      offset = b.add(offset, b.mul(b.mul(w.wide(tap.at[map.tapAxis]), map.tapScale), memory->strides[axis]));
+  for (const Row &row : rows) {
+    Value inside = reads(row, tap);
+    Index at = b.select(inside, b.add(row.base, offset), Index(0));
+    Value from = LLVM::GEPOp::create(b.ops(), memory->base.getType(), memory->element, memory->base, ArrayRef<LLVM::GEPArg>{b.value(at)});
+    w.copyAsync(w.add(stage, row.to), from, w.select(inside, w.i32(16), w.i32(0)));
+  }
+}
+
+Value LhsLoader::element(const Row &row, const Tap &tap) {
+  SmallVector<Index> position;
+  for (auto [axis, map] : llvm::enumerate(c.lhsAxes)) {
+    Index at = row.index[axis];
+    if (int(axis) == c.lhsChannel)
+      at = w.wide(tap.channel);
+    else if (map.tapAxis >= 0)
+      at = b.add(at, b.mul(w.wide(tap.at[map.tapAxis]), map.tapScale));
+    position.push_back(at);
+  }
+  return prologue->load(position, 1, c.lhsChannel);
+}
+
+/// Chunks of elements read one by one: few channels, strides, prologues.
+void LhsLoader::gather(Value step, Value stage) {
+  Value first = w.mul(w.add(w.mul(step, kChunksOfRow), chunk), kChunk);
+  Type storage = p.bfloat ? Type(b.ops().getBF16Type()) : Type(b.ops().getF16Type());
+  auto type = VectorType::get({kChunk}, storage);
+  SmallVector<Tap> taps;
+  for (int64_t k = 0; k < kChunk; ++k)
+    taps.push_back(tapOf(w.add(first, k)));
+  for (const Row &row : rows) {
+    Value vector = LLVM::PoisonOp::create(b.ops(), type);
+    for (auto [k, tap] : llvm::enumerate(taps)) {
+      Value value = b.ifElse(
+          reads(row, tap), storage, [&] { return KernelBuilder::Values{b.convert(element(row, tap), storage)}; },
+          [&] { return KernelBuilder::Values{b.constant(0, storage)}; })[0];
+      vector = b.insertLane(vector, value, k);
+    }
+    w.store(w.add(stage, row.to), vector);
+  }
+}
+
+} // namespace tenon::gpu

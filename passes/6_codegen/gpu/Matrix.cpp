@@ -1,0 +1,55 @@
+#include "passes/6_codegen/gpu/Matrix.h"
+#include "passes/6_codegen/gpu/MatrixEmitter.h"
+
+namespace tenon::gpu {
+using namespace mlir;
+
+namespace {
+class MatrixFamily final : public KernelFamily {
+public:
+  StringRef name() const override { return "gpu.matrix"; }
+
+  bool matches(kernel::FuncOp func, const Target &target) const override { return MatrixProblem::of(func, target).has_value(); }
+
+  void schedules(kernel::FuncOp func, const Target &target, SmallVectorImpl<kernel::ScheduleAttr> &out) const override {
+    for (const MatrixSchedule &s : matrixSchedules(*MatrixProblem::of(func, target), target))
+      out.push_back(s.attr(func.getContext()));
+  }
+
+  KernelPlan plan(kernel::FuncOp func, kernel::ScheduleAttr attr, const Target &target) const override {
+    MatrixProblem p = *MatrixProblem::of(func, target);
+    MatrixSchedule s = MatrixSchedule::of(attr);
+    KernelPlan plan;
+    int64_t across = llvm::divideCeil(p.columns, s.tileColumns);
+    plan.tasks = p.rows().ceilDiv(s.tileRows) * (across * s.splits);
+    if (p.contraction.rhsArgument())
+      plan.packings.push_back({p.contraction.rhsArgument().getArgNumber(), p.packing()});
+    for (unsigned i = 0; i < func.getNumResults(); ++i)
+      plan.overwrites.push_back(func.getNumResults() == 1 ? p.contraction.overwritten() : -1);
+    plan.block = {int(s.threads()), 1, int(s.sharedBytes()), int(s.splits), /*waits=*/true};
+    return plan;
+  }
+
+  LogicalResult emit(kernel::FuncOp func, kernel::ScheduleAttr attr, KernelBuilder &builder) const override {
+    std::optional<MatrixProblem> p = MatrixProblem::of(func, builder.target());
+    if (!p)
+      return func.emitError("the matrix family computes one nn.matmul or channels-last nn.conv in a half type");
+    if (!p->contraction.unpacked())
+      return func.emitError("constant weights have to be packed before code is emitted (schedule-pack-constants)");
+    MatrixEmitter(builder, *p, MatrixSchedule::of(attr)).emit();
+    return success();
+  }
+
+  nn::Dim operations(kernel::FuncOp func) const override {
+    cpu::ContractionProblem p = *cpu::ContractionProblem::of(func);
+    return nn::product(func.getContext(), p.extents) * p.depth * (2 * p.tapCount());
+  }
+};
+} // namespace
+
+const KernelFamily &matrixFamily() {
+  static const MatrixFamily family;
+  return family;
+}
+
+} // namespace tenon::gpu

@@ -1,0 +1,10 @@
+// Matrix products and convolutions on the matrix units: f16 or bf16, summed in f32, sm_80 and later.
+#pragma once
+#include "passes/6_codegen/gpu/Families.h"
+
+namespace tenon::gpu {
+
+/// Contractions with constant weights; see MatrixSchedule for its parameters.
+const KernelFamily &matrixFamily();
+
+} // namespace tenon::gpu

@@ -1,0 +1,203 @@
+#include "passes/6_codegen/gpu/MatrixEmitter.h"
+#include "passes/6_codegen/cpu/VectorMath.h"
+
+namespace tenon::gpu {
+using namespace mlir;
+
+namespace {
+constexpr int64_t kChunk = MatrixSchedule::kChunk, kRowBytes = MatrixSchedule::kStep * 2, kChunksOfRow = MatrixSchedule::kStep / kChunk;
+constexpr int64_t kFragmentRows = 16, kFragmentColumns = 8, kFragmentDepth = 16; // of mma.sync
+} // namespace
+
+MatrixEmitter::MatrixEmitter(KernelBuilder &b, const MatrixProblem &p, const MatrixSchedule &s)
+    : b(b), w(b), p(p), s(s), fragmentsDown(s.tileRows / s.warpRows / kFragmentRows),
+      fragmentsAcross(s.tileColumns / s.warpColumns / kFragmentColumns), rowStep(s.threads() / kChunksOfRow), lhs(b, w, p, s) {}
+
+void MatrixEmitter::emit() {
+  thread = w.thread();
+  shared = w.shared();
+  chunk = w.rem(thread, kChunksOfRow);
+  threadRow = w.div(thread, kChunksOfRow);
+  // Neighbouring blocks share columns: the weights of one, the smaller part at batch 1, are read by many at a time.
+  Index task = b.task();
+  Index tile = s.splits == 1 ? task : b.div(task, s.splits);
+  int64_t tilesAcross = llvm::divideCeil(p.columns, s.tileColumns);
+  firstColumn = b.mul(b.rem(tile, tilesAcross), s.tileColumns);
+  firstRow = b.mul(b.div(tile, tilesAcross), s.tileRows);
+  rank = s.splits == 1 ? w.i32(0) : w.rankInCluster();
+  int64_t share = llvm::divideCeil(p.steps(), s.splits);
+  firstStep = w.mul(rank, share);
+  lastStep = w.add(firstStep, share);
+  lastStep = w.select(w.below(lastStep, w.i32(p.steps())), lastStep, w.i32(p.steps()));
+
+  beginColumns();
+  lhs.begin(firstRow, threadRow, rowStep, chunk);
+  writeSums(multiplyAll());
+  finish();
+}
+
+/// The thread's columns of the packed weights: one chunk of each, column after column.
+void MatrixEmitter::beginColumns() {
+  Tensor packed = b.argument(cast<BlockArgument>(p.contraction.unpacked().getOperand()).getArgNumber());
+  for (int64_t i = 0; i < s.tileColumns; i += rowStep) {
+    Value own = w.add(threadRow, i);
+    Index column = b.add(firstColumn, w.wide(own));
+    Value inside = b.lessThan(column, p.packedColumns());
+    Index at = b.select(inside, b.mul(column, p.depth), Index(0));
+    Value from = LLVM::GEPOp::create(b.ops(), packed.base.getType(), packed.element, packed.base, ArrayRef<LLVM::GEPArg>{b.value(at)});
+    Value to = w.add(w.mul(own, kRowBytes), w.mul(w.bitXor(chunk, w.rem(own, kChunksOfRow)), kChunk * 2));
+    columns.push_back({inside, from, w.add(to, s.tileRows * kRowBytes)});
+  }
+}
+
+void MatrixEmitter::loadColumns(Value step, Value stage) {
+  Value element = w.mul(w.add(w.mul(step, kChunksOfRow), chunk), kChunk);
+  Value within = w.below(element, w.i32(p.depth));
+  Value offset = w.select(within, element, w.i32(0));
+  Type storage = p.bfloat ? Type(b.ops().getBF16Type()) : Type(b.ops().getF16Type());
+  for (const Column &column : columns) {
+    Value inside = arith::AndIOp::create(b.ops(), column.inside, within);
+    Value from = LLVM::GEPOp::create(b.ops(), column.from.getType(), storage, column.from, ArrayRef<LLVM::GEPArg>{b.value(w.wide(offset))});
+    w.copyAsync(w.add(stage, column.to), from, w.select(inside, w.i32(16), w.i32(0)));
+  }
+}
+
+/// The pipeline: while one stage is multiplied the next ones are on their way.
+KernelBuilder::Values MatrixEmitter::multiplyAll() {
+  auto stageAt = [&](int64_t stage) { return w.add(shared, stage * s.stageBytes()); };
+  int64_t ahead = s.stages - 1;
+  auto guarded = [&](Value step, llvm::function_ref<void()> body) {
+    b.ifThen(arith::CmpIOp::create(b.ops(), arith::CmpIPredicate::slt, step, lastStep), body);
+  };
+  // Weights do not depend on the kernel before.
+  for (int64_t stage = 0; stage < ahead; ++stage)
+    guarded(w.add(firstStep, stage), [&] { loadColumns(w.add(firstStep, stage), stageAt(stage)); });
+  b.waitForInputs();
+  for (int64_t stage = 0; stage < ahead; ++stage) {
+    guarded(w.add(firstStep, stage), [&] { lhs.load(w.add(firstStep, stage), stageAt(stage)); });
+    w.commit();
+  }
+  KernelBuilder::Values init{w.i32(0), w.i32(ahead * s.stageBytes())};
+  init.append(fragmentsDown * fragmentsAcross * 4, b.constant(0, b.ops().getF32Type()));
+  auto next = [&](Value offset) {
+    Value moved = w.add(offset, s.stageBytes());
+    Value wraps = arith::CmpIOp::create(b.ops(), arith::CmpIPredicate::eq, moved, w.i32(s.stages * s.stageBytes()));
+    return w.select(wraps, w.i32(0), moved);
+  };
+  auto results = b.loop(w.wide(firstStep), w.wide(lastStep), 1, init, [&](Index step, ValueRange carried) {
+    KernelBuilder::Values values(carried);
+    w.waitFor(int(s.stages) - 2);
+    w.barrier();
+    Value coming = w.add(w.narrow(step), ahead);
+    guarded(coming, [&] {
+      loadColumns(coming, w.add(shared, values[1]));
+      lhs.load(coming, w.add(shared, values[1]));
+    });
+    w.commit();
+    multiplyStage(w.add(shared, values[0]), MutableArrayRef(values).drop_front(2));
+    values[0] = next(values[0]);
+    values[1] = next(values[1]);
+    return values;
+  });
+  w.waitFor(0);
+  w.barrier();
+  return KernelBuilder::Values(ArrayRef(results).drop_front(2));
+}
+
+void MatrixEmitter::multiplyStage(Value stage, MutableArrayRef<Value> sums) {
+  Value lane = w.rem(thread, 32), warp = w.div(thread, 32);
+  Value warpRow = w.mul(w.rem(warp, s.warpRows), s.tileRows / s.warpRows), warpColumn = w.mul(w.div(warp, s.warpRows), s.tileColumns / s.warpColumns);
+  // ldmatrix: lane l gives the address of row l % 8 of matrix l / 8.
+  Value matrix = w.div(lane, 8), rowOfMatrix = w.rem(lane, 8);
+  Value low = w.rem(matrix, 2), high = w.div(matrix, 2);
+  Value leftRow = w.add(warpRow, w.add(w.mul(low, 8), rowOfMatrix)), rightRow = w.add(warpColumn, w.add(w.mul(high, 8), rowOfMatrix));
+  Value left = w.add(stage, w.mul(leftRow, kRowBytes)), right = w.add(w.add(stage, w.mul(rightRow, kRowBytes)), s.tileRows * kRowBytes);
+  auto chunkAt = [&](Value half, int64_t k) { return w.mul(w.bitXor(w.add(half, 2 * k), rowOfMatrix), kChunk * 2); };
+  for (int64_t k = 0; k < MatrixSchedule::kStep / kFragmentDepth; ++k) {
+    SmallVector<Warp::Fragment> lefts, rights;
+    Value leftChunk = chunkAt(high, k), rightChunk = chunkAt(low, k);
+    for (int64_t m = 0; m < fragmentsDown; ++m)
+      lefts.push_back(w.loadMatrices(w.add(w.add(left, leftChunk), m * kFragmentRows * kRowBytes)));
+    for (int64_t n = 0; n < fragmentsAcross; n += 2) {
+      Warp::Fragment both = w.loadMatrices(w.add(w.add(right, rightChunk), n * kFragmentColumns * kRowBytes));
+      rights.push_back({both[0], both[1]});
+      rights.push_back({both[2], both[3]});
+    }
+    for (int64_t m = 0; m < fragmentsDown; ++m)
+      for (int64_t n = 0; n < fragmentsAcross; ++n)
+        w.multiply(p.bfloat, lefts[m], rights[n], sums.slice((m * fragmentsAcross + n) * 4, 4));
+  }
+}
+
+/// The sums to shared memory, from where the epilogue reads eight of a row at a time.
+void MatrixEmitter::writeSums(ValueRange sums) {
+  Value lane = w.rem(thread, 32), warp = w.div(thread, 32);
+  Value row = w.add(w.mul(w.rem(warp, s.warpRows), s.tileRows / s.warpRows), w.div(lane, 4));
+  Value column = w.add(w.mul(w.div(warp, s.warpRows), s.tileColumns / s.warpColumns), w.mul(w.rem(lane, 4), 2));
+  Value at = w.add(shared, w.mul(w.add(w.mul(row, s.sumsPitch()), column), 4));
+  for (int64_t m = 0; m < fragmentsDown; ++m)
+    for (int64_t n = 0; n < fragmentsAcross; ++n)
+      for (int64_t half = 0; half < 2; ++half) {
+        int64_t first = (m * fragmentsAcross + n) * 4 + half * 2;
+        Value pair = vector::FromElementsOp::create(b.ops(), VectorType::get({2}, b.ops().getF32Type()), ValueRange{sums[first], sums[first + 1]});
+        w.store(w.add(at, ((m * kFragmentRows + half * 8) * s.sumsPitch() + n * kFragmentColumns) * 4), pair);
+      }
+  s.splits > 1 ? w.clusterBarrier() : w.barrier();
+}
+
+/// Eight sums of a row, added up over the blocks of the cluster.
+Value MatrixEmitter::readSums(Value row, Value column) {
+  Value address = w.add(shared, w.mul(w.add(w.mul(row, s.sumsPitch()), column), 4));
+  Value low, high;
+  for (int64_t block = 0; block < s.splits; ++block) {
+    Value at = s.splits > 1 ? w.peer(address, w.i32(block)) : address;
+    Value first = s.splits > 1 ? w.loadPeer(at) : w.loadFloats(at), second = s.splits > 1 ? w.loadPeer(w.add(at, 16)) : w.loadFloats(w.add(at, 16));
+    low = low ? arith::AddFOp::create(b.ops(), low, first).getResult() : first;
+    high = high ? arith::AddFOp::create(b.ops(), high, second).getResult() : second;
+  }
+  SmallVector<int64_t> order = llvm::to_vector(llvm::seq<int64_t>(0, kChunk));
+  return vector::ShuffleOp::create(b.ops(), low, high, order);
+}
+
+void MatrixEmitter::finish() {
+  const cpu::ContractionProblem &c = p.contraction;
+  cpu::Epilogue epilogue(b, c.result);
+  // Each block of a cluster finishes some of the rows.
+  int64_t rows = s.tileRows / s.splits, chunks = s.tileColumns / kChunk, units = rows * chunks;
+  Value base = w.mul(rank, rows);
+  Index total = b.dim(p.rows());
+  auto finishUnit = [&](Value unit) {
+    Value row = w.add(base, w.div(unit, chunks)), column = w.mul(w.rem(unit, chunks), kChunk);
+    Index at = b.add(firstRow, w.wide(row)), n = b.add(firstColumn, w.wide(column));
+    Value inside = arith::AndIOp::create(b.ops(), b.lessThan(at, total), b.lessThan(n, p.columns));
+    b.ifThen(inside, [&] {
+      Value sums = readSums(row, column);
+      Value mask = p.columns % kChunk ? b.tailMask(b.sub(p.columns, n), kChunk) : Value();
+      if (c.bias) {
+        Tensor bias = b.tensorOf(c.bias);
+        Value added = b.loadStrided(bias, b.at(bias, {b.mul(b.div(n, kChunk), kChunk)}), bias.strides[0], kChunk, mask);
+        sums = arith::AddFOp::create(b.ops(), sums, b.convert(added, b.ops().getF32Type()));
+      }
+      SmallVector<Index> position(c.extents.size());
+      position.back() = b.mul(b.div(n, kChunk), kChunk); // a multiple of a chunk, as the alignment of loads and stores sees
+      Index rest = at;
+      for (int axis = c.rowAxes() - 1; axis >= 0; --axis) {
+        Index extent = b.dim(c.extents[axis]);
+        position[axis] = axis ? b.rem(rest, extent) : rest;
+        rest = axis ? b.div(rest, extent) : rest;
+      }
+      epilogue.store(sums, position, mask);
+    });
+  };
+  for (int64_t first = 0; first < units; first += s.threads()) {
+    Value unit = w.add(thread, first);
+    if (first + s.threads() <= units)
+      finishUnit(unit);
+    else
+      b.ifThen(w.below(unit, w.i32(units)), [&] { finishUnit(unit); });
+  }
+  if (s.splits > 1)
+    w.clusterBarrier(); // others may still read this block's sums
+}
+
+} // namespace tenon::gpu

@@ -1,0 +1,79 @@
+// Emits one tile of a contraction for a block of threads: copies to shared memory, products of warps, the epilogue.
+#pragma once
+#include "passes/6_codegen/cpu/Elementwise.h"
+#include "passes/6_codegen/gpu/MatrixSchedule.h"
+#include "passes/6_codegen/gpu/Warp.h"
+
+namespace tenon::gpu {
+
+/// How a row of the result reads lhs: chunks of 16 bytes, or element by element through any prologue.
+class LhsLoader {
+public:
+  LhsLoader(KernelBuilder &b, Warp &w, const MatrixProblem &p, const MatrixSchedule &s);
+  /// Finds this thread's rows: `chunk` of a row of the tile, rows `row`, `row` + `rowStep` and so on.
+  void begin(Index firstRow, mlir::Value row, int64_t rowStep, mlir::Value chunk);
+  /// Copies step `step` of the depth into the stage at `stage`.
+  void load(mlir::Value step, mlir::Value stage);
+
+private:
+  struct Row {
+    mlir::Value inside;                      // i1: a row of the result
+    Index base;                              // where tap 0 of channel 0 lies, in elements
+    llvm::SmallVector<mlir::Value> position; // of tap 0 along each axis of lhs, i32
+    llvm::SmallVector<Index> index;          // the same, wide
+    mlir::Value to;                          // its chunk in a stage
+  };
+  struct Tap {
+    llvm::SmallVector<mlir::Value> at; // its coordinates
+    mlir::Value inside;                // i1: within the depth
+    mlir::Value channel;
+  };
+  Tap tapOf(mlir::Value element);
+  mlir::Value reads(const Row &row, const Tap &tap); // i1
+  void copyChunks(mlir::Value step, mlir::Value stage);
+  void gather(mlir::Value step, mlir::Value stage);
+  mlir::Value element(const Row &row, const Tap &tap);
+
+  KernelBuilder &b;
+  Warp &w;
+  const MatrixProblem &p;
+  const cpu::ContractionProblem &c;
+  const MatrixSchedule &s;
+  std::optional<Tensor> memory; // where chunks can be copied
+  std::optional<cpu::Prologue> prologue;
+  mlir::Value chunk;
+  llvm::SmallVector<Row> rows;
+};
+
+class MatrixEmitter {
+public:
+  MatrixEmitter(KernelBuilder &b, const MatrixProblem &p, const MatrixSchedule &s);
+  void emit();
+
+private:
+  void beginColumns();
+  void loadColumns(mlir::Value step, mlir::Value stage);
+  KernelBuilder::Values multiplyAll();
+  void multiplyStage(mlir::Value stage, llvm::MutableArrayRef<mlir::Value> sums);
+  void writeSums(mlir::ValueRange sums);
+  void finish();
+  mlir::Value readSums(mlir::Value row, mlir::Value column);
+
+  KernelBuilder &b;
+  Warp w;
+  const MatrixProblem &p;
+  const MatrixSchedule &s;
+  const int64_t fragmentsDown, fragmentsAcross; // 16 x 8 fragments of a warp
+  mlir::Value thread, shared, rank;
+  mlir::Value chunk, threadRow; // of the thread's copies
+  int64_t rowStep;
+  Index firstRow, firstColumn;
+  mlir::Value firstStep, lastStep; // of this block's share of the depth
+  LhsLoader lhs;
+  struct Column {
+    mlir::Value inside, from, to;
+  };
+  llvm::SmallVector<Column> columns;
+};
+
+} // namespace tenon::gpu

@@ -1,0 +1,51 @@
+// How the matrix family tiles a contraction.
+#pragma once
+#include "passes/6_codegen/cpu/ContractionProblem.h"
+#include "passes/6_codegen/gpu/Families.h"
+
+namespace tenon::gpu {
+
+/// A block computes tileRows x tileColumns of the result with warpRows x warpColumns warps, kStep deep at a time, `stages` of which lie in shared
+/// memory. `splits` blocks, a cluster, share the depth of one tile and add up what they have.
+struct MatrixSchedule {
+  int64_t tileRows = 64, tileColumns = 64;
+  int64_t warpRows = 2, warpColumns = 2;
+  int64_t stages = 4;
+  int64_t splits = 1;
+
+  static constexpr int64_t kStep = 64; // 128 bytes of a row: a swizzle of eight 16-byte chunks
+  static constexpr int64_t kChunk = 8; // elements of a 16-byte chunk
+
+  static MatrixSchedule of(kernel::ScheduleAttr attr);
+  kernel::ScheduleAttr attr(mlir::MLIRContext *context) const;
+
+  int64_t threads() const { return warpRows * warpColumns * 32; }
+  int64_t stageBytes() const { return (tileRows + tileColumns) * kStep * 2; }
+  /// The tile of sums that the epilogue reads, in floats a row: padded against bank conflicts.
+  int64_t sumsPitch() const { return tileColumns + 8; }
+  int64_t sharedBytes() const { return std::max(stages * stageBytes(), tileRows * sumsPitch() * 4); }
+};
+
+/// A contraction as the matrix family sees it: lhs [rows, depth] gathered, rhs packed [columns, depth].
+struct MatrixProblem {
+  cpu::ContractionProblem contraction;
+  int64_t columns = 0;                   // of the result
+  int64_t channels = 0;                  // k of one tap
+  int64_t paddedChannels = 0;            // a multiple of a chunk, or 4 for images
+  llvm::SmallVector<int64_t> paddedTaps; // the filter's, for images the last one even: whole chunks again
+  int64_t depth = 0;                     // taps * channels, padded
+  bool bfloat = false;
+
+  /// None where the family does not compute the kernel.
+  static std::optional<MatrixProblem> of(kernel::FuncOp func, const Target &target);
+  int64_t steps() const { return (depth + MatrixSchedule::kStep - 1) / MatrixSchedule::kStep; }
+  nn::Dim rows() const;
+  /// Weights as [columns padded to a tile's multiple of 8][tap][channel].
+  kernel::PackingAttr packing() const;
+  int64_t packedColumns() const { return (columns + MatrixSchedule::kChunk - 1) / MatrixSchedule::kChunk * MatrixSchedule::kChunk; }
+};
+
+/// Schedules that fit the machine, the cost model's choice first.
+llvm::SmallVector<MatrixSchedule> matrixSchedules(const MatrixProblem &problem, const Target &target);
+
+} // namespace tenon::gpu

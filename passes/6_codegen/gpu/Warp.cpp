@@ -1,0 +1,154 @@
+#include "passes/6_codegen/gpu/Warp.h"
+#include "mlir/Dialect/LLVMIR/NVVMDialect.h"
+
+namespace tenon::gpu {
+using namespace mlir;
+
+// --- i32 arithmetic
+
+Value Warp::add(Value x, Value y) {
+  return arith::AddIOp::create(ops, x, y);
+}
+Value Warp::mul(Value x, int64_t y) {
+  return y == 1 ? x : arith::MulIOp::create(ops, x, i32(y)).getResult();
+}
+Value Warp::div(Value x, int64_t y) {
+  return y == 1 ? x : arith::DivUIOp::create(ops, x, i32(y)).getResult();
+}
+Value Warp::rem(Value x, int64_t y) {
+  return y == 1 ? i32(0) : arith::RemUIOp::create(ops, x, i32(y)).getResult();
+}
+Value Warp::bitXor(Value x, Value y) {
+  return arith::XOrIOp::create(ops, x, y);
+}
+Value Warp::bitAnd(Value x, Value y) {
+  return arith::AndIOp::create(ops, x, y);
+}
+Value Warp::below(Value x, Value y) {
+  return arith::CmpIOp::create(ops, arith::CmpIPredicate::ult, x, y);
+}
+Value Warp::select(Value condition, Value x, Value y) {
+  return arith::SelectOp::create(ops, condition, x, y);
+}
+Index Warp::wide(Value x) {
+  return Index(arith::ExtSIOp::create(ops, ops.getI64Type(), x).getResult());
+}
+Value Warp::narrow(Index i) {
+  return i.isConstant() ? i32(i.get()) : arith::TruncIOp::create(ops, ops.getI32Type(), i.dynamic()).getResult();
+}
+
+Value Warp::thread() {
+  return NVVM::ThreadIdXOp::create(ops, ops.getI32Type());
+}
+
+Value Warp::rankInCluster() {
+  return assembly(ops.getI32Type(), {}, "mov.u32 $0, %cluster_ctarank;", "=r", false);
+}
+
+// --- shared memory
+
+Value Warp::assembly(Type result, ValueRange operands, StringRef text, StringRef constraints, bool effects) {
+  SmallVector<Type, 1> results;
+  if (result)
+    results.push_back(result);
+  auto op = LLVM::InlineAsmOp::create(ops, TypeRange(results), operands, text, constraints, effects, /*is_align_stack=*/false,
+                                      LLVM::tailcallkind::TailCallKind::None, LLVM::AsmDialectAttr(), ArrayAttr());
+  return result ? op->getResult(0) : Value();
+}
+
+Value Warp::shared() {
+  auto body = b.ops().getInsertionBlock()->getParentOp();
+  auto module = body->getParentOfType<ModuleOp>();
+  std::string name = (b.kernelFunc().getSymName() + "_shared").str();
+  auto type = LLVM::LLVMArrayType::get(ops.getI8Type(), 0);
+  constexpr unsigned kSharedSpace = 3;
+  if (!module.lookupSymbol(name)) {
+    OpBuilder::InsertionGuard guard(ops);
+    ops.setInsertionPointToStart(module.getBody());
+    auto global =
+        LLVM::GlobalOp::create(ops, type, /*isConstant=*/false, LLVM::Linkage::External, name, Attribute(), /*alignment=*/1024, kSharedSpace);
+    (void)global;
+  }
+  Value pointer = LLVM::AddressOfOp::create(ops, LLVM::LLVMPointerType::get(ops.getContext(), kSharedSpace), name);
+  return LLVM::PtrToIntOp::create(ops, ops.getI32Type(), pointer);
+}
+
+void Warp::copyAsync(Value to, Value from, Value bytes) {
+  assembly({}, {to, from, bytes}, "cp.async.cg.shared.global [$0], [$1], 16, $2;", "r,l,r,~{memory}", true);
+}
+void Warp::commit() {
+  assembly({}, {}, "cp.async.commit_group;", "~{memory}", true);
+}
+void Warp::waitFor(int groups) {
+  assembly({}, {}, "cp.async.wait_group " + std::to_string(groups) + ";", "~{memory}", true);
+}
+void Warp::barrier() {
+  assembly({}, {}, "bar.sync 0;", "~{memory}", true);
+}
+
+void Warp::store(Value address, Value vector) {
+  auto type = cast<VectorType>(vector.getType());
+  unsigned words = type.getNumElements() * type.getElementTypeBitWidth() / 32;
+  auto wordsType = VectorType::get({words}, ops.getI32Type());
+  Value bits = LLVM::BitcastOp::create(ops, wordsType, vector);
+  SmallVector<Value> operands{address};
+  std::string list, constraints = "r";
+  for (unsigned i = 0; i < words; ++i) {
+    operands.push_back(b.extractLane(bits, i));
+    list += (i ? ", $" : "$") + std::to_string(i + 1);
+    constraints += ",r";
+  }
+  assembly({}, operands, "st.shared.v" + std::to_string(words) + ".b32 [$0], {" + list + "};", constraints + ",~{memory}", true);
+}
+
+Warp::Fragment Warp::parts(Value structure) {
+  Fragment values;
+  auto type = cast<LLVM::LLVMStructType>(structure.getType());
+  for (unsigned i = 0; i < type.getBody().size(); ++i)
+    values.push_back(LLVM::ExtractValueOp::create(ops, structure, ArrayRef<int64_t>{i}));
+  return values;
+}
+
+Value Warp::floats(StringRef instruction, Value address) {
+  Type f32 = ops.getF32Type();
+  auto type = LLVM::LLVMStructType::getLiteral(ops.getContext(), {f32, f32, f32, f32});
+  Fragment loaded = parts(assembly(type, {address}, (instruction + " {$0, $1, $2, $3}, [$4];").str(), "=f,=f,=f,=f,r,~{memory}", true));
+  return vector::FromElementsOp::create(ops, VectorType::get({4}, f32), loaded);
+}
+
+Value Warp::loadFloats(Value address) {
+  return floats("ld.shared.v4.f32", address);
+}
+Value Warp::loadPeer(Value address) {
+  return floats("ld.shared::cluster.v4.f32", address);
+}
+Value Warp::peer(Value address, Value rank) {
+  return assembly(ops.getI32Type(), {address, rank}, "mapa.shared::cluster.u32 $0, $1, $2;", "=r,r,r", false);
+}
+void Warp::clusterBarrier() {
+  assembly({}, {}, "barrier.cluster.arrive.aligned; barrier.cluster.wait.aligned;", "~{memory}", true);
+}
+
+// --- matrix products
+
+Warp::Fragment Warp::loadMatrices(Value address) {
+  Type i32Type = ops.getI32Type();
+  auto type = LLVM::LLVMStructType::getLiteral(ops.getContext(), {i32Type, i32Type, i32Type, i32Type});
+  return parts(assembly(type, {address}, "ldmatrix.sync.aligned.m8n8.x4.shared.b16 {$0, $1, $2, $3}, [$4];", "=r,=r,=r,=r,r,~{memory}", true));
+}
+
+void Warp::multiply(bool bfloat, ValueRange left, ValueRange right, MutableArrayRef<Value> sums) {
+  SmallVector<Value> operands(left);
+  llvm::append_range(operands, right);
+  llvm::append_range(operands, sums);
+  Type f32 = ops.getF32Type();
+  auto type = LLVM::LLVMStructType::getLiteral(ops.getContext(), {f32, f32, f32, f32});
+  std::string element = bfloat ? "bf16" : "f16";
+  Value result = assembly(type, operands,
+                          "mma.sync.aligned.m16n8k16.row.col.f32." + element + "." + element +
+                              ".f32 {$0, $1, $2, $3}, {$4, $5, $6, $7}, {$8, $9}, {$10, $11, $12, $13};",
+                          "=f,=f,=f,=f,r,r,r,r,r,r,f,f,f,f", false);
+  llvm::copy(parts(result), sums.begin());
+}
+
+} // namespace tenon::gpu

@@ -1,0 +1,58 @@
+// Instructions of a GPU that MLIR's vectors do not reach: matrix products of a warp, asynchronous copies, barriers, shared memory.
+#pragma once
+#include "passes/6_codegen/cpu/KernelBuilder.h"
+#include "passes/6_codegen/gpu/Families.h"
+
+namespace tenon::gpu {
+
+/// Emits through a KernelBuilder. Addresses of shared memory are i32, as the instructions want them.
+class Warp {
+public:
+  explicit Warp(KernelBuilder &b) : b(b), ops(b.ops()) {}
+
+  // --- i32 arithmetic, where 64 bits would cost registers
+  mlir::Value i32(int64_t v) { return b.integer(v, ops.getI32Type()); }
+  mlir::Value add(mlir::Value x, mlir::Value y);
+  mlir::Value add(mlir::Value x, int64_t y) { return y ? add(x, i32(y)) : x; }
+  mlir::Value mul(mlir::Value x, int64_t y);
+  mlir::Value div(mlir::Value x, int64_t y); // not negative
+  mlir::Value rem(mlir::Value x, int64_t y);
+  mlir::Value bitXor(mlir::Value x, mlir::Value y);
+  mlir::Value bitAnd(mlir::Value x, mlir::Value y);
+  mlir::Value below(mlir::Value x, mlir::Value y); // unsigned: a negative x is not below
+  mlir::Value select(mlir::Value condition, mlir::Value x, mlir::Value y);
+  Index wide(mlir::Value x);   // sign extended
+  mlir::Value narrow(Index i); // i32
+
+  mlir::Value thread(); // of the block, i32
+  mlir::Value rankInCluster();
+
+  // --- shared memory
+  mlir::Value shared();                                                // the address of the block's dynamic shared memory
+  void copyAsync(mlir::Value to, mlir::Value from, mlir::Value bytes); // 16 bytes, of which the first `bytes` (0 or 16) are read, the rest zero
+  void commit();
+  void waitFor(int groups); // until at most so many groups of copies are under way
+  void barrier();
+  void store(mlir::Value address, mlir::Value vector); // 8 or 16 bytes
+  mlir::Value loadFloats(mlir::Value address);         // vector<4xf32>
+  /// The same address in the shared memory of another block of the cluster, for loadPeer.
+  mlir::Value peer(mlir::Value address, mlir::Value rank);
+  mlir::Value loadPeer(mlir::Value address); // vector<4xf32>
+  void clusterBarrier();
+
+  // --- matrix products of f16 or bf16, summed in f32
+  using Fragment = llvm::SmallVector<mlir::Value>;
+  Fragment loadMatrices(mlir::Value address); // four 8x8 matrices, lane l giving the address of row l % 8 of matrix l / 8
+  /// 16 x 8 sums += 16 x 16 of `left` by 16 x 8 of `right`.
+  void multiply(bool bfloat, mlir::ValueRange left, mlir::ValueRange right, llvm::MutableArrayRef<mlir::Value> sums);
+
+private:
+  mlir::Value assembly(mlir::Type result, mlir::ValueRange operands, llvm::StringRef text, llvm::StringRef constraints, bool effects);
+  Fragment parts(mlir::Value structure);
+  mlir::Value floats(llvm::StringRef instruction, mlir::Value address);
+
+  KernelBuilder &b;
+  mlir::ImplicitLocOpBuilder &ops;
+};
+
+} // namespace tenon::gpu

@@ -1,0 +1,109 @@
+#!/usr/bin/env python3
+"""Runs every plan of the folder on the GPU and compares all outputs with the goldens: max |a - b| <= rtol * max |b|.
+
+    check.py [-k PATTERN]
+
+Each plan runs in a process of its own: an error on a GPU ends all that a process can do there.
+rtol is 2e-4 for fp32 and 1e-2 for fp16 and bf16. A second run on the same inputs must give the same bytes. The last line is `N passed, N failed`.
+"""
+import argparse
+import json
+import lzma
+import subprocess
+import sys
+import tempfile
+import time
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+import numpy as np
+
+from runtime import Failure, Library, Plan
+
+HERE = Path(__file__).resolve().parent
+RTOL = {"fp32": 2e-4, "fp16": 1e-2, "bf16": 1e-2}
+
+
+def opened(library, packed):
+    """The plan in a compressed file."""
+    with tempfile.NamedTemporaryFile(suffix=".plan") as file:
+        file.write(lzma.decompress(packed.read_bytes()))
+        file.flush()
+        return Plan(library, file.name)
+
+
+def error(found, expected, rtol):
+    """The largest difference over the largest expected value, and whether that is allowed."""
+    if found.shape != expected.shape:
+        return f"shape {found.shape}, expected {expected.shape}", False
+    if not found.size:
+        return "empty", True
+    if found.dtype.kind not in "fc":
+        wrong = np.count_nonzero(found != expected)
+        return f"{wrong} of {found.size} differ", wrong == 0
+    a, b = found.astype(np.float64), expected.astype(np.float64)
+    if not np.array_equal(np.isfinite(a), np.isfinite(b)):
+        return "NaN or infinity", False
+    finite = np.isfinite(b)
+    if not finite.any():
+        return "0", True
+    largest = np.abs(b[finite]).max()
+    worst = np.abs(a - b)[finite].max()
+    return f"{worst / max(largest, 1e-30):.1e}", bool(worst <= rtol * largest)
+
+
+def check(library, entry):
+    golden = np.load(HERE / entry["golden"])
+    plan = opened(library, HERE / entry["plan"])
+    inputs = {key[3:]: golden[key] for key in golden.files if key.startswith("in:")}
+    first = {name: array.copy() for name, array in plan.run(inputs).items()}
+    start = time.perf_counter()
+    second = plan.run(inputs)
+    milliseconds = (time.perf_counter() - start) * 1e3
+    notes, good = [], True
+    for name, array in first.items():
+        if f"out:{name}" in golden.files:
+            note, fine = error(array, golden[f"out:{name}"], RTOL[entry["precision"]])
+            notes.append(note)
+            good &= fine
+        if array.tobytes() != second[name].tobytes():
+            notes.append("a second run differs")
+            good = False
+    plan.close()
+    return good, f"{' '.join(notes[:6])}; second run {milliseconds:.2f} ms"
+
+
+def run_one(entry):
+    """The body of a child: prints the verdict."""
+    try:
+        good, note = check(Library(HERE / "libtenon_runtime.so"), entry)
+    except (Failure, KeyError, OSError) as problem:
+        good, note = False, str(problem)
+    print(f"{'ok  ' if good else 'FAIL'} {entry['name']:28} {entry['precision']} {note}", flush=True)
+    return 0 if good else 1
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("-k", default="", help="only plans whose name contains this")
+    parser.add_argument("-j", type=int, default=4, help="processes at a time")
+    parser.add_argument("--one", type=int, help=argparse.SUPPRESS)
+    arguments = parser.parse_args()
+    entries = json.loads((HERE / "plans.json").read_text())
+    if arguments.one is not None:
+        return run_one(entries[arguments.one])
+    chosen = [i for i, entry in enumerate(entries) if arguments.k in entry["plan"]]
+
+    def child(index):
+        done = subprocess.run([sys.executable, __file__, "--one", str(index)], capture_output=True, text=True, check=False)
+        print(done.stdout.strip() or f"FAIL {entries[index]['plan']}: exit code {done.returncode}: {done.stderr.strip()[-300:]}", flush=True)
+        return done.returncode == 0
+
+    with ThreadPoolExecutor(arguments.j) as pool:
+        verdicts = list(pool.map(child, chosen))
+    print(f"{sum(verdicts)} passed, {len(verdicts) - sum(verdicts)} failed")
+    return 0 if all(verdicts) else 1
+
+
+if __name__ == "__main__":
+    sys.exit(main())
