@@ -1,13 +1,15 @@
 // The list of families. A new one: a line here, before what is more general.
 #include "passes/6_codegen/gpu/Families.h"
+#include "passes/6_codegen/gpu/Attention.h"
 #include "passes/6_codegen/gpu/GeneralRoad.h"
 #include "passes/6_codegen/gpu/Matrix.h"
+#include "passes/6_codegen/gpu/Rows.h"
 #include "passes/6_codegen/gpu/ThreadTasks.h"
 
 namespace tenon::gpu {
 
 llvm::ArrayRef<const KernelFamily *> families() {
-  static const KernelFamily *const all[] = {&matrixFamily(), &attentionTasksFamily(), &recurrentTasksFamily(), &generalRoadFamily()};
+  static const KernelFamily *const all[] = {&matrixFamily(), &attentionFamily(), &rowsFamily(), &recurrentTasksFamily(), &generalRoadFamily()};
   return all;
 }
 

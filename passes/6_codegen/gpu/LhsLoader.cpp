@@ -22,6 +22,14 @@ static std::optional<Tensor> chunkMemory(KernelBuilder &b, const MatrixProblem &
   return memory.alignment % kAccess == 0 ? std::optional(memory) : std::nullopt;
 }
 
+Value withinTile(Warp &w, Value own, int64_t first, int64_t step, int64_t edge) {
+  return first + step <= edge ? Value() : w.below(own, w.i32(edge));
+}
+
+void where(KernelBuilder &b, Value condition, llvm::function_ref<void()> body) {
+  condition ? b.ifThen(condition, body) : body();
+}
+
 LhsLoader::LhsLoader(KernelBuilder &b, Warp &w, const MatrixProblem &p, const MatrixSchedule &s)
     : b(b), w(w), p(p), c(p.contraction), s(s), memory(chunkMemory(b, p)) {
   if (!memory)
@@ -34,6 +42,7 @@ void LhsLoader::begin(Index firstRow, Value row, int64_t rowStep, Value ownChunk
   for (int64_t i = 0; i < s.tileRows; i += rowStep) {
     Value own = w.add(row, i);
     Row r;
+    r.ofTile = withinTile(w, own, i, rowStep, s.tileRows);
     Index at = b.add(firstRow, w.wide(own));
     r.inside = b.lessThan(at, total);
     // A row that is not there reads where row 0 does, and nothing of it.
@@ -109,7 +118,8 @@ void LhsLoader::copyChunks(Value step, Value stage) {
     Value inside = reads(row, tap);
     Index at = b.select(inside, b.add(row.base, offset), Index(0));
     Value from = LLVM::GEPOp::create(b.ops(), memory->base.getType(), memory->element, memory->base, ArrayRef<LLVM::GEPArg>{b.value(at)});
-    w.copyAsync(w.add(stage, row.to), from, w.select(inside, w.i32(16), w.i32(0)));
+    Value bytes = w.select(inside, w.i32(16), w.i32(0));
+    where(b, row.ofTile, [&] { w.copyAsync(w.add(stage, row.to), from, bytes); });
   }
 }
 
@@ -142,7 +152,7 @@ void LhsLoader::gather(Value step, Value stage) {
           [&] { return KernelBuilder::Values{b.constant(0, storage)}; })[0];
       vector = b.insertLane(vector, value, k);
     }
-    w.store(w.add(stage, row.to), vector);
+    where(b, row.ofTile, [&] { w.store(w.add(stage, row.to), vector); });
   }
 }
 

@@ -46,7 +46,7 @@ void MatrixEmitter::beginColumns() {
     Index at = b.select(inside, b.mul(column, p.depth), Index(0));
     Value from = LLVM::GEPOp::create(b.ops(), packed.base.getType(), packed.element, packed.base, ArrayRef<LLVM::GEPArg>{b.value(at)});
     Value to = w.add(w.mul(own, kRowBytes), w.mul(w.bitXor(chunk, w.rem(own, kChunksOfRow)), kChunk * 2));
-    columns.push_back({inside, from, w.add(to, s.tileRows * kRowBytes)});
+    columns.push_back({inside, from, w.add(to, s.tileRows * kRowBytes), withinTile(w, own, i, rowStep, s.tileColumns)});
   }
 }
 
@@ -58,7 +58,8 @@ void MatrixEmitter::loadColumns(Value step, Value stage) {
   for (const Column &column : columns) {
     Value inside = arith::AndIOp::create(b.ops(), column.inside, within);
     Value from = LLVM::GEPOp::create(b.ops(), column.from.getType(), storage, column.from, ArrayRef<LLVM::GEPArg>{b.value(w.wide(offset))});
-    w.copyAsync(w.add(stage, column.to), from, w.select(inside, w.i32(16), w.i32(0)));
+    Value bytes = w.select(inside, w.i32(16), w.i32(0));
+    where(b, column.ofTile, [&] { w.copyAsync(w.add(stage, column.to), from, bytes); });
   }
 }
 
@@ -104,17 +105,24 @@ KernelBuilder::Values MatrixEmitter::multiplyAll() {
   return KernelBuilder::Values(ArrayRef(results).drop_front(2));
 }
 
+MatrixEmitter::WarpPlace MatrixEmitter::warpPlace() {
+  Value warp = w.div(thread, 32), flat = w.rem(warp, s.warpRows * s.warpColumns);
+  return {w.mul(w.rem(flat, s.warpRows), s.tileRows / s.warpRows), w.mul(w.div(flat, s.warpRows), s.tileColumns / s.warpColumns),
+          s.warpDepth == 1 ? w.i32(0) : w.div(warp, s.warpRows * s.warpColumns)};
+}
+
 void MatrixEmitter::multiplyStage(Value stage, MutableArrayRef<Value> sums) {
-  Value lane = w.rem(thread, 32), warp = w.div(thread, 32);
-  Value warpRow = w.mul(w.rem(warp, s.warpRows), s.tileRows / s.warpRows), warpColumn = w.mul(w.div(warp, s.warpRows), s.tileColumns / s.warpColumns);
+  Value lane = w.rem(thread, 32);
+  auto [warpRow, warpColumn, warpDepth] = warpPlace();
   // ldmatrix: lane l gives the address of row l % 8 of matrix l / 8.
   Value matrix = w.div(lane, 8), rowOfMatrix = w.rem(lane, 8);
   Value low = w.rem(matrix, 2), high = w.div(matrix, 2);
   Value leftRow = w.add(warpRow, w.add(w.mul(low, 8), rowOfMatrix)), rightRow = w.add(warpColumn, w.add(w.mul(high, 8), rowOfMatrix));
   Value left = w.add(stage, w.mul(leftRow, kRowBytes)), right = w.add(w.add(stage, w.mul(rightRow, kRowBytes)), s.tileRows * kRowBytes);
-  auto chunkAt = [&](Value half, int64_t k) { return w.mul(w.bitXor(w.add(half, 2 * k), rowOfMatrix), kChunk * 2); };
-  for (int64_t k = 0; k < MatrixSchedule::kStep / kFragmentDepth; ++k) {
+  auto chunkAt = [&](Value half, Value k) { return w.mul(w.bitXor(w.add(half, w.mul(k, 2)), rowOfMatrix), kChunk * 2); };
+  for (int64_t first = 0; first < MatrixSchedule::kStep / kFragmentDepth; first += s.warpDepth) {
     SmallVector<Warp::Fragment> lefts, rights;
+    Value k = w.add(warpDepth, first);
     Value leftChunk = chunkAt(high, k), rightChunk = chunkAt(low, k);
     for (int64_t m = 0; m < fragmentsDown; ++m)
       lefts.push_back(w.loadMatrices(w.add(w.add(left, leftChunk), m * kFragmentRows * kRowBytes)));
@@ -131,10 +139,10 @@ void MatrixEmitter::multiplyStage(Value stage, MutableArrayRef<Value> sums) {
 
 /// The sums to shared memory, from where the epilogue reads eight of a row at a time.
 void MatrixEmitter::writeSums(ValueRange sums) {
-  Value lane = w.rem(thread, 32), warp = w.div(thread, 32);
-  Value row = w.add(w.mul(w.rem(warp, s.warpRows), s.tileRows / s.warpRows), w.div(lane, 4));
-  Value column = w.add(w.mul(w.div(warp, s.warpRows), s.tileColumns / s.warpColumns), w.mul(w.rem(lane, 4), 2));
-  Value at = w.add(shared, w.mul(w.add(w.mul(row, s.sumsPitch()), column), 4));
+  Value lane = w.rem(thread, 32);
+  WarpPlace place = warpPlace();
+  Value row = w.add(place.row, w.div(lane, 4)), column = w.add(place.column, w.mul(w.rem(lane, 4), 2));
+  Value at = w.add(w.add(shared, w.mul(place.depth, s.sumsBytes())), w.mul(w.add(w.mul(row, s.sumsPitch()), column), 4));
   for (int64_t m = 0; m < fragmentsDown; ++m)
     for (int64_t n = 0; n < fragmentsAcross; ++n)
       for (int64_t half = 0; half < 2; ++half) {
@@ -145,12 +153,13 @@ void MatrixEmitter::writeSums(ValueRange sums) {
   s.splits > 1 ? w.clusterBarrier() : w.barrier();
 }
 
-/// Eight sums of a row, added up over the blocks of the cluster.
+/// Eight sums of a row, added up over the blocks of the cluster and over the warps that share the depth.
 Value MatrixEmitter::readSums(Value row, Value column) {
   Value address = w.add(shared, w.mul(w.add(w.mul(row, s.sumsPitch()), column), 4));
   Value low, high;
-  for (int64_t block = 0; block < s.splits; ++block) {
-    Value at = s.splits > 1 ? w.peer(address, w.i32(block)) : address;
+  for (int64_t part = 0; part < s.splits * s.warpDepth; ++part) {
+    Value own = w.add(address, part % s.warpDepth * s.sumsBytes());
+    Value at = s.splits > 1 ? w.peer(own, w.i32(part / s.warpDepth)) : own;
     Value first = s.splits > 1 ? w.loadPeer(at) : w.loadFloats(at), second = s.splits > 1 ? w.loadPeer(w.add(at, 16)) : w.loadFloats(w.add(at, 16));
     low = low ? arith::AddFOp::create(b.ops(), low, first).getResult() : first;
     high = high ? arith::AddFOp::create(b.ops(), high, second).getResult() : second;

@@ -22,6 +22,7 @@ private:
     llvm::SmallVector<mlir::Value> position; // of tap 0 along each axis of lhs, i32
     llvm::SmallVector<Index> index;          // the same, wide
     mlir::Value to;                          // its chunk in a stage
+    mlir::Value ofTile;                      // i1: within the tile; null: always
   };
   struct Tap {
     llvm::SmallVector<mlir::Value> at; // its coordinates
@@ -45,6 +46,11 @@ private:
   llvm::SmallVector<Row> rows;
 };
 
+/// Whether a thread whose number along a tile's edge is `own` has something to copy there: null where every thread has.
+mlir::Value withinTile(Warp &w, mlir::Value own, int64_t first, int64_t step, int64_t edge);
+/// Emits `body` where `condition`, if there is one, holds.
+void where(KernelBuilder &b, mlir::Value condition, llvm::function_ref<void()> body);
+
 class MatrixEmitter {
 public:
   MatrixEmitter(KernelBuilder &b, const MatrixProblem &p, const MatrixSchedule &s);
@@ -58,6 +64,11 @@ private:
   void writeSums(mlir::ValueRange sums);
   void finish();
   mlir::Value readSums(mlir::Value row, mlir::Value column);
+  /// Where this thread's warp is in the block.
+  struct WarpPlace {
+    mlir::Value row, column, depth; // of its first fragment, in elements; its number along the depth
+  };
+  WarpPlace warpPlace();
 
   KernelBuilder &b;
   Warp w;
@@ -71,7 +82,7 @@ private:
   mlir::Value firstStep, lastStep; // of this block's share of the depth
   LhsLoader lhs;
   struct Column {
-    mlir::Value inside, from, to;
+    mlir::Value inside, from, to, ofTile;
   };
   llvm::SmallVector<Column> columns;
 };

@@ -11,6 +11,7 @@ MatrixSchedule MatrixSchedule::of(kernel::ScheduleAttr attr) {
   s.tileColumns = attr.get("columns", s.tileColumns);
   s.warpRows = attr.get("warp_rows", s.warpRows);
   s.warpColumns = attr.get("warp_columns", s.warpColumns);
+  s.warpDepth = attr.get("warp_depth", s.warpDepth);
   s.stages = attr.get("stages", s.stages);
   s.splits = attr.get("splits", s.splits);
   return s;
@@ -79,26 +80,35 @@ kernel::PackingAttr MatrixProblem::packing() const {
 }
 
 namespace {
-/// Microseconds, from what a multiprocessor of an H200 does; only the order of candidates matters.
+/// Microseconds of a kernel beyond its launch, fitted to runs of ResNet-50's and YOLOv8n's layers on Hopper; only the order of candidates matters.
 double costOf(const MatrixSchedule &s, int64_t rows, const MatrixProblem &p, const Target &target) {
-  constexpr double kFlopsPerMicrosecond = 4.5e6, kBytesPerMicrosecond = 60e3, kShortestStep = 0.09, kStart = 1.0, kReduction = 0.6;
-  constexpr double kLatency = 0.7; // from a copy's start to its end
+  constexpr double kFlopsPerMicrosecond = 4.5e6, kBytesPerMicrosecond = 60e3; // of a multiprocessor
+  constexpr double kStep = 0.08, kProducts = 0.18;                            // barrier and copies; the chain of a step's products
+  constexpr double kLatency = 0.7;                                            // from a copy's start to its end
+  constexpr double kPair = 2.0, kCluster = 2.8;                               // adding up two blocks' sums, or more
+  constexpr double kPart = 0.03;                                              // reading one more warp's or block's sums
+  constexpr int64_t kSharedOfMultiprocessor = 220 << 10, kThreadsOfMultiprocessor = 2048;
   int64_t tiles = llvm::divideCeil(rows, s.tileRows) * llvm::divideCeil(p.columns, s.tileColumns);
-  double step = std::max({2.0 * double(s.tileRows * s.tileColumns * MatrixSchedule::kStep) / kFlopsPerMicrosecond,
-                          double(s.stageBytes()) / kBytesPerMicrosecond, kShortestStep, kLatency / double(s.stages - 1)});
-  double waves = double(tiles * s.splits) / target.cores;
-  waves = waves <= 2 ? std::ceil(waves) : waves + 0.5;
-  double steps = double(llvm::divideCeil(p.steps(), s.splits));
-  return waves * steps * step + kStart + (s.splits > 1 ? kReduction : 0) + double(s.tileRows * s.tileColumns) * waves * 2e-5;
+  int64_t blocks = std::max<int64_t>(1, llvm::divideCeil(tiles * s.splits, int64_t(target.cores))); // of the busiest multiprocessor
+  int64_t together = std::min({blocks, kSharedOfMultiprocessor / s.sharedBytes(), kThreadsOfMultiprocessor / s.threads()});
+  double flops = 2.0 * double(s.tileRows * s.tileColumns * MatrixSchedule::kStep * together), bytes = double(s.stageBytes() * together);
+  double step = std::max(
+      {flops / kFlopsPerMicrosecond, bytes / kBytesPerMicrosecond, kStep + kProducts / double(s.warpDepth), kLatency / double(s.stages - 1)});
+  double steps = double(llvm::divideCeil(p.steps(), s.splits)), waves = double(llvm::divideCeil(blocks, together));
+  double ends = 1e-4 * double(s.tileRows * s.tileColumns * together) / 4; // the epilogue's stores
+  ends += kPart * double(s.splits * s.warpDepth);
+  return waves * (steps * step + ends) + (s.splits == 1 ? 0 : s.splits == 2 ? kPair : kCluster);
 }
 } // namespace
 
 SmallVector<MatrixSchedule> matrixSchedules(const MatrixProblem &p, const Target &target) {
   struct Shape {
-    int64_t rows, columns, warpRows, warpColumns, stages;
+    int64_t rows, columns, warpRows, warpColumns, warpDepth, stages;
   };
-  static constexpr Shape kShapes[] = {{64, 64, 2, 2, 6},  {64, 32, 4, 1, 8},  {128, 64, 4, 2, 4}, {128, 128, 4, 2, 3},
-                                      {64, 128, 2, 4, 4}, {32, 64, 1, 4, 8}, {32, 32, 2, 1, 10}};
+  static constexpr Shape kShapes[] = {{64, 64, 2, 2, 4, 6},  {64, 64, 4, 2, 2, 6},  {64, 64, 4, 2, 1, 6},   {64, 32, 4, 1, 4, 8},
+                                      {64, 32, 4, 1, 2, 8},  {64, 32, 4, 1, 1, 8},  {32, 32, 2, 1, 4, 10},  {32, 32, 2, 1, 2, 10},
+                                      {32, 64, 1, 4, 4, 8},  {32, 64, 1, 4, 2, 8},  {128, 64, 4, 2, 2, 4},  {128, 64, 4, 2, 1, 4},
+                                      {128, 32, 4, 1, 2, 5}, {128, 32, 4, 1, 1, 5}, {128, 128, 4, 2, 1, 3}, {64, 128, 2, 4, 1, 4}};
   constexpr int kFirstWithClusters = 90, kClusterless = 1;
   constexpr int64_t kSharedLimit = 96 << 10; // two blocks on a multiprocessor, and every architecture from sm_80 on
   int64_t rows = p.contraction.typical(p.rows());
@@ -108,7 +118,7 @@ SmallVector<MatrixSchedule> matrixSchedules(const MatrixProblem &p, const Target
       // Elements that are gathered one by one are there at once: stages would be code without use.
       constexpr int64_t kGatheredStages = 3;
       int64_t stages = p.channels % MatrixSchedule::kChunk ? std::min(shape.stages, kGatheredStages) : shape.stages;
-      MatrixSchedule s{shape.rows, shape.columns, shape.warpRows, shape.warpColumns, stages, splits};
+      MatrixSchedule s{shape.rows, shape.columns, shape.warpRows, shape.warpColumns, shape.warpDepth, stages, splits};
       bool needless = splits > 1 && p.steps() < 2 * splits;
       bool fits = s.sharedBytes() <= kSharedLimit && s.tileRows % splits == 0;
       if (needless || !fits || splits > (target.computeCapability >= kFirstWithClusters ? 8 : kClusterless))
@@ -116,7 +126,8 @@ SmallVector<MatrixSchedule> matrixSchedules(const MatrixProblem &p, const Target
       ranked.push_back({costOf(s, rows, p, target), s});
     }
   auto order = [](const std::pair<double, MatrixSchedule> &entry) {
-    return std::tuple(entry.first, entry.second.splits, entry.second.tileRows, entry.second.tileColumns);
+    const MatrixSchedule &s = entry.second;
+    return std::tuple(entry.first, s.splits, s.tileRows, s.tileColumns, s.warpDepth);
   };
   llvm::sort(ranked, [&](const auto &a, const auto &b) { return order(a) < order(b); });
   return llvm::map_to_vector(ranked, [](const auto &entry) { return entry.second; });

@@ -5,11 +5,12 @@
 
 namespace tenon::gpu {
 
-/// A block computes tileRows x tileColumns of the result with warpRows x warpColumns warps, kStep deep at a time, `stages` of which lie in shared
-/// memory. `splits` blocks, a cluster, share the depth of one tile and add up what they have.
+/// A block computes tileRows x tileColumns of the result with warpRows x warpColumns x warpDepth warps, kStep deep at a time, `stages` of which lie
+/// in shared memory. warpDepth warps share the depth of a step, which shortens the chain of products that each waits for. `splits` blocks, a cluster,
+/// share the depth of one tile and add up what they have.
 struct MatrixSchedule {
   int64_t tileRows = 64, tileColumns = 64;
-  int64_t warpRows = 2, warpColumns = 2;
+  int64_t warpRows = 2, warpColumns = 2, warpDepth = 1;
   int64_t stages = 4;
   int64_t splits = 1;
 
@@ -19,11 +20,12 @@ struct MatrixSchedule {
   static MatrixSchedule of(kernel::ScheduleAttr attr);
   kernel::ScheduleAttr attr(mlir::MLIRContext *context) const;
 
-  int64_t threads() const { return warpRows * warpColumns * 32; }
+  int64_t threads() const { return warpRows * warpColumns * warpDepth * 32; }
   int64_t stageBytes() const { return (tileRows + tileColumns) * kStep * 2; }
   /// The tile of sums that the epilogue reads, in floats a row: padded against bank conflicts.
   int64_t sumsPitch() const { return tileColumns + 8; }
-  int64_t sharedBytes() const { return std::max(stages * stageBytes(), tileRows * sumsPitch() * 4); }
+  int64_t sumsBytes() const { return tileRows * sumsPitch() * 4; }
+  int64_t sharedBytes() const { return std::max(stages * stageBytes(), warpDepth * sumsBytes()); }
 };
 
 /// A contraction as the matrix family sees it: lhs [rows, depth] gathered, rhs packed [columns, depth].

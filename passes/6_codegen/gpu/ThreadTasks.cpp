@@ -1,5 +1,4 @@
 #include "passes/6_codegen/gpu/ThreadTasks.h"
-#include "passes/6_codegen/cpu/Attention.h"
 #include "passes/6_codegen/cpu/Recurrent.h"
 
 using namespace mlir;
@@ -49,11 +48,6 @@ private:
   const KernelFamily &inner;
 };
 } // namespace
-
-const KernelFamily &attentionTasksFamily() {
-  static const ThreadTasks family("gpu.attention-tasks", cpu::attentionFamily());
-  return family;
-}
 
 const KernelFamily &recurrentTasksFamily() {
   static const ThreadTasks family("gpu.recurrent-tasks", cpu::recurrentFamily());

@@ -4,7 +4,6 @@
 
 namespace tenon::gpu {
 
-const KernelFamily &attentionTasksFamily();
 const KernelFamily &recurrentTasksFamily();
 
 } // namespace tenon::gpu

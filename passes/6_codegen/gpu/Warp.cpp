@@ -45,6 +45,19 @@ Value Warp::rankInCluster() {
   return assembly(ops.getI32Type(), {}, "mov.u32 $0, %cluster_ctarank;", "=r", false);
 }
 
+static bool isFloat(Value x) {
+  return isa<FloatType>(x.getType());
+}
+
+Value Warp::exchange(Value x, int64_t distance) {
+  // Threads of a warp take part together: not to be moved into a branch.
+  return assembly(x.getType(), x, "shfl.sync.bfly.b32 $0, $1, " + std::to_string(distance) + ", 31, -1;", isFloat(x) ? "=f,f" : "=r,r", true);
+}
+
+Value Warp::fromLane(Value x, Value lane) {
+  return assembly(x.getType(), {x, lane}, "shfl.sync.idx.b32 $0, $1, $2, 31, -1;", isFloat(x) ? "=f,f,r" : "=r,r,r", true);
+}
+
 // --- shared memory
 
 Value Warp::assembly(Type result, ValueRange operands, StringRef text, StringRef constraints, bool effects) {

@@ -26,6 +26,8 @@ public:
 
   mlir::Value thread(); // of the block, i32
   mlir::Value rankInCluster();
+  mlir::Value exchange(mlir::Value x, int64_t distance); // x of the thread whose number differs in the bit `distance`; 32 bits
+  mlir::Value fromLane(mlir::Value x, mlir::Value lane); // x of one thread of the warp; 32 bits
 
   // --- shared memory
   mlir::Value shared();                                                // the address of the block's dynamic shared memory

@@ -1,0 +1,277 @@
+#include "passes/6_codegen/gpu/Rows.h"
+#include "passes/6_codegen/cpu/Elementwise.h"
+#include "passes/6_codegen/cpu/Loops.h"
+#include "passes/6_codegen/cpu/RowReduction.h"
+#include "passes/6_codegen/cpu/VectorMath.h"
+#include "passes/6_codegen/gpu/Warp.h"
+
+namespace tenon::gpu {
+using namespace mlir;
+
+namespace {
+constexpr int kWarp = 32;
+
+Operation *loopOf(kernel::FuncOp func) {
+  Operation *found = nullptr;
+  for (Operation &op : func.getBody().front())
+    if (Evaluator::hasLoop(&op)) {
+      if (found)
+        return nullptr;
+      found = &op;
+    }
+  return found;
+}
+
+/// A reduction of f32 along the last axes, over rows long enough for a warp, of which every result is made element by element.
+bool isRowReduction(kernel::FuncOp func) {
+  auto reduce = dyn_cast_or_null<nn::ReduceOp>(loopOf(func));
+  using Kind = nn::ReduceKind;
+  constexpr Kind kKinds[] = {Kind::Sum, Kind::Mean, Kind::Max, Kind::Min, Kind::SumSquare, Kind::L2};
+  if (!reduce || !llvm::is_contained(kKinds, reduce.getKind()) || !cpu::canCompute(func) ||
+      !cpu::computeType(cast<ShapedType>(reduce.getInput().getType()).getElementType()).isF32())
+    return false;
+  int64_t rank = cast<RankedTensorType>(reduce.getInput().getType()).getRank();
+  int64_t first = rank - int64_t(reduce.getAxes().size());
+  if (first == rank || llvm::any_of(reduce.getAxes(), [&](int64_t axis) { return axis < first; }))
+    return false;
+  std::optional<int64_t> length = nn::dimOf(reduce.getInput().getType(), rank - 1).asConstant();
+  if (length && *length < kWarp)
+    return false;
+  // Views after the reduction could ask for the same row again and again.
+  auto dims = nn::dimsOf(reduce.getResult().getType());
+  bool after = false;
+  for (Operation &op : func.getBody().front().without_terminator()) {
+    if (after && !op.hasTrait<nn::Elementwise>() && !isa<nn::ConstantOp>(op))
+      return false;
+    after |= &op == reduce.getOperation();
+  }
+  return llvm::all_of(func.getResultTypes(), [&](Type type) { return nn::dimsOf(type) == dims; });
+}
+
+/// Emits one row, or one element of a reduction, for a warp: what is summed over the row is shared out among the threads.
+class RowEmitter {
+public:
+  RowEmitter(KernelBuilder &b, kernel::FuncOp func)
+      : b(b), w(b), ops(b.ops()), func(func), anchor(loopOf(func)), input(anchor->getOperand(0)), evaluator(b), lane(w.wide(w.thread())) {}
+
+  void emit(ArrayRef<nn::Dim> outer) {
+    place.index.assign(outer.size(), Index(0));
+    Index rest = b.task();
+    for (int axis = int(outer.size()) - 1; axis >= 0; --axis) {
+      place.index[axis] = axis ? b.rem(rest, b.dim(outer[axis])) : rest;
+      rest = axis ? b.div(rest, b.dim(outer[axis])) : rest;
+    }
+    if (auto reduce = dyn_cast<nn::ReduceOp>(anchor))
+      return emitReduction(reduce);
+    axis = int(outer.size());
+    place.index.push_back(Evaluator::unknown());
+    evaluator.hoist(input, place);
+    place.index.back() = Index(0);
+    SmallVector<cpu::Range> range;
+    range.push_back({0, b.dim(nn::dimOf(input.getType(), axis))});
+    evaluator.provide(anchor->getResult(0), isa<nn::SoftmaxOp>(anchor) ? softmax(range) : norm(range));
+    emitElements(range[0].high);
+  }
+
+private:
+  using Element = std::function<Value(const Place &)>;
+
+  Value spread(Value v, int lanes) { return lanes ? b.splat(v, lanes) : v; }
+
+  int lanesFor(Index count, llvm::function_ref<bool()> suits) {
+    int lanes = evaluator.preferredLanes();
+    return count.isConstant() && count.get() % lanes == 0 && suits() ? lanes : 0;
+  }
+
+  /// Folds what `element` makes of every element of the input within `ranges`, its last axes; every thread gets the result.
+  Value fold(cpu::Fold kind, ArrayRef<cpu::Range> ranges, const Element &element) {
+    Type type = ops.getF32Type();
+    int first = int(nn::dimsOf(input.getType()).size()) - int(ranges.size()), last = first + int(ranges.size()) - 1;
+    Index count = ranges.back().high;
+    int lanes = lanesFor(count, [&] { return Evaluator::lanesSuit(input, last); }), width = std::max(lanes, 1);
+    Value init = evaluator.identity(kind, lanes ? Type(VectorType::get({lanes}, type)) : type);
+    Value folded = evaluator.nest(ranges.drop_back(), init, [&](ArrayRef<Index> outer, ValueRange carried) {
+      return b.loop(b.mul(lane, width), count, kWarp * width, carried, [&](Index i, ValueRange sums) {
+        Evaluator::Scope scope(evaluator);
+        Place there{place.index, lanes, lanes ? last : -1};
+        there.index.resize(last + 1);
+        llvm::copy(outer, there.index.begin() + first);
+        there.index[last] = b.mul(b.div(i, width), width); // the loop's step does not show what divides it
+        return KernelBuilder::Values{evaluator.combine(kind, sums[0], element(there))};
+      });
+    })[0];
+    if (lanes)
+      folded = kind == cpu::Fold::Add ? b.reduceAdd(folded) : kind == cpu::Fold::Min ? b.reduceMin(folded) : b.reduceMax(folded);
+    for (int64_t distance = kWarp / 2; distance; distance /= 2)
+      folded = evaluator.combine(kind, folded, w.exchange(folded, distance));
+    return folded;
+  }
+
+  Value at(const Place &p) { return evaluator.at(input, p); }
+
+  Element softmax(ArrayRef<cpu::Range> range) {
+    Value maximum = fold(cpu::Fold::MaxNumber, range, [&](const Place &p) { return at(p); });
+    auto weight = [this, maximum](const Place &p) { return cpu::emitExpNegative(b, arith::SubFOp::create(ops, at(p), spread(maximum, p.lanes))); };
+    Value sum = fold(cpu::Fold::Add, range, weight);
+    if (cast<nn::SoftmaxOp>(anchor).getLogarithm()) {
+      Value shift = arith::AddFOp::create(ops, maximum, cpu::emitLog(b, sum));
+      return [this, shift](const Place &p) -> Value { return arith::SubFOp::create(ops, at(p), spread(shift, p.lanes)); };
+    }
+    Value factor = arith::DivFOp::create(ops, b.constant(1, sum.getType()), sum);
+    return [this, weight, factor](const Place &p) -> Value { return arith::MulFOp::create(ops, weight(p), spread(factor, p.lanes)); };
+  }
+
+  Value countOf(ArrayRef<cpu::Range> ranges) {
+    Index count = 1;
+    for (const cpu::Range &range : ranges)
+      count = b.mul(count, range.high);
+    return count.isConstant() ? b.constant(double(count.get()), ops.getF32Type())
+                              : arith::SIToFPOp::create(ops, ops.getF32Type(), count.dynamic()).getResult();
+  }
+
+  Element norm(ArrayRef<cpu::Range> range) {
+    auto layer = dyn_cast<nn::LayerNormOp>(anchor);
+    auto rms = dyn_cast<nn::RMSNormOp>(anchor);
+    Value count = countOf(range), mean;
+    if (layer)
+      mean = arith::DivFOp::create(ops, fold(cpu::Fold::Add, range, [&](const Place &p) { return at(p); }), count);
+    auto centred = [this, mean](const Place &p) -> Value {
+      Value x = at(p);
+      return mean ? arith::SubFOp::create(ops, x, spread(mean, p.lanes)).getResult() : x;
+    };
+    Value squares = fold(cpu::Fold::Add, range, [&](const Place &p) -> Value {
+      Value x = centred(p);
+      return arith::MulFOp::create(ops, x, x);
+    });
+    double epsilon = (layer ? layer.getEpsilon() : rms.getEpsilon()).convertToDouble();
+    Value variance = arith::AddFOp::create(ops, arith::DivFOp::create(ops, squares, count), b.constant(epsilon, ops.getF32Type()));
+    Value inverse = arith::DivFOp::create(ops, b.constant(1, ops.getF32Type()), cpu::emitSqrt(b, variance));
+    bool scale = bool(layer ? layer.getScale() : rms.getScale()), bias = bool(layer ? layer.getBias() : rms.getBias());
+    return [this, centred, inverse, scale, bias](const Place &p) -> Value {
+      Value x = arith::MulFOp::create(ops, centred(p), spread(inverse, p.lanes));
+      if (scale)
+        x = arith::MulFOp::create(ops, x, evaluator.atOperand(anchor, 1, p));
+      if (bias)
+        x = arith::AddFOp::create(ops, x, evaluator.atOperand(anchor, scale ? 2 : 1, p));
+      return x;
+    };
+  }
+
+  /// The reduction's element, which the first thread makes the results of and stores.
+  void emitReduction(nn::ReduceOp reduce) {
+    SmallVector<nn::Dim> dims = nn::dimsOf(input.getType());
+    SmallVector<cpu::Range> ranges;
+    for (size_t d = dims.size() - reduce.getAxes().size(); d < dims.size(); ++d)
+      ranges.push_back({0, b.dim(dims[d])});
+    Place result = place;
+    place.index.truncate(dims.size() - ranges.size()); // kept axes of size 1 go
+    place.index.resize(dims.size());
+    for (size_t d = dims.size() - ranges.size(); d < dims.size(); ++d)
+      place.index[d] = Index(0);
+    auto square = [&](const Place &p) -> Value {
+      Value x = at(p);
+      return arith::MulFOp::create(ops, x, x);
+    };
+    auto kind = reduce.getKind();
+    bool squares = kind == nn::ReduceKind::SumSquare || kind == nn::ReduceKind::L2;
+    cpu::Fold how = kind == nn::ReduceKind::Max ? cpu::Fold::Max : kind == nn::ReduceKind::Min ? cpu::Fold::Min : cpu::Fold::Add;
+    Value folded = fold(how, ranges, squares ? Element(square) : Element([&](const Place &p) { return at(p); }));
+    if (kind == nn::ReduceKind::Mean)
+      folded = arith::DivFOp::create(ops, folded, countOf(ranges));
+    if (kind == nn::ReduceKind::L2)
+      folded = cpu::emitSqrt(b, folded);
+    evaluator.provide(reduce.getResult(), [folded](const Place &) { return folded; });
+    b.ifThen(b.equal(lane, 0), [&] {
+      Evaluator::Scope scope(evaluator);
+      store(result);
+    });
+  }
+
+  void emitElements(Index length) {
+    auto results = func.terminator().getOperands();
+    int lanes = lanesFor(length, [&] { return llvm::all_of(results, [&](Value v) { return Evaluator::lanesSuit(v, axis); }); });
+    int width = std::max(lanes, 1);
+    b.loop(b.mul(lane, width), length, kWarp * width, [&](Index i) {
+      Evaluator::Scope scope(evaluator);
+      Place there{place.index, lanes, lanes ? axis : -1};
+      there.index[axis] = b.mul(b.div(i, width), width);
+      store(there);
+    });
+  }
+
+  /// All results at one place; everything is read before the first store.
+  void store(const Place &there) {
+    SmallVector<Value> values;
+    for (unsigned r = 0; r < func.getNumResults(); ++r) {
+      Type element = cast<RankedTensorType>(func.getResultTypes()[r]).getElementType();
+      Value x = evaluator.at(func.terminator().getOperand(r), there);
+      values.push_back(cpu::computeType(element) == element ? x : b.convert(x, element));
+    }
+    for (auto [r, x] : llvm::enumerate(values)) {
+      Tensor memory = b.result(r);
+      Index offset = b.at(memory, there.index);
+      there.lanes ? b.storeStrided(x, memory, offset, memory.strides[there.axis]) : b.store(x, memory, offset);
+    }
+  }
+
+  KernelBuilder &b;
+  Warp w;
+  ImplicitLocOpBuilder &ops;
+  kernel::FuncOp func;
+  Operation *anchor;
+  Value input;
+  Evaluator evaluator;
+  Index lane;
+  int axis = -1; // of the row
+  Place place;   // of the row, 0 along it
+};
+
+class RowsFamily final : public KernelFamily {
+public:
+  StringRef name() const override { return "gpu.rows"; }
+
+  bool matches(kernel::FuncOp func, const Target &target) const override { return isRowReduction(func) || isRow(func, target); }
+
+  void schedules(kernel::FuncOp func, const Target &, SmallVectorImpl<kernel::ScheduleAttr> &out) const override {
+    out.push_back(kernel::ScheduleAttr::get(func.getContext(), name(), ArrayRef<std::pair<StringRef, int64_t>>{}));
+  }
+
+  KernelPlan plan(kernel::FuncOp func, kernel::ScheduleAttr, const Target &) const override {
+    KernelPlan plan;
+    plan.tasks = nn::product(func.getContext(), rowDims(func));
+    plan.overwrites.assign(func.getNumResults(), -1);
+    plan.block = {kWarp, 1, 0};
+    return plan;
+  }
+
+  LogicalResult emit(kernel::FuncOp func, kernel::ScheduleAttr, KernelBuilder &b) const override {
+    RowEmitter(b, func).emit(rowDims(func));
+    return success();
+  }
+
+  nn::Dim operations(kernel::FuncOp func) const override { return cpu::loopsFamily().operations(func); }
+
+private:
+  static bool isRow(kernel::FuncOp func, const Target &target) {
+    Operation *anchor = loopOf(func);
+    return anchor && cpu::rowReductionFamily().matches(func, target) &&
+           cpu::computeType(cast<ShapedType>(anchor->getOperand(0).getType()).getElementType()).isF32();
+  }
+
+  /// The axes that tell rows apart: of the result where it is reduced, else all but the last.
+  static SmallVector<nn::Dim> rowDims(kernel::FuncOp func) {
+    Operation *anchor = loopOf(func);
+    SmallVector<nn::Dim> dims = nn::dimsOf(anchor->getResult(0).getType());
+    if (!isa<nn::ReduceOp>(anchor))
+      dims.pop_back();
+    return dims;
+  }
+};
+} // namespace
+
+const KernelFamily &rowsFamily() {
+  static const RowsFamily family;
+  return family;
+}
+
+} // namespace tenon::gpu
