@@ -48,6 +48,9 @@ private:
     if (!parsed)
       return emitError(UnknownLoc::get(&context)) << llvm::toString(parsed.takeError());
     target = std::move(*parsed);
+    if (target.isGpu())
+      return emitError(UnknownLoc::get(&context)) << "cannot tune for " << target.name << ": schedules for GPUs cannot be measured yet; "
+                                                  << "`tenon compile --target " << target.name << "` takes the cost model's choice";
     if (options.threads > 0)
       target.cores = options.threads;
     auto take = [](auto known, auto &field) { field = known > 0 ? known : field; };

@@ -15,9 +15,10 @@ bool isFloat(Type type) {
   return tensor && tensor.getElementType().isF32();
 }
 
-/// Ops that are computed and stored in f32: positions, running sums, recurrences.
+/// Ops that are computed and stored in f32: positions, running sums, recurrences, comparisons that decide what a result holds, and the bits of a float.
 bool keepsFull(Operation *op) {
-  return isa<nn::RangeOp, nn::CumSumOp, nn::LSTMOp, nn::OneHotOp>(op);
+  return isa<nn::RangeOp, nn::CumSumOp, nn::LSTMOp, nn::RecurrenceOp, nn::LinearAttentionOp, nn::OneHotOp, nn::TopKOp, nn::SortIndicesOp, nn::SuppressOp,
+             nn::GridSampleOp, nn::RoiAlignOp, nn::BitcastOp, nn::ReadSizesOp>(op);
 }
 
 struct LowerPrecision : impl::LowerPrecisionBase<LowerPrecision> {
@@ -32,6 +33,11 @@ struct LowerPrecision : impl::LowerPrecisionBase<LowerPrecision> {
       func.emitError("there is no storage type '") << to << "': f16 and bf16 are";
       return signalPassFailure();
     }
+    for (Operation &op : func.getBody().front())
+      if (isa<nn::IfOp, nn::LoopOp>(op)) {
+        op.emitError("needs branches or loops, whose tensors cannot be stored in ") << to;
+        return signalPassFailure();
+      }
     lower = to == "f16" ? Type(Float16Type::get(&getContext())) : Type(BFloat16Type::get(&getContext()));
     Block &body = func.getBody().front();
     SmallVector<Value> sources(body.getArguments());

@@ -8,7 +8,6 @@ rtol is 2e-4 for fp32 and 1e-2 for fp16 and bf16. A second run on the same input
 """
 import argparse
 import json
-import lzma
 import subprocess
 import sys
 import tempfile
@@ -18,6 +17,7 @@ from pathlib import Path
 
 import numpy as np
 
+from archive import expand
 from runtime import Failure, Library, Plan
 
 HERE = Path(__file__).resolve().parent
@@ -27,7 +27,7 @@ RTOL = {"fp32": 2e-4, "fp16": 1e-2, "bf16": 1e-2}
 def opened(library, packed):
     """The plan in a compressed file."""
     with tempfile.NamedTemporaryFile(suffix=".plan") as file:
-        file.write(lzma.decompress(packed.read_bytes()))
+        file.write(expand(packed.read_bytes()))
         file.flush()
         return Plan(library, file.name)
 

@@ -52,6 +52,8 @@ FailureOr<OwningOpRef<ModuleOp>> emitKernel(kernel::FuncOp func, const Target &t
   const KernelFamily *family = familyNamed(func.getSchedule()->getFamily().getValue());
   if (!family)
     return func.emitError("has a schedule of an unknown family '") << func.getSchedule()->getFamily().getValue() << "'";
+  if (!llvm::is_contained(families(target), family))
+    return func.emitError("has a schedule of the family '") << family->name() << "', which " << target.name << " cannot run; schedule it for this target";
   OwningOpRef<ModuleOp> module = ModuleOp::create(func.getLoc());
   BlockShape block;
   if (target.isGpu())

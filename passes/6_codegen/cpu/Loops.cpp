@@ -10,8 +10,7 @@ using namespace mlir;
 
 namespace tenon::cpu {
 
-/// The op that makes all results by itself, or null.
-static Operation *sequentialOp(kernel::FuncOp func) {
+Operation *sequentialOp(kernel::FuncOp func) {
   for (Operation &op : func.getBody().front())
     if (isSequential(&op) && llvm::equal(op.getResults(), func.terminator().getOperands()))
       return &op;

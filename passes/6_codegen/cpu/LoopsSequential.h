@@ -6,6 +6,8 @@ namespace tenon::cpu {
 
 /// Whether the op writes all of its results itself. It is alone in its kernel but for what its operands are computed from.
 bool isSequential(mlir::Operation *op);
+/// The sequential op that makes all results of the kernel, or null. Loops.cpp.
+mlir::Operation *sequentialOp(kernel::FuncOp func);
 /// How many independent parts it has: tasks may share them.
 nn::Dim sequentialParts(mlir::Operation *op);
 /// Emits this task's share of `op`, whose results are those of the kernel.

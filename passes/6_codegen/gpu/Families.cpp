@@ -9,7 +9,10 @@
 namespace tenon::gpu {
 
 llvm::ArrayRef<const KernelFamily *> families() {
-  static const KernelFamily *const all[] = {&matrixFamily(), &attentionFamily(), &rowsFamily(), &recurrentTasksFamily(), &generalRoadFamily()};
+  static const KernelFamily *const all[] = {
+      &matrixFamily(),           &attentionFamily(),           &rowsFamily(),      &recurrentTasksFamily(),
+      &recurrenceTasksFamily(), &linearAttentionTasksFamily(), &topKTasksFamily(), &sequentialTasksFamily(),
+      &generalRoadFamily()};
   return all;
 }
 

@@ -18,9 +18,14 @@ MatrixSchedule MatrixSchedule::of(kernel::ScheduleAttr attr) {
 }
 
 kernel::ScheduleAttr MatrixSchedule::attr(MLIRContext *context) const {
-  return kernel::ScheduleAttr::get(
-      context, "gpu.matrix",
-      {{"rows", tileRows}, {"columns", tileColumns}, {"warp_rows", warpRows}, {"warp_columns", warpColumns}, {"stages", stages}, {"splits", splits}});
+  return kernel::ScheduleAttr::get(context, "gpu.matrix",
+                                   {{"rows", tileRows},
+                                    {"columns", tileColumns},
+                                    {"warp_rows", warpRows},
+                                    {"warp_columns", warpColumns},
+                                    {"warp_depth", warpDepth},
+                                    {"stages", stages},
+                                    {"splits", splits}});
 }
 
 std::optional<MatrixProblem> MatrixProblem::of(kernel::FuncOp func, const Target &target) {

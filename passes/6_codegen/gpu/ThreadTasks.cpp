@@ -1,5 +1,10 @@
 #include "passes/6_codegen/gpu/ThreadTasks.h"
+#include "passes/6_codegen/cpu/LinearAttention.h"
+#include "passes/6_codegen/cpu/Loops.h"
+#include "passes/6_codegen/cpu/LoopsSequential.h"
+#include "passes/6_codegen/cpu/Recurrence.h"
 #include "passes/6_codegen/cpu/Recurrent.h"
+#include "passes/6_codegen/cpu/TopK.h"
 
 using namespace mlir;
 
@@ -8,10 +13,13 @@ namespace tenon::gpu {
 namespace {
 class ThreadTasks final : public KernelFamily {
 public:
-  ThreadTasks(StringRef name, const KernelFamily &inner) : ownName(name), inner(inner) {}
+  using Condition = bool (*)(kernel::FuncOp);
+  ThreadTasks(StringRef name, const KernelFamily &inner, Condition condition = nullptr) : ownName(name), inner(inner), condition(condition) {}
 
   StringRef name() const override { return ownName; }
-  bool matches(kernel::FuncOp func, const Target &target) const override { return inner.matches(func, target); }
+  bool matches(kernel::FuncOp func, const Target &target) const override {
+    return (!condition || condition(func)) && inner.matches(func, target);
+  }
 
   void schedules(kernel::FuncOp func, const Target &target, SmallVectorImpl<kernel::ScheduleAttr> &out) const override {
     SmallVector<kernel::ScheduleAttr> own;
@@ -46,11 +54,32 @@ private:
 
   StringRef ownName;
   const KernelFamily &inner;
+  Condition condition; // of kernels that are computed so; null: all that `inner` matches
 };
 } // namespace
 
 const KernelFamily &recurrentTasksFamily() {
   static const ThreadTasks family("gpu.recurrent-tasks", cpu::recurrentFamily());
+  return family;
+}
+
+const KernelFamily &recurrenceTasksFamily() {
+  static const ThreadTasks family("gpu.recurrence-tasks", cpu::recurrenceFamily());
+  return family;
+}
+
+const KernelFamily &linearAttentionTasksFamily() {
+  static const ThreadTasks family("gpu.linear-attention-tasks", cpu::linearAttentionFamily());
+  return family;
+}
+
+const KernelFamily &topKTasksFamily() {
+  static const ThreadTasks family("gpu.top-k-tasks", cpu::topKFamily());
+  return family;
+}
+
+const KernelFamily &sequentialTasksFamily() {
+  static const ThreadTasks family("gpu.sequential-tasks", cpu::loopsFamily(), [](kernel::FuncOp func) { return cpu::sequentialOp(func) != nullptr; });
   return family;
 }
 

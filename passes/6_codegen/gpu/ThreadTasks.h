@@ -5,5 +5,10 @@
 namespace tenon::gpu {
 
 const KernelFamily &recurrentTasksFamily();
+const KernelFamily &recurrenceTasksFamily();
+const KernelFamily &linearAttentionTasksFamily();
+const KernelFamily &topKTasksFamily();
+/// Kernels of one op that one thread, or a few, compute from begin to end: nn.nonzero, nn.sort_indices, nn.suppress.
+const KernelFamily &sequentialTasksFamily();
 
 } // namespace tenon::gpu

@@ -92,6 +92,7 @@ TEST(GpuPlan, ImpossiblePlansAreRefused) {
       {"its block of threads is impossible", [](auto &plan) { plan.kernels[0].threads = 1025; }},
       {"its block of threads is impossible", [](auto &plan) { plan.kernels[1].tasksPerBlock = 64; }},
       {"its block of threads is impossible", [](auto &plan) { plan.kernels[1].sharedBytes = 1 << 20; }},
+      {"it defines sizes or calls plans", [](auto &plan) { plan.steps.push_back(plan::ReadSizes{{plan::OperandKind::Input, 0, 0}, TN_F32, {}, {}}); }},
       {"there is no code for the GPU", [](auto &plan) { plan.deviceCode.clear(); }},
       {"its architecture is unknown", [](auto &plan) { plan.deviceCode[0].arch = "gfx942"; }},
       {"its architecture is unknown", [](auto &plan) { plan.deviceCode[1].arch = "sm_90xa"; }},

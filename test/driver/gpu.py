@@ -1,0 +1,81 @@
+"""Plans for GPUs on a machine that need not have one: compiled, described, checked, and refused where they cannot be."""
+import os
+
+import numpy as np
+from bad_models import FLOAT, graph
+from harness import Skip
+from onnx import TensorProto, helper, numpy_helper
+
+TARGET = ("--target", "cuda:sm_90")
+
+
+def test_compile_inspect_check(driver):
+    plan = driver.plan("residual_convolutions", *TARGET, "--precision", "fp16")
+    said = driver.json("inspect", plan)
+    assert said["device"] == "cuda" and said["arch"] == "sm_90", said
+    families = {kernel["family"] for kernel in said["kernels"]}
+    assert families and all(family.startswith("gpu.") for family in families), families
+    assert all(1 <= kernel["threads"] <= 1024 for kernel in said["kernels"]), said["kernels"]
+    assert any(code["ptx"] and code["arch"] == "sm_90" for code in said["device_code"]), said["device_code"]
+    assert "NVIDIA GPU" in driver.ok("inspect", plan)
+    driver.ok("check", plan)
+
+
+def test_same_input_same_bytes(driver):
+    first = driver.plan("residual_convolutions", *TARGET, "--precision", "fp16").read_bytes()
+    driver.ok("compile", driver.model("residual_convolutions"), "-o", "again.plan", "--quiet", *TARGET, "--precision", "fp16")
+    assert (driver.folder / "again.plan").read_bytes() == first
+
+
+def test_without_an_assembler_there_is_ptx(driver):
+    os.environ["TENON_PTXAS"] = "/nonexistent"
+    try:
+        driver.ok("compile", driver.model("residual_convolutions"), "-o", "ptx.plan", "--quiet", *TARGET)
+    finally:
+        del os.environ["TENON_PTXAS"]
+    said = driver.json("inspect", "ptx.plan")
+    assert [code["ptx"] for code in said["device_code"]] == [True], said["device_code"]
+
+
+def test_running_says_what_is_missing(driver):
+    if os.path.exists("/dev/nvidia0"):
+        raise Skip("there is a GPU")
+    np.save(driver.folder / "x.npy", np.zeros((1, 3, 32, 32), np.float32))
+    driver.fails("run", driver.plan("residual_convolutions", *TARGET), "--input", "x=@x.npy", message="no NVIDIA driver|shows no GPU|does not start")
+
+
+def test_truncated_and_damaged(driver):
+    data = driver.plan("residual_convolutions", *TARGET).read_bytes()
+    for size in range(0, len(data), max(1, len(data) // 40)):
+        driver.fails("check", driver.write("truncated.plan", data[:size]), message="truncated.plan")
+    for position in range(70, len(data), max(1, len(data) // 40)):
+        damaged = bytearray(data)
+        damaged[position] ^= 0xFF
+        driver.fails("check", driver.write("flipped.plan", bytes(damaged)), message="flipped.plan")
+
+
+def test_what_it_cannot_be(driver):
+    model = driver.model("residual_convolutions")
+    driver.fails("compile", model, "-o", "no.plan", "--target", "cuda:sm_42", message="unknown target 'cuda:sm_42'.*cuda:sm_90")
+    driver.fails("compile", model, "-o", "no.plan", "--target", "cuda:sm_80a", message="unknown target")
+    driver.fails("compile", model, "-o", "no.plan", *TARGET, "--precision", "fp8", message="unknown precision 'fp8'")
+    driver.fails("compile", model, "-o", "no.plan", "--target", "x86-64-v3", "--precision", "fp16", message="for GPUs")
+    driver.fails("tune", model, "--target", "cuda:sm_90", "--budget", "1s", message="cannot tune for cuda:sm_90")
+
+
+def test_sizes_and_branches_of_a_run(driver):
+    """A plan for a GPU is one list of launches: what only a run knows is refused, naming the node."""
+    positions = graph([helper.make_node("NonZero", ["x"], ["y"], name="positions")], outputs=[("y", TensorProto.INT64, [2, "n"])])
+    path = driver.write("positions.onnx", positions.SerializeToString())
+    driver.fails("compile", path, "-o", "no.plan", *TARGET, message="positions.*sizes that only a run knows.*compile for a CPU")
+
+    def branch(name):
+        weight = numpy_helper.from_array(np.full((2, 4), len(name), np.float32), f"{name}_w")
+        node = helper.make_node("Mul", ["x", f"{name}_w"], [f"{name}_y"], name=name)
+        return helper.make_graph([node], name, [], [helper.make_tensor_value_info(f"{name}_y", FLOAT, [2, 4])], [weight])
+
+    choice = helper.make_node("If", ["c"], ["y"], name="choice", then_branch=branch("yes"), else_branch=branch("no"))
+    model = graph([choice], inputs=[("x", FLOAT, [2, 4]), ("c", TensorProto.BOOL, [])])
+    path = driver.write("choice.onnx", model.SerializeToString())
+    for precision in ("fp32", "fp16"):
+        driver.fails("compile", path, "-o", "no.plan", *TARGET, "--precision", precision, message="choice.*branches")

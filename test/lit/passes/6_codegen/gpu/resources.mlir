@@ -1,0 +1,28 @@
+// What ptxas reports of the matrix family's kernels: no spills, and few enough registers for two blocks of 256 threads on a multiprocessor (65536 / 512).
+// REQUIRES: ptxas
+// RUN: rm -f %t.report
+// RUN: env TENON_PTXAS=%S/Inputs/reporting-ptxas.sh PTXAS_REPORT=%t.report tenon compile %s --target cuda:sm_90 --precision fp16 -o %t.plan --quiet
+// RUN: FileCheck %s < %t.report
+
+// CHECK-NOT: {{[1-9][0-9]*}} bytes spill
+// CHECK:     Used {{([0-9]|[0-9][0-9]|1[01][0-9]|12[0-8])}} registers
+// CHECK-NOT: Used {{(129|1[3-9][0-9]|2[0-9][0-9])}} registers
+// CHECK-NOT: {{[1-9][0-9]*}} bytes spill
+
+// A deep convolution, a wide one, a product and a stem.
+module attributes {tenon.phase = "import", tenon.target = "native", tenon.model = "products"} {
+  func.func @main(%image: tensor<1x3x64x64xf32> {nn.name = "image"}) -> (tensor<1x512xf32> {nn.name = "scores"}) {
+    %w0 = nn.constant dense<0.1> : tensor<64x3x7x7xf32>
+    %0 = nn.conv %image, %w0 {strides = array<i64: 2, 2>, pads = array<i64: 3, 3, 3, 3>, dilations = array<i64: 1, 1>} : tensor<1x3x64x64xf32>, tensor<64x3x7x7xf32> -> tensor<1x64x32x32xf32>
+    %w1 = nn.constant dense<0.2> : tensor<256x64x1x1xf32>
+    %1 = nn.conv %0, %w1 {strides = array<i64: 1, 1>, pads = array<i64: 0, 0, 0, 0>, dilations = array<i64: 1, 1>} : tensor<1x64x32x32xf32>, tensor<256x64x1x1xf32> -> tensor<1x256x32x32xf32>
+    %2 = nn.relu %1 : tensor<1x256x32x32xf32> -> tensor<1x256x32x32xf32>
+    %w2 = nn.constant dense<0.3> : tensor<512x256x3x3xf32>
+    %3 = nn.conv %2, %w2 {strides = array<i64: 2, 2>, pads = array<i64: 1, 1, 1, 1>, dilations = array<i64: 1, 1>} : tensor<1x256x32x32xf32>, tensor<512x256x3x3xf32> -> tensor<1x512x16x16xf32>
+    %4 = nn.silu %3 : tensor<1x512x16x16xf32> -> tensor<1x512x16x16xf32>
+    %5 = nn.reduce %4 {kind = #nn.reduce_kind<mean>, axes = array<i64: 2, 3>} : tensor<1x512x16x16xf32> -> tensor<1x512xf32>
+    %w3 = nn.constant dense<0.01> : tensor<512x512xf32>
+    %6 = nn.matmul %5, %w3 : tensor<1x512xf32>, tensor<512x512xf32> -> tensor<1x512xf32>
+    return %6 : tensor<1x512xf32>
+  }
+}
