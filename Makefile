@@ -1,5 +1,5 @@
 # Thin: each target installs what is missing, builds and runs. CMake's presets (release, dev, asan) are the build.
-.PHONY: demo test test-asan bench build bootstrap
+.PHONY: demo test test-asan fuzz bench build bootstrap
 
 bootstrap:
 	@scripts/bootstrap.sh
@@ -18,6 +18,9 @@ test: bootstrap
 
 test-asan: bootstrap
 	@.venv/bin/python scripts/test.py --asan
+
+fuzz: bootstrap
+	@.venv/bin/python scripts/test.py --fuzz
 
 bench: build
 	@scripts/bootstrap.sh bench

@@ -5,13 +5,17 @@
                                   cases, applications from PyPI in the release build;
                                   unit tests of what reads files, the planner's, and fuzzers in the asan build
     scripts/test.py --asan        all of it in the asan build
+    scripts/test.py --fuzz        the fuzzers alone, ten minutes each, from another seed every time: for every night
 
+Fuzzers that run with the tests start from one seed and the same inputs, so that two runs of one build try the same things.
 Models that cannot be part of the repository are read from the folder that TENON_SHARED names, and count as skipped without it.
 A test's output is shown when it fails; all of it is kept in build/test-logs.
 """
 import argparse
 import os
+import random
 import re
+import shutil
 import subprocess
 import sys
 import time
@@ -23,6 +27,9 @@ LOGS = ROOT / "build" / "test-logs"
 # What `make test` builds with sanitizers: the code that reads what others wrote, and the planner.
 SANITIZED_TESTS = ["tenon_arena_packer_test", "tenon_driver_test", "tenon_importer_test", "tenon_plan_test", "tenon_runtime_test"]
 FUZZERS = ["importer-fuzzer", "plan-reader-fuzzer"]
+NIGHTLY_FUZZERS = [*FUZZERS, "model-fuzzer"]
+# A model takes milliseconds to import and seconds to compile: the machine may be busy, and sanitizers take their share.
+FUZZ_LIMITS = ["-max_len=65536", "-timeout=60", "-rss_limit_mb=2048"]
 CONFORMANCE = ["given", "dynamic", "constant"]  # test/conformance/variants.py
 LIT = "/usr/lib/llvm-22/bin/lit"
 COUNTS = re.compile(r"^(\d+) passed, (\d+) failed, (\d+) skipped$", re.M)
@@ -134,26 +141,41 @@ def embed(tests, preset):
     tests.counted(f"embedding examples, {preset}", ["test/embed/run.sh", f"build/{preset}"])
 
 
-def fuzz(tests, seconds):
-    for name in FUZZERS:
-        corpus = LOGS / f"corpus-{name}"
-        corpus.mkdir(exist_ok=True)
+def fuzz(tests, seconds, nightly=False):
+    """Each fuzzer for some time. Nights keep what they find worth trying again; tests start anew."""
+    seed = random.randrange(1, 1 << 31) if nightly else 1
+    for name in NIGHTLY_FUZZERS if nightly else FUZZERS:
+        corpus = (ROOT / "build/fuzz" if nightly else LOGS) / f"corpus-{name}"
+        if not nightly:
+            shutil.rmtree(corpus, ignore_errors=True)
+        corpus.mkdir(parents=True, exist_ok=True)
         seeds = ROOT / "build/asan/test/fuzz" / f"{name}-seeds"
-        limits = [f"-max_total_time={seconds}", "-max_len=65536", "-timeout=20", "-rss_limit_mb=2048", f"-artifact_prefix={LOGS}/"]
-        tests.one(f"{name}, {seconds} s", [f"build/asan/bin/{name}", *limits, corpus, *([seeds] if seeds.is_dir() else [])])
+        if nightly and name == "model-fuzzer":
+            seeds = ROOT / "build/fuzz/seeds"
+            tests.command("seeds of the model fuzzer", [sys.executable, "test/fuzz/model_seeds.py", seeds, "--all"])
+        limits = [f"-max_total_time={seconds}", f"-seed={seed}", *FUZZ_LIMITS, f"-artifact_prefix={LOGS}/"]
+        tests.one(f"{name}, {seconds} s, seed {seed}", [f"build/asan/bin/{name}", *limits, corpus, *([seeds] if seeds.is_dir() else [])])
 
 
 def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--asan", action="store_true", help="run everything under the address and undefined-behaviour sanitizers")
-    parser.add_argument("--fuzz-seconds", type=int, default=60, metavar="N", help="time for each fuzzer (60)")
+    parser.add_argument("--fuzz", action="store_true", help="run the fuzzers, for long and with a random seed, and nothing else")
+    parser.add_argument("--fuzz-seconds", type=int, metavar="N", help="time for each fuzzer (60; with --fuzz 600)")
     arguments = parser.parse_args()
     LOGS.mkdir(parents=True, exist_ok=True)
     # LLVM and MLIR come from the distribution without sanitizers: containers and arenas that cross the boundary must not be poisoned on one side only.
-    os.environ.setdefault("ASAN_OPTIONS", "detect_container_overflow=0:allow_user_poisoning=0:abort_on_error=0")
+    # And without asserts: there a pass's statistics are constructed as objects without members, so that the members that a build with asserts has
+    # hold what new memory holds, which must be zero.
+    os.environ.setdefault("ASAN_OPTIONS", "detect_container_overflow=0:allow_user_poisoning=0:abort_on_error=0:malloc_fill_byte=0")
     os.environ.setdefault("UBSAN_OPTIONS", "print_stacktrace=1")
 
     tests = Tests()
+    if arguments.fuzz:
+        if build(tests, "asan", NIGHTLY_FUZZERS):
+            fuzz(tests, arguments.fuzz_seconds or 600, nightly=True)
+        print(f"{tests.passed} passed, {tests.failed} failed, {tests.skipped} skipped")
+        return tests.failed != 0
     preset = "asan" if arguments.asan else "release"
     if build(tests, preset):
         ctest(tests, preset)
@@ -166,7 +188,7 @@ def main():
             applications(tests, preset, sys.executable)
     if not arguments.asan and build(tests, "asan", SANITIZED_TESTS + FUZZERS):
         sanitized_units(tests)
-    fuzz(tests, arguments.fuzz_seconds)
+    fuzz(tests, arguments.fuzz_seconds or 60)
     print(f"{tests.passed} passed, {tests.failed} failed, {tests.skipped} skipped")
     return tests.failed != 0
 

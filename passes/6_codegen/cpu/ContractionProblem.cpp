@@ -7,7 +7,7 @@ using namespace mlir;
 
 /// Whether each leading axis of an operand has the result's size, or is known to be 1: other ones may or may not repeat, which loops alone can compute.
 static bool broadcastKnown(Value operand, ArrayRef<nn::Dim> extents) {
-  ArrayRef<nn::Dim> dims = nn::dimsOf(operand.getType());
+  SmallVector<nn::Dim> dims = nn::dimsOf(operand.getType());
   int shift = int(extents.size()) - int(dims.size());
   for (int axis = 0; axis + 2 < int(dims.size()); ++axis)
     if (!dims[axis].isConstant(1) && dims[axis] != extents[axis + shift])

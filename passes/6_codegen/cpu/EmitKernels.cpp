@@ -46,6 +46,11 @@ void registerCodegenDialects(DialectRegistry &registry) {
   registerNVVMDialectTranslation(registry);
 }
 
+/// Whether a kernel computes nothing at all: families choose tiles of sizes that are not 0.
+static bool isEmpty(kernel::FuncOp func) {
+  return llvm::all_of(func.getFunctionType().getResults(), [](Type type) { return nn::numElements(type).isConstant(0); });
+}
+
 FailureOr<OwningOpRef<ModuleOp>> emitKernel(kernel::FuncOp func, const Target &target) {
   if (!func.getSchedule())
     return func.emitError("has no schedule");
@@ -59,7 +64,7 @@ FailureOr<OwningOpRef<ModuleOp>> emitKernel(kernel::FuncOp func, const Target &t
   if (target.isGpu())
     block = family->plan(func, *func.getSchedule(), target).block;
   KernelBuilder builder(*module, func, target, block);
-  if (failed(family->emit(func, *func.getSchedule(), builder)))
+  if (!isEmpty(func) && failed(family->emit(func, *func.getSchedule(), builder)))
     return func.emitError("the family '") << family->name() << "' cannot emit it";
   builder.finish();
   return module;

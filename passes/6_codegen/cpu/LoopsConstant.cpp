@@ -51,9 +51,20 @@ static Value scalarConstant(KernelBuilder &b, Attribute element, Type type) {
   return arith::ConstantOp::create(b.ops(), IntegerAttr::get(type, cast<IntegerAttr>(element).getValue()));
 }
 
+/// A constant position, moved into [0, size): code of a part of a concatenation that is never reached may lie outside.
+static int64_t inside(int64_t position, int64_t size) { return std::clamp<int64_t>(position, 0, size - 1); }
+
+/// The place of an element of a constant of fixed shape in row-major order.
+static Index flatPosition(KernelBuilder &b, ArrayRef<Index> index, nn::ConstantOp op) {
+  Index flat = 0;
+  for (auto [i, size] : llvm::zip_equal(index, cast<ShapedType>(op.getType()).getShape()))
+    flat = b.add(b.mul(flat, size), i);
+  return flat;
+}
+
 Value Evaluator::constantAt(nn::ConstantOp op, const Place &place) {
   if (auto dims = dyn_cast<nn::DimsAttr>(op.getValue()))
-    return place.lanes ? laneByLane(op, place) : dimsAt(dims.dims(), place, typeAt(op, 0));
+    return place.lanes ? laneByLane(op, place) : dimsAt(dims.dims(), flatPosition(b, place.index, op), typeAt(op, 0));
   DenseElementsAttr dense = denseOf(op);
   Type type = typeAt(op, 0);
   if (dense.isSplat())
@@ -62,19 +73,19 @@ Value Evaluator::constantAt(nn::ConstantOp op, const Place &place) {
   if (!place.lanes && llvm::all_of(place.index, [](Index i) { return i.isConstant(); })) {
     int64_t flat = 0;
     for (auto [i, size] : llvm::zip(place.index, shape))
-      flat = flat * size + i.get();
+      flat = flat * size + inside(i.get(), size);
     return scalarConstant(b, dense.getValues<Attribute>()[flat], type);
   }
   return load(table(op, dense), place);
 }
 
-Value Evaluator::dimsAt(ArrayRef<nn::Dim> dims, const Place &place, Type element) {
+Value Evaluator::dimsAt(ArrayRef<nn::Dim> dims, Index position, Type element) {
   Index chosen = 0;
-  if (place.index.empty() || place.index[0].isConstant()) {
-    chosen = b.dim(dims[place.index.empty() ? 0 : place.index[0].get()]);
+  if (position.isConstant()) {
+    chosen = b.dim(dims[inside(position.get(), int64_t(dims.size()))]);
   } else {
     for (auto [i, dim] : llvm::enumerate(dims))
-      chosen = i == 0 ? b.dim(dim) : b.select(b.equal(place.index[0], int64_t(i)), b.dim(dim), chosen);
+      chosen = i == 0 ? b.dim(dim) : b.select(b.equal(position, int64_t(i)), b.dim(dim), chosen);
   }
   Value value = b.value(chosen);
   return element.isInteger(64) ? value : arith::TruncIOp::create(b.ops(), element, value).getResult();

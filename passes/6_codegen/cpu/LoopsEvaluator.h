@@ -108,7 +108,7 @@ private:
   mlir::Value spread(mlir::Value v, int lanes); // a splat where lanes > 0 and v is a scalar
   mlir::Value load(const Tensor &t, const Place &place);
   mlir::Value constantAt(nn::ConstantOp op, const Place &place);
-  mlir::Value dimsAt(llvm::ArrayRef<nn::Dim> dims, const Place &place, mlir::Type element);
+  mlir::Value dimsAt(llvm::ArrayRef<nn::Dim> dims, Index position, mlir::Type element);
   Tensor table(nn::ConstantOp op, mlir::DenseElementsAttr contents);
   /// Lanes 0, 1, 2 ... as a vector of `element`.
   mlir::Value iota(mlir::Type element, int lanes);
