@@ -1,5 +1,6 @@
 #include "passes/RegisterPasses.h"
 #include "passes/1_graph/Passes.h"
+#include "passes/2_quantize/Passes.h"
 #include "passes/3_fuse/Passes.h"
 #include "passes/4_schedule/Passes.h"
 #include "passes/5_memory/Passes.h"
@@ -11,6 +12,7 @@ namespace tenon {
 void registerAllPasses() {
   graph::registerGraphPasses();
   graph::registerGraphPipeline();
+  quantize::registerQuantizePasses();
   fuse::registerFusePasses();
   fuse::registerFusePipeline();
   schedule::registerSchedulePasses();

@@ -129,6 +129,12 @@ LogicalResult checkSameElements(Where where, Value a, Value b) {
   return success();
 }
 
+Type sumElement(Where where, Value a, Value b) {
+  if (elementOf(a).isInteger() && elementOf(b).isInteger() && elementOf(a).getIntOrFloatBitWidth() == 8 && elementOf(b).getIntOrFloatBitWidth() == 8)
+    return IntegerType::get(a.getContext(), 32);
+  return succeeded(checkSameElements(where, a, b)) ? elementOf(a) : Type();
+}
+
 LogicalResult checkShape(Where where, StringRef what, Value tensor, ArrayRef<Dim> expected, Type element) {
   if (!tensor)
     return success();

@@ -47,6 +47,8 @@ mlir::LogicalResult checkAtLeast(Where where, llvm::StringRef what, llvm::ArrayR
 /// A tensor of rank 1 with `size` elements of type `element`.
 mlir::LogicalResult checkVector(Where where, llvm::StringRef what, mlir::Value tensor, Dim size, mlir::Type element);
 mlir::LogicalResult checkSameElements(Where where, mlir::Value a, mlir::Value b);
+/// The element type of sums of products: that of both operands, or i32 where both hold integers of 8 bits, each signed or not. Null after an error.
+mlir::Type sumElement(Where where, mlir::Value a, mlir::Value b);
 /// An error unless `tensor` (null: nothing to check) may have the shape and has the elements.
 mlir::LogicalResult checkShape(Where where, llvm::StringRef what, mlir::Value tensor, llvm::ArrayRef<Dim> expected, mlir::Type element);
 mlir::LogicalResult checkIndices(Where where, mlir::Value indices);

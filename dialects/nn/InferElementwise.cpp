@@ -148,6 +148,26 @@ LogicalResult CastOp::inferReturnTypes(MLIRContext *, Where where, Adaptor op, T
   return success();
 }
 
+static bool isByte(Type element) { return isa<IntegerType>(element) && element.getIntOrFloatBitWidth() == 8; }
+
+LogicalResult QuantizeOp::inferReturnTypes(MLIRContext *, Where where, Adaptor op, Types &types) {
+  if (!elementOf(op.getInput()).isF32() || !isByte(op.getTo()))
+    return refuse(where, "expected f32 to become an integer of 8 bits, found ", elementOf(op.getInput()), " and ", op.getTo());
+  int64_t low = op.getTo().isUnsignedInteger() ? 0 : -128, zeroPoint = op.getZeroPoint();
+  if (zeroPoint < low || zeroPoint > low + 255)
+    return refuse(where, "expected a zero point of ", low, " to ", low + 255, ", found ", zeroPoint);
+  types.push_back(withElement(cast<RankedTensorType>(op.getInput().getType()), op.getTo()));
+  return success();
+}
+
+LogicalResult LookupOp::inferReturnTypes(MLIRContext *, Where where, Adaptor op, Types &types) {
+  ShapedType table = op.getTable().getShapedType();
+  if (!isByte(elementOf(op.getInput())) || !isByte(table.getElementType()) || !table.hasStaticShape() || table.getRank() != 1 || table.getDimSize(0) != 256)
+    return refuse(where, "expected an input of 8-bit integers and a table of 256 of them, found ", elementOf(op.getInput()), " and ", table);
+  types.push_back(withElement(cast<RankedTensorType>(op.getInput().getType()), table.getElementType()));
+  return success();
+}
+
 LogicalResult BitcastOp::inferReturnTypes(MLIRContext *, Where where, Adaptor op, Types &types) {
   auto width = [](Type element) { return element.isInteger(1) ? 8u : element.getIntOrFloatBitWidth(); };
   Type from = elementOf(op.getInput()), to = op.getTo();

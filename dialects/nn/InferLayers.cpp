@@ -10,7 +10,8 @@ LogicalResult MatMulOp::inferReturnTypes(MLIRContext *, Where where, Adaptor op,
   for (Value operand : {lhs, rhs})
     if (failed(checkRankAtLeast(where, "operands", operand, 2)))
       return failure();
-  if (failed(checkSameElements(where, lhs, rhs)))
+  Type element = sumElement(where, lhs, rhs);
+  if (!element)
     return failure();
   SmallVector<Dim> a = dimsOf(lhs.getType()), b = dimsOf(rhs.getType());
   Dim rows = a[a.size() - 2], inner = a.back(), innerOfRhs = b[b.size() - 2], columns = b.back();
@@ -21,13 +22,13 @@ LogicalResult MatMulOp::inferReturnTypes(MLIRContext *, Where where, Adaptor op,
   if (mustDiffer(inner, innerOfRhs))
     return refuse(where, "expected the same contracted size in both operands, found ", inner.str(), " in ", text(a), " and ", innerOfRhs.str(),
                   " in ", text(b));
-  if (op.getBias() && failed(checkVector(where, "a bias", op.getBias(), columns, elementOf(lhs))))
+  if (op.getBias() && failed(checkVector(where, "a bias", op.getBias(), columns, element)))
     return failure();
   FailureOr<SmallVector<Dim>> dims = broadcast(where, ArrayRef(a).drop_back(2), ArrayRef(b).drop_back(2));
   if (failed(dims))
     return failure();
   dims->append({rows, columns});
-  return giveTensor(where, *dims, elementOf(lhs), types);
+  return giveTensor(where, *dims, element, types);
 }
 
 LogicalResult AttentionOp::inferReturnTypes(MLIRContext *, Where where, Adaptor op, Types &types) {

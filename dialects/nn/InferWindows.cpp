@@ -55,7 +55,8 @@ FailureOr<Dim> windowCount(Where where, Dim size, Dim taps, const Window &window
 
 /// Ranks, groups and bias of both convolutions. `inner` and `outer` are the weight's axes of input and result channels.
 LogicalResult checkWeight(Where where, Value input, Value weight, Value bias, int64_t groups, Dim channels, Dim perGroup, Dim results) {
-  if (failed(checkRank(where, "a weight", weight, rankOf(input))) || failed(checkSameElements(where, input, weight)))
+  Type element = sumElement(where, input, weight);
+  if (failed(checkRank(where, "a weight", weight, rankOf(input))) || !element)
     return failure();
   if (groups < 1)
     return refuse(where, "expected at least 1 group, found ", groups);
@@ -64,7 +65,7 @@ LogicalResult checkWeight(Where where, Value input, Value weight, Value bias, in
                   channels.str());
   if (std::optional<int64_t> count = results.asConstant(); count && *count % groups != 0)
     return refuse(where, "expected the result channels to be a multiple of the ", groups, " groups, found ", *count);
-  return bias ? checkVector(where, "a bias", bias, results, elementOf(input)) : success();
+  return bias ? checkVector(where, "a bias", bias, results, element) : success();
 }
 } // namespace
 
@@ -84,7 +85,7 @@ LogicalResult ConvOp::inferReturnTypes(MLIRContext *, Where where, Adaptor op, T
       return failure();
     size = *count;
   }
-  return giveTensor(where, dims, elementOf(op.getInput()), types);
+  return giveTensor(where, dims, sumElement(where, op.getInput(), op.getWeight()), types);
 }
 
 LogicalResult ConvTransposeOp::inferReturnTypes(MLIRContext *, Where where, Adaptor op, Types &types) {

@@ -213,6 +213,33 @@ def NN_CastOp : NN_Op<"cast", [NN_Elementwise]> {
   let hasCanonicalizer = 1;
 }
 
+def NN_QuantizeOp : NN_Op<"quantize", [NN_Elementwise]> {
+  let summary = "saturate(round(x) + zero_point) as an integer of 8 bits; halves go to even, NaN to the zero point";
+  let description = [{
+    The scale is not part of it: the input counts in steps of the result.
+
+    ```mlir
+    %q = nn.quantize %x {zero_point = 128 : i64, to = ui8} : tensor<4xf32> -> tensor<4xui8>
+    ```
+    ONNX: QuantizeLinear and the results of QLinear operators, without their scale.
+  }];
+  let arguments = (ins NN_Tensor:$input, I64Attr:$zero_point, TypeAttr:$to);
+  let results = (outs NN_Tensor:$result);
+  let assemblyFormat = "$input attr-dict `:` type($input) `->` type($result)";
+}
+def NN_LookupOp : NN_Op<"lookup", [NN_Elementwise]> {
+  let summary = "table[x] of bytes; a signed x counts by its bits, as 0 to 255";
+  let description = [{
+    Whatever a chain of functions between 8-bit values computes, as the 256 values it has.
+
+    ```mlir
+    %y = nn.lookup %x {table = dense_resource<sigmoid> : tensor<256xui8>} : tensor<4xui8> -> tensor<4xui8>
+    ```
+  }];
+  let arguments = (ins NN_Tensor:$input, ElementsAttr:$table);
+  let results = (outs NN_Tensor:$result);
+  let assemblyFormat = "$input attr-dict `:` type($input) `->` type($result)";
+}
 def NN_BitcastOp : NN_Op<"bitcast", [NN_Elementwise]> {
   let summary = "the same bits as another element type of the same width";
   let description = [{ A boolean counts as the byte 0 or 1. ONNX: BitCast. }];

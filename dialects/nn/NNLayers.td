@@ -7,7 +7,7 @@ def NN_MatMulOp : NN_Op<"matmul"> {
   let summary = "matrix product over the last two axes, leading axes broadcast; an optional bias is added";
   let description = [{
     result[b..., i, j] = bias[j] + sum over k of lhs[b..., i, k] * rhs[b..., k, j]; `transpose_lhs` reads lhs[b..., k, i],
-    `transpose_rhs` reads rhs[b..., j, k]. Both operands have rank >= 2.
+    `transpose_rhs` reads rhs[b..., j, k]. Both operands have rank >= 2. Sums of 8-bit integers, each operand signed or not, are i32.
 
     ```mlir
     %y = nn.matmul %x, %w bias %b {transpose_rhs} : tensor<?x128xf32, #nn.dims<[n, 128]>>, tensor<10x128xf32>, tensor<10xf32>
@@ -30,7 +30,7 @@ def NN_ConvOp : NN_ConvBase<"conv"> {
     out[n, k, y...] = bias[k] + sum over c, r of in[n, g*C/G + c, y*stride + r*dilation - pad] * weight[k, c, r...]
     where g = k / (K/G). Taps outside the input contribute zero. `weight` is [K, C/G, R...] in either layout; `pads`
     holds all low pads, then all high pads. The spatial rank is 1, 2 or 3. With layout = channels_last the input is
-    [N, Y..., C] and the result [N, Y..., K].
+    [N, Y..., C] and the result [N, Y..., K]. Sums of 8-bit integers, each operand signed or not, are i32.
 
     ```mlir
     // A strided 3x3 convolution of a batch whose size is free.

@@ -5,8 +5,6 @@
 #include "passes/1_graph/Match.h"
 #include "passes/1_graph/Passes.h"
 #include "mlir/Dialect/Func/IR/FuncOps.h"
-#include "mlir/IR/DialectResourceBlobManager.h"
-#include <cstring>
 
 using namespace mlir;
 
@@ -26,27 +24,10 @@ struct Real {
   int64_t magnitude() const { return std::max(std::abs(low), std::abs(high)); }
 };
 
-/// The elements of a constant of i32.
-std::optional<SmallVector<int32_t>> contentsOf(Value value) {
-  auto constant = value.getDefiningOp<nn::ConstantOp>();
-  auto type = cast<RankedTensorType>(value.getType());
-  if (!constant || !type.hasStaticShape() || !type.getElementType().isSignlessInteger(32))
-    return std::nullopt;
-  if (auto dense = dyn_cast<DenseElementsAttr>(constant.getValue()))
-    return llvm::to_vector(dense.getValues<int32_t>());
-  auto resource = dyn_cast<DenseResourceElementsAttr>(constant.getValue());
-  AsmResourceBlob *blob = resource ? resource.getRawHandle().getBlob() : nullptr;
-  if (!blob || int64_t(blob->getData().size()) != type.getNumElements() * int64_t(sizeof(int32_t)))
-    return std::nullopt;
-  SmallVector<int32_t> contents(type.getNumElements());
-  std::memcpy(contents.data(), blob->getData().data(), blob->getData().size());
-  return contents;
-}
-
 std::optional<Real> asReal(OpBuilder &builder, Value value) {
   Location loc = value.getLoc();
   auto real = [&](Value x) { return nn::CastOp::create(builder, loc, x, builder.getF32Type()).getResult(); };
-  if (std::optional<SmallVector<int32_t>> contents = contentsOf(value); contents && !contents->empty()) {
+  if (std::optional<SmallVector<int32_t>> contents = integersOf(value); contents && !contents->empty()) {
     auto [low, high] = std::minmax_element(contents->begin(), contents->end());
     return Real{real(value), *low, *high};
   }
@@ -117,7 +98,7 @@ struct ExactIntegers : impl::ExactIntegersBase<ExactIntegers> {
   void runOnOperation() override {
     SmallVector<Operation *> found;
     getOperation().walk([&](Operation *op) {
-      if (isa<nn::ConvOp, nn::MatMulOp>(op) && elementOf(op->getResult(0)).isSignlessInteger(32))
+      if (isa<nn::ConvOp, nn::MatMulOp>(op) && elementOf(op->getResult(0)).isSignlessInteger(32) && elementOf(op->getOperand(0)).isSignlessInteger(32))
         found.push_back(op);
     });
     for (Operation *op : found)
@@ -155,7 +136,7 @@ struct ExactIntegers : impl::ExactIntegersBase<ExactIntegers> {
     std::optional<Real> left = asReal(builder, lhs), right = asReal(builder, rhs);
     if (!left || !right)
       return;
-    std::optional<SmallVector<int32_t>> contents = contentsOf(rhs);
+    std::optional<SmallVector<int32_t>> contents = integersOf(rhs);
     bool isKnown = contents && int64_t(contents->size()) == weight.results * weight.depth * weight.taps;
     auto sizes = partsOf(weight, isKnown ? std::optional<ArrayRef<int32_t>>(*contents) : std::nullopt, right->magnitude(), left->magnitude());
     if (!sizes || (sizes->size() > 1 && !splits))

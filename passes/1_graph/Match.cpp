@@ -1,5 +1,7 @@
 #include "passes/1_graph/Match.h"
+#include "mlir/IR/DialectResourceBlobManager.h"
 #include <cmath>
+#include <cstring>
 
 using namespace mlir;
 
@@ -40,6 +42,22 @@ std::optional<double> splatValue(Value value) {
     return isUnsigned ? double(number.getZExtValue()) : double(number.getSExtValue());
   }
   return std::nullopt;
+}
+
+std::optional<SmallVector<int32_t>> integersOf(Value value) {
+  auto constant = value.getDefiningOp<nn::ConstantOp>();
+  auto type = cast<RankedTensorType>(value.getType());
+  if (!constant || !type.hasStaticShape() || !type.getElementType().isSignlessInteger(32))
+    return std::nullopt;
+  if (auto dense = dyn_cast<DenseElementsAttr>(constant.getValue()))
+    return llvm::to_vector(dense.getValues<int32_t>());
+  auto resource = dyn_cast<DenseResourceElementsAttr>(constant.getValue());
+  AsmResourceBlob *blob = resource ? resource.getRawHandle().getBlob() : nullptr;
+  if (!blob || int64_t(blob->getData().size()) != type.getNumElements() * int64_t(sizeof(int32_t)))
+    return std::nullopt;
+  SmallVector<int32_t> contents(type.getNumElements());
+  std::memcpy(contents.data(), blob->getData().data(), blob->getData().size());
+  return contents;
 }
 
 bool isClose(double a, double b, double relative) {

@@ -14,6 +14,8 @@ bool isConstantExpression(mlir::Value value);
 std::optional<double> splatValue(mlir::Value value);
 /// Whether `value` is a splat that equals `number` as closely as its element type can tell.
 bool isSplat(mlir::Value value, double number);
+/// The elements of a constant of i32.
+std::optional<llvm::SmallVector<int32_t>> integersOf(mlir::Value value);
 bool isFloat(mlir::Value value);
 int64_t rankOf(mlir::Value value);
 mlir::Type elementOf(mlir::Value value);

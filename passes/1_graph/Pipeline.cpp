@@ -1,4 +1,5 @@
 #include "passes/1_graph/Passes.h"
+#include "passes/2_quantize/Passes.h"
 #include "mlir/Transforms/Passes.h"
 
 using namespace mlir;
@@ -18,7 +19,19 @@ void buildGraphPipeline(OpPassManager &manager, const GraphOptions &options) {
   cleanUp();
   // 2. What a model's constants determine is constant before anything is matched: masks, position embeddings.
   pm.addPass(createFoldConstantsPass(options.evaluator));
+  // Quantized networks: what is quantized, then what is computed on bytes; the rest of integer arithmetic in f32.
+  pm.addPass(quantize::createFormQuantize());
+  pm.addPass(quantize::createDotProducts());
+  cleanUp();
   pm.addPass(createExactIntegers());
+  cleanUp();
+  pm.addPass(createFoldConstantsPass(options.evaluator));
+  pm.addPass(quantize::createPropagateQuantization());
+  pm.addPass(quantize::createFormQuantize());
+  cleanUp();
+  pm.addPass(createFoldConstantsPass(options.evaluator));
+  pm.addPass(quantize::createTabulateBytesPass(options.evaluator));
+  cleanUp();
   // 3. Views and reshapes out of the way of patterns, then layers from their parts. Twice: a norm or an activation
   //    found once lets reshapes pass that hid another layer.
   for (int round = 0; round < 2; ++round) {

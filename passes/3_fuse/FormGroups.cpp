@@ -26,8 +26,10 @@ public:
     seedAnchors();
     for (int group = grouping.size() - 1; group >= 0; --group) // the later of two anchors takes what joins them
       growEpilogue(group);
-    for (int group = 0, n = grouping.size(); group < n; ++group)
+    for (int group = 0, n = grouping.size(); group < n; ++group) {
+      takePad(group);
       growPrologue(group);
+    }
     formElementwiseGroups();
     for (int group = 0, n = grouping.size(); group < n; ++group)
       takeTranspose(group);
@@ -67,8 +69,28 @@ private:
 
   void seedAnchors() {
     for (Operation &op : block)
-      if (!staysOutside(&op) && anchorOf(&op) != Anchor::Elementwise && !isView(&op))
+      if (!staysOutside(&op) && anchorOf(&op) != Anchor::Elementwise && !isView(&op) && !isTaken(&op))
         grouping.create(&op);
+  }
+
+  /// A pad that all its readers take.
+  static bool isTaken(Operation *op) {
+    auto pad = dyn_cast<nn::PadOp>(op);
+    return pad && llvm::all_of(op->getUsers(), [&](Operation *user) { return takesPad(user, pad); });
+  }
+
+  /// Copies the pad that an anchor reads through into its kernel.
+  void takePad(int group) {
+    Operation *anchor = grouping.group(group).anchor;
+    auto pad = anchor->getNumOperands() ? anchor->getOperand(0).getDefiningOp<nn::PadOp>() : nn::PadOp();
+    if (!pad || !isTaken(pad))
+      return;
+    OpBuilder builder(anchor);
+    Operation *copy = builder.clone(*pad);
+    grouping.adopt(group, copy, anchor);
+    anchor->setOperand(0, copy->getResult(0));
+    if (pad->use_empty())
+      pad->erase();
   }
 
   /// The values of the ops in `ops` that something outside of `ops` reads.

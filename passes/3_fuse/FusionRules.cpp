@@ -86,6 +86,24 @@ bool isLargeConcat(Operation *op) {
          });
 }
 
+/// One filter a channel, whose kernel subtracts the zero point of bytes as it reads them.
+bool decodesBytes(Operation *anchor, Operation *op) {
+  auto conv = dyn_cast<nn::ConvOp>(anchor);
+  auto weight = conv ? cast<RankedTensorType>(conv.getWeight().getType()) : RankedTensorType();
+  bool isDepthwise = conv && conv.getGroups() > 1 && weight.hasStaticShape() && weight.getDimSize(1) == 1 && weight.getDimSize(0) == int64_t(conv.getGroups()) &&
+                     conv.getLayout() == nn::Layout::ChannelsLast && weight.getRank() <= 4;
+  auto isByteCast = [](Value value) {
+    auto cast = value.getDefiningOp<nn::CastOp>();
+    Type from = cast ? getElementTypeOrSelf(cast.getInput().getType()) : Type();
+    return cast && cast.getTo().isF32() && from.isInteger() && from.getIntOrFloatBitWidth() == 8;
+  };
+  if (auto sub = dyn_cast<nn::SubOp>(op)) {
+    auto constant = sub.getRhs().getDefiningOp<nn::ConstantOp>();
+    return isDepthwise && isByteCast(sub.getLhs()) && constant && cast<RankedTensorType>(constant.getType()).getNumElements() == 1;
+  }
+  return isDepthwise && isByteCast(op->getResult(0));
+}
+
 /// Ops cheap enough to be repeated for every panel of columns.
 bool isCheap(Operation *op) {
   return isa<nn::MulOp, nn::AddOp, nn::SubOp, nn::ReluOp, nn::ClipOp, nn::CastOp, nn::NegOp, nn::AbsOp, nn::MaxOp, nn::MinOp,
@@ -102,7 +120,23 @@ bool takesPrologue(Operation *anchor, unsigned operand, Operation *op) {
   Anchor kind = anchorOf(anchor);
   if (operand != 0 || !ruleOf(kind).prologue || !op->hasTrait<nn::Elementwise>() || op->getNumResults() != 1)
     return false;
-  return kind == Anchor::Rows ? isAlongRows(anchor) : readsOnce(anchor) && isCheap(op);
+  return kind == Anchor::Rows ? isAlongRows(anchor) : (readsOnce(anchor) && isCheap(op)) || decodesBytes(anchor, op);
+}
+
+bool takesPad(Operation *anchor, nn::PadOp pad) {
+  auto conv = dyn_cast<nn::ConvOp>(anchor);
+  if (!conv || conv.getInput() != pad.getResult() || conv.getLayout() != nn::Layout::ChannelsLast || pad.getMode() != nn::PadMode::Constant ||
+      !cast<RankedTensorType>(pad.getType()).getElementType().isUnsignedInteger(8) || llvm::any_of(conv.getPads(), [](int64_t amount) { return amount != 0; }))
+    return false;
+  if (pad.getValue() && !pad.getValue().getDefiningOp<nn::ConstantOp>())
+    return false;
+  for (nn::DimsAttr side : {pad.getLow(), pad.getHigh()}) {
+    SmallVector<nn::Dim> amounts(side.dims());
+    bool isSpatial = amounts.front().isConstant(0) && amounts.back().isConstant(0);
+    if (!isSpatial || llvm::any_of(amounts, [](nn::Dim amount) { return amount.asConstant().value_or(-1) < 0; }))
+      return false;
+  }
+  return true;
 }
 
 bool takesTranspose(Operation *anchor, nn::TransposeOp transpose) {

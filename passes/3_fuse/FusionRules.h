@@ -24,6 +24,8 @@ bool isView(mlir::Operation *op);
 bool takesEpilogue(mlir::Operation *anchor, mlir::Operation *op);
 /// Whether it may compute `op`, whose result is operand `operand` of the anchor, at its loads.
 bool takesPrologue(mlir::Operation *anchor, unsigned operand, mlir::Operation *op);
+/// Whether it may read its first operand through `pad`, a constant pad of the spatial axes: convolutions of bytes, which pad with a zero point.
+bool takesPad(mlir::Operation *anchor, nn::PadOp pad);
 /// Whether it may store its result through `transpose`.
 bool takesTranspose(mlir::Operation *anchor, nn::TransposeOp transpose);
 /// Whether `user` in the kernel around `anchor` may read its operand through the view.

@@ -12,9 +12,11 @@ public:
 
   bool matches(kernel::FuncOp func, const Target &target) const override {
     std::optional<ContractionProblem> p = ContractionProblem::of(func);
+    if (p && p->dot > 1 && !p->rhsConstant())
+      return false;
     if (!p || !supported(*p) || !Epilogue::matches(p->result))
       return false;
-    if (!p->lhsReadable() && !Prologue::matches(p->lhs))
+    if (!p->lhsReadable() && p->dot == 1 && !Prologue::matches(p->lhs))
       return false;
     if (!p->unpacked() && !isa<BlockArgument>(kernel::viewOf(p->rhs).source) && !(Prologue::matches(p->rhs) && p->depth.isConstant()))
       return false;
@@ -59,6 +61,8 @@ public:
     ContractionSchedule s = ContractionSchedule::of(attr);
     if (std::string why = validate(*p, s, builder.target()); !why.empty())
       return func.emitError("schedule ") << attr << " cannot compute this kernel: " << why;
+    if (p->dot > 1 && !p->unpacked())
+      return func.emitError("products of bytes read packed weights");
     if (kernel::UnpackOp unpack = p->unpacked()) {
       kernel::PackingAttr expected = packingOf(*p, s, builder.target());
       if (unpack.getPacking() != expected)
@@ -70,14 +74,14 @@ public:
 
   nn::Dim operations(kernel::FuncOp func) const override {
     ContractionProblem p = *ContractionProblem::of(func);
-    return nn::product(func.getContext(), p.extents) * p.depth * (2 * p.tapCount());
+    return nn::product(func.getContext(), p.extents) * p.depth * (2 * p.dot * p.tapCount());
   }
 
 private:
   static bool supported(const ContractionProblem &p) {
     for (Value operand : {p.lhs, p.rhs}) {
       Type element = cast<RankedTensorType>(operand.getType()).getElementType();
-      if (!isa<Float16Type, BFloat16Type, Float32Type, Float64Type>(element) && !element.isInteger(32) && !element.isInteger(64))
+      if (!isa<Float16Type, BFloat16Type, Float32Type, Float64Type>(element) && !element.isInteger(32) && !element.isInteger(64) && p.dot == 1)
         return false;
     }
     return !p.bias || isa<BlockArgument>(kernel::viewOf(p.bias).source);

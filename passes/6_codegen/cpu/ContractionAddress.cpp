@@ -205,7 +205,7 @@ void ContractionEmitter::stageBand(const Block &block) {
   int x = p.rowAxes() - 1, y = x - 1;
   for (auto [axis, info] : llvm::enumerate(p.lhsAxes)) {
     if (static_cast<int>(axis) == p.lhsChannel) {
-      box.axes.push_back({0, *nn::dimOf(p.lhs.getType(), axis).asConstant()});
+      box.axes.push_back({0, *p.lhsChannels().asConstant()});
       continue;
     }
     Index count = info.rowAxis == x ? block.width : info.rowAxis == y ? block.height : Index(1);

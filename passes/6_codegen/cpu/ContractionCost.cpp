@@ -1,5 +1,6 @@
 // Chooses schedules of contractions: a model of the register tile, of the caches and of the tasks.
 #include "passes/6_codegen/cpu/ContractionSchedule.h"
+#include "passes/6_codegen/cpu/DotBytes.h"
 #include "passes/6_codegen/cpu/RegisterTile.h"
 #include "llvm/ADT/SetVector.h"
 #include "llvm/Support/MathExtras.h"
@@ -87,7 +88,8 @@ private:
       for (int64_t rows = 1; rows <= kMostRows; ++rows) {
         bool wider = vectors > 1 && (vectors - 1) * lanes >= sizes.columns;
         bool taller = rows > 1 && rows > sizes.rows && groups.back().extent.isConstant();
-        if (fitsRegisters(target, rows, vectors) && !wider && !taller)
+        bool fits = p.dot > 1 ? dotFitsRegisters(target, rows, vectors) : fitsRegisters(target, rows, vectors);
+        if (fits && !wider && !taller)
           tiles.push_back({rows, vectors, productCycles(rows, vectors)});
       }
     // Equal costs go to wide tiles: fewer passes over the left operand.
@@ -135,7 +137,7 @@ private:
     constexpr int64_t kManyWays = 12, kLargeL2 = 1 << 20;
     int64_t inPlaceDepth = target.l1Ways >= kManyWays && target.l2Bytes >= kLargeL2 ? 4 * kShortDepth : kShortDepth;
     bool deep = !s.rowsOuter && known && sizes.depth > inPlaceDepth && tiles >= 4 && count >= kManyPanels;
-    if (deep && p.groups == 1 && p.tapCount() == 1) {
+    if (deep && p.groups == 1 && p.tapCount() == 1 && p.dot == 1) {
       s.lhs = LhsMode::Packed;
       s.depthBlock = dividing(sizes.depth, kShortDepth);
     }
@@ -194,7 +196,7 @@ private:
     constexpr int64_t kFreeWidth = 64;
     const LhsAxis &down = p.lhsAxes[p.lhsChannel - 2], &across = p.lhsAxes[p.lhsChannel - 1];
     int64_t boxWidth = width.isConstant() ? wide : std::min(wide, kFreeWidth);
-    int64_t channels = nn::dimOf(p.lhs.getType(), p.lhsChannel).asConstant().value_or(1);
+    int64_t channels = p.lhsChannels().asConstant().value_or(1);
     auto bandBytes = [&](int64_t h, int64_t w) {
       auto reach = [&](const LhsAxis &axis, int64_t outputs) {
         int64_t part = (outputs - 1) * axis.rowScale + 1;

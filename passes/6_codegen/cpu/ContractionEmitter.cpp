@@ -1,5 +1,6 @@
 #include "passes/6_codegen/cpu/ContractionEmitter.h"
 #include "passes/6_codegen/cpu/ContractionStage.h"
+#include "passes/6_codegen/cpu/DotBytes.h"
 
 namespace tenon::cpu {
 using namespace mlir;
@@ -43,7 +44,7 @@ ContractionEmitter::ContractionEmitter(KernelBuilder &b, const ContractionProble
     : b(b), p(p), s(s), layout(p, s, b.target()), epilogue(b, p.result), element(p.computeElement()), columns(b.dim(p.columns)) {
   SmallVector<Index> bandSizes(layout.bandSizes.begin(), layout.bandSizes.end());
   if (s.lhs == LhsMode::InPlace)
-    lhs = b.tensorOf(p.lhs);
+    lhs = p.dot > 1 ? inFours(b, b.tensorOf(p.lhs)) : b.tensorOf(p.lhs);
   else if (s.lhs == LhsMode::Band)
     lhs = b.workspace(element, 0, bandSizes);
   else
@@ -52,6 +53,7 @@ ContractionEmitter::ContractionEmitter(KernelBuilder &b, const ContractionProble
   int64_t elementBytes = element.getIntOrFloatBitWidth() / 8;
   if (kernel::UnpackOp unpack = p.unpacked()) {
     rhs = b.tensorOf(unpack.getPacked());
+    rhs.element = element; // panels of bytes are read in fours
     rhsPacked = true;
   } else if (layout.rhsStaged) {
     rhs = b.workspace(element, layout.rhsOffset, {layout.rhsBytes / elementBytes});
@@ -195,7 +197,7 @@ void ContractionEmitter::tilesOf(const Block &block, llvm::function_ref<void(con
 
 void ContractionEmitter::tile(const Block &block, const Panel &panel, const TileRows &rows, const DepthBlock &depth, Index firstPanel) {
   int64_t count = rows.offsets.size();
-  TileShape shape{count, panel.vectors, layout.lanes, {}, {}, blockDepth, s.unroll, element, s.vectors};
+  TileShape shape{count, panel.vectors, layout.lanes, {}, {}, blockDepth, s.unroll, element, s.vectors, p.dot};
   if (s.lhs == LhsMode::Packed)
     shape.unroll = ContractionLayout::kPackGroup;
   LhsAddress left = lhsAddress(panel, rows);

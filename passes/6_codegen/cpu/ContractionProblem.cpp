@@ -1,4 +1,5 @@
 #include "passes/6_codegen/cpu/ContractionProblem.h"
+#include "passes/6_codegen/cpu/DotBytes.h"
 #include "passes/6_codegen/cpu/Elementwise.h"
 #include "llvm/Support/MathExtras.h"
 
@@ -90,7 +91,9 @@ std::optional<ContractionProblem> ContractionProblem::of(kernel::FuncOp func) {
   p.columns = p.extents.back();
   auto conv = dyn_cast<nn::ConvOp>(p.anchor);
   bool described = conv ? describe(conv, p) : describe(cast<nn::MatMulOp>(p.anchor), p);
-  return described ? std::optional(p) : std::nullopt;
+  if (!described || (isBytes(p.lhs) && !countInFours(p)))
+    return std::nullopt;
+  return p;
 }
 
 int64_t ContractionProblem::tapCount() const {
@@ -102,7 +105,7 @@ int64_t ContractionProblem::tapCount() const {
 
 bool ContractionProblem::skipsTaps(const LhsAxis &axis) const {
   constexpr int64_t kFar = 4;
-  return padded && axis.tapAxis >= 0 && axis.tapScale >= kFar;
+  return padded && outside == 0 && axis.tapAxis >= 0 && axis.tapScale >= kFar;
 }
 
 double ContractionProblem::liveShare() const {
@@ -146,7 +149,11 @@ static bool storedAsComputed(Value value, Type compute) {
   return cast<RankedTensorType>(value.getType()).getElementType() == compute;
 }
 
+nn::Dim ContractionProblem::lhsChannels() const { return nn::dimOf(lhs.getType(), lhsChannel).floorDiv(dot); }
+
 bool ContractionProblem::lhsReadable() const {
+  if (dot > 1)
+    return !padded; // countInFours has looked at the strides
   return !padded && storedAsComputed(lhs, computeElement()) && isa<BlockArgument>(kernel::viewOf(lhs).source);
 }
 

@@ -33,7 +33,9 @@ struct ContractionProblem {
   llvm::SmallVector<int64_t> taps;    // sizes of the filter; empty for a matmul
   bool padded = false;                // some taps may read outside of lhs
   int64_t groups = 1;
-  nn::Dim depth;                      // k of one group
+  int64_t dot = 1;                    // k of one lane: 4 for bytes, whose problem counts in such fours along lhs's channels and k
+  int64_t outside = 0;                // the byte that padding reads
+  nn::Dim depth;                      // k of one group, in steps of `dot`
   nn::Dim columns;                    // n of all groups
   int rhsDepth = 0, rhsColumn = 1;    // axes of rhs
   int rhsTap = 0;                     // the axis of rhs for tap axis 0; others follow
@@ -59,7 +61,8 @@ struct ContractionProblem {
   mlir::BlockArgument rhsArgument() const;
   bool rhsConstant() const;
 
-  /// Whether lhs can be read where it lies: a strided argument in its computation type, no padding.
+  nn::Dim lhsChannels() const;        // in steps of `dot`
+  /// Whether lhs can be read where it lies: a strided argument in its computation type (or fours of bytes), no padding.
   bool lhsReadable() const;
   /// Whether rhs can be read as it lies, in vectors along n.
   bool rhsReadable() const;

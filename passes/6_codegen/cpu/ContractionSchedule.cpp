@@ -1,4 +1,5 @@
 #include "passes/6_codegen/cpu/ContractionSchedule.h"
+#include "passes/6_codegen/cpu/DotBytes.h"
 #include "llvm/Support/MathExtras.h"
 
 namespace tenon::cpu {
@@ -66,7 +67,7 @@ static int64_t panelWidth(const ContractionProblem &p, int64_t widest) {
 /// sets of the L1, so that they lie a line further apart.
 static int64_t bandPitch(const ContractionProblem &p, int64_t bytes) {
   constexpr int64_t kMeeting = 2048, kLineBytes = 64;
-  int64_t channels = nn::dimOf(p.lhs.getType(), p.lhsChannel).asConstant().value_or(0);
+  int64_t channels = p.lhsChannels().asConstant().value_or(0);
   bool meet = channels && channels * p.lhsAxes[p.lhsChannel - 1].rowScale * bytes % kMeeting == 0;
   return meet ? channels + kLineBytes / bytes : channels;
 }
@@ -156,6 +157,8 @@ std::string validate(const ContractionProblem &p, const ContractionSchedule &s, 
   if (s.lhs == LhsMode::Band && (!s.boxed() || llvm::is_contained(layout.bandSizes, 0)))
     return "a = band needs boxes (bh, bw) of known size and a known number of channels";
   if (s.lhs == LhsMode::Packed) {
+    if (p.dot > 1)
+      return "a = packed is for operands that are not bytes";
     if (s.boxed() || p.padded || p.tapCount() != 1 || p.groups != 1 || !layout.depth)
       return "a = packed needs a product without taps, groups and padding, and a known depth";
     if (layout.lhsBytes == 0 && !layout.blocks.isConstant(0))
@@ -182,6 +185,8 @@ kernel::PackingAttr packingOf(const ContractionProblem &p, const ContractionSche
   int64_t depth = *layout.depth, block = s.depthBlock ? s.depthBlock : depth, width = layout.panelColumns;
   int64_t panels = *layout.panels, padded = panels * width;
   MLIRContext *ctx = p.anchor->getContext();
+  if (p.dot > 1)
+    return dotPacking(p, panels, width, layout.lanes, target);
   if (p.taps.empty()) {
     if (p.rhsColumn == 1)
       return kernel::PackingAttr::get(ctx, {depth, padded}, {depth / block, block, panels, width}, {0, 2, 1, 3});

@@ -1,4 +1,5 @@
 #include "passes/6_codegen/cpu/ContractionStage.h"
+#include "passes/6_codegen/cpu/DotBytes.h"
 #include "passes/6_codegen/cpu/Transpose.h"
 
 namespace tenon::cpu {
@@ -12,11 +13,15 @@ class BandCopy {
 public:
   BandCopy(KernelBuilder &b, const ContractionProblem &p, const LhsBox &box, const Tensor &band)
       : b(b), p(p), box(box), band(band), source(b, p.lhs), x(p.lhsChannel - 1), channels(box.axes.back().extent),
-        pitch(band.sizes.back()), zero(b.constant(0.0, band.element)), inside(box.axes.size()) {
+        pitch(band.sizes.back()), zero(p.dot > 1 ? fourOf(b, p.outside) : b.constant(0.0, band.element)), inside(box.axes.size()) {
     kernel::View view = kernel::viewOf(p.lhs);
     if (!isa<BlockArgument>(view.source))
       return;
     strides = view.strides;
+    if (p.dot > 1) {
+      memory = inFours(b, b.tensorOf(p.lhs));
+      return;
+    }
     bool dense = strides[p.lhsChannel].isConstant(1) && strides[x] == nn::dimOf(p.lhs.getType(), p.lhsChannel);
     if (dense && storageType(p.lhs) == band.element)
       memory = b.tensorOf(p.lhs);
@@ -87,9 +92,10 @@ private:
     position[x] = first;
     position[p.lhsChannel] = 0;
     Index from = b.at(*memory, position);
-    if (pitch.is(channels.get()))
+    Index step = memory->strides[x];
+    if (pitch.is(channels.get()) && step.is(channels.get()))
       return copyRun(to, from, b.mul(count, channels));
-    b.loop(0, count, 1, [&](Index i) { copyRun(b.add(to, b.mul(i, pitch)), b.add(from, b.mul(i, channels)), channels); });
+    b.loop(0, count, 1, [&](Index i) { copyRun(b.add(to, b.mul(i, pitch)), b.add(from, b.mul(i, step)), channels); });
   }
 
   void copyRun(Index to, Index from, Index count) {

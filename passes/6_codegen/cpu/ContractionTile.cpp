@@ -1,4 +1,5 @@
 #include "passes/6_codegen/cpu/ContractionTile.h"
+#include "passes/6_codegen/cpu/DotBytes.h"
 #include "mlir/Dialect/Arith/IR/Arith.h"
 
 namespace tenon::cpu {
@@ -106,7 +107,7 @@ private:
       Value scalar = loadScalar(b.add(lhsOffset, lhs.rows[r]));
       for (int64_t x = 0; x < shape.vectors; ++x) {
         Value &sum = sums[first + r * shape.vectors + x];
-        sum = emitMultiplyAdd(b, scalar, vectors[x], sum);
+        sum = shape.dot > 1 ? emitDot(b, scalar, vectors[x], sum) : emitMultiplyAdd(b, scalar, vectors[x], sum);
       }
       // The scheduler would load ahead what out-of-order execution overlaps anyway, and spill accumulators for it.
       if (shape.rows > 1)

@@ -33,6 +33,31 @@ bool isFilter(Value v) {
   return isa<BlockArgument>(kernel::viewOf(v).source);
 }
 
+/// What a filter reads: an argument of floats, or bytes less their zero point, which is subtracted where they are read.
+struct FilterInput {
+  Value memory;
+  bool isBytes = false, isUnsigned = false;
+  double zeroPoint = 0;
+
+  static FilterInput of(Value input) {
+    FilterInput found{input};
+    Value wide = input;
+    if (auto sub = wide.getDefiningOp<nn::SubOp>()) {
+      auto constant = sub.getRhs().getDefiningOp<nn::ConstantOp>();
+      auto contents = constant ? dyn_cast<DenseElementsAttr>(constant.getValue()) : DenseElementsAttr();
+      if (!contents || contents.getNumElements() != 1 || !contents.getElementType().isF32())
+        return found;
+      found.zeroPoint = (*contents.value_begin<APFloat>()).convertToFloat();
+      wide = sub.getLhs();
+    }
+    auto cast = wide.getDefiningOp<nn::CastOp>();
+    Type from = cast ? getElementTypeOrSelf(cast.getInput()) : Type();
+    if (cast && cast.getTo().isF32() && from.isInteger() && from.getIntOrFloatBitWidth() == 8)
+      return {cast.getInput(), true, from.isUnsignedInteger(), found.zeroPoint};
+    return {input};
+  }
+};
+
 bool isFloat(Value v) { return isa<FloatType>(cast<ShapedType>(v.getType()).getElementType()); }
 
 class DepthwiseFamily final : public KernelFamily {
@@ -53,7 +78,7 @@ bool DepthwiseFamily::matches(kernel::FuncOp func, const Target &) const {
   auto weight = cast<RankedTensorType>(conv.getWeight().getType());
   if (!weight.hasStaticShape() || weight.getDimSize(1) != 1 || weight.getDimSize(0) != int64_t(conv.getGroups()) || conv.getGroups() == 1)
     return false;
-  if (!isFloat(conv.getInput()) || !isFloat(conv.getWeight()) || !isRowMajorArgument(conv.getInput()) || !isFilter(conv.getWeight()))
+  if (!isFloat(conv.getInput()) || !isFloat(conv.getWeight()) || !isRowMajorArgument(FilterInput::of(conv.getInput()).memory) || !isFilter(conv.getWeight()))
     return false;
   if (conv.getBias() && !isRowMajorArgument(conv.getBias()))
     return false;
@@ -109,7 +134,9 @@ LogicalResult DepthwiseFamily::emit(kernel::FuncOp func, kernel::ScheduleAttr sc
   unsigned spatial = conv.getStrides().size();
   int lanes = b.target().lanes(32);
   SlidingWindow window;
-  window.input = b.tensorOf(conv.getInput());
+  FilterInput input = FilterInput::of(conv.getInput());
+  window.input = b.tensorOf(input.memory);
+  Type element = computeType(getElementTypeOrSelf(conv.getInput()));
   auto result = b.sizesOf(conv.getResult());
   window.rows = spatial == 2 ? result[1] : Index(1);
   window.columns = result[spatial];
@@ -146,7 +173,13 @@ LogicalResult DepthwiseFamily::emit(kernel::FuncOp func, kernel::ScheduleAttr sc
   std::optional<Tensor> bias;
   if (conv.getBias())
     bias = b.tensorOf(conv.getBias());
-  Type type = VectorType::get({lanes}, computeType(window.input.element));
+  Type type = VectorType::get({lanes}, element);
+  auto decode = [&](Value bytes) {
+    Value number = b.convert(bytes, element, input.isUnsigned);
+    return input.zeroPoint == 0 ? number : Value(arith::SubFOp::create(b.ops(), number, b.constant(input.zeroPoint, type)));
+  };
+  if (input.isBytes)
+    window.decode = decode;
   auto start = [&](Index c, Value mask) { return bias ? read(*bias, b.at(*bias, c), 1, mask) : b.constant(0, type); };
   auto step = [&](Value acc, Value x, Value weight) { return b.fma(x, weight, acc); };
   Epilogue epilogue(b, conv.getResult());

@@ -4,6 +4,7 @@
 #include "passes/6_codegen/cpu/FloatFormat.h"
 #include "passes/6_codegen/cpu/IntegerOps.h"
 #include "passes/6_codegen/cpu/NarrowFloat.h"
+#include "passes/6_codegen/cpu/QuantizedOps.h"
 #include "passes/6_codegen/cpu/VectorMath.h"
 
 namespace tenon::cpu {
@@ -209,7 +210,7 @@ bool canEmitElementwise(Operation *op) {
   auto computable = [](Type type) { return isComputable(getElementTypeOrSelf(type)); };
   if (!llvm::all_of(op->getOperandTypes(), computable) || !llvm::all_of(op->getResultTypes(), computable))
     return false;
-  if (isFloat(op->getOperand(0)) || isa<nn::CastOp, nn::BitcastOp, nn::SelectOp>(op))
+  if (isFloat(op->getOperand(0)) || isa<nn::CastOp, nn::BitcastOp, nn::SelectOp, nn::LookupOp>(op))
     return true;
   return isIntegerOp(op);
 }
@@ -222,6 +223,10 @@ Value emitElementwise(KernelBuilder &b, Operation *op, ValueRange registers) {
     return emitCast(r, cast, x);
   if (auto bitcast = dyn_cast<nn::BitcastOp>(op))
     return emitBitcast(r, x, getElementTypeOrSelf(bitcast.getInput()), bitcast.getTo());
+  if (auto quantize = dyn_cast<nn::QuantizeOp>(op))
+    return emitQuantize(b, quantize, x);
+  if (auto lookup = dyn_cast<nn::LookupOp>(op))
+    return emitLookup(b, lookup, x);
   if (isa<nn::SelectOp>(op))
     return r.select(x, operands[1], operands[2]);
   // A power of a float may have an integer exponent, and the other way round.

@@ -186,6 +186,9 @@ Tensor KernelBuilder::workspace(Type element, Index offsetBytes, ArrayRef<Index>
 }
 
 Tensor KernelBuilder::table(DenseElementsAttr contents) {
+  if (auto known = tables.find(contents); known != tables.end())
+    return known->second;
+  Attribute key = contents;
   Type element = contents.getElementType();
   if (element.getIntOrFloatBitWidth() < 8) { // one byte each
     auto byte = [](const APInt &bits) { return bits.zext(8); };
@@ -201,7 +204,7 @@ Tensor KernelBuilder::table(DenseElementsAttr contents) {
   }
   int64_t count = contents.getNumElements();
   contents = contents.reshape(RankedTensorType::get({count}, contents.getElementType()));
-  std::string name = (func.getSymName() + ".table" + Twine(tables++)).str();
+  std::string name = (func.getSymName() + ".table" + Twine(tables.size())).str();
   {
     OpBuilder::InsertionGuard guard(builder);
     builder.setInsertionPointToStart(module.getBody());
@@ -214,7 +217,7 @@ Tensor KernelBuilder::table(DenseElementsAttr contents) {
   t.element = element;
   t.sizes = {Index(count)};
   t.strides = {Index(1)};
-  return t;
+  return tables[key] = t;
 }
 
 Index KernelBuilder::task() { return Index(body.getArgument(body.getNumArguments() - 1)); }

@@ -144,7 +144,7 @@ private:
   mlir::Operation *lastAtHead = nullptr;
   llvm::DenseMap<mlir::Attribute, mlir::Value> constants;
   llvm::DenseMap<mlir::Attribute, Index> dims;
-  int tables = 0;
+  llvm::DenseMap<mlir::Attribute, Tensor> tables;
 };
 
 } // namespace tenon::cpu

@@ -6,6 +6,11 @@ using namespace mlir;
 
 namespace tenon::cpu {
 
+/// An element of `tensor` as a summand of type `element`.
+static Value widened(KernelBuilder &b, Value x, Value tensor, Type element) {
+  return b.convert(x, element, getElementTypeOrSelf(tensor.getType()).isUnsignedInteger());
+}
+
 /// acc + x * y, in acc's type (integers are extended first).
 static Value multiplyAdd(KernelBuilder &b, Value x, Value y, Value acc) {
   if (isa<FloatType>(getElementTypeOrSelf(acc.getType())))
@@ -49,7 +54,8 @@ Value Evaluator::matmulAt(nn::MatMulOp op, const Place &place) {
     if (lanes)
       l.lanes = r.lanes = lanes, l.axis = leftDepth, r.axis = rightDepth;
     Value x = spread(at(op.getLhs(), l), place.lanes), y = at(op.getRhs(), r);
-    return multiplyAdd(b, b.convert(x, getElementTypeOrSelf(type)), b.convert(y, getElementTypeOrSelf(type)), acc);
+    Type element = getElementTypeOrSelf(type);
+    return multiplyAdd(b, widened(b, x, op.getLhs(), element), widened(b, y, op.getRhs(), element), acc);
   });
   if (!op.getBias())
     return sum;
@@ -110,7 +116,7 @@ Value Evaluator::convAt(nn::ConvOp op, const Place &place) {
     else if (place.lanes)
       w.lanes = place.lanes, w.axis = 0;
     Value x = spread(at(op.getInput(), in), place.lanes), y = at(op.getWeight(), w);
-    return multiplyAdd(b, b.convert(x, element), b.convert(y, element), acc);
+    return multiplyAdd(b, widened(b, x, op.getInput(), element), widened(b, y, op.getWeight(), element), acc);
   });
   if (!op.getBias())
     return sum;

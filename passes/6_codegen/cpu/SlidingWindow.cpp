@@ -116,6 +116,8 @@ private:
 
   Value load(Index offset, Value mask) {
     Value x = mask ? b.loadMasked(w.input, offset, lanes, mask) : b.load(w.input, offset, lanes);
+    if (w.decode)
+      return w.decode(x);
     Type type = computeType(w.input.element);
     return type == w.input.element ? x : b.convert(x, type);
   }

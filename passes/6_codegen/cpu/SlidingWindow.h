@@ -17,6 +17,8 @@ public:
   Index rows = 1, columns = 1;  // of the result
   WindowAxis vertical, horizontal;
   int pixels = 4;               // of one step
+  /// From loaded elements to what `step` takes. Null: a conversion to their computation type.
+  llvm::function_ref<mlir::Value(mlir::Value)> decode;
   bool unrollRows = true;       // the window's rows, away from the border
 
   /// The reduction: the accumulator at the start (for channels from `c` on), one tap, and what becomes of the accumulator.

@@ -1,0 +1,56 @@
+// Passes of quantized networks, in the order of their use.
+#ifndef TENON_QUANTIZE_PASSES
+#define TENON_QUANTIZE_PASSES
+include "mlir/Pass/PassBase.td"
+
+class QuantizePass<string argument> : Pass<argument, "::mlir::func::FuncOp"> {
+  let dependentDialects = ["::tenon::nn::NNDialect"];
+}
+
+def FormQuantize : QuantizePass<"nn-form-quantize"> {
+  let summary = "Find quantization in its parts, and fold its scale into what comes before";
+  let description = [{
+    round, zero point, clip and cast become nn.quantize. Where what is quantized was computed from integers, the division by the scale moves into
+    the scales before it: sums of products are then multiplied once, as quantized runtimes do. A ReLU below a zero point at the end of the range
+    is what saturation does anyway.
+    Before:  %0 = nn.mul (nn.cast %sums {to = f32}), %a   %1 = nn.div (nn.relu %0), %s   %y = nn.cast (nn.clip (nn.round %1)) {to = ui8}
+    After:   %0 = nn.mul (nn.cast %sums {to = f32}), (nn.div %a, %s)   %y = nn.quantize %0 {zero_point = 0, to = ui8}
+  }];
+  let statistics = [Statistic<"formed", "formed", "quantizations found">];
+}
+
+def DotProducts : QuantizePass<"nn-dot-products"> {
+  let summary = "Convolve and multiply bytes as they are, without their zero points";
+  let description = [{
+    sum (x - z) w = sum x w - z sum w: x stays a byte without a sign, w is a signed one, z sum w goes into the bias, and padding reads z. The sums
+    are exact in i32. Constant weights of one group with a multiple of 4 input channels; nn-exact-integers takes the others.
+    Before:  %0 = nn.sub (nn.cast %x {to = i32}), %z   %y = nn.conv %0, %w {pads = [1, 1, 1, 1]} : tensor<1x8x4x4xi32>, tensor<8x8x3x3xi32> …
+    After:   %0 = nn.pad %x value %z …   %y = nn.conv %0, (nn.cast %w {to = i8}) bias %b : tensor<1x8x6x6xui8>, tensor<8x8x3x3xi8> …
+  }];
+  let statistics = [Statistic<"rewritten", "rewritten", "convolutions and products of bytes">];
+}
+
+def PropagateQuantization : QuantizePass<"nn-propagate-quantization"> {
+  let summary = "Quantize before data moves, so that bytes move";
+  let description = [{
+    A chain of elementwise ops that ends in nn.quantize moves above reshapes, transposes, slices, concats, pixel shuffles and nearest resizes, and,
+    where it grows with its input, above maxima over windows. Nothing is computed differently.
+    Before:  %0 = nn.concat %a, %b   %1 = nn.div %0, %s   %y = nn.quantize %1
+    After:   %y = nn.concat (nn.quantize (nn.div %a, %s)), (nn.quantize (nn.div %b, %s))
+  }];
+  let statistics = [Statistic<"moved", "moved", "movements of data that became movements of bytes">];
+}
+
+def TabulateBytes : QuantizePass<"nn-tabulate-bytes"> {
+  let summary = "Replace functions of one byte by tables of their 256 values";
+  let description = [{
+    Everything elementwise from one 8-bit value to another one that holds an elementary function; what gives back its input goes altogether.
+    The table holds what the compiled code would compute.
+    Before:  %0 = nn.sigmoid (nn.mul (nn.cast %x), %s)   %y = nn.quantize (nn.div %0, %t)
+    After:   %y = nn.lookup %x {table = dense<…> : tensor<256xui8>}
+  }];
+  let constructor = "::tenon::quantize::createTabulateBytesPass(nullptr)";
+  let statistics = [Statistic<"tabulated", "tabulated", "functions replaced by a table">,
+                    Statistic<"removed", "removed", "functions that gave back their input">];
+}
+#endif

@@ -1,0 +1,175 @@
+#include "passes/6_codegen/cpu/DotBytes.h"
+#include "passes/6_codegen/cpu/Registers.h"
+#include "llvm/TargetParser/Triple.h"
+
+namespace tenon::cpu {
+using namespace mlir;
+
+constexpr int64_t kFour = 4;
+
+namespace {
+enum class DotForm { X86Vnni, ArmMixed, X86Pairs, PortablePairs };
+} // namespace
+
+static DotForm formOf(const Target &target) {
+  bool isX86 = llvm::Triple(target.triple).isX86();
+  if (isX86)
+    return target.vnni ? DotForm::X86Vnni : DotForm::X86Pairs;
+  return llvm::is_contained(target.required, "i8mm") ? DotForm::ArmMixed : DotForm::PortablePairs;
+}
+
+static bool inPairs(const Target &target) {
+  DotForm form = formOf(target);
+  return form == DotForm::X86Pairs || form == DotForm::PortablePairs;
+}
+
+bool isBytes(Value tensor) {
+  Type element = cast<RankedTensorType>(tensor.getType()).getElementType();
+  return element.isInteger() && element.getIntOrFloatBitWidth() == 8;
+}
+
+static bool isUnsigned(Value tensor) { return cast<RankedTensorType>(tensor.getType()).getElementType().isUnsignedInteger(); }
+
+/// The number that a pad adds, if it is a known one.
+static std::optional<int64_t> valueOf(nn::PadOp pad) {
+  if (!pad.getValue())
+    return 0;
+  auto constant = pad.getValue().getDefiningOp<nn::ConstantOp>();
+  auto contents = constant ? dyn_cast<DenseElementsAttr>(constant.getValue()) : DenseElementsAttr();
+  if (!contents || contents.getNumElements() != 1)
+    return std::nullopt;
+  return (*contents.value_begin<APInt>()).getZExtValue();
+}
+
+/// Makes a pad of the spatial axes part of the problem.
+static bool takePad(ContractionProblem &p) {
+  auto pad = p.lhs.getDefiningOp<nn::PadOp>();
+  if (!pad)
+    return true;
+  std::optional<int64_t> value = valueOf(pad);
+  if (p.padded || !value || pad.getMode() != nn::PadMode::Constant)
+    return false;
+  for (auto [axis, low, high] : llvm::enumerate(pad.getLow().dims(), pad.getHigh().dims())) {
+    std::optional<int64_t> before = low.asConstant(), after = high.asConstant();
+    if (!before || !after || *before < 0 || *after < 0 || ((*before || *after) && p.lhsAxes[axis].tapAxis < 0))
+      return false;
+    p.lhsAxes[axis].shift -= *before;
+  }
+  p.lhs = pad.getInput();
+  p.padded = true;
+  p.outside = *value;
+  return true;
+}
+
+bool countInFours(ContractionProblem &p) {
+  auto weight = cast<RankedTensorType>(p.rhs.getType());
+  std::optional<int64_t> depth = p.depth.asConstant();
+  bool isPlain = !p.taps.empty() || (weight.getRank() == 2 && p.lhsChannel + 1 == int(p.lhsAxes.size()));
+  if (!isUnsigned(p.lhs) || isUnsigned(p.rhs) || !isBytes(p.rhs) || p.groups != 1 || !depth || *depth == 0 || *depth % kFour || !weight.hasStaticShape() ||
+      !isPlain || !takePad(p))
+    return false;
+  kernel::View view = kernel::viewOf(p.lhs);
+  nn::Dim four = nn::Dim::constant(p.anchor->getContext(), kFour);
+  if (!isa<BlockArgument>(view.source) || !view.strides[p.lhsChannel].isConstant(1) || !view.offset.dividedExactlyBy(four))
+    return false;
+  for (auto [axis, stride] : llvm::enumerate(view.strides))
+    if (int(axis) != p.lhsChannel && !stride.dividedExactlyBy(four))
+      return false;
+  p.dot = kFour;
+  p.depth = nn::Dim::constant(p.anchor->getContext(), *depth / kFour);
+  return true;
+}
+
+Tensor inFours(KernelBuilder &b, Tensor bytes) {
+  Tensor fours = bytes;
+  fours.element = b.ops().getI32Type();
+  fours.offset = b.div(bytes.offset, kFour);
+  for (int axis = 0; axis + 1 < bytes.rank(); ++axis)
+    fours.strides[axis] = b.div(bytes.strides[axis], kFour);
+  fours.sizes.back() = b.div(bytes.sizes.back(), kFour);
+  return fours;
+}
+
+Value fourOf(KernelBuilder &b, int64_t byte) { return b.integer(int32_t(uint32_t(byte) * 0x01010101u), b.ops().getI32Type()); }
+
+bool dotFitsRegisters(const Target &target, int64_t rows, int64_t vectors) {
+  if (!inPairs(target))
+    return rows * vectors + vectors + 1 <= target.vectorRegisters;
+  constexpr int64_t kOfRow = 3; // even and odd bytes, a product
+  return rows * vectors + 2 * vectors + kOfRow <= target.vectorRegisters;
+}
+
+kernel::PackingAttr dotPacking(const ContractionProblem &p, int64_t panels, int64_t width, int64_t lanes, const Target &target) {
+  int64_t depth = *p.depth.asConstant(), padded = panels * width;
+  // The axes of the split: panel, column, k; each comes in the order of the tensor.
+  SmallVector<int64_t> column{panels, width}, four{depth, kFour};
+  if (inPairs(target)) {
+    column = {panels, width / lanes, lanes};
+    four = {depth, 2, 2};
+  }
+  bool columnFirst = p.rhsColumn < p.rhsDepth;
+  SmallVector<int64_t> split(columnFirst ? column : four);
+  llvm::append_range(split, columnFirst ? four : column);
+  int64_t firstColumn = columnFirst ? 0 : four.size(), firstDepth = columnFirst ? column.size() : 0;
+  SmallVector<int64_t> shape = columnFirst ? SmallVector<int64_t>{padded, depth * kFour} : SmallVector<int64_t>{depth * kFour, padded};
+  SmallVector<int64_t> order{firstColumn};
+  for (auto [tap, size] : llvm::enumerate(p.taps)) {
+    shape.push_back(size);
+    order.push_back(split.size());
+    split.push_back(size);
+  }
+  order.append({firstDepth, firstColumn + 1});
+  if (inPairs(target)) // even or odd, lane, which of the two pairs
+    order.append({firstDepth + 2, firstColumn + 2, firstDepth + 1});
+  else
+    order.push_back(firstDepth + 1);
+  return kernel::PackingAttr::get(p.anchor->getContext(), shape, split, order);
+}
+
+// --- the multiply-add
+
+static Value intrinsic(KernelBuilder &b, StringRef name, Type result, ValueRange operands) {
+  return LLVM::CallIntrinsicOp::create(b.ops(), result, b.ops().getStringAttr(name), operands)->getResult(0);
+}
+
+/// sum of both products of each pair of 16-bit integers.
+static Value multiplyPairs(KernelBuilder &b, Value x, Value w, VectorType sums) {
+  if (llvm::Triple(b.target().triple).isX86()) {
+    int64_t lanes = sums.getNumElements();
+    StringRef name = lanes == 16 ? "llvm.x86.avx512.pmaddw.d.512" : lanes == 8 ? "llvm.x86.avx2.pmadd.wd" : "llvm.x86.sse2.pmadd.wd";
+    return intrinsic(b, name, sums, {x, w});
+  }
+  Registers r{b};
+  auto products = [&](bool high) { // of one of each pair: a lane of 32 bits holds both
+    auto part = [&](Value v) {
+      Value wide = r.bitcast(v, sums);
+      return r.shrSigned(high ? wide : r.shl(wide, 16), 16);
+    };
+    return r.muli(part(x), part(w));
+  };
+  return r.addi(products(false), products(true));
+}
+
+Value emitDot(KernelBuilder &b, Value x, Value w, Value acc) {
+  auto sums = cast<VectorType>(acc.getType());
+  int64_t lanes = sums.getNumElements();
+  Registers r{b};
+  Type bytes = VectorType::get({kFour * lanes}, b.ops().getI8Type()), pairs = VectorType::get({2 * lanes}, b.ops().getI16Type());
+  switch (formOf(b.target())) {
+  case DotForm::X86Vnni:
+    return intrinsic(b, lanes == 16 ? "llvm.x86.avx512.vpdpbusd.512" : "llvm.x86.avx512.vpdpbusd.256", sums, {acc, r.bitcast(x, bytes), r.bitcast(w, bytes)});
+  case DotForm::ArmMixed:
+    return intrinsic(b, "llvm.aarch64.neon.usdot.v4i32.v16i8", sums, {acc, r.bitcast(x, bytes), r.bitcast(w, bytes)});
+  case DotForm::X86Pairs:
+  case DotForm::PortablePairs:
+    break;
+  }
+  Value mask = r.integer(0x00ff00ff, sums), all = r.bitcast(w, bytes);
+  auto product = [&](Value four, int64_t half) {
+    Value part = vector::ExtractStridedSliceOp::create(b.ops(), all, ArrayRef<int64_t>{half * 2 * lanes}, ArrayRef<int64_t>{2 * lanes}, ArrayRef<int64_t>{1});
+    return multiplyPairs(b, r.bitcast(r.andi(four, mask), pairs), arith::ExtSIOp::create(b.ops(), pairs, part), sums);
+  };
+  return r.addi(acc, r.addi(product(x, 0), product(r.shr(x, 8), 1)));
+}
+
+} // namespace tenon::cpu

@@ -1,0 +1,33 @@
+// Sums of products of bytes: unsigned activations times signed weights, four k of one row and one column in a lane of 32 bits.
+//
+// Memory of bytes whose last axis k walks is read as 32-bit elements of four k, so that the contraction family's loops, boxes and tiles serve bytes
+// as they are; only the multiply-add differs. Every form is exact modulo 2^32, so that all targets give the same sums:
+//   vpdpbusd (AVX-512 VNNI, AVX-VNNI) and usdot (AArch64 i8mm): one instruction for four k;
+//   vpmaddwd on the even and the odd bytes, widened to 16 bits (any other x86). vpmaddubsw would saturate;
+//   the same products as portable vector arithmetic.
+#pragma once
+#include "passes/6_codegen/cpu/ContractionProblem.h"
+#include "passes/6_codegen/cpu/KernelBuilder.h"
+
+namespace tenon::cpu {
+
+bool isBytes(mlir::Value tensor);
+
+/// Makes `p`, a problem on bytes, count in fours; a constant pad above its input becomes part of it. False where it cannot be computed that way:
+/// other signs, k that is no multiple of 4, groups, strides that fours do not divide.
+bool countInFours(ContractionProblem &p);
+
+/// The same memory in elements of four bytes; strides and offset must be multiples of 4, except along the last axis.
+Tensor inFours(KernelBuilder &b, Tensor bytes);
+/// Four equal bytes, as i32.
+mlir::Value fourOf(KernelBuilder &b, int64_t byte);
+
+/// acc + sum over four k of x * w, in lanes of i32; `w` is laid out as dotPacking has it.
+mlir::Value emitDot(KernelBuilder &b, mlir::Value x, mlir::Value w, mlir::Value acc);
+/// Whether a register tile of rows x vectors accumulators leaves room for what one step reads.
+bool dotFitsRegisters(const Target &target, int64_t rows, int64_t vectors);
+
+/// Panels [panel][taps][k / 4][columns][4]; for pairs [panel][taps][k / 4][vector][even, odd][lane][2].
+kernel::PackingAttr dotPacking(const ContractionProblem &p, int64_t panels, int64_t width, int64_t lanes, const Target &target);
+
+} // namespace tenon::cpu

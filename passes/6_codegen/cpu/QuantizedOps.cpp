@@ -1,0 +1,81 @@
+#include "passes/6_codegen/cpu/QuantizedOps.h"
+#include "passes/6_codegen/cpu/Registers.h"
+#include "passes/6_codegen/cpu/VectorMath.h"
+#include "llvm/TargetParser/Triple.h"
+
+namespace tenon::cpu {
+using namespace mlir;
+
+static Value intrinsic(KernelBuilder &b, StringRef name, Type result, ValueRange operands) {
+  return LLVM::CallIntrinsicOp::create(b.ops(), result, b.ops().getStringAttr(name), operands)->getResult(0);
+}
+
+/// The nearest integers, halves to even, of numbers far from the borders of i32; NaN gives 0 or -2^31, which end in the same byte.
+static Value nearestIntegers(KernelBuilder &b, Value x) {
+  Registers r{b};
+  ImplicitLocOpBuilder &ops = b.ops();
+  Type integers = r.like(x, ops.getI32Type());
+  auto vector = dyn_cast<VectorType>(x.getType());
+  // x86 rounds as it converts.
+  if (vector && llvm::Triple(b.target().triple).isX86() && vector.getNumElements() * 4 <= b.target().vectorBytes) {
+    switch (vector.getNumElements()) {
+    case 4:
+      return intrinsic(b, "llvm.x86.sse2.cvtps2dq", integers, x);
+    case 8:
+      return intrinsic(b, "llvm.x86.avx.cvt.ps2dq.256", integers, x);
+    case 16: {
+      Value all = arith::ConstantOp::create(ops, ops.getI16IntegerAttr(-1)), rounding = arith::ConstantOp::create(ops, ops.getI32IntegerAttr(4));
+      return intrinsic(b, "llvm.x86.avx512.mask.cvtps2dq.512", integers, {x, r.integer(0, integers), all, rounding});
+    }
+    default:
+      break;
+    }
+  }
+  Value number = r.select(r.isNan(x), r.c(0, x), x);
+  return arith::FPToSIOp::create(ops, integers, emitRoundEven(b, number));
+}
+
+Value emitQuantize(KernelBuilder &b, nn::QuantizeOp op, Value x) {
+  Registers r{b};
+  int64_t zeroPoint = op.getZeroPoint(), low = op.getTo().isUnsignedInteger() ? 0 : -128;
+  // The bounds are integers: it makes no difference whether they come before or after rounding.
+  Value inside = r.clamp(x, low - zeroPoint, low + 255 - zeroPoint);
+  Value steps = nearestIntegers(b, inside);
+  if (zeroPoint)
+    steps = r.addi(steps, r.integer(zeroPoint, steps.getType()));
+  return r.truncate(steps, r.like(x, b.ops().getI8Type()));
+}
+
+/// The table as four registers of 64 bytes each: vpermi2b looks up 128 entries at once.
+static Value lookUpInRegisters(KernelBuilder &b, const Tensor &table, Value x) {
+  Registers r{b};
+  ImplicitLocOpBuilder &ops = b.ops();
+  auto lanes = cast<VectorType>(x.getType()).getNumElements();
+  Type bytes = VectorType::get({64}, ops.getI8Type()), words = VectorType::get({lanes}, ops.getI32Type());
+  Value index = r.bitcast(r.zext(x, words), bytes);
+  auto half = [&](int64_t first) {
+    return intrinsic(b, "llvm.x86.avx512.vpermi2var.qi.512", bytes, {b.load(table, first, 64), index, b.load(table, first + 64, 64)});
+  };
+  Value isHigh = r.cmp(arith::CmpIPredicate::slt, index, r.integer(0, bytes));
+  Value found = r.bitcast(r.select(isHigh, half(128), half(0)), words);
+  return r.truncate(found, x.getType());
+}
+
+Value emitLookup(KernelBuilder &b, nn::LookupOp op, Value x) {
+  Registers r{b};
+  ImplicitLocOpBuilder &ops = b.ops();
+  Tensor table = b.table(cast<DenseElementsAttr>(op.getTable()));
+  table.element = ops.getI8Type();
+  auto vector = dyn_cast<VectorType>(x.getType());
+  if (vector && vector.getNumElements() == 16 && llvm::is_contained(b.target().required, "avx512vbmi"))
+    return lookUpInRegisters(b, table, x);
+  auto one = [&](Value index) { return b.load(table, Index(arith::ExtUIOp::create(ops, ops.getI64Type(), index))); };
+  if (!vector)
+    return one(x);
+  Value found = LLVM::PoisonOp::create(ops, vector);
+  for (int lane = 0; lane < vector.getNumElements(); ++lane)
+    found = b.insertLane(found, one(b.extractLane(x, lane)), lane);
+  return found;
+}
+
+} // namespace tenon::cpu

@@ -1,0 +1,50 @@
+// RUN: tenon-opt %s --nn-propagate-quantization | FileCheck %s
+
+// Both parts are quantized, then bytes are joined.
+// CHECK-LABEL: func.func @concat
+// CHECK-DAG:     %[[A:.*]] = nn.quantize %{{.*}} : tensor<1x2xf32> -> tensor<1x2xui8>
+// CHECK-DAG:     %[[B:.*]] = nn.quantize %{{.*}} : tensor<1x3xf32> -> tensor<1x3xui8>
+// CHECK:         %[[Y:.*]] = nn.concat %[[A]], %[[B]] {{.*}} : tensor<1x2xui8>, tensor<1x3xui8> -> tensor<1x5xui8>
+// CHECK-NEXT:    return %[[Y]]
+func.func @concat(%a: tensor<1x2xf32>, %b: tensor<1x3xf32>) -> tensor<1x5xui8> {
+  %s = nn.constant dense<0.5> : tensor<f32>
+  %0 = nn.concat %a, %b {axis = 1 : i64} : tensor<1x2xf32>, tensor<1x3xf32> -> tensor<1x5xf32>
+  %1 = nn.div %0, %s : tensor<1x5xf32>, tensor<f32> -> tensor<1x5xf32>
+  %2 = nn.quantize %1 {zero_point = 3 : i64, to = ui8} : tensor<1x5xf32> -> tensor<1x5xui8>
+  return %2 : tensor<1x5xui8>
+}
+
+// Rounding and saturation keep the order: the largest number becomes the largest byte.
+// CHECK-LABEL: func.func @maximum
+// CHECK:         %[[Q:.*]] = nn.quantize %{{.*}} -> tensor<1x4x4x4xui8>
+// CHECK:         nn.pool %[[Q]] {{.*}} -> tensor<1x4x2x2xui8>
+func.func @maximum(%x: tensor<1x4x4x4xf32>) -> tensor<1x4x2x2xui8> {
+  %s = nn.constant dense<0.5> : tensor<f32>
+  %0 = nn.pool %x {kind = #nn.pool_kind<max>, window = array<i64: 2, 2>, strides = array<i64: 2, 2>, pads = array<i64: 0, 0, 0, 0>, dilations = array<i64: 1, 1>}
+     : tensor<1x4x4x4xf32> -> tensor<1x4x2x2xf32>
+  %1 = nn.div %0, %s : tensor<1x4x2x2xf32>, tensor<f32> -> tensor<1x4x2x2xf32>
+  %2 = nn.quantize %1 {zero_point = 3 : i64, to = ui8} : tensor<1x4x2x2xf32> -> tensor<1x4x2x2xui8>
+  return %2 : tensor<1x4x2x2xui8>
+}
+
+// A negative scale turns maxima into minima: it stays where it is.
+// CHECK-LABEL: func.func @falling
+// CHECK:         nn.pool %arg0
+func.func @falling(%x: tensor<1x4x4x4xf32>) -> tensor<1x4x2x2xui8> {
+  %s = nn.constant dense<-0.5> : tensor<f32>
+  %0 = nn.pool %x {kind = #nn.pool_kind<max>, window = array<i64: 2, 2>, strides = array<i64: 2, 2>, pads = array<i64: 0, 0, 0, 0>, dilations = array<i64: 1, 1>}
+     : tensor<1x4x4x4xf32> -> tensor<1x4x2x2xf32>
+  %1 = nn.mul %0, %s : tensor<1x4x2x2xf32>, tensor<f32> -> tensor<1x4x2x2xf32>
+  %2 = nn.quantize %1 {zero_point = 3 : i64, to = ui8} : tensor<1x4x2x2xf32> -> tensor<1x4x2x2xui8>
+  return %2 : tensor<1x4x2x2xui8>
+}
+
+// Something else reads the joined floats: they are made anyway.
+// CHECK-LABEL: func.func @shared
+// CHECK:         %[[C:.*]] = nn.concat %arg0, %arg1
+// CHECK:         nn.quantize {{.*}} -> tensor<1x5xui8>
+func.func @shared(%a: tensor<1x2xf32>, %b: tensor<1x3xf32>) -> (tensor<1x5xui8>, tensor<1x5xf32>) {
+  %0 = nn.concat %a, %b {axis = 1 : i64} : tensor<1x2xf32>, tensor<1x3xf32> -> tensor<1x5xf32>
+  %2 = nn.quantize %0 {zero_point = 3 : i64, to = ui8} : tensor<1x5xf32> -> tensor<1x5xui8>
+  return %2, %0 : tensor<1x5xui8>, tensor<1x5xf32>
+}
