@@ -128,6 +128,9 @@ kernel::PackingAttr dotPacking(const ContractionProblem &p, int64_t panels, int6
 
 // --- the multiply-add
 
+/// The same bits as a vector of narrower or wider elements.
+static Value split(KernelBuilder &b, Value x, Type to) { return vector::BitCastOp::create(b.ops(), cast<VectorType>(to), x); }
+
 static Value intrinsic(KernelBuilder &b, StringRef name, Type result, ValueRange operands) {
   return LLVM::CallIntrinsicOp::create(b.ops(), result, b.ops().getStringAttr(name), operands)->getResult(0);
 }
@@ -142,7 +145,7 @@ static Value multiplyPairs(KernelBuilder &b, Value x, Value w, VectorType sums) 
   Registers r{b};
   auto products = [&](bool high) { // of one of each pair: a lane of 32 bits holds both
     auto part = [&](Value v) {
-      Value wide = r.bitcast(v, sums);
+      Value wide = split(b, v, sums);
       return r.shrSigned(high ? wide : r.shl(wide, 16), 16);
     };
     return r.muli(part(x), part(w));
@@ -157,17 +160,17 @@ Value emitDot(KernelBuilder &b, Value x, Value w, Value acc) {
   Type bytes = VectorType::get({kFour * lanes}, b.ops().getI8Type()), pairs = VectorType::get({2 * lanes}, b.ops().getI16Type());
   switch (formOf(b.target())) {
   case DotForm::X86Vnni:
-    return intrinsic(b, lanes == 16 ? "llvm.x86.avx512.vpdpbusd.512" : "llvm.x86.avx512.vpdpbusd.256", sums, {acc, r.bitcast(x, bytes), r.bitcast(w, bytes)});
+    return intrinsic(b, lanes == 16 ? "llvm.x86.avx512.vpdpbusd.512" : "llvm.x86.avx512.vpdpbusd.256", sums, {acc, split(b, x, bytes), split(b, w, bytes)});
   case DotForm::ArmMixed:
-    return intrinsic(b, "llvm.aarch64.neon.usdot.v4i32.v16i8", sums, {acc, r.bitcast(x, bytes), r.bitcast(w, bytes)});
+    return intrinsic(b, "llvm.aarch64.neon.usdot.v4i32.v16i8", sums, {acc, split(b, x, bytes), split(b, w, bytes)});
   case DotForm::X86Pairs:
   case DotForm::PortablePairs:
     break;
   }
-  Value mask = r.integer(0x00ff00ff, sums), all = r.bitcast(w, bytes);
+  Value mask = r.integer(0x00ff00ff, sums), all = split(b, w, bytes);
   auto product = [&](Value four, int64_t half) {
     Value part = vector::ExtractStridedSliceOp::create(b.ops(), all, ArrayRef<int64_t>{half * 2 * lanes}, ArrayRef<int64_t>{2 * lanes}, ArrayRef<int64_t>{1});
-    return multiplyPairs(b, r.bitcast(r.andi(four, mask), pairs), arith::ExtSIOp::create(b.ops(), pairs, part), sums);
+    return multiplyPairs(b, split(b, r.andi(four, mask), pairs), arith::ExtSIOp::create(b.ops(), pairs, part), sums);
   };
   return r.addi(acc, r.addi(product(x, 0), product(r.shr(x, 8), 1)));
 }

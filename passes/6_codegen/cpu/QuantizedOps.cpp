@@ -6,6 +6,9 @@
 namespace tenon::cpu {
 using namespace mlir;
 
+/// The same bits as a vector of narrower or wider elements.
+static Value split(KernelBuilder &b, Value x, Type to) { return vector::BitCastOp::create(b.ops(), cast<VectorType>(to), x); }
+
 static Value intrinsic(KernelBuilder &b, StringRef name, Type result, ValueRange operands) {
   return LLVM::CallIntrinsicOp::create(b.ops(), result, b.ops().getStringAttr(name), operands)->getResult(0);
 }
@@ -52,12 +55,12 @@ static Value lookUpInRegisters(KernelBuilder &b, const Tensor &table, Value x) {
   ImplicitLocOpBuilder &ops = b.ops();
   auto lanes = cast<VectorType>(x.getType()).getNumElements();
   Type bytes = VectorType::get({64}, ops.getI8Type()), words = VectorType::get({lanes}, ops.getI32Type());
-  Value index = r.bitcast(r.zext(x, words), bytes);
+  Value index = split(b, r.zext(x, words), bytes);
   auto half = [&](int64_t first) {
     return intrinsic(b, "llvm.x86.avx512.vpermi2var.qi.512", bytes, {b.load(table, first, 64), index, b.load(table, first + 64, 64)});
   };
   Value isHigh = r.cmp(arith::CmpIPredicate::slt, index, r.integer(0, bytes));
-  Value found = r.bitcast(r.select(isHigh, half(128), half(0)), words);
+  Value found = split(b, r.select(isHigh, half(128), half(0)), words);
   return r.truncate(found, x.getType());
 }
 

@@ -2,11 +2,10 @@
 
 // sum (x - 3) w = sum x w - 3 sum w; padding reads 3, so that the correction holds at the border too.
 // CHECK-LABEL: func.func @conv
-// CHECK-DAG:     %[[W:.*]] = nn.cast %{{.*}} {to = i8} : tensor<8x4x3x3xi32> -> tensor<8x4x3x3xi8>
+// The bias is -3 * 36 * -128.
+// CHECK-DAG:     %[[W:.*]] = nn.constant dense<-128> : tensor<8x4x3x3xi8>
+// CHECK-DAG:     %[[B:.*]] = nn.constant dense<13824> : tensor<8xi32>
 // CHECK-DAG:     %[[P:.*]] = nn.pad %arg0 value %{{.*}} {high = #nn.dims<[0, 0, 1, 1]>, low = #nn.dims<[0, 0, 1, 1]>}
-// CHECK-DAG:     %[[S:.*]] = nn.reduce %{{.*}} {axes = array<i64: 1, 2, 3>, kind = #nn.reduce_kind<sum>}
-// CHECK-DAG:     %[[M:.*]] = nn.mul %[[S]]
-// CHECK-DAG:     %[[B:.*]] = nn.neg %[[M]]
 // CHECK:         nn.conv %[[P]], %[[W]] bias %[[B]] {{.*}}pads = array<i64: 0, 0, 0, 0>{{.*}} : tensor<1x4x6x6xui8>, tensor<8x4x3x3xi8>, tensor<8xi32> -> tensor<1x8x4x4xi32>
 func.func @conv(%x: tensor<1x4x4x4xui8>) -> tensor<1x8x4x4xi32> {
   %z = nn.constant dense<3> : tensor<i32>
@@ -20,7 +19,9 @@ func.func @conv(%x: tensor<1x4x4x4xui8>) -> tensor<1x8x4x4xi32> {
 
 // Signed bytes count from 128 on: what quantized them does so at once.
 // CHECK-LABEL: func.func @signed
-// CHECK:         %[[Q:.*]] = nn.quantize %arg0 {to = ui8, zero_point = 133 : i64}
+// CHECK-DAG:     %[[Q:.*]] = nn.quantize %arg0 {to = ui8, zero_point = 133 : i64}
+// The bias is -133 * 8 * 127.
+// CHECK-DAG:     %[[B:.*]] = nn.constant dense<-135128> : tensor<5xi32>
 // CHECK:         nn.matmul %[[Q]], %{{.*}} bias %{{.*}} : tensor<2x8xui8>, tensor<8x5xi8>, tensor<5xi32> -> tensor<2x5xi32>
 func.func @signed(%x: tensor<2x8xf32>) -> tensor<2x5xi32> {
   %q = nn.quantize %x {zero_point = 5 : i64, to = i8} : tensor<2x8xf32> -> tensor<2x8xi8>

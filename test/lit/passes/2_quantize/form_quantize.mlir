@@ -3,7 +3,7 @@
 // relu(sums * a) / s: the sums are multiplied once, by a / s, and saturation at the zero point does what the ReLU did.
 // CHECK-LABEL: func.func @requantize
 // CHECK-DAG:     %[[X:.*]] = nn.cast %arg0 {to = f32}
-// CHECK-DAG:     %[[A:.*]] = nn.div %{{.*}}, %{{.*}} : tensor<8x1x1xf32>, tensor<f32> -> tensor<8x1x1xf32>
+// CHECK-DAG:     %[[A:.*]] = nn.constant dense<{{\[\[\[}}1.6666{{.*}}0.8333{{.*}}0.41666{{.*}}> : tensor<8x1x1xf32>
 // CHECK:         %[[M:.*]] = nn.mul %[[X]], %[[A]]
 // CHECK-NEXT:    %[[Q:.*]] = nn.quantize %[[M]] {to = ui8, zero_point = 0 : i64}
 // CHECK-NEXT:    return %[[Q]]
