@@ -104,6 +104,12 @@ bool decodesBytes(Operation *anchor, Operation *op) {
   return isDepthwise && isByteCast(op->getResult(0));
 }
 
+/// Bytes are multiplied as they lie in memory.
+bool readsBytes(Operation *anchor) {
+  Type element = cast<RankedTensorType>(anchor->getOperand(0).getType()).getElementType();
+  return element.isInteger() && element.getIntOrFloatBitWidth() == 8;
+}
+
 /// Ops cheap enough to be repeated for every panel of columns.
 bool isCheap(Operation *op) {
   return isa<nn::MulOp, nn::AddOp, nn::SubOp, nn::ReluOp, nn::ClipOp, nn::CastOp, nn::NegOp, nn::AbsOp, nn::MaxOp, nn::MinOp,
@@ -119,6 +125,8 @@ bool takesEpilogue(Operation *anchor, Operation *op) {
 bool takesPrologue(Operation *anchor, unsigned operand, Operation *op) {
   Anchor kind = anchorOf(anchor);
   if (operand != 0 || !ruleOf(kind).prologue || !op->hasTrait<nn::Elementwise>() || op->getNumResults() != 1)
+    return false;
+  if (kind == Anchor::Contraction && readsBytes(anchor))
     return false;
   return kind == Anchor::Rows ? isAlongRows(anchor) : (readsOnce(anchor) && isCheap(op)) || decodesBytes(anchor, op);
 }

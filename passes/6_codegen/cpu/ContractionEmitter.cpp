@@ -53,7 +53,8 @@ ContractionEmitter::ContractionEmitter(KernelBuilder &b, const ContractionProble
   int64_t elementBytes = element.getIntOrFloatBitWidth() / 8;
   if (kernel::UnpackOp unpack = p.unpacked()) {
     rhs = b.tensorOf(unpack.getPacked());
-    rhs.element = element; // panels of bytes are read in fours
+    if (p.dot > 1)
+      rhs.element = element; // panels of bytes are read in fours
     rhsPacked = true;
   } else if (layout.rhsStaged) {
     rhs = b.workspace(element, layout.rhsOffset, {layout.rhsBytes / elementBytes});
