@@ -72,7 +72,7 @@ def Recompose : GraphPass<"nn-recompose"> {
   let description = [{
     SiLU, hard-swish, mish, GELU (erf and tanh), ReLU and clip from max and min, means, global pooling, softmax, layer
     norm, RMS norm, attention (scale before or after the product, added or boolean masks, the form that is safe for rows
-    without keys), pixel shuffle. One file an idea under recompose/; each says where it is not exact.
+    without keys), pixel shuffle, table lookup. One file an idea under recompose/; each says where it is not exact.
     Before:  %0 = nn.sigmoid %x …   %y = nn.mul %x, %0 …
     After:   %y = nn.silu %x …
   }];

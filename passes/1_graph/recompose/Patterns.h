@@ -11,5 +11,6 @@ void addSoftmaxPatterns(mlir::RewritePatternSet &patterns);       // from max, s
 void addNormalizationPatterns(mlir::RewritePatternSet &patterns); // layer_norm, rms_norm
 void addAttentionPatterns(mlir::RewritePatternSet &patterns);     // scaled dot product, masks, safe softmax
 void addPixelShufflePatterns(mlir::RewritePatternSet &patterns);  // depth_to_space, space_to_depth
+void addLookupPatterns(mlir::RewritePatternSet &patterns);        // gather from products with one-hot vectors
 
 } // namespace tenon::graph

@@ -21,6 +21,7 @@ struct Recompose : impl::RecomposeBase<Recompose> {
     addNormalizationPatterns(patterns);
     addAttentionPatterns(patterns);
     addPixelShufflePatterns(patterns);
+    addLookupPatterns(patterns);
     int64_t attentionsBefore = count<nn::AttentionOp>(), normsBefore = count<nn::LayerNormOp, nn::RMSNormOp>();
     int64_t activationsBefore = count<nn::SiluOp, nn::HardSwishOp, nn::GeluOp, nn::MishOp>();
     if (failed(applyPatternsGreedily(getOperation(), std::move(patterns))))
