@@ -2,6 +2,7 @@
 // Throughout: result axis i of a transpose is axis perm[i] of its source.
 #include "passes/1_graph/Match.h"
 #include "passes/1_graph/views/Patterns.h"
+#include "mlir/Dialect/Func/IR/FuncOps.h"
 
 using namespace mlir;
 
@@ -194,6 +195,40 @@ struct SinkThroughArgReduce : SinkThroughUnary<nn::ArgReduceOp, SinkThroughArgRe
   }
 };
 
+/// Whether `size` is one that this run finds out: how many elements of something are selected.
+bool isFoundByRun(func::FuncOp func, nn::Dim size) {
+  SmallVector<StringRef> symbols;
+  size.collectSymbols(symbols);
+  bool found = false;
+  func.walk([&](nn::ReadSizesOp read) {
+    found |= llvm::any_of(read.getSymbols().getAsRange<StringAttr>(), [&](StringAttr name) { return llvm::is_contained(symbols, name.getValue()); });
+  });
+  return found;
+}
+
+/// gather(transpose(x)) -> transpose(gather(x)), where the run selects a few: only those are moved then. Rows of a transpose that is made anyway
+/// are faster to gather than columns, so not where anything else may read it.
+struct SinkThroughSelection : OpRewritePattern<nn::GatherOp> {
+  using OpRewritePattern::OpRewritePattern;
+  LogicalResult matchAndRewrite(nn::GatherOp op, PatternRewriter &rewriter) const override {
+    auto transpose = op.getInput().getDefiningOp<nn::TransposeOp>();
+    if (!transpose || !transpose->hasOneUse() || !isFoundByRun(op->getParentOfType<func::FuncOp>(), nn::numElements(op.getIndices().getType())))
+      return failure();
+    // Axes of the new gather's result: those of x, the axis replaced by the axes of the indices.
+    int64_t axis = op.getAxis(), source = transpose.getPerm()[axis], count = rankOf(op.getIndices());
+    SmallVector<int64_t> perm;
+    for (auto [i, from] : llvm::enumerate(transpose.getPerm())) {
+      if (int64_t(i) == axis)
+        llvm::append_range(perm, llvm::seq(source, source + count));
+      else
+        perm.push_back(from < source ? from : from + count - 1);
+    }
+    Value gather = nn::GatherOp::create(rewriter, op.getLoc(), transpose.getInput(), op.getIndices(), source);
+    rewriter.replaceOp(op, transposeBy(rewriter, op.getLoc(), gather, perm));
+    return success();
+  }
+};
+
 /// A norm over trailing axes that the transpose leaves in place.
 template <typename NormOp> struct SinkThroughNorm : OpRewritePattern<NormOp> {
   using OpRewritePattern<NormOp>::OpRewritePattern;
@@ -217,7 +252,7 @@ void addUnitSplittingPatterns(RewritePatternSet &patterns) { patterns.add<SplitU
 
 void addTransposeSinkingPatterns(RewritePatternSet &patterns) {
   patterns.add<SinkThroughElementwise, SinkThroughConcat, SinkThroughPad, SinkThroughTile, SinkThroughExpand, SinkThroughSoftmax,
-               SinkThroughCumSum, SinkThroughReduce, SinkThroughArgReduce, SinkThroughNorm<nn::LayerNormOp>,
+               SinkThroughCumSum, SinkThroughReduce, SinkThroughArgReduce, SinkThroughSelection, SinkThroughNorm<nn::LayerNormOp>,
                SinkThroughNorm<nn::RMSNormOp>>(patterns.getContext());
 }
 

@@ -37,3 +37,20 @@ func.func @heads(%q: tensor<1x2x4x8xf32>, %k: tensor<1x2x6x8xf32>) -> (tensor<1x
   %3 = nn.reshape %2 {dims = #nn.dims<[1, 6, 16]>} : tensor<1x6x2x8xf32> -> tensor<1x6x16xf32>
   return %1, %3 : tensor<1x2x4x6xf32>, tensor<1x6x16xf32>
 }
+
+// A run that selects few columns transposes those alone; where the transpose is read otherwise too, its rows are gathered.
+// CHECK-LABEL: func.func @selection
+// CHECK:         %[[G:.*]] = nn.gather %arg0, %arg2 {axis = 2 : i64}
+// CHECK-SAME:      -> tensor<1x84x?xf32, #nn.dims<[1, 84, n]>>
+// CHECK:         nn.transpose %[[G]] {perm = array<i64: 0, 2, 1>}
+// CHECK:         %[[T:.*]] = nn.transpose %arg1
+// CHECK:         nn.gather %[[T]], %arg2 {axis = 1 : i64}
+func.func @selection(%x: tensor<1x84x8400xf32>, %y: tensor<1x84x8400xf32>, %i: tensor<?xi64, #nn.dims<[n]>>, %count: tensor<1xi64>)
+    -> (tensor<1x?x84xf32, #nn.dims<[1, n, 84]>>, tensor<1x?x84xf32, #nn.dims<[1, n, 84]>>, tensor<1x8400x84xf32>) {
+  nn.read_sizes %count -> ["n"] : tensor<1xi64>
+  %0 = nn.transpose %x {perm = array<i64: 0, 2, 1>} : tensor<1x84x8400xf32> -> tensor<1x8400x84xf32>
+  %1 = nn.gather %0, %i {axis = 1 : i64} : (tensor<1x8400x84xf32>, tensor<?xi64, #nn.dims<[n]>>) -> tensor<1x?x84xf32, #nn.dims<[1, n, 84]>>
+  %2 = nn.transpose %y {perm = array<i64: 0, 2, 1>} : tensor<1x84x8400xf32> -> tensor<1x8400x84xf32>
+  %3 = nn.gather %2, %i {axis = 1 : i64} : (tensor<1x8400x84xf32>, tensor<?xi64, #nn.dims<[n]>>) -> tensor<1x?x84xf32, #nn.dims<[1, n, 84]>>
+  return %1, %3, %2 : tensor<1x?x84xf32, #nn.dims<[1, n, 84]>>, tensor<1x?x84xf32, #nn.dims<[1, n, 84]>>, tensor<1x8400x84xf32>
+}
