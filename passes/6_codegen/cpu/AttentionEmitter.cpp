@@ -102,11 +102,17 @@ void AttentionEmitter::tile(const Unit &unit, const KeyBlock &block, const Tile 
   // Panels whose keys every row sees, then those that need a mask, counted from the first key of the block.
   Index seenByAll = b.max(b.min(b.sub(b.add(lastKey(tile.row), 1), block.first), block.count), 0);
   Index seenByAny = b.max(b.min(b.sub(b.add(lastKey(b.add(tile.row, tile.rows - 1)), 1), block.first), block.count), 0);
-  Index full = b.div(seenByAll, panel), end = b.div(b.add(seenByAny, panel - 1), panel);
-  b.loop(0, full, 1, [&](Index i) { scores(unit, block, tile, i, false); });
-  b.loop(full, end, 1, [&](Index i) { scores(unit, block, tile, i, true); });
+  Index full = b.div(seenByAll, panel), end = b.div(b.add(seenByAny, panel - 1), panel), columns = b.mul(end, panel);
+  b.loop(0, full, 1, [&](Index i) { scores(unit, block, tile, i, s.vectors, false); });
+  if (seenByAny.isConstant() && end.get() > 0) { // a last panel of few keys needs few vectors
+    int64_t last = end.get() - 1, vectors = llvm::divideCeil(seenByAny.get() - last * panel, layout.lanes);
+    columns = last * panel + vectors * layout.lanes;
+    b.loop(full, last, 1, [&](Index i) { scores(unit, block, tile, i, s.vectors, true); });
+    b.loop(b.max(full, last), end, 1, [&](Index i) { scores(unit, block, tile, i, vectors, true); });
+  } else {
+    b.loop(full, end, 1, [&](Index i) { scores(unit, block, tile, i, s.vectors, true); });
+  }
 
-  Index columns = b.mul(end, panel);
   Values highest(tile.rows, b.constant(kLowest, vector));
   highest = b.loop(0, columns, layout.lanes, highest, [&](Index t, ValueRange in) {
     Values out;
@@ -166,21 +172,22 @@ void AttentionEmitter::tile(const Unit &unit, const KeyBlock &block, const Tile 
 }
 
 /// One panel of scores: query times keys, scaled, masked, in base 2 unless a mask is added.
-void AttentionEmitter::scores(const Unit &unit, const KeyBlock &block, const Tile &tile, Index panel, bool partly) {
+void AttentionEmitter::scores(const Unit &unit, const KeyBlock &block, const Tile &tile, Index panel, int64_t vectors, bool partly) {
   Registers r{b};
-  TileShape shape{tile.rows, s.vectors, layout.lanes, {}, {}, p.depth, p.depth % 4 == 0 ? 4 : p.depth % 2 == 0 ? 2 : 1, b.ops().getF32Type()};
+  TileShape shape{tile.rows, vectors, layout.lanes, {}, {}, p.depth, p.depth % 4 == 0 ? 4 : p.depth % 2 == 0 ? 2 : 1, b.ops().getF32Type(),
+                  s.vectors};
   LhsAddress left{query, b.at(query, {unit.batch, unit.head, tile.row, 0}), {}, {}, query.strides[3], query.strides[3]};
   for (int64_t i = 0; i < tile.rows; ++i)
     left.rows.push_back(b.mul(query.strides[2], i));
   RhsAddress right{scratch, b.add(layout.keyOffset, b.mul(panel, p.depth * layout.panel)), {}, layout.panel, 1, {}};
-  Values zero(tile.rows * s.vectors, b.constant(0.0, vector));
+  Values zero(tile.rows * vectors, b.constant(0.0, vector));
   Values output = emitTile(b, shape, left, right, {}, zero);
   double scale = p.op.getScale().convertToDouble() * (addedMask ? 1.0 : kLog2E);
   Index column = b.mul(panel, layout.panel);
   for (int64_t i = 0; i < tile.rows; ++i)
-    for (int64_t x = 0; x < s.vectors; ++x) {
+    for (int64_t x = 0; x < vectors; ++x) {
       Index at = b.add(column, x * layout.lanes);
-      Value score = r.mul(output[i * s.vectors + x], scale);
+      Value score = r.mul(output[i * vectors + x], scale);
       score = masked(unit, block, b.add(tile.row, i), at, score, partly);
       b.store(score, scratch, scoreAt(i, at));
     }

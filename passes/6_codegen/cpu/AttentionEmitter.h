@@ -30,7 +30,7 @@ private:
   void packKeys(const Unit &unit, const KeyBlock &keys);
   void packValues(const Unit &unit, const KeyBlock &keys);
   void tile(const Unit &unit, const KeyBlock &keys, const Tile &tile);
-  void scores(const Unit &unit, const KeyBlock &keys, const Tile &tile, Index panel, bool masked);
+  void scores(const Unit &unit, const KeyBlock &keys, const Tile &tile, Index panel, int64_t vectors, bool masked);
   mlir::Value masked(const Unit &unit, const KeyBlock &keys, Index row, Index column, mlir::Value score, bool partly);
   void storeOutput(const Unit &unit, const Tile &tile, Index panel, mlir::ArrayRef<mlir::Value> sums, mlir::ArrayRef<mlir::Value> scales);
   void finishRows(const Unit &unit);

@@ -126,9 +126,10 @@ private:
       s.unroll = 1;
     int64_t tiles = llvm::divideCeil(sizes.rows, s.rows), count = panels(s.vectors), wanted = wantedTasks();
     bool known = p.columns.isConstant() && p.depth.isConstant();
-    // Few k and many rows: all panels stay in the L2 while the rows pass by once.
+    // Few k and many rows: all panels stay in the L2 while the rows pass by once. Weights that are more than a small part of it arrive cold, and
+    // only panels that are prefetched one by one hide that.
     constexpr int64_t kShortDepth = 256, kManyTiles = 8, kManyPanels = 3;
-    bool rhsFits = weightBytes() <= target.l2Bytes / 2;
+    bool rhsFits = weightBytes() <= target.l2Bytes / (p.rhsConstant() ? 8 : 2);
     s.rowsOuter = tiles >= kManyTiles && rhsFits && sizes.depth <= kShortDepth;
     if (s.rowsOuter && !p.rhsConstant() && !p.rhsReadable())
       s.rowsOuter = false; // a panel is packed once for all rows
@@ -136,7 +137,7 @@ private:
     // Far rows of a deep product push each other out of the L1; 12 ways and a panel of whole columns in the L2 bear four times the depth.
     constexpr int64_t kManyWays = 12, kLargeL2 = 1 << 20;
     int64_t inPlaceDepth = target.l1Ways >= kManyWays && target.l2Bytes >= kLargeL2 ? 4 * kShortDepth : kShortDepth;
-    bool deep = !s.rowsOuter && known && sizes.depth > inPlaceDepth && tiles >= 4 && count >= kManyPanels;
+    bool deep = !s.rowsOuter && known && sizes.depth > inPlaceDepth && tiles >= kManyTiles && count >= kManyPanels;
     if (deep && p.groups == 1 && p.tapCount() == 1 && p.dot == 1) {
       s.lhs = LhsMode::Packed;
       s.depthBlock = dividing(sizes.depth, kShortDepth);
@@ -147,8 +148,12 @@ private:
     if (s.depthBlock && (!p.columns.isConstant() || s.depthBlock == sizes.depth))
       s.depthBlock = 0;
 
-    // Shares: of columns where the weights are what moves, of rows otherwise.
-    bool heavyWeights = p.columns.isConstant() && weightBytes() > target.l2Bytes / 2 && weightBytes() > 2 * sizes.rows * sizes.depth * bytes;
+    // Shares: of columns where the weights are what moves, of rows otherwise, and where the rows are cut into blocks for every core anyway.
+    int64_t cachedTiles = std::max<int64_t>(1, target.l2Bytes / 2 / (s.rows * std::max<int64_t>(blockDepth, 1) * bytes));
+    bool cut = s.lhs == LhsMode::Packed || (!s.rowsOuter && p.rhsConstant()); // panels that are staged are staged for each block
+    int64_t cachedBlocks = cut ? llvm::divideCeil(tiles, cachedTiles) : 1;
+    bool heavyWeights = p.columns.isConstant() && cachedBlocks < std::max(target.cores, 2) && weightBytes() > target.l2Bytes / 2 &&
+                        weightBytes() > 2 * sizes.rows * sizes.depth * bytes;
     int64_t rowShares = std::min(wanted, sizes.outer * tiles);
     if (heavyWeights || tiles * sizes.outer < 2 * target.cores) {
       // Each share of columns packs the rows once more.
@@ -159,11 +164,9 @@ private:
     if (!p.columns.isConstant())
       s.columnTasks = 1;
     s.rowTasks = std::max<int64_t>(rowShares, 1);
-    // Blocks: one a share and outer index, and no larger than what half of the L2 holds when it is packed.
-    int64_t blocksAnIndex = std::max<int64_t>(1, s.rowTasks / std::max<int64_t>(sizes.outer, 1));
+    // Blocks: at least one a share and outer index, and no larger than what half of the L2 holds while the panels pass by.
+    int64_t blocksAnIndex = std::max(cachedBlocks, s.rowTasks / std::max<int64_t>(sizes.outer, 1));
     int64_t blockTiles = llvm::divideCeil(tiles, blocksAnIndex);
-    if (s.lhs == LhsMode::Packed || s.depthBlock)
-      blockTiles = std::min(blockTiles, std::max<int64_t>(1, target.l2Bytes / 2 / (s.rows * std::max<int64_t>(blockDepth, 1) * bytes)));
     bool bounded = groups.back().extent.isConstant() && blockTiles >= tiles;
     s.blockTiles = bounded ? 0 : std::max<int64_t>(blockTiles, 1);
     if (!groups.back().extent.isConstant() && s.columnTasks == 1) {
@@ -210,11 +213,22 @@ private:
     // Weights that outweigh the input decide: few boxes, so that they pass by few times, and panels in the L2 while bands stay in the L3.
     int64_t inputBytes = ((high - 1) * down.rowScale + 1) * ((wide - 1) * across.rowScale + 1) * channels * bytes;
     bool heavyWeights = weightBytes() > target.l2Bytes && weightBytes() > inputBytes && count >= 2 * target.cores;
-    int64_t budget = heavyWeights ? std::max(target.l2Bytes, target.l3Bytes / std::max(target.cores, 2)) : target.l2Bytes / 2;
+    // Servers have last caches of hundreds of megabytes, but every thread has a band: memory that the plan holds for nothing.
+    constexpr int64_t kMostFarBands = 8; // of an L2
+    int64_t share = std::min(target.l3Bytes / std::max(target.cores, 2), kMostFarBands * target.l2Bytes);
+    int64_t budget = heavyWeights ? std::max(target.l2Bytes, share) : target.l2Bytes / 2;
+    // Where the rows pass by once, what they read should not have gone far since it was copied.
+    s.rowsOuter = weightBytes() <= target.l2Bytes / 2 && sizes.depth * sizes.taps <= 256 && sizes.rows > 8 * s.rows;
+    constexpr int64_t kShortBand = 4;
+    bool shortBands = s.rowsOuter && s.lhs == LhsMode::Band;
+    if (shortBands)
+      budget = target.l2Bytes / 8;
     while (boxWidth > 32 && bandBytes(1, boxWidth) > budget)
       boxWidth = llvm::divideCeil(boxWidth, 2);
     int64_t wantedBands = heavyWeights ? 1 : llvm::divideCeil(wanted, std::max<int64_t>(sizes.outer, 1));
     int64_t boxHeight = std::max<int64_t>(1, high / std::max<int64_t>(1, wantedBands / llvm::divideCeil(wide, boxWidth)));
+    if (shortBands)
+      boxHeight = std::min(boxHeight, kShortBand);
     while (boxHeight > 1 && bandBytes(boxHeight, boxWidth) > budget)
       --boxHeight;
     if (height.isConstant()) {
@@ -236,7 +250,6 @@ private:
     s.columnTasks = std::clamp<int64_t>(shares / s.rowTasks, 1, std::max<int64_t>(1, count / 2));
     int64_t tilesAcross = llvm::divideCeil(boxWidth, s.rows);
     s.flat = !width.isConstant() || boxWidth / tilesAcross < s.rows - 1; // tiles of single rows would be too short
-    s.rowsOuter = weightBytes() <= target.l2Bytes / 2 && sizes.depth * sizes.taps <= 256 && sizes.rows > 8 * s.rows;
     s.prefetch = !s.rowsOuter && weightBytes() > target.l2Bytes / 4;
     return s;
   }

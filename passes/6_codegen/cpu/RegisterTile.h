@@ -13,13 +13,14 @@ inline bool fitsRegisters(const Target &target, int64_t rows, int64_t vectors) {
   return rows * vectors + vectors + 1 <= target.vectorRegisters;
 }
 
-/// Cycles of one tile over `steps` products: the multiply-add pipes, the load pipes or the latency of a chain of sums, whichever is
-/// slowest.
+/// Cycles of one tile over `steps` products: the multiply-add pipes, the load pipes, the second-level cache that the right operand comes
+/// from, or the latency of a chain of sums, whichever is slowest.
 inline double registerTileCycles(int64_t rows, int64_t vectors, int64_t steps) {
-  constexpr double kPerCycle = 2, kLatency = 4.5, kTileOverhead = 24, kStoreCycles = 2;
+  constexpr double kPerCycle = 2, kLatency = 4.5, kTileOverhead = 24, kStoreCycles = 2, kFetchCycles = 2;
   constexpr int64_t kEnoughAccumulators = 8;
   double splits = std::clamp<double>(llvm::divideCeil(kEnoughAccumulators, std::max<int64_t>(1, rows * vectors)), 1, 4);
-  double step = std::max({rows * vectors / kPerCycle, (rows + vectors) / kPerCycle, kLatency / splits});
+  double fetch = rows > 1 ? vectors * kFetchCycles : 0; // a single row streams its panel from further away, whatever the tile
+  double step = std::max({rows * vectors / kPerCycle, (rows + vectors) / kPerCycle, fetch, kLatency / splits});
   return step * steps + kTileOverhead + kStoreCycles * rows * vectors;
 }
 
