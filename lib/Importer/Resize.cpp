@@ -160,14 +160,51 @@ static DenseF64ArrayAttr roiOf(Node &node, ArrayRef<int64_t> axes) {
   return node.f64s(roi);
 }
 
-static void build(Node &node, const Target &target, DenseF64ArrayAttr roi) {
-  nn::ResizeModeAttr mode = modeOf(node);
+static Value resized(Node &node, Value input, const Target &target, DenseF64ArrayAttr roi) {
   auto coordinates = nn::CoordinateModeAttr::get(node.context, coordinatesOf(node));
   bool outside = node.integer("exclude_outside", 0) != 0, antialias = node.integer("antialias", 0) != 0;
-  node.result(node.make<nn::ResizeOp>(node.in(0), node.dimsAttr(target.sizes), node.f64s(target.scales), mode, coordinates, nearestOf(node),
-                                      node.f64(node.real("cubic_coeff_a", -0.75)), node.unit(outside), node.unit(antialias),
-                                      node.f64(node.real("extrapolation_value", 0.0)), roi,
-                                      nn::LayoutAttr::get(node.context, nn::Layout::ChannelsFirst), target.scaleBits));
+  return node.make<nn::ResizeOp>(input, node.dimsAttr(target.sizes), node.f64s(target.scales), modeOf(node), coordinates, nearestOf(node),
+                                 node.f64(node.real("cubic_coeff_a", -0.75)), node.unit(outside), node.unit(antialias),
+                                 node.f64(node.real("extrapolation_value", 0.0)), roi,
+                                 nn::LayoutAttr::get(node.context, nn::Layout::ChannelsFirst), target.scaleBits);
+}
+
+/// The axes that `target` may change.
+static SmallVector<int64_t> changedAxes(Node &node, const Target &target) {
+  SmallVector<int64_t> axes;
+  for (auto [axis, size] : llvm::enumerate(node.dims(0))) {
+    bool hasOwnScale = target.scaleBits && !target.scaleBits.dims()[axis].isConstant(0);
+    if (target.sizes[axis] != size || target.scales[axis] != 1.0 || hasOwnScale)
+      axes.push_back(int64_t(axis));
+  }
+  return axes;
+}
+
+/// `target` along some axes, everything else as it is in `input`.
+static Target along(Node &node, Value input, const Target &target, ArrayRef<int64_t> axes) {
+  SmallVector<Dim> sizes = nn::dimsOf(input.getType()), bits(sizes.size(), node.dim(0));
+  Target part{sizes, SmallVector<double>(sizes.size(), 1.0), {}};
+  for (int64_t axis : axes) {
+    part.sizes[axis] = target.sizes[axis];
+    part.scales[axis] = target.scales[axis];
+    if (target.scaleBits)
+      bits[axis] = target.scaleBits.dims()[axis];
+  }
+  part.scaleBits = target.scaleBits ? node.dimsAttr(bits) : nn::DimsAttr();
+  return part;
+}
+
+/// An element of the result is a sum over the neighbours along every axis, which are code: many axes go one after the other.
+static void build(Node &node, const Target &target, DenseF64ArrayAttr roi) {
+  nn::ResizeMode mode = modeOf(node).getValue();
+  SmallVector<int64_t> axes = changedAxes(node, target);
+  size_t most = mode == nn::ResizeMode::Cubic ? 2 : mode == nn::ResizeMode::Linear ? 3 : axes.size();
+  if (roi || axes.size() <= most || node.failed())
+    return node.result(resized(node, node.in(0), target, roi));
+  Value out = node.in(0);
+  for (ArrayRef<int64_t> rest = axes; !rest.empty() && !node.failed(); rest = rest.drop_front(std::min(most, rest.size())))
+    out = resized(node, out, along(node, out, target, rest.take_front(std::min(most, rest.size()))), {});
+  node.result(out);
 }
 
 /// An input that is there and not empty: exporters write an empty tensor for "not given".
