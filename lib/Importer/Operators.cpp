@@ -30,6 +30,7 @@ OperatorTable::OperatorTable() {
   registerSorting(*this);
   registerDeterminant(*this);
   registerTraining(*this);
+  registerGradient(*this);
   registerRandom(*this);
   registerMachineLearning(*this);
   registerTrees(*this);

@@ -67,6 +67,7 @@ void registerFolding(OperatorTable &table);
 void registerSorting(OperatorTable &table);
 void registerDeterminant(OperatorTable &table);
 void registerTraining(OperatorTable &table);
+void registerGradient(OperatorTable &table);
 void registerRandom(OperatorTable &table);
 void registerMachineLearning(OperatorTable &table);
 void registerTrees(OperatorTable &table);
