@@ -4,8 +4,12 @@ namespace tenon::nn {
 
 static thread_local SizeConditions *innermost = nullptr;
 
-SizeConditions::SizeConditions() : outer(innermost) { innermost = this; }
-SizeConditions::~SizeConditions() { innermost = outer; }
+SizeConditions::SizeConditions() : outer(innermost) {
+  innermost = this;
+}
+SizeConditions::~SizeConditions() {
+  innermost = outer;
+}
 
 void SizeConditions::add(Dim left, Dim right, bool mayBeOne) {
   if (innermost && left != right)

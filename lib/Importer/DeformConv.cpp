@@ -11,8 +11,8 @@ namespace {
 class Deformation {
 public:
   Deformation(Node &node, const Window &window, ArrayRef<Dim> kernel)
-      : node(node), window(window), kernel(kernel), f32(node.builder.getF32Type()), input(node.dims(0)), weight(node.dims(1)),
-        offset(node.dims(2)), groups(node.integer("group", 1)), offsetGroups(node.integer("offset_group", 1)), taps(kernel[0] * kernel[1]) {}
+      : node(node), window(window), kernel(kernel), f32(node.builder.getF32Type()), input(node.dims(0)), weight(node.dims(1)), offset(node.dims(2)),
+        groups(node.integer("group", 1)), offsetGroups(node.integer("offset_group", 1)), taps(kernel[0] * kernel[1]) {}
 
   Value emit() {
     if (!check())

@@ -68,7 +68,8 @@ private:
   }
 
   void step(Operation *op, Value g) {
-    Value y = op->getResult(0), a = op->getNumOperands() > 0 ? op->getOperand(0) : Value(), b = op->getNumOperands() > 1 ? op->getOperand(1) : Value();
+    Value y = op->getResult(0), a = op->getNumOperands() > 0 ? op->getOperand(0) : Value(),
+          b = op->getNumOperands() > 1 ? op->getOperand(1) : Value();
     llvm::TypeSwitch<Operation *>(op)
         .Case([&](nn::AddOp) { add(a, g), add(b, g); })
         .Case([&](nn::SubOp) { add(a, g), add(b, node.make<nn::NegOp>(g)); })

@@ -181,9 +181,9 @@ LogicalResult GraphImporter::addResults(const onnx::GraphProto &graph, Scope &sc
 
 /// Operators whose result has the rank of their first input, whatever that is.
 static bool keepsRank(StringRef op) {
-  static const llvm::StringSet<> names{"Abs",  "Cast",    "CastLike", "Ceil",       "Clip", "Elu",      "Erf",     "Exp",  "Floor", "Gelu", "HardSigmoid",
-                                       "HardSwish", "Identity", "LeakyRelu", "Log", "LogSoftmax", "Neg", "Not", "Reciprocal", "Relu", "Round",
-                                       "Sigmoid", "Sign", "Softmax", "Softplus", "Sqrt", "Tanh"};
+  static const llvm::StringSet<> names{"Abs",        "Cast",        "CastLike",  "Ceil",     "Clip",      "Elu",     "Erf",        "Exp",  "Floor",
+                                       "Gelu",       "HardSigmoid", "HardSwish", "Identity", "LeakyRelu", "Log",     "LogSoftmax", "Neg",  "Not",
+                                       "Reciprocal", "Relu",        "Round",     "Sigmoid",  "Sign",      "Softmax", "Softplus",   "Sqrt", "Tanh"};
   return names.contains(op);
 }
 

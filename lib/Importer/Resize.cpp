@@ -165,8 +165,8 @@ static Value resized(Node &node, Value input, const Target &target, DenseF64Arra
   bool outside = node.integer("exclude_outside", 0) != 0, antialias = node.integer("antialias", 0) != 0;
   return node.make<nn::ResizeOp>(input, node.dimsAttr(target.sizes), node.f64s(target.scales), modeOf(node), coordinates, nearestOf(node),
                                  node.f64(node.real("cubic_coeff_a", -0.75)), node.unit(outside), node.unit(antialias),
-                                 node.f64(node.real("extrapolation_value", 0.0)), roi,
-                                 nn::LayoutAttr::get(node.context, nn::Layout::ChannelsFirst), target.scaleBits);
+                                 node.f64(node.real("extrapolation_value", 0.0)), roi, nn::LayoutAttr::get(node.context, nn::Layout::ChannelsFirst),
+                                 target.scaleBits);
 }
 
 /// The axes that `target` may change.

@@ -72,7 +72,8 @@ Value convolveAsMatrix(Node &node, Value x, Value weights, Value bias, const Fre
     Dim extent = (taps[i] - 1) * window.dilations[i] + 1, beyond = padded[i + 2] - extent;
     node.requireAtMost(extent, padded[i + 2], "the extent of the kernel along axis " + Twine(i + 2) + " of the padded input");
     places.push_back(beyond.floorDiv(window.strides[i]) + 1);
-    Value place = f.mul(f.positions(places[i], 0, 2), double(window.strides[i])), tap = f.mul(f.positions(taps[i], 1, 2), double(window.dilations[i]));
+    Value place = f.mul(f.positions(places[i], 0, 2), double(window.strides[i])),
+          tap = f.mul(f.positions(taps[i], 1, 2), double(window.dilations[i]));
     windows = node.make<nn::GatherOp>(windows, f.add(place, tap), node.i64(2 + 2 * int64_t(i)));
     split.append({places[i], taps[i]});
   }
@@ -128,8 +129,7 @@ static Value turned(Node &node, Value weights, Dim groups) {
   return node.reshape(node.transpose(node.reshape(backwards, split), order), out);
 }
 
-Value convolveTransposedAsMatrix(Node &node, Value x, Value weights, Value bias, const FreeWindow &window, ArrayRef<Dim> outputPadding,
-                                 Dim groups) {
+Value convolveTransposedAsMatrix(Node &node, Value x, Value weights, Value bias, const FreeWindow &window, ArrayRef<Dim> outputPadding, Dim groups) {
   if (node.failed())
     return {};
   node.require(nn::dimsOf(x.getType())[1], nn::dimsOf(weights.getType())[0], "the channels of the input, and of the weights");
