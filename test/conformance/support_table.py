@@ -18,9 +18,9 @@ from variants import VARIANTS  # noqa: E402
 HEAD = """# ONNX support
 
 Written by `test/conformance/support_table.py`; do not edit. Numbers are cases of ONNX 1.23's backend tests that pass, of all there are for an
-operator, compared as ONNX's own runner does. *given*: as they are. *dynamic*: every dimension of the inputs is a symbol, and
-of outputs only the rank is declared. *constant*: inputs other than the first are constants. A model that needs something else is refused with a message that names node and operator; the cases that
-are refused, and why, are listed in `test/conformance/expected`.
+operator, compared as ONNX's own runner does. *given*: as they are. *dynamic*: every dimension of the inputs is a symbol, and of outputs only
+the rank is declared. *constant*: inputs other than the first are constants. A model that needs something else is refused with a message that
+names node and operator; the cases that are refused, and why, are listed in `test/conformance/expected`.
 """
 REASONS = 3  # per operator; there may be more
 
