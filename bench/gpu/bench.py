@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""Times plans on the GPU, and PyTorch on the same model in the same run where torchvision has it.
+"""Times plans on the GPU, and PyTorch on the same model in the same run where torchvision or transformers has it.
 
     bench.py FOLDER [-k PATTERN] [--compile] [--profile N]
 
@@ -56,7 +56,11 @@ class OnDevice:
 
 
 def torch_peer(name):
-    """The same architecture from torchvision, or None."""
+    """The same architecture from torchvision or transformers, or None."""
+    if name.startswith("bert_base"):
+        import transformers
+
+        return transformers.BertModel(transformers.BertConfig(), add_pooling_layer=False).eval().half().cuda()
     import torchvision
 
     makers = {"resnet50": torchvision.models.resnet50, "mobilenetv2_224": torchvision.models.mobilenet_v2, "resnet18": torchvision.models.resnet18,
@@ -84,7 +88,10 @@ def peers(name, shape, stream, compiled):
     model = torch_peer(name)
     if model is None:
         return {}
-    image = torch.rand(shape, device="cuda", dtype=torch.float16).to(memory_format=torch.channels_last)
+    if len(shape) == 4:
+        image = torch.rand(shape, device="cuda", dtype=torch.float16).to(memory_format=torch.channels_last)
+    else:
+        image = torch.randint(0, 1000, shape, device="cuda")
     times = {}
     with torch.no_grad(), torch.cuda.stream(stream):
         for _ in range(5):

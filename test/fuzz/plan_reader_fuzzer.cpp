@@ -92,6 +92,7 @@ void tryPlan(const uint8_t *bytes, size_t size) {
   askAll<tn_kernel_info>(tn_plan_kernel, plan, info.kernel_count);
   askAll<tn_step_info>(tn_plan_step, plan, info.step_count);
   askAll<tn_constant_info>(tn_plan_constant, plan, info.constant_count);
+  askAll<tn_device_code_info>(tn_plan_device_code, plan, info.device_code_count);
   layOut(plan, info);
   tn_plan_close(plan);
 }

@@ -23,11 +23,13 @@ from archive import squeeze
 
 HERE = Path(__file__).resolve().parent
 SHARED = Path(os.environ.get("TENON_SHARED", "/nonexistent")) / "models"
+SMALLEST, LARGEST = 0.01, 100  # deviations of outputs that are compared
 QUANTIZED = re.compile(r"_(qdq|dynq_.8)$")
 
 
-def fill(source, target, batch):
-    """A skeleton with weights: mean plus or minus the deviation that it names."""
+def fill(source, target, batch, gain):
+    """A skeleton with weights: mean plus or minus the deviation that it names; for weights of products and convolutions the one
+    of `gain`, which should keep activations about as large as they are."""
     import onnx
     from onnx import helper
 
@@ -36,6 +38,9 @@ def fill(source, target, batch):
     for tensor in model.graph.initializer:
         if tensor.name in dropped:
             mean, deviation = dropped[tensor.name]
+            if len(tensor.dims) >= 2 and "embed" not in tensor.name:
+                inputs = np.prod(tensor.dims[1:]) if len(tensor.dims) > 2 else tensor.dims[0]
+                mean, deviation = 0, (gain / inputs) ** 0.5
             signs = np.random.Generator(np.random.PCG64(zlib.crc32(tensor.name.encode()))).integers(0, 2, tuple(tensor.dims)) * 2 - 1
             tensor.raw_data = (signs * deviation + mean).astype(helper.tensor_dtype_to_np_dtype(tensor.data_type)).tobytes()
     del model.metadata_props[:]
@@ -47,7 +52,7 @@ def fill(source, target, batch):
 
 
 def golden_of(model, path):
-    """Random inputs of fixed shapes, and what ONNX Runtime makes of them."""
+    """Random inputs of fixed shapes, and what ONNX Runtime makes of them, kept if something is left to compare after so many layers; the outputs' deviation."""
     import onnxruntime
 
     options = onnxruntime.SessionOptions()
@@ -61,8 +66,12 @@ def golden_of(model, path):
         value = random.integers(0, 2 if "mask" in given.name or "type" in given.name else 1000, shape) if integers else random.standard_normal(shape)
         arrays[given.name] = value.astype(np.int64 if given.type == "tensor(int64)" else np.int32 if integers else np.float32)
     outputs = session.run(None, arrays)
+    magnitude = max(float(value.std()) if np.isfinite(value).all() else float("inf") for value in outputs)
+    if not SMALLEST < magnitude < LARGEST:
+        return magnitude
     np.savez_compressed(path, **{f"in:{name}": value for name, value in arrays.items()},
                         **{f"out:{given.name}": value for given, value in zip(session.get_outputs(), outputs)})
+    return magnitude
 
 
 def found(word, folder):
@@ -73,15 +82,21 @@ def found(word, folder):
     if (SHARED / f"{name}.onnx").exists() and not batch:
         return SHARED / f"{name}.onnx", SHARED / "golden" / f"{name}.npz"
     model, golden = folder / f"{name}{'_b' + batch if batch else ''}.onnx", folder / f"{name}{'_b' + batch if batch else ''}.npz"
-    fill(SHARED / "skeletons" / f"{name}.onnx", model, int(batch or 0))
-    golden_of(model, golden)
-    return model, golden
+    low, gain, high = 0.25, 1.5, 32
+    for _ in range(12):
+        fill(SHARED / "skeletons" / f"{name}.onnx", model, int(batch or 0), gain)
+        magnitude = golden_of(model, golden)
+        if SMALLEST < magnitude < LARGEST:
+            return model, golden
+        low, high = (gain, high) if magnitude <= SMALLEST else (low, gain)
+        gain = (low * high) ** 0.5
+    sys.exit(f"{name}: no gain keeps its activations in range")
 
 
 def shape_options(golden):
-    """Fixes the free dimensions to those of the golden."""
+    """Fixes the free dimensions to those of the golden, unless something there is empty."""
     arrays = np.load(golden)
-    return [word for key in arrays.files if key.startswith("in:") and arrays[key].ndim
+    return [word for key in arrays.files if key.startswith("in:") and arrays[key].size and arrays[key].ndim
             for word in ("--shape", f"{key[3:]}={'x'.join(map(str, arrays[key].shape))}")]
 
 

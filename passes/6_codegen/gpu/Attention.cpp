@@ -2,6 +2,7 @@
 #include "passes/6_codegen/cpu/Attention.h"
 #include "passes/6_codegen/cpu/AttentionProblem.h"
 #include "passes/6_codegen/cpu/VectorMath.h"
+#include "passes/6_codegen/gpu/AttentionTile.h"
 #include "passes/6_codegen/gpu/Warp.h"
 #include <limits>
 
@@ -155,11 +156,16 @@ public:
     out.push_back(kernel::ScheduleAttr::get(func.getContext(), name(), ArrayRef<std::pair<StringRef, int64_t>>{}));
   }
 
-  KernelPlan plan(kernel::FuncOp func, kernel::ScheduleAttr, const Target &) const override {
+  KernelPlan plan(kernel::FuncOp func, kernel::ScheduleAttr, const Target &target) const override {
     cpu::AttentionProblem p = *cpu::AttentionProblem::of(func);
     KernelPlan plan;
-    plan.tasks = p.batch * p.heads * p.rows;
     plan.overwrites.assign(1, -1);
+    if (std::optional<AttentionTile> tile = AttentionTile::of(p, target)) {
+      plan.tasks = p.batch * p.heads * p.rows.ceilDiv(AttentionTile::kRows);
+      plan.block = {int(tile->threads()), 1, int(tile->sharedBytes())};
+      return plan;
+    }
+    plan.tasks = p.batch * p.heads * p.rows;
     plan.block = {kWarp, 1, 0};
     return plan;
   }
@@ -168,7 +174,10 @@ public:
     std::optional<cpu::AttentionProblem> p = cpu::AttentionProblem::of(func);
     if (!p)
       return func.emitError("the attention family computes one nn.attention on views of arguments");
-    RowEmitter(builder, *p).emit();
+    if (std::optional<AttentionTile> tile = AttentionTile::of(*p, builder.target()))
+      emitAttentionTile(builder, *p, *tile);
+    else
+      RowEmitter(builder, *p).emit();
     return success();
   }
 

@@ -1,6 +1,8 @@
 // The list of families. A new one: a line here, before what is more general.
 #include "passes/6_codegen/gpu/Families.h"
 #include "passes/6_codegen/gpu/Attention.h"
+#include "passes/6_codegen/gpu/Columns.h"
+#include "passes/6_codegen/gpu/Depthwise.h"
 #include "passes/6_codegen/gpu/GeneralRoad.h"
 #include "passes/6_codegen/gpu/Matrix.h"
 #include "passes/6_codegen/gpu/Rows.h"
@@ -9,10 +11,9 @@
 namespace tenon::gpu {
 
 llvm::ArrayRef<const KernelFamily *> families() {
-  static const KernelFamily *const all[] = {
-      &matrixFamily(),           &attentionFamily(),           &rowsFamily(),      &recurrentTasksFamily(),
-      &recurrenceTasksFamily(), &linearAttentionTasksFamily(), &topKTasksFamily(), &sequentialTasksFamily(),
-      &generalRoadFamily()};
+  static const KernelFamily *const all[] = {&matrixFamily(),    &depthwiseFamily(),       &attentionFamily(),       &rowsFamily(),
+                                            &columnsFamily(),   &recurrentTasksFamily(),  &recurrenceTasksFamily(), &linearAttentionTasksFamily(),
+                                            &topKTasksFamily(), &sequentialTasksFamily(), &generalRoadFamily()};
   return all;
 }
 

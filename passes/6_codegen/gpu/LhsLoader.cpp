@@ -107,13 +107,40 @@ void LhsLoader::load(Value step, Value stage) {
   memory ? copyChunks(step, stage) : gather(step, stage);
 }
 
-void LhsLoader::copyChunks(Value step, Value stage) {
-  Value element = w.mul(w.add(w.mul(step, kChunksOfRow), chunk), kChunk);
-  Tap tap = tapOf(element);
+Index LhsLoader::offsetOf(const Tap &tap) {
   Index offset = w.wide(tap.channel);
   for (auto [axis, map] : llvm::enumerate(c.lhsAxes))
     if (map.tapAxis >= 0)
       offset = b.add(offset, b.mul(b.mul(w.wide(tap.at[map.tapAxis]), map.tapScale), memory->strides[axis]));
+  return offset;
+}
+
+SmallVector<Value> LhsLoader::read(Value step) {
+  Value first = w.mul(w.add(w.mul(step, MatrixSchedule::kDirectStep / kChunk), chunk), kChunk);
+  SmallVector<Value> chunks;
+  if (memory) {
+    Tap tap = tapOf(first);
+    Index offset = offsetOf(tap);
+    for (const Row &row : rows) {
+      Value at = b.value(b.add(row.base, offset));
+      Value from = LLVM::GEPOp::create(b.ops(), memory->base.getType(), memory->element, memory->base, ArrayRef<LLVM::GEPArg>{at});
+      chunks.push_back(w.loadIf(reads(row, tap), from));
+    }
+    return chunks;
+  }
+  SmallVector<Tap> taps;
+  for (int64_t k = 0; k < kChunk; ++k)
+    taps.push_back(tapOf(w.add(first, k)));
+  auto words = VectorType::get({4}, b.ops().getI32Type());
+  for (const Row &row : rows)
+    chunks.push_back(LLVM::BitcastOp::create(b.ops(), words, gatherChunk(row, taps)));
+  return chunks;
+}
+
+void LhsLoader::copyChunks(Value step, Value stage) {
+  Value element = w.mul(w.add(w.mul(step, kChunksOfRow), chunk), kChunk);
+  Tap tap = tapOf(element);
+  Index offset = offsetOf(tap);
   for (const Row &row : rows) {
     Value inside = reads(row, tap);
     Index at = b.select(inside, b.add(row.base, offset), Index(0));
@@ -123,37 +150,46 @@ void LhsLoader::copyChunks(Value step, Value stage) {
   }
 }
 
-Value LhsLoader::element(const Row &row, const Tap &tap) {
+Value LhsLoader::elements(const Row &row, const Tap &tap, int lanes) {
   SmallVector<Index> position;
   for (auto [axis, map] : llvm::enumerate(c.lhsAxes)) {
     Index at = row.index[axis];
-    if (int(axis) == c.lhsChannel)
-      at = w.wide(tap.channel);
+    if (int(axis) == c.lhsChannel) // a multiple of the lanes, as the alignment of loads sees
+      at = b.mul(b.div(w.wide(tap.channel), lanes), lanes);
     else if (map.tapAxis >= 0)
       at = b.add(at, b.mul(w.wide(tap.at[map.tapAxis]), map.tapScale));
     position.push_back(at);
   }
-  return prologue->load(position, 1, c.lhsChannel);
+  return prologue->load(position, lanes, c.lhsChannel);
 }
 
 /// Chunks of elements read one by one: few channels, strides, prologues.
 void LhsLoader::gather(Value step, Value stage) {
   Value first = w.mul(w.add(w.mul(step, kChunksOfRow), chunk), kChunk);
-  Type storage = p.bfloat ? Type(b.ops().getBF16Type()) : Type(b.ops().getF16Type());
-  auto type = VectorType::get({kChunk}, storage);
   SmallVector<Tap> taps;
   for (int64_t k = 0; k < kChunk; ++k)
     taps.push_back(tapOf(w.add(first, k)));
   for (const Row &row : rows) {
-    Value vector = LLVM::PoisonOp::create(b.ops(), type);
-    for (auto [k, tap] : llvm::enumerate(taps)) {
-      Value value = b.ifElse(
-          reads(row, tap), storage, [&] { return KernelBuilder::Values{b.convert(element(row, tap), storage)}; },
-          [&] { return KernelBuilder::Values{b.constant(0, storage)}; })[0];
-      vector = b.insertLane(vector, value, k);
-    }
+    Value vector = gatherChunk(row, taps);
     where(b, row.ofTile, [&] { w.store(w.add(stage, row.to), vector); });
   }
+}
+
+Value LhsLoader::gatherChunk(const Row &row, ArrayRef<Tap> taps) {
+  Type storage = p.bfloat ? Type(b.ops().getBF16Type()) : Type(b.ops().getF16Type());
+  auto type = VectorType::get({kChunk}, storage);
+  if (p.channels % kChunk == 0) // of one tap
+    return b.ifElse(
+        reads(row, taps[0]), type, [&] { return KernelBuilder::Values{b.convert(elements(row, taps[0], kChunk), storage)}; },
+        [&] { return KernelBuilder::Values{b.constant(0, type)}; })[0];
+  Value vector = LLVM::PoisonOp::create(b.ops(), type);
+  for (auto [k, tap] : llvm::enumerate(taps)) {
+    Value value = b.ifElse(
+        reads(row, tap), storage, [&] { return KernelBuilder::Values{b.convert(elements(row, tap, 1), storage)}; },
+        [&] { return KernelBuilder::Values{b.constant(0, storage)}; })[0];
+    vector = b.insertLane(vector, value, k);
+  }
+  return vector;
 }
 
 } // namespace tenon::gpu

@@ -35,7 +35,7 @@ public:
     if (!p)
       return func.emitError("the matrix family computes one nn.matmul or channels-last nn.conv in a half type");
     if (!p->contraction.unpacked())
-      return func.emitError("constant weights have to be packed before code is emitted (schedule-pack-constants)");
+      return func.emitError("constant weights have to be packed before code is emitted (kernel-pack-constants)");
     MatrixEmitter(builder, *p, MatrixSchedule::of(attr)).emit();
     return success();
   }

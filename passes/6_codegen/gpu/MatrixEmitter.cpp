@@ -25,11 +25,15 @@ void MatrixEmitter::emit() {
   firstColumn = b.mul(b.rem(tile, tilesAcross), s.tileColumns);
   firstRow = b.mul(b.div(tile, tilesAcross), s.tileRows);
   rank = s.splits == 1 ? w.i32(0) : w.rankInCluster();
-  int64_t share = llvm::divideCeil(p.steps(), s.splits);
+  int64_t share = llvm::divideCeil(p.steps(s), s.splits);
   firstStep = w.mul(rank, share);
   lastStep = w.add(firstStep, share);
-  lastStep = w.select(w.below(lastStep, w.i32(p.steps())), lastStep, w.i32(p.steps()));
+  lastStep = w.select(w.below(lastStep, w.i32(p.steps(s))), lastStep, w.i32(p.steps(s)));
 
+  if (s.direct) {
+    writeSums(multiplyDirect());
+    return finish();
+  }
   beginColumns();
   lhs.begin(firstRow, threadRow, rowStep, chunk);
   writeSums(multiplyAll());

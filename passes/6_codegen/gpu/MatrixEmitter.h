@@ -14,6 +14,8 @@ public:
   void begin(Index firstRow, mlir::Value row, int64_t rowStep, mlir::Value chunk);
   /// Copies step `step` of the depth into the stage at `stage`.
   void load(mlir::Value step, mlir::Value stage);
+  /// The chunks of this thread's rows in step `step` of a direct schedule, each as four words.
+  llvm::SmallVector<mlir::Value> read(mlir::Value step);
 
 private:
   struct Row {
@@ -33,7 +35,9 @@ private:
   mlir::Value reads(const Row &row, const Tap &tap); // i1
   void copyChunks(mlir::Value step, mlir::Value stage);
   void gather(mlir::Value step, mlir::Value stage);
-  mlir::Value element(const Row &row, const Tap &tap);
+  Index offsetOf(const Tap &tap); // from a row's base, in elements
+  mlir::Value gatherChunk(const Row &row, llvm::ArrayRef<Tap> taps);
+  mlir::Value elements(const Row &row, const Tap &tap, int lanes); // neighbouring channels through the prologue
 
   KernelBuilder &b;
   Warp &w;
@@ -61,6 +65,8 @@ private:
   void loadColumns(mlir::Value step, mlir::Value stage);
   KernelBuilder::Values multiplyAll();
   void multiplyStage(mlir::Value stage, llvm::MutableArrayRef<mlir::Value> sums);
+  KernelBuilder::Values multiplyDirect(); // MatrixDirect.cpp
+  void multiplyFragments(llvm::ArrayRef<mlir::Value> left, llvm::ArrayRef<mlir::Value> right, llvm::MutableArrayRef<mlir::Value> sums);
   void writeSums(mlir::ValueRange sums);
   void finish();
   mlir::Value readSums(mlir::Value row, mlir::Value column);

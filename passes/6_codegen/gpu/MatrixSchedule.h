@@ -8,14 +8,20 @@ namespace tenon::gpu {
 /// A block computes tileRows x tileColumns of the result with warpRows x warpColumns x warpDepth warps, kStep deep at a time, `stages` of which lie
 /// in shared memory. warpDepth warps share the depth of a step, which shortens the chain of products that each waits for. `splits` blocks, a cluster,
 /// share the depth of one tile and add up what they have.
+///
+/// `direct`: nothing is staged. Every warp computes the whole tile over its part of the depth, from fragments that it loads from global memory into
+/// registers, `stages` steps of kDirectStep ahead; no warp waits for another before the sums are added up. For small tiles, where barriers cost
+/// more than reading operands again.
 struct MatrixSchedule {
   int64_t tileRows = 64, tileColumns = 64;
   int64_t warpRows = 2, warpColumns = 2, warpDepth = 1;
   int64_t stages = 4;
   int64_t splits = 1;
+  bool direct = false;
 
-  static constexpr int64_t kStep = 64; // 128 bytes of a row: a swizzle of eight 16-byte chunks
-  static constexpr int64_t kChunk = 8; // elements of a 16-byte chunk
+  static constexpr int64_t kStep = 64;       // 128 bytes of a row: a swizzle of eight 16-byte chunks
+  static constexpr int64_t kChunk = 8;       // elements of a 16-byte chunk
+  static constexpr int64_t kDirectStep = 32; // a chunk for each of the four threads that share a row of a fragment
 
   static MatrixSchedule of(kernel::ScheduleAttr attr);
   kernel::ScheduleAttr attr(mlir::MLIRContext *context) const;
@@ -25,7 +31,8 @@ struct MatrixSchedule {
   /// The tile of sums that the epilogue reads, in floats a row: padded against bank conflicts.
   int64_t sumsPitch() const { return tileColumns + 8; }
   int64_t sumsBytes() const { return tileRows * sumsPitch() * 4; }
-  int64_t sharedBytes() const { return std::max(stages * stageBytes(), warpDepth * sumsBytes()); }
+  int64_t sharedBytes() const { return std::max(direct ? 0 : stages * stageBytes(), warpDepth * sumsBytes()); }
+  int64_t step() const { return direct ? kDirectStep : kStep; }
 };
 
 /// A contraction as the matrix family sees it: lhs [rows, depth] gathered, rhs packed [columns, depth].
@@ -40,7 +47,7 @@ struct MatrixProblem {
 
   /// None where the family does not compute the kernel.
   static std::optional<MatrixProblem> of(kernel::FuncOp func, const Target &target);
-  int64_t steps() const { return (depth + MatrixSchedule::kStep - 1) / MatrixSchedule::kStep; }
+  int64_t steps(const MatrixSchedule &s) const { return (depth + s.step() - 1) / s.step(); }
   nn::Dim rows() const;
   /// Weights as [columns padded to a tile's multiple of 8][tap][channel].
   kernel::PackingAttr packing() const;

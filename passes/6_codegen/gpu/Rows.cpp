@@ -48,15 +48,34 @@ bool isRowReduction(kernel::FuncOp func) {
   return llvm::all_of(func.getResultTypes(), [&](Type type) { return nn::dimsOf(type) == dims; });
 }
 
-/// Emits one row, or one element of a reduction, for a warp: what is summed over the row is shared out among the threads.
+/// Threads that share a row: a warp, or fewer where a row is too short to give each of them an access.
+int64_t threadsOfRow(kernel::FuncOp func) {
+  constexpr int64_t kElements = 4; // of a thread's access
+  Operation *anchor = loopOf(func);
+  std::optional<int64_t> length =
+      nn::dimOf(anchor->getOperand(0).getType(), cast<RankedTensorType>(anchor->getOperand(0).getType()).getRank() - 1).asConstant();
+  if (!length || isa<nn::ReduceOp>(anchor))
+    return kWarp;
+  return std::min<int64_t>(kWarp, llvm::PowerOf2Ceil(llvm::divideCeil(*length, kElements)));
+}
+
+/// Emits one row, or one element of a reduction, for the threads that share it: what is summed over the row is shared out among them.
 class RowEmitter {
 public:
   RowEmitter(KernelBuilder &b, kernel::FuncOp func)
-      : b(b), w(b), ops(b.ops()), func(func), anchor(loopOf(func)), input(anchor->getOperand(0)), evaluator(b), lane(w.wide(w.thread())) {}
+      : b(b), w(b), ops(b.ops()), func(func), anchor(loopOf(func)), input(anchor->getOperand(0)), evaluator(b), sharing(threadsOfRow(func)),
+        lane(w.wide(w.rem(w.thread(), sharing))) {}
 
   void emit(ArrayRef<nn::Dim> outer) {
     place.index.assign(outer.size(), Index(0));
     Index rest = b.task();
+    Value isThere; // null: always
+    if (sharing < kWarp) {
+      Index row = b.add(b.mul(b.task(), kWarp / sharing), w.wide(w.div(w.thread(), sharing)));
+      Index rows = b.dim(nn::product(func.getContext(), outer));
+      isThere = b.lessThan(row, rows);
+      rest = b.min(row, b.sub(rows, 1)); // threads of no row take part in the exchanges
+    }
     for (int axis = int(outer.size()) - 1; axis >= 0; --axis) {
       place.index[axis] = axis ? b.rem(rest, b.dim(outer[axis])) : rest;
       rest = axis ? b.div(rest, b.dim(outer[axis])) : rest;
@@ -70,7 +89,11 @@ public:
     SmallVector<cpu::Range> range;
     range.push_back({0, b.dim(nn::dimOf(input.getType(), axis))});
     evaluator.provide(anchor->getResult(0), isa<nn::SoftmaxOp>(anchor) ? softmax(range) : norm(range));
-    emitElements(range[0].high);
+    auto all = [&] {
+      Evaluator::Scope scope(evaluator);
+      emitElements(range[0].high);
+    };
+    isThere ? b.ifThen(isThere, all) : all();
   }
 
 private:
@@ -90,24 +113,52 @@ private:
     Index count = ranges.back().high;
     int lanes = lanesFor(count, [&] { return Evaluator::lanesSuit(input, last); }), width = std::max(lanes, 1);
     Value init = evaluator.identity(kind, lanes ? Type(VectorType::get({lanes}, type)) : type);
-    Value folded = evaluator.nest(ranges.drop_back(), init, [&](ArrayRef<Index> outer, ValueRange carried) {
-      return b.loop(b.mul(lane, width), count, kWarp * width, carried, [&](Index i, ValueRange sums) {
-        Evaluator::Scope scope(evaluator);
-        Place there{place.index, lanes, lanes ? last : -1};
-        there.index.resize(last + 1);
-        llvm::copy(outer, there.index.begin() + first);
-        there.index[last] = b.mul(b.div(i, width), width); // the loop's step does not show what divides it
-        return KernelBuilder::Values{evaluator.combine(kind, sums[0], element(there))};
-      });
-    })[0];
+    Value folded = ranges.size() == 1 ? foldChunks(kind, init, chunksOf(count, width), lanes, element) : Value();
+    if (!folded)
+      folded = evaluator.nest(ranges.drop_back(), init, [&](ArrayRef<Index> outer, ValueRange carried) {
+        return b.loop(b.mul(lane, width), count, sharing * width, carried, [&](Index i, ValueRange sums) {
+          Evaluator::Scope scope(evaluator);
+          Place there{place.index, lanes, lanes ? last : -1};
+          there.index.resize(last + 1);
+          llvm::copy(outer, there.index.begin() + first);
+          there.index[last] = b.mul(b.div(i, width), width); // the loop's step does not show what divides it
+          return KernelBuilder::Values{evaluator.combine(kind, sums[0], element(there))};
+        });
+      })[0];
     if (lanes)
       folded = kind == cpu::Fold::Add ? b.reduceAdd(folded) : kind == cpu::Fold::Min ? b.reduceMin(folded) : b.reduceMax(folded);
-    for (int64_t distance = kWarp / 2; distance; distance /= 2)
+    for (int64_t distance = sharing / 2; distance; distance /= 2)
       folded = evaluator.combine(kind, folded, w.exchange(folded, distance));
     return folded;
   }
 
   Value at(const Place &p) { return evaluator.at(input, p); }
+
+  /// Where this thread's parts of a row begin, if they are few: then no pass over them is a loop, and what one pass has loaded the next ones use
+  /// again.
+  ArrayRef<Index> chunksOf(Index count, int width) {
+    constexpr int64_t kMost = 8;
+    int64_t step = sharing * width;
+    if (!count.isConstant() || count.get() % step != 0 || count.get() / step > kMost)
+      return {};
+    SmallVector<Index> &known = chunks[width];
+    for (int64_t i = int64_t(known.size()); i < count.get() / step; ++i)
+      known.push_back(b.mul(b.add(lane, i * sharing), width));
+    return known;
+  }
+
+  Value foldChunks(cpu::Fold kind, Value init, ArrayRef<Index> starts, int lanes, const Element &element) {
+    if (starts.empty())
+      return {};
+    int last = int(nn::dimsOf(input.getType()).size()) - 1;
+    for (Index start : starts) {
+      Place there{place.index, lanes, lanes ? last : -1};
+      there.index.resize(last + 1);
+      there.index[last] = start;
+      init = evaluator.combine(kind, init, element(there));
+    }
+    return init;
+  }
 
   Element softmax(ArrayRef<cpu::Range> range) {
     Value maximum = fold(cpu::Fold::MaxNumber, range, [&](const Place &p) { return at(p); });
@@ -191,7 +242,15 @@ private:
     auto results = func.terminator().getOperands();
     int lanes = lanesFor(length, [&] { return llvm::all_of(results, [&](Value v) { return Evaluator::lanesSuit(v, axis); }); });
     int width = std::max(lanes, 1);
-    b.loop(b.mul(lane, width), length, kWarp * width, [&](Index i) {
+    ArrayRef<Index> starts = chunksOf(length, width);
+    for (Index start : starts) {
+      Place there{place.index, lanes, lanes ? axis : -1};
+      there.index[axis] = start;
+      store(there);
+    }
+    if (!starts.empty())
+      return;
+    b.loop(b.mul(lane, width), length, sharing * width, [&](Index i) {
       Evaluator::Scope scope(evaluator);
       Place there{place.index, lanes, lanes ? axis : -1};
       there.index[axis] = b.mul(b.div(i, width), width);
@@ -221,9 +280,11 @@ private:
   Operation *anchor;
   Value input;
   Evaluator evaluator;
-  Index lane;
-  int axis = -1; // of the row
-  Place place;   // of the row, 0 along it
+  int64_t sharing;                          // threads of a row
+  std::map<int, SmallVector<Index>> chunks; // by their width
+  Index lane;                               // this thread's number among them
+  int axis = -1;                            // of the row
+  Place place;                              // of the row, 0 along it
 };
 
 class RowsFamily final : public KernelFamily {
@@ -238,7 +299,7 @@ public:
 
   KernelPlan plan(kernel::FuncOp func, kernel::ScheduleAttr, const Target &) const override {
     KernelPlan plan;
-    plan.tasks = nn::product(func.getContext(), rowDims(func));
+    plan.tasks = nn::product(func.getContext(), rowDims(func)).ceilDiv(kWarp / threadsOfRow(func));
     plan.overwrites.assign(func.getNumResults(), -1);
     plan.block = {kWarp, 1, 0};
     return plan;

@@ -17,9 +17,7 @@ public:
   ThreadTasks(StringRef name, const KernelFamily &inner, Condition condition = nullptr) : ownName(name), inner(inner), condition(condition) {}
 
   StringRef name() const override { return ownName; }
-  bool matches(kernel::FuncOp func, const Target &target) const override {
-    return (!condition || condition(func)) && inner.matches(func, target);
-  }
+  bool matches(kernel::FuncOp func, const Target &target) const override { return (!condition || condition(func)) && inner.matches(func, target); }
 
   void schedules(kernel::FuncOp func, const Target &target, SmallVectorImpl<kernel::ScheduleAttr> &out) const override {
     SmallVector<kernel::ScheduleAttr> own;

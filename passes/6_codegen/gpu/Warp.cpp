@@ -54,8 +54,36 @@ Value Warp::exchange(Value x, int64_t distance) {
   return assembly(x.getType(), x, "shfl.sync.bfly.b32 $0, $1, " + std::to_string(distance) + ", 31, -1;", isFloat(x) ? "=f,f" : "=r,r", true);
 }
 
+Value Warp::exp2(Value x) {
+  return assembly(x.getType(), x, "ex2.approx.ftz.f32 $0, $1;", "=f,f", false);
+}
+
 Value Warp::fromLane(Value x, Value lane) {
   return assembly(x.getType(), {x, lane}, "shfl.sync.idx.b32 $0, $1, $2, 31, -1;", isFloat(x) ? "=f,f,r" : "=r,r,r", true);
+}
+
+// --- global memory
+
+static Type wordsStructure(OpBuilder &ops) {
+  Type word = ops.getI32Type();
+  return LLVM::LLVMStructType::getLiteral(ops.getContext(), {word, word, word, word});
+}
+
+Value Warp::loadIf(Value condition, Value address) {
+  constexpr StringRef kText = "{ .reg .pred p; setp.ne.b32 p, $5, 0; mov.b32 $0, 0; mov.b32 $1, 0; mov.b32 $2, 0; mov.b32 $3, 0; "
+                              "@p ld.global.v4.b32 {$0, $1, $2, $3}, [$4]; }";
+  Value flag = arith::ExtUIOp::create(ops, ops.getI32Type(), condition);
+  Fragment words = parts(assembly(wordsStructure(ops), {address, flag}, kText, "=&r,=&r,=&r,=&r,l,r,~{memory}", true));
+  return vector::FromElementsOp::create(ops, VectorType::get({4}, ops.getI32Type()), words);
+}
+
+Value Warp::loadConstant(Value address) {
+  Fragment words = parts(assembly(wordsStructure(ops), {address}, "ld.global.nc.v4.b32 {$0, $1, $2, $3}, [$4];", "=r,=r,=r,=r,l", false));
+  return vector::FromElementsOp::create(ops, VectorType::get({4}, ops.getI32Type()), words);
+}
+
+void Warp::prefetch(Value address) {
+  assembly({}, {address}, "prefetch.global.L2 [$0];", "l", true);
 }
 
 // --- shared memory
@@ -131,6 +159,12 @@ Value Warp::floats(StringRef instruction, Value address) {
 
 Value Warp::loadFloats(Value address) {
   return floats("ld.shared.v4.f32", address);
+}
+std::pair<Value, Value> Warp::loadPair(Value address) {
+  Type f32 = ops.getF32Type();
+  Fragment loaded = parts(assembly(LLVM::LLVMStructType::getLiteral(ops.getContext(), {f32, f32}), {address}, "ld.shared.v2.f32 {$0, $1}, [$2];",
+                                   "=f,=f,r,~{memory}", true));
+  return {loaded[0], loaded[1]};
 }
 Value Warp::loadPeer(Value address) {
   return floats("ld.shared::cluster.v4.f32", address);

@@ -27,7 +27,13 @@ public:
   mlir::Value thread(); // of the block, i32
   mlir::Value rankInCluster();
   mlir::Value exchange(mlir::Value x, int64_t distance); // x of the thread whose number differs in the bit `distance`; 32 bits
+  mlir::Value exp2(mlir::Value x);                       // f32, by the special function unit: a relative error of 2^-22
   mlir::Value fromLane(mlir::Value x, mlir::Value lane); // x of one thread of the warp; 32 bits
+
+  // --- global memory, 16 bytes as vector<4xi32>
+  mlir::Value loadIf(mlir::Value condition, mlir::Value address); // zeros where the condition does not hold; what kernels before wrote
+  mlir::Value loadConstant(mlir::Value address);                  // weights, which nothing writes
+  void prefetch(mlir::Value address);                             // its line to the L2 cache
 
   // --- shared memory
   mlir::Value shared();                                                // the address of the block's dynamic shared memory
@@ -35,8 +41,9 @@ public:
   void commit();
   void waitFor(int groups); // until at most so many groups of copies are under way
   void barrier();
-  void store(mlir::Value address, mlir::Value vector); // 8 or 16 bytes
-  mlir::Value loadFloats(mlir::Value address);         // vector<4xf32>
+  void store(mlir::Value address, mlir::Value vector);               // 8 or 16 bytes
+  mlir::Value loadFloats(mlir::Value address);                       // vector<4xf32>
+  std::pair<mlir::Value, mlir::Value> loadPair(mlir::Value address); // two f32
   /// The same address in the shared memory of another block of the cluster, for loadPeer.
   mlir::Value peer(mlir::Value address, mlir::Value rank);
   mlir::Value loadPeer(mlir::Value address); // vector<4xf32>

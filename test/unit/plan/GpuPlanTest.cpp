@@ -10,20 +10,7 @@
 namespace tenon {
 namespace {
 
-constexpr char kPtx[] = ".version 8.0\n.target sm_90\n.address_size 64\n";
-constexpr char kCubin[] = "\x7f"
-                          "ELF, as far as the reader looks";
-
-/// The static plan of the tests, as if it had been compiled for a GPU.
-plan::Plan gpuPlan() {
-  plan::Plan plan = test::staticPlan();
-  plan.target = {"cuda", "sm_90", "cuda:sm_90", {}, 64};
-  plan.code = {};
-  plan.deviceCode = {{"sm_90", false, std::as_bytes(std::span(kCubin))}, {"sm_90", true, std::as_bytes(std::span(kPtx))}};
-  for (plan::Kernel &kernel : plan.kernels)
-    kernel.entry = 0, kernel.threads = kernel.tasksPerBlock = 128;
-  return plan;
-}
+using test::gpuPlan;
 
 tn_plan *opened(const plan::Plan &data) {
   auto bytes = plan::writePlanToMemory(data);
@@ -45,7 +32,7 @@ TEST(GpuPlan, OpensWithoutAGpuAndTellsItsCode) {
   code.struct_size = sizeof code;
   ASSERT_EQ(tn_plan_device_code(plan, 0, &code), TN_OK);
   EXPECT_EQ(code.is_ptx, 0);
-  EXPECT_EQ(code.bytes, sizeof kCubin);
+  EXPECT_EQ(code.bytes, gpuPlan().deviceCode[0].bytes.size());
   ASSERT_EQ(tn_plan_device_code(plan, 1, &code), TN_OK);
   EXPECT_EQ(code.is_ptx, 1);
   EXPECT_STREQ(code.arch, "sm_90");

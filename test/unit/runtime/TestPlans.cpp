@@ -200,4 +200,17 @@ Plan loopingPlan() {
   return plan;
 }
 
+Plan gpuPlan() {
+  static constexpr char kPtx[] = ".version 8.0\n.target sm_90\n.address_size 64\n";
+  static constexpr char kCubin[] = "\x7f"
+                                   "ELF, as far as the reader looks";
+  Plan plan = staticPlan();
+  plan.target = {"cuda", "sm_90", "cuda:sm_90", {}, 64};
+  plan.code = {};
+  plan.deviceCode = {{"sm_90", false, std::as_bytes(std::span(kCubin))}, {"sm_90", true, std::as_bytes(std::span(kPtx))}};
+  for (Kernel &kernel : plan.kernels)
+    kernel.entry = 0, kernel.threads = kernel.tasksPerBlock = 128;
+  return plan;
+}
+
 } // namespace tenon::test

@@ -47,4 +47,7 @@ plan::Plan branchingPlan();
 /// y = 2^trips * x, rows = the value of each iteration: a loop whose body adds its carried value to itself, as long as `trips` says.
 plan::Plan loopingPlan();
 
+/// The static plan as if it had been compiled for a GPU: made-up machine code and PTX.
+plan::Plan gpuPlan();
+
 } // namespace tenon::test

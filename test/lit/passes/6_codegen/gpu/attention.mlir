@@ -1,13 +1,33 @@
 // RUN: tenon-opt %s --kernel-assign-schedules=target=cuda:sm_90 | FileCheck %s --check-prefix=FAMILY
 // RUN: tenon-opt %s --kernel-assign-schedules=target=cuda:sm_90 --codegen-emit-cpu="target=cuda:sm_90 assembly" | FileCheck %s
 
+// A block has 16 query rows of a head: 8 x 4 tasks; its four warps have 32 keys each. Operands are loaded 16 bytes at a time, nothing is staged.
 // FAMILY-LABEL: kernel.func private @heads
 // FAMILY-SAME:    schedule = #kernel.schedule<"gpu.attention"
+// FAMILY-SAME:    tasks = #nn.expr<32>
 // CHECK-LABEL: .visible .entry heads(
+// CHECK:         .reqntid 128
 // CHECK-NOT:     call
-// CHECK:         shfl.sync
+// CHECK:         ld.global.v4.b32
+// CHECK:         mma.sync.aligned.m16n8k16.row.col.f32.f16.f16.f32
+// CHECK:         ex2.approx.ftz.f32
+// CHECK:         mma.sync.aligned.m16n8k16.row.col.f32.f16.f16.f32
+// CHECK:         bar.sync
 // CHECK:         ret;
-kernel.func private @heads(%q: tensor<1x4x128x64xf16>, %k: tensor<1x4x128x64xf16>, %v: tensor<1x4x128x64xf16>) -> tensor<1x4x128x64xf16> {
+kernel.func private @heads(%q: tensor<1x4x128x64xf16>, %k: tensor<1x4x128x64xf16>, %v: tensor<1x4x128x64xf16>) -> tensor<1x4x128x64xf16> attributes {tenon.alignments = array<i64: 16, 16, 16, 16>} {
   %0 = nn.attention %q, %k, %v {scale = 0.125 : f64} : tensor<1x4x128x64xf16>, tensor<1x4x128x64xf16>, tensor<1x4x128x64xf16> -> tensor<1x4x128x64xf16>
   kernel.return %0 : tensor<1x4x128x64xf16>
+}
+
+// f32 is not rounded to what matrix units multiply: a warp for each of the 4 x 128 rows.
+// FAMILY-LABEL: kernel.func private @exact
+// FAMILY-SAME:    tasks = #nn.expr<512>
+// CHECK-LABEL: .visible .entry exact(
+// CHECK:         .reqntid 32
+// CHECK-NOT:     mma.sync
+// CHECK:         shfl.sync
+// CHECK:         ret;
+kernel.func private @exact(%q: tensor<1x4x128x64xf32>, %k: tensor<1x4x128x64xf32>, %v: tensor<1x4x128x64xf32>) -> tensor<1x4x128x64xf32> {
+  %0 = nn.attention %q, %k, %v {scale = 0.125 : f64} : tensor<1x4x128x64xf32>, tensor<1x4x128x64xf32>, tensor<1x4x128x64xf32> -> tensor<1x4x128x64xf32>
+  kernel.return %0 : tensor<1x4x128x64xf32>
 }

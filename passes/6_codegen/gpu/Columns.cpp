@@ -1,0 +1,281 @@
+#include "passes/6_codegen/gpu/Columns.h"
+#include "passes/6_codegen/cpu/Elementwise.h"
+#include "passes/6_codegen/cpu/Loops.h"
+#include "passes/6_codegen/gpu/Warp.h"
+
+namespace tenon::gpu {
+using namespace mlir;
+
+namespace {
+constexpr int kThreads = 256, kWarp = 32, kLanes = 4;   // a thread folds four neighbouring columns
+constexpr int kGroups = 8, kColumns = kGroups * kLanes; // threads along the columns of a block, whose others share the positions
+constexpr int kSlices = kThreads / kGroups, kWarps = kThreads / kWarp;
+constexpr int kPartBytes = kColumns * 4;
+
+nn::ReduceOp reductionOf(kernel::FuncOp func) {
+  nn::ReduceOp found;
+  for (Operation &op : func.getBody().front())
+    if (Evaluator::hasLoop(&op)) {
+      if (found || !isa<nn::ReduceOp>(op))
+        return {};
+      found = cast<nn::ReduceOp>(op);
+    }
+  return found;
+}
+
+/// What combines the elements of a reduction that the family computes.
+std::optional<cpu::Fold> foldOf(nn::ReduceKind kind) {
+  switch (kind) {
+  case nn::ReduceKind::Sum:
+  case nn::ReduceKind::Mean:
+    return cpu::Fold::Add;
+  case nn::ReduceKind::Max:
+    return cpu::Fold::Max;
+  case nn::ReduceKind::Min:
+    return cpu::Fold::Min;
+  default:
+    return std::nullopt;
+  }
+}
+
+/// How many positions are folded into one; none where only a run knows.
+std::optional<int64_t> positionsOf(nn::ReduceOp reduce) {
+  int64_t count = 1;
+  for (int64_t axis : reduce.getAxes()) {
+    std::optional<int64_t> size = nn::dimOf(reduce.getInput().getType(), axis).asConstant();
+    if (!size)
+      return std::nullopt;
+    count *= *size;
+  }
+  return count;
+}
+
+/// Blocks that share the positions of their columns, a cluster.
+int64_t blocksSharing(nn::ReduceOp reduce, const Target &target) {
+  constexpr int kFirstWithClusters = 90;
+  constexpr int64_t kRounds = 4, kMost = 8; // positions of a thread that are worth another block
+  if (target.computeCapability < kFirstWithClusters)
+    return 1;
+  int64_t blocks = 1;
+  while (blocks < kMost && *positionsOf(reduce) >= 2 * blocks * kSlices * kRounds)
+    blocks *= 2;
+  return blocks;
+}
+
+/// The kept axes in front of the columns.
+SmallVector<nn::Dim> outerDims(nn::ReduceOp reduce) {
+  SmallVector<nn::Dim> dims = nn::dimsOf(reduce.getResult().getType());
+  dims.pop_back();
+  return dims;
+}
+
+class ColumnEmitter {
+public:
+  ColumnEmitter(KernelBuilder &b, kernel::FuncOp func)
+      : b(b), w(b), ops(b.ops()), func(func), reduce(reductionOf(func)), fold(*foldOf(reduce.getKind())), blocks(blocksSharing(reduce, b.target())),
+        columns(*nn::dimOf(reduce.getInput().getType(), rank() - 1).asConstant()), evaluator(b),
+        vector(VectorType::get({kLanes}, b.ops().getF32Type())) {}
+
+  void emit() {
+    thread = w.thread();
+    shared = w.shared();
+    Index tile = blocks == 1 ? b.task() : b.div(b.task(), blocks);
+    int64_t tiles = llvm::divideCeil(columns, int64_t(kColumns));
+    Value group = w.rem(thread, kGroups);
+    Index column = b.add(b.mul(b.rem(tile, tiles), kColumns), w.wide(w.mul(group, kLanes)));
+    isThere = b.lessThan(column, columns);
+    column = b.mul(b.div(b.min(column, columns - kLanes), kLanes), kLanes); // for the alignment of loads
+    placeOf(b.div(tile, tiles), column);
+
+    Value folded = foldSlice(column);
+    for (int64_t distance = kGroups; distance < kWarp; distance *= 2)
+      folded = combineWith(folded, [&](Value x) { return w.exchange(x, distance); });
+    Value part = w.add(shared, w.mul(group, kLanes * 4));
+    b.ifThen(w.below(w.rem(thread, kWarp), w.i32(kGroups)), [&] { w.store(w.add(part, w.mul(w.div(thread, kWarp), kPartBytes)), folded); });
+    w.barrier();
+    Value isFirst = w.below(thread, w.i32(kGroups));
+    if (blocks == 1) {
+      b.ifThen(arith::AndIOp::create(ops, isFirst, isThere), [&] { finish(foldWarps(part)); });
+      return;
+    }
+    Value total = w.add(part, kWarps * kPartBytes);
+    b.ifThen(isFirst, [&] { w.store(total, foldWarps(part)); });
+    w.clusterBarrier();
+    Value isOwner = arith::CmpIOp::create(ops, arith::CmpIPredicate::eq, w.rankInCluster(), w.i32(0));
+    b.ifThen(arith::AndIOp::create(ops, isOwner, arith::AndIOp::create(ops, isFirst, isThere)), [&] {
+      Value sum = w.loadFloats(total);
+      for (int64_t rank = 1; rank < blocks; ++rank)
+        sum = evaluator.combine(fold, sum, w.loadPeer(w.peer(total, w.i32(rank))));
+      finish(sum);
+    });
+    w.clusterBarrier(); // the first block may still read the others' sums
+  }
+
+private:
+  int rank() { return int(cast<RankedTensorType>(reduce.getInput().getType()).getRank()); }
+  bool isReduced(int axis) { return llvm::is_contained(reduce.getAxes(), axis); }
+
+  /// Where the columns lie in the input, 0 along reduced axes, and in the result.
+  void placeOf(Index rest, Index column) {
+    SmallVector<nn::Dim> outer = outerDims(reduce);
+    result.index.assign(outer.size() + 1, Index(0));
+    for (int axis = int(outer.size()) - 1; axis >= 0; --axis) {
+      result.index[axis] = axis ? b.rem(rest, b.dim(outer[axis])) : rest;
+      rest = axis ? b.div(rest, b.dim(outer[axis])) : rest;
+    }
+    result.index.back() = column;
+    result.lanes = kLanes;
+    result.axis = int(outer.size());
+    bool keeps = int(outer.size()) + 1 == rank();
+    int next = 0;
+    for (int axis = 0; axis < rank(); ++axis) {
+      if (isReduced(axis)) {
+        input.push_back(Index(0));
+        next += keeps;
+      } else {
+        input.push_back(result.index[next++]);
+      }
+    }
+  }
+
+  /// The thread's share of the positions.
+  Value foldSlice(Index column) {
+    Value slice = w.div(thread, kGroups);
+    if (blocks > 1)
+      slice = w.add(slice, arith::MulIOp::create(ops, w.rankInCluster(), w.i32(kSlices)));
+    constexpr int64_t kAtOnce = 4; // positions whose loads are under way together
+    int64_t positions = *positionsOf(reduce), step = kSlices * blocks, whole = positions / (step * kAtOnce) * (step * kAtOnce);
+    auto element = [&](Index position) { return evaluator.at(reduce.getInput(), at(position)); };
+    KernelBuilder::Values sums(kAtOnce, evaluator.identity(fold, vector));
+    sums = b.loop(w.wide(slice), b.add(w.wide(slice), whole), step * kAtOnce, sums, [&](Index first, ValueRange carried) {
+      Evaluator::Scope scope(evaluator);
+      KernelBuilder::Values next;
+      for (int64_t i = 0; i < kAtOnce; ++i)
+        next.push_back(evaluator.combine(fold, carried[i], element(b.add(first, i * step))));
+      return next;
+    });
+    sums[0] = b.loop(b.add(w.wide(slice), whole), positions, step, sums[0], [&](Index position, ValueRange carried) {
+      Evaluator::Scope scope(evaluator);
+      return KernelBuilder::Values{evaluator.combine(fold, carried[0], element(position))};
+    })[0];
+    for (int64_t i = 1; i < kAtOnce; ++i)
+      sums[0] = evaluator.combine(fold, sums[0], sums[i]);
+    return sums[0];
+  }
+
+  Place at(Index position) {
+    Place there{input, kLanes, rank() - 1};
+    Value rest = w.narrow(position);
+    SmallVector<int64_t> axes(reduce.getAxes());
+    llvm::sort(axes);
+    for (size_t i = axes.size(); i-- > 0;) {
+      int64_t size = *nn::dimOf(reduce.getInput().getType(), axes[i]).asConstant();
+      there.index[axes[i]] = w.wide(i ? w.rem(rest, size) : rest);
+      rest = i ? w.div(rest, size) : rest;
+    }
+    return there;
+  }
+
+  Value combineWith(Value v, llvm::function_ref<Value(Value)> other) {
+    Value others = v;
+    for (int i = 0; i < kLanes; ++i)
+      others = b.insertLane(others, other(b.extractLane(v, i)), i);
+    return evaluator.combine(fold, v, others);
+  }
+
+  Value foldWarps(Value part) {
+    Value sum = w.loadFloats(part);
+    for (int64_t warp = 1; warp < kWarps; ++warp)
+      sum = evaluator.combine(fold, sum, w.loadFloats(w.add(part, warp * kPartBytes)));
+    return sum;
+  }
+
+  /// What the kernel makes of the folded columns.
+  void finish(Value folded) {
+    Evaluator::Scope scope(evaluator);
+    if (reduce.getKind() == nn::ReduceKind::Mean)
+      folded = arith::DivFOp::create(ops, folded, b.constant(double(*positionsOf(reduce)), vector));
+    evaluator.provide(reduce.getResult(), [folded](const Place &) { return folded; });
+    SmallVector<Value> values;
+    for (auto [returned, type] : llvm::zip(func.terminator().getOperands(), func.getResultTypes())) {
+      Type element = cast<RankedTensorType>(type).getElementType();
+      Value x = evaluator.at(returned, result);
+      values.push_back(cpu::computeType(element) == element ? x : b.convert(x, element));
+    }
+    for (auto [r, x] : llvm::enumerate(values)) {
+      Tensor memory = b.result(r);
+      b.storeStrided(x, memory, b.at(memory, result.index), memory.strides[result.axis]);
+    }
+  }
+
+  KernelBuilder &b;
+  Warp w;
+  ImplicitLocOpBuilder &ops;
+  kernel::FuncOp func;
+  nn::ReduceOp reduce;
+  cpu::Fold fold;
+  int64_t blocks, columns;
+  Evaluator evaluator;
+  VectorType vector;
+  Value thread, shared, isThere;
+  SmallVector<Index, 6> input;
+  Place result;
+};
+
+class ColumnsFamily final : public KernelFamily {
+public:
+  StringRef name() const override { return "gpu.columns"; }
+
+  bool matches(kernel::FuncOp func, const Target &) const override {
+    nn::ReduceOp reduce = reductionOf(func);
+    if (!reduce || !foldOf(reduce.getKind()) || !positionsOf(reduce) || !cpu::canCompute(func) ||
+        !cpu::computeType(cast<ShapedType>(reduce.getInput().getType()).getElementType()).isF32())
+      return false;
+    int64_t rank = cast<RankedTensorType>(reduce.getInput().getType()).getRank();
+    std::optional<int64_t> columns = nn::dimOf(reduce.getInput().getType(), rank - 1).asConstant();
+    constexpr int64_t kFewest = 16, kMost = int64_t(1) << 30; // positions: fewer are a thread's loop
+    if (!columns || *columns % kLanes || llvm::is_contained(reduce.getAxes(), rank - 1) || *positionsOf(reduce) < kFewest ||
+        *positionsOf(reduce) > kMost || !Evaluator::lanesSuit(reduce.getInput(), int(rank - 1)))
+      return false;
+    // Views after the reduction could ask for the same columns again and again.
+    auto dims = nn::dimsOf(reduce.getResult().getType());
+    bool after = false;
+    for (Operation &op : func.getBody().front().without_terminator()) {
+      if (after && !op.hasTrait<nn::Elementwise>() && !isa<nn::ConstantOp>(op))
+        return false;
+      after |= &op == reduce.getOperation();
+    }
+    return llvm::all_of(func.getResultTypes(), [&](Type type) { return nn::dimsOf(type) == dims; });
+  }
+
+  void schedules(kernel::FuncOp func, const Target &, SmallVectorImpl<kernel::ScheduleAttr> &out) const override {
+    out.push_back(kernel::ScheduleAttr::get(func.getContext(), name(), ArrayRef<std::pair<StringRef, int64_t>>{}));
+  }
+
+  KernelPlan plan(kernel::FuncOp func, kernel::ScheduleAttr, const Target &target) const override {
+    nn::ReduceOp reduce = reductionOf(func);
+    int64_t rank = cast<RankedTensorType>(reduce.getInput().getType()).getRank();
+    int64_t tiles = llvm::divideCeil(*nn::dimOf(reduce.getInput().getType(), rank - 1).asConstant(), int64_t(kColumns));
+    int64_t blocks = blocksSharing(reduce, target);
+    KernelPlan plan;
+    plan.tasks = nn::product(func.getContext(), outerDims(reduce)) * (tiles * blocks);
+    plan.overwrites.assign(func.getNumResults(), -1);
+    plan.block = {kThreads, 1, (kWarps + 1) * kPartBytes, int(blocks)};
+    return plan;
+  }
+
+  LogicalResult emit(kernel::FuncOp func, kernel::ScheduleAttr, KernelBuilder &b) const override {
+    ColumnEmitter(b, func).emit();
+    return success();
+  }
+
+  nn::Dim operations(kernel::FuncOp func) const override { return cpu::loopsFamily().operations(func); }
+};
+} // namespace
+
+const KernelFamily &columnsFamily() {
+  static const ColumnsFamily family;
+  return family;
+}
+
+} // namespace tenon::gpu

@@ -1,0 +1,170 @@
+#include "passes/6_codegen/gpu/Depthwise.h"
+#include "passes/6_codegen/cpu/Depthwise.h"
+#include "passes/6_codegen/cpu/Elementwise.h"
+#include "passes/6_codegen/gpu/Warp.h"
+
+namespace tenon::gpu {
+using namespace mlir;
+
+namespace {
+constexpr int64_t kAccessBytes = 16;
+
+nn::ConvOp convolutionOf(kernel::FuncOp func) {
+  auto convolutions = func.getBody().getOps<nn::ConvOp>();
+  return convolutions.empty() ? nn::ConvOp() : *convolutions.begin();
+}
+
+Type elementOf(Value v) {
+  return cast<RankedTensorType>(v.getType()).getElementType();
+}
+
+/// Channels of a thread: 16 bytes of the image.
+int64_t lanesOf(nn::ConvOp conv) {
+  return kAccessBytes / nn::elementBytes(elementOf(conv.getInput()));
+}
+
+/// One pixel of a few channels. No tap waits for another: its load is left out outside the image, not its code.
+class DepthwiseEmitter {
+public:
+  DepthwiseEmitter(KernelBuilder &b, nn::ConvOp conv)
+      : b(b), w(b), ops(b.ops()), conv(conv), lanes(lanesOf(conv)), image(b.tensorOf(conv.getInput())),
+        filter(b.argument(cast<BlockArgument>(conv.getWeight().getDefiningOp<kernel::UnpackOp>().getPacked()).getArgNumber())) {}
+
+  void emit() {
+    auto dims = nn::dimsOf(conv.getResult().getType());
+    auto weight = cast<RankedTensorType>(conv.getWeight().getType()).getShape();
+    Index rest = b.task();
+    position.resize(4);
+    position[3] = b.mul(next(rest, dims[3].floorDiv(lanes)), lanes);
+    position[2] = next(rest, dims[2]);
+    position[1] = next(rest, dims[1]);
+    position[0] = rest;
+
+    // Weights do not depend on the kernel before.
+    SmallVector<Value> weights;
+    for (int64_t r = 0; r < weight[2]; ++r)
+      for (int64_t s = 0; s < weight[3]; ++s)
+        weights.push_back(b.load(filter, b.at(filter, {Index(r), Index(s), Index(0), position[3]}), int(lanes)));
+    Type type = VectorType::get({lanes}, ops.getF32Type());
+    Value sum = b.constant(0, type);
+    if (conv.getBias()) {
+      Tensor bias = b.tensorOf(conv.getBias());
+      sum = b.convert(b.load(bias, b.at(bias, {position[3]}), int(lanes)), ops.getF32Type());
+    }
+    b.waitForInputs();
+    SmallVector<Value> taps;
+    for (int64_t r = 0; r < weight[2]; ++r)
+      for (int64_t s = 0; s < weight[3]; ++s)
+        taps.push_back(read(r, s));
+    for (auto [x, factor] : llvm::zip(taps, weights))
+      sum = b.fma(b.convert(x, ops.getF32Type()), b.convert(factor, ops.getF32Type()), sum);
+    cpu::Epilogue(b, conv.getResult()).store(sum, position);
+  }
+
+private:
+  /// The remainder of what is left of the task's number, which becomes the quotient; in 32 bits where the size is known.
+  Index next(Index &rest, nn::Dim size) {
+    std::optional<int64_t> known = size.asConstant();
+    if (!known) {
+      Index extent = b.dim(size), remainder = b.rem(rest, extent);
+      rest = b.div(rest, extent);
+      return remainder;
+    }
+    Value number = w.narrow(rest);
+    rest = w.wide(w.div(number, *known));
+    return w.wide(w.rem(number, *known));
+  }
+
+  /// Whether a thread's channels lie at a multiple of 16 bytes in every pixel.
+  bool isAligned() {
+    kernel::View view = kernel::viewOf(conv.getInput());
+    auto divides = [&](nn::Dim d) { return d.isConstant(0) || d.dividedExactlyBy(nn::Dim::constant(d.context(), lanes)).has_value(); };
+    return image.alignment % kAccessBytes == 0 && divides(view.offset) && llvm::all_of(ArrayRef(view.strides).drop_back(), divides);
+  }
+
+  /// The image under a tap, zero outside.
+  Value read(int64_t r, int64_t s) {
+    int64_t tap[] = {r, s};
+    SmallVector<Index> at{position[0], Index(0), Index(0), position[3]};
+    Value inside;
+    for (int axis = 0; axis < 2; ++axis) {
+      int64_t shift = tap[axis] * conv.getDilations()[axis] - conv.getPads()[axis];
+      at[1 + axis] = b.add(b.mul(position[1 + axis], conv.getStrides()[axis]), shift);
+      Value extent = w.narrow(b.dim(nn::dimOf(conv.getInput().getType(), 1 + axis)));
+      Value within = w.below(w.narrow(at[1 + axis]), extent);
+      inside = inside ? arith::AndIOp::create(ops, inside, within).getResult() : within;
+    }
+    auto type = VectorType::get({lanes}, image.element);
+    Index offset = b.at(image, at);
+    if (isAligned()) {
+      Value from = LLVM::GEPOp::create(ops, image.base.getType(), image.element, image.base, ArrayRef<LLVM::GEPArg>{b.value(offset)});
+      return LLVM::BitcastOp::create(ops, type, w.loadIf(inside, from));
+    }
+    return b.ifElse(
+        inside, type, [&] { return KernelBuilder::Values{b.load(image, offset, int(lanes))}; },
+        [&] { return KernelBuilder::Values{b.constant(0, type)}; })[0];
+  }
+
+  KernelBuilder &b;
+  Warp w;
+  ImplicitLocOpBuilder &ops;
+  nn::ConvOp conv;
+  int64_t lanes;
+  Tensor image, filter;
+  SmallVector<Index> position;
+};
+
+class DepthwiseFamily final : public KernelFamily {
+public:
+  StringRef name() const override { return "gpu.depthwise"; }
+
+  bool matches(kernel::FuncOp func, const Target &target) const override {
+    constexpr int64_t kMostTaps = 49; // their weights are in registers
+    if (!cpu::depthwiseFamily().matches(func, target))
+      return false;
+    nn::ConvOp conv = convolutionOf(func);
+    auto weight = cast<RankedTensorType>(conv.getWeight().getType()).getShape();
+    Type element = elementOf(conv.getInput());
+    bool isPackable = conv.getWeight().getDefiningOp<kernel::UnpackOp>() || isPackableArgument(func, conv.getWeight());
+    return weight.size() == 4 && weight[2] * weight[3] <= kMostTaps && (element.isF32() || element.isF16() || element.isBF16()) &&
+           elementOf(conv.getWeight()) == element && weight[0] % lanesOf(conv) == 0 && isPackable;
+  }
+
+  void schedules(kernel::FuncOp func, const Target &, SmallVectorImpl<kernel::ScheduleAttr> &out) const override {
+    for (int64_t threads : {128, 64, 256})
+      out.push_back(kernel::ScheduleAttr::get(func.getContext(), name(), {{"threads", threads}}));
+  }
+
+  KernelPlan plan(kernel::FuncOp func, kernel::ScheduleAttr schedule, const Target &target) const override {
+    nn::ConvOp conv = convolutionOf(func);
+    KernelPlan plan = cpu::depthwiseFamily().plan(func, schedule, target); // the weights' order
+    plan.tasks = nn::numElements(conv.getResult().getType()).floorDiv(lanesOf(conv));
+    int threads = int(schedule.get("threads", 128));
+    plan.block = {threads, threads, 0, 1, /*waits=*/true};
+    return plan;
+  }
+
+  LogicalResult emit(kernel::FuncOp func, kernel::ScheduleAttr, KernelBuilder &b) const override {
+    nn::ConvOp conv = convolutionOf(func);
+    if (!conv || !conv.getWeight().getDefiningOp<kernel::UnpackOp>())
+      return func.emitError("constant weights have to be packed before code is emitted (kernel-pack-constants)");
+    DepthwiseEmitter(b, conv).emit();
+    return success();
+  }
+
+  nn::Dim operations(kernel::FuncOp func) const override { return cpu::depthwiseFamily().operations(func); }
+
+private:
+  static bool isPackableArgument(kernel::FuncOp func, Value weight) {
+    auto argument = dyn_cast<BlockArgument>(weight);
+    return argument && func.getArgAttr(argument.getArgNumber(), "kernel.constant");
+  }
+};
+} // namespace
+
+const KernelFamily &depthwiseFamily() {
+  static const DepthwiseFamily family;
+  return family;
+}
+
+} // namespace tenon::gpu

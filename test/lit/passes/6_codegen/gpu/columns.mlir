@@ -1,0 +1,26 @@
+// RUN: tenon-opt %s --kernel-assign-schedules=target=cuda:sm_90 | FileCheck %s --check-prefix=FAMILY
+// RUN: tenon-opt %s --kernel-assign-schedules=target=cuda:sm_90 --codegen-emit-cpu="target=cuda:sm_90 assembly" | FileCheck %s
+
+// The mean of an image's channels: blocks of 32 channels, three of them for 96, each a cluster of eight blocks that share the 12544 positions.
+// FAMILY-LABEL: kernel.func private @pool
+// FAMILY-SAME:    schedule = #kernel.schedule<"gpu.columns"
+// FAMILY-SAME:    tasks = #nn.expr<24>
+// CHECK-LABEL: .visible .entry pool(
+// CHECK:         .reqnctapercluster 8
+// CHECK:         bar.sync
+// CHECK:         barrier.cluster.arrive
+// CHECK:         ld.shared::cluster.v4.f32
+// CHECK:         ret;
+kernel.func private @pool(%x: tensor<1x112x112x96xf16>) -> tensor<1x1x1x96xf16> {
+  %0 = nn.reduce %x {kind = #nn.reduce_kind<mean>, axes = array<i64: 1, 2>, keep_dims} : tensor<1x112x112x96xf16> -> tensor<1x1x1x96xf16>
+  kernel.return %0 : tensor<1x1x1x96xf16>
+}
+
+// 49 positions are one block's; 12 channels are not four lanes of every thread, but whole threads all the same.
+// FAMILY-LABEL: kernel.func private @small
+// FAMILY-SAME:    schedule = #kernel.schedule<"gpu.columns"
+// FAMILY-SAME:    tasks = #nn.expr<2>
+kernel.func private @small(%x: tensor<2x7x7x12xf32>) -> tensor<2x12xf32> {
+  %0 = nn.reduce %x {kind = #nn.reduce_kind<max>, axes = array<i64: 1, 2>} : tensor<2x7x7x12xf32> -> tensor<2x12xf32>
+  kernel.return %0 : tensor<2x12xf32>
+}

@@ -1,0 +1,19 @@
+// RUN: tenon-opt %s --kernel-assign-schedules=target=cuda:sm_90 | FileCheck %s --check-prefix=FAMILY
+// RUN: tenon-opt %s --kernel-assign-schedules=target=cuda:sm_90 --codegen-emit-cpu="target=cuda:sm_90 assembly" | FileCheck %s
+
+// A thread has eight channels of a pixel: 14 x 14 x 384 / 8 tasks. Weights are loaded before the kernel waits for the one before; a tap outside the
+// image costs a predicate, no branch.
+// FAMILY-LABEL: kernel.func private @depthwise
+// FAMILY-SAME:    schedule = #kernel.schedule<"gpu.depthwise"
+// FAMILY-SAME:    tasks = #nn.expr<9408>
+// CHECK-LABEL: .visible .entry depthwise(
+// CHECK-COUNT-9: ld.global
+// CHECK:         griddepcontrol.wait
+// CHECK-COUNT-9: @p ld.global.v4.b32
+// CHECK:         ret;
+kernel.func private @depthwise(%x: tensor<1x14x14x384xf16>, %packed: tensor<3x3x1x384xf16> {kernel.constant}) -> tensor<1x14x14x384xf16> attributes {tenon.alignments = array<i64: 16, 16, 16>} {
+  %w = kernel.unpack %packed {packing = #kernel.packing<padded = [384, 1, 3, 3], split = [384, 1, 3, 3], perm = [2, 3, 1, 0]>} : tensor<3x3x1x384xf16> -> tensor<384x1x3x3xf16>
+  %0 = nn.conv %x, %w {strides = array<i64: 1, 1>, pads = array<i64: 1, 1, 1, 1>, dilations = array<i64: 1, 1>, groups = 384 : i64, layout = #nn.layout<channels_last>} : tensor<1x14x14x384xf16>, tensor<384x1x3x3xf16> -> tensor<1x14x14x384xf16>
+  %1 = nn.relu %0 : tensor<1x14x14x384xf16> -> tensor<1x14x14x384xf16>
+  kernel.return %1 : tensor<1x14x14x384xf16>
+}
