@@ -78,6 +78,25 @@ typedef enum tn_dtype TN_ENUM {
   TN_F8E8M0 = 26
 } tn_dtype;
 
+/// What a tensor of a plan is of the model's input or output. Most are all of it. What is no tensor of numbers is passed as the tensors it consists of,
+/// neighbours in the signature and named after it, in this order:
+///
+///   an optional              NAME.present, a boolean, and the parts of what it holds; where that is false, they may be anything of their types and shapes
+///   a tensor in an optional  NAME.data
+///   a sequence of tensors    NAME.data [elements], the tensors one behind the other, and NAME.shapes, i64 [tensors, 8]: the sizes of each, then -1
+///   a tensor of strings      NAME.bytes, u8 [bytes], the strings one behind the other (UTF-8, not terminated), and NAME.ends, i64 of the tensor's shape:
+///                            the position behind each string, which is where the next one starts (the layout of Apache Arrow)
+///
+/// A sequence whose shapes do not add up to its elements fails the run; ends that lie outside the bytes are moved to the nearest end. Outputs are well-formed.
+typedef enum tn_part TN_ENUM {
+  TN_PART_WHOLE = 0,
+  TN_PART_PRESENT = 1,
+  TN_PART_DATA = 2,
+  TN_PART_SHAPES = 3,
+  TN_PART_BYTES = 4,
+  TN_PART_ENDS = 5
+} tn_part;
+
 /// A dense row-major tensor in the caller's memory. Zero-initialise it.
 typedef struct tn_tensor {
   void *data;    ///< aligned to the element size; null asks the context to place an output
@@ -175,6 +194,8 @@ typedef struct tn_tensor_info {
   int32_t rank;
   int64_t dims[TN_MAX_RANK];           ///< -1 where the dimension is free, or known only once the plan has run
   const char *dim_text[TN_MAX_RANK];   ///< the dimension as an expression of symbols, "batch", "floordiv(h, 8)" or "/NonZero.count"; "" where it is fixed
+  const char *value;                   ///< the model's input or output that this is, or is part of
+  tn_part part;
 } tn_tensor_info;
 TN_API tn_status tn_plan_input(const tn_plan *plan, uint32_t index, tn_tensor_info *info);
 TN_API tn_status tn_plan_output(const tn_plan *plan, uint32_t index, tn_tensor_info *info);

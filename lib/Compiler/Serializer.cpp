@@ -1,9 +1,11 @@
 #include "lib/Compiler/Serializer.h"
 #include "dialects/kernel/Kernel.h"
+#include "dialects/plan/Parts.h"
 #include "include/tenon/compiler.h"
 #include "lib/Plan/PlanWriter.h"
 #include "passes/6_codegen/cpu/KernelFamily.h"
 #include "llvm/ADT/SetVector.h"
+#include "llvm/ADT/StringSwitch.h"
 #include "llvm/TargetParser/Triple.h"
 #include <list>
 
@@ -163,7 +165,7 @@ private:
   }
 
   FailureOr<plan::Tensor> describe(Type type, StringRef name, Operation *op) {
-    plan::Tensor tensor{name.str(), dtypeOf(cast<ShapedType>(type).getElementType()), {}, {}};
+    plan::Tensor tensor{name.str(), dtypeOf(cast<ShapedType>(type).getElementType()), {}, {}, {}};
     if (tensor.dtype == TN_DTYPE_NONE)
       return op->emitError("'") << name << "' has the element type " << type << ", which plans cannot hold";
     for (nn::Dim dim : nn::dimsOf(type)) {
@@ -176,18 +178,40 @@ private:
     return tensor;
   }
 
+  /// What a tensor is of the model's input or output: see 5_memory/Bufferize.cpp.
+  LogicalResult describePart(Attribute attribute, plan::Tensor &tensor, Operation *op) {
+    auto entry = dyn_cast<DictionaryAttr>(attribute);
+    if (!entry || entry.empty())
+      return success(bool(entry));
+    auto value = entry.getAs<StringAttr>("value"), part = entry.getAs<StringAttr>("part");
+    tensor.part = llvm::StringSwitch<tn_part>(part ? part.getValue() : "")
+                      .Case("present", TN_PART_PRESENT)
+                      .Case("data", TN_PART_DATA)
+                      .Case("shapes", TN_PART_SHAPES)
+                      .Case("bytes", TN_PART_BYTES)
+                      .Case("ends", TN_PART_ENDS)
+                      .Default(TN_PART_WHOLE);
+    if (!value || tensor.part == TN_PART_WHOLE)
+      return op->emitError("'") << tensor.name << "' is part of an input or output in a way that is not known: " << attribute;
+    tensor.value = value.str();
+    return success();
+  }
+
   LogicalResult describeSignature(plan::FuncOp func) {
-    auto all = [&](ArrayAttr types, ArrayAttr names, std::vector<plan::Tensor> &out) -> LogicalResult {
-      for (auto [type, name] : llvm::zip_equal(types.getAsValueRange<TypeAttr>(), names.getAsValueRange<StringAttr>())) {
+    auto all = [&](ArrayAttr types, ArrayAttr names, StringRef parts, std::vector<plan::Tensor> &out) -> LogicalResult {
+      auto listed = func->getAttrOfType<ArrayAttr>(parts);
+      for (auto [i, type, name] : llvm::enumerate(types.getAsValueRange<TypeAttr>(), names.getAsValueRange<StringAttr>())) {
         FailureOr<plan::Tensor> tensor = describe(type, name, func);
         if (failed(tensor))
+          return failure();
+        if (listed && i < listed.size() && failed(describePart(listed[i], *tensor, func)))
           return failure();
         out.push_back(std::move(*tensor));
       }
       return success();
     };
-    return success(succeeded(all(func.getInputs(), func.getInputNames(), result.inputs)) &&
-                   succeeded(all(func.getOutputs(), func.getOutputNames(), result.outputs)));
+    return success(succeeded(all(func.getInputs(), func.getInputNames(), plan::kInputParts, result.inputs)) &&
+                   succeeded(all(func.getOutputs(), func.getOutputNames(), plan::kOutputParts, result.outputs)));
   }
 
   LogicalResult visit(Operation &op) {

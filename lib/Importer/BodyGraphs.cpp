@@ -1,6 +1,7 @@
 // Graphs that become functions of their own: branches and bodies of loops.
 #include "lib/Importer/GraphImporter.h"
 #include "lib/Importer/Locations.h"
+#include "lib/Importer/Parts.h"
 
 #include "mlir/Interfaces/SideEffectInterfaces.h"
 
@@ -17,21 +18,23 @@ Value GraphImporter::capture(Value value, BodyFunction &body) {
     opBuilder.setInsertionPointToEnd(body.block);
     return inside = opBuilder.clone(*constant)->getResult(0);
   }
-  if (auto list = value.getDefiningOp<UnrealizedConversionCastOp>(); list && !isa<RankedTensorType>(value.getType())) {
-    // A sequence or an optional: its tensors are captured.
+  if (auto list = value.getDefiningOp<UnrealizedConversionCastOp>(); list && !isNumeric(value)) {
+    // A sequence, an optional or strings: their tensors are captured.
     SmallVector<Value> elements;
     for (Value element : list.getInputs())
       elements.push_back(capture(element, body));
     opBuilder.setInsertionPointToEnd(body.block);
-    Value made = UnrealizedConversionCastOp::create(opBuilder, value.getLoc(), value.getType(), elements).getResult(0);
-    return body.inside[value] = made;
+    auto made = UnrealizedConversionCastOp::create(opBuilder, value.getLoc(), value.getType(), elements);
+    made->setAttrs(list->getAttrs());
+    return body.inside[value] = made.getResult(0);
   }
   body.captured.push_back(value);
   return inside = body.block->addArgument(value.getType(), value.getLoc());
 }
 
 FailureOr<GraphImporter::Body> GraphImporter::importBodyGraph(const onnx::GraphProto &graph, Scope &outer, Bindings values,
-                                                              ArrayRef<std::pair<StringRef, ElementsAttr>> constants) {
+                                                              ArrayRef<std::pair<StringRef, ElementsAttr>> constants,
+                                                              llvm::function_ref<void(ArrayRef<Value>, Scope &)> bind) {
   OpBuilder::InsertionGuard guard(opBuilder);
   Location location = partLocation(context, graph.name());
   opBuilder.setInsertionPointToEnd(moduleBlock);
@@ -54,6 +57,8 @@ FailureOr<GraphImporter::Body> GraphImporter::importBodyGraph(const onnx::GraphP
   for (auto [binding, argument] : llvm::zip_equal(values, arguments))
     if (!binding.first.empty())
       scope.values[binding.first] = asDeclared(argument, binding.first, graph);
+  if (bind)
+    bind(arguments, scope);
   for (auto [name, value] : constants)
     if (!name.empty())
       scope.values[name] = asDeclared(nn::ConstantOp::create(opBuilder, location, value), name, graph);

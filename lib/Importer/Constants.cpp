@@ -1,6 +1,7 @@
 // Tensors that come from attributes and from shapes.
 #include "lib/Importer/GraphImporter.h"
 #include "lib/Importer/Operators.h"
+#include "lib/Importer/Strings.h"
 
 namespace tenon::importer {
 using namespace mlir;
@@ -28,7 +29,11 @@ static void constant(Node &node) {
       return node.result(vectorOf<float>(node, SmallVector<float>(attribute.floats().begin(), attribute.floats().end()), f32));
     if (name == "value_ints")
       return node.result(vectorOf<int64_t>(node, SmallVector<int64_t>(attribute.ints().begin(), attribute.ints().end()), i64));
-    if (name == "sparse_value" || name.starts_with("value_string"))
+    if (name == "value_string")
+      return node.result(stringConstant(node, {attribute.s()}, {}));
+    if (name == "value_strings")
+      return node.result(stringConstant(node, std::vector<std::string>(attribute.strings().begin(), attribute.strings().end()), {attribute.strings_size()}));
+    if (name == "sparse_value")
       return node.unsupported("attribute '" + name + "'");
   }
   node.invalid("the constant has no value");
@@ -52,6 +57,8 @@ static void constantOfShape(Node &node) {
   } else {
     value = node.scalar(0, node.builder.getF32Type());
   }
+  if (isString(value))
+    return node.unsupported("a value that is a string");
   auto dense = dyn_cast<DenseElementsAttr>(value.getDefiningOp<nn::ConstantOp>().getValue());
   if (!dense || dense.getNumElements() != 1)
     return node.invalid("value must be one element");

@@ -2,6 +2,7 @@
 #include "lib/Importer/GraphImporter.h"
 #include "lib/Importer/Locations.h"
 #include "lib/Importer/Operators.h"
+#include "lib/Importer/Parts.h"
 
 namespace tenon::importer {
 using namespace mlir;
@@ -22,9 +23,16 @@ static bool uses(Dim dim, const llvm::StringSet<> &names) {
   return llvm::any_of(used, [&](StringRef name) { return names.contains(name); });
 }
 
-/// Whether a result is no tensor: of an unsupported node, or a sequence, whose length would be a value of the run.
+/// Whether a result is of an unsupported node.
 static bool isUnknown(const GraphImporter::Body &body) {
-  return llvm::any_of(body.results, [](Value value) { return !value || !isa<RankedTensorType>(value.getType()); });
+  return llvm::any_of(body.results, [](Value value) { return !value; });
+}
+
+/// The tensors of a result within a body, in a form that joins its own.
+static SmallVector<Value> partsWithin(Node &node, GraphImporter::Body &body, Value value, const Form &form) {
+  OpBuilder::InsertionGuard guard(node.builder);
+  node.builder.setInsertionPointToEnd(&body.func.getBody().front());
+  return partsOf(node, value, form);
 }
 
 static RankedTensorType typeOf(Value value) {
@@ -33,8 +41,9 @@ static RankedTensorType typeOf(Value value) {
 
 /// A boolean of one element, or null after a report.
 static Value conditionOf(Node &node, size_t i) {
-  node.takeOne(i);
-  if (node.element(i).isInteger(1) && nn::numElements(node.in(i).getType()).isConstant(1))
+  if (isNumeric(node.in(i)))
+    node.takeOne(i);
+  if (isNumeric(node.in(i)) && node.element(i).isInteger(1) && nn::numElements(node.in(i).getType()).isConstant(1))
     return node.in(i);
   node.invalid("the condition must be one boolean");
   return {};
@@ -104,7 +113,7 @@ static Branch importBranch(Node &node, const onnx::GraphProto &graph) {
   if (body->results.size() != size_t(node.proto.output_size()))
     branch.problem = "the branch has " + std::to_string(body->results.size()) + " outputs";
   else if (isUnknown(*body))
-    branch.problem = "an operator within it is not supported, or it gives a sequence";
+    branch.problem = "an operator within it is not supported";
   if (branch.problem.empty()) {
     branch.body = std::move(*body);
     return branch;
@@ -121,6 +130,65 @@ static void insistOn(Node &node, Value condition, const onnx::GraphProto &graph,
     return;
   node.require(read.front(), node.dim(isThen), "the condition, of whose branches only one is compiled (" + why + ")");
   inlineOne(node, graph);
+}
+
+/// Results in the form that those of both branches can have; none after a report.
+static std::optional<SmallVector<Form>> joinResults(Node &node, GraphImporter::Body &thenBody, GraphImporter::Body &elseBody) {
+  SmallVector<Form> forms;
+  SmallVector<Value> thenParts, elseParts;
+  for (auto [first, second] : llvm::zip_equal(thenBody.results, elseBody.results)) {
+    std::optional<Form> form = join(formOf(first), formOf(second));
+    if (!form)
+      node.invalid("the branches give elements of different types, or a tensor and a sequence");
+    if (node.failed())
+      return std::nullopt;
+    llvm::append_range(thenParts, partsWithin(node, thenBody, first, *form));
+    llvm::append_range(elseParts, partsWithin(node, elseBody, second, *form));
+    forms.push_back(*form);
+  }
+  if (node.failed())
+    return std::nullopt;
+  thenBody.results = thenParts;
+  elseBody.results = elseParts;
+  return forms;
+}
+
+/// `insist` is called where only one of them can be what the model's author meant.
+static void callOneOf(Node &node, Value condition, GraphImporter::Body &thenBody, GraphImporter::Body &elseBody,
+                      llvm::function_ref<void(bool isThen, const Twine &why)> insist) {
+  GraphImporter &importer = node.importer;
+  std::optional<SmallVector<Form>> forms = joinResults(node, thenBody, elseBody);
+  if (!forms)
+    return;
+  int64_t thenRanks = 0, elseRanks = 0;
+  for (auto [first, second] : llvm::zip_equal(thenBody.results, elseBody.results)) {
+    thenRanks += typeOf(first).getRank();
+    elseRanks += typeOf(second).getRank();
+  }
+  // `if the size is 1: squeeze` says what the model's author meant: a tensor that has been squeezed.
+  if (thenRanks != elseRanks)
+    return insist(thenRanks < elseRanks, "they give tensors of different ranks");
+  llvm::StringSet<> inner = ownSymbols(thenBody.func);
+  for (const auto &name : ownSymbols(elseBody.func))
+    inner.insert(name.getKey());
+  SmallVector<Type> types;
+  SmallVector<StringRef> symbols;
+  for (auto [i, results] : llvm::enumerate(llvm::zip_equal(thenBody.results, elseBody.results))) {
+    RankedTensorType first = typeOf(std::get<0>(results)), second = typeOf(std::get<1>(results));
+    if (first.getRank() != second.getRank())
+      return node.unsupported("branches that give tensors of different ranks");
+    types.push_back(joinTypes(node, first, second, inner, i, symbols));
+  }
+  importer.finishBody(thenBody, thenBody.results);
+  importer.finishBody(elseBody, elseBody.results);
+  auto op = nn::IfOp::create(node.builder, node.location, types, condition, FlatSymbolRefAttr::get(thenBody.func), thenBody.captured,
+                             FlatSymbolRefAttr::get(elseBody.func), elseBody.captured, node.builder.getStrArrayAttr(symbols));
+  SmallVector<Value> parts(op.getResults());
+  size_t at = 0;
+  for (auto [i, form] : llvm::enumerate(*forms)) {
+    node.result(i, compose(node, form, ArrayRef(parts).slice(at, partCount(form))));
+    at += partCount(form);
+  }
 }
 
 static void branchAtRunTime(Node &node, Value condition) {
@@ -141,37 +209,10 @@ static void branchAtRunTime(Node &node, Value condition) {
         return insistOn(node, condition, *graphs[1 - i], i == 1, branches[i].problem);
       return node.unsupported("neither branch can be compiled: " + branches[0].problem + "; " + branches[1].problem);
     }
-  GraphImporter::Body &thenBody = *branches[0].body, &elseBody = *branches[1].body;
-  int64_t thenRanks = 0, elseRanks = 0;
-  for (auto [first, second] : llvm::zip_equal(thenBody.results, elseBody.results)) {
-    if (typeOf(first).getElementType() != typeOf(second).getElementType())
-      return node.invalid("the branches give elements of different types");
-    thenRanks += typeOf(first).getRank();
-    elseRanks += typeOf(second).getRank();
-  }
-  if (thenRanks != elseRanks) {
-    // `if the size is 1: squeeze` says what the model's author meant: a tensor that has been squeezed.
+  callOneOf(node, condition, *branches[0].body, *branches[1].body, [&](bool isThen, const Twine &why) {
     drop();
-    bool isThen = thenRanks < elseRanks;
-    return insistOn(node, condition, *graphs[isThen ? 0 : 1], isThen, "they give tensors of different ranks");
-  }
-  llvm::StringSet<> inner = ownSymbols(thenBody.func);
-  for (const auto &name : ownSymbols(elseBody.func))
-    inner.insert(name.getKey());
-  SmallVector<Type> types;
-  SmallVector<StringRef> symbols;
-  for (auto [i, results] : llvm::enumerate(llvm::zip_equal(thenBody.results, elseBody.results))) {
-    RankedTensorType first = typeOf(std::get<0>(results)), second = typeOf(std::get<1>(results));
-    if (first.getRank() != second.getRank())
-      return node.unsupported("branches that give tensors of different ranks");
-    types.push_back(joinTypes(node, first, second, inner, i, symbols));
-  }
-  importer.finishBody(thenBody, thenBody.results);
-  importer.finishBody(elseBody, elseBody.results);
-  auto op = nn::IfOp::create(node.builder, node.location, types, condition, FlatSymbolRefAttr::get(thenBody.func), thenBody.captured,
-                             FlatSymbolRefAttr::get(elseBody.func), elseBody.captured, node.builder.getStrArrayAttr(symbols));
-  for (auto [i, value] : llvm::enumerate(op.getResults()))
-    node.result(i, value);
+    insistOn(node, condition, *graphs[isThen ? 0 : 1], isThen, why);
+  });
 }
 
 /// A condition that follows from shapes selects a branch now; that is how exporters write "squeeze if the size is 1".
@@ -205,17 +246,17 @@ public:
 
   /// The results, carried ones first; empty after a failure.
   SmallVector<Value> run() {
-    SmallVector<SmallVector<Dim>> carriedDims;
-    for (Value value : carried)
-      carriedDims.push_back(nn::dimsOf(value.getType()));
-    // Each attempt frees sizes that the body changes, of which there are finitely many.
+    for (auto [i, value] : llvm::enumerate(carried))
+      forms.push_back(firstForm(value, i));
+    passInitial();
+    // Each attempt frees sizes that the body changes, or knows less of a value: both end.
     UnsupportedNodes before = importer.unsupportedNodes();
     while (!node.failed()) {
       importer.unsupportedNodes() = before;
-      if (!importBody(carriedDims))
+      if (!importBody())
         return {};
-      if (!freeChangedSizes(carriedDims))
-        return finish(carriedDims);
+      if (!widenForms() && !node.failed() && takeParts() && !freeChangedSizes())
+        return finish();
       importer.dropBody(body);
     }
     return {};
@@ -224,7 +265,28 @@ public:
 private:
   size_t firstOutput() const { return isScan ? 0 : 1; }
 
-  bool importBody(ArrayRef<SmallVector<Dim>> carriedDims) {
+  /// What a carried value is at first: an empty sequence has the type that the body declares.
+  Form firstForm(Value value, size_t i) {
+    Form form = formOf(value);
+    int input = int(i) + (isScan ? 0 : 2);
+    if (form.isNumeric() || form.element || input >= graph.input_size())
+      return form;
+    Form declared = formOf(node.context, graph.input(input).type());
+    declared.dims.reset(); // declared loosely, by many
+    return join(form, declared).value_or(form);
+  }
+
+  /// The tensors of the values that go into the first iteration, and their sizes.
+  void passInitial() {
+    initial.clear();
+    carriedDims.clear();
+    for (auto [value, form] : llvm::zip_equal(carried, forms))
+      llvm::append_range(initial, partsOf(node, value, form));
+    for (Value part : initial)
+      carriedDims.push_back(node.failed() ? SmallVector<Dim>() : nn::dimsOf(part.getType()));
+  }
+
+  bool importBody() {
     size_t own = isScan ? 0 : 2;
     if (size_t(graph.input_size()) != own + carried.size() + scanned.size() ||
         size_t(graph.output_size()) != firstOutput() + carried.size() + stacked) {
@@ -235,8 +297,13 @@ private:
     Type index = node.builder.getI64Type();
     SmallVector<std::pair<StringRef, Type>> values{{isScan ? StringRef() : StringRef(graph.input(0).name()), RankedTensorType::get({}, index)}};
     int input = int(own);
-    for (auto [value, dims] : llvm::zip_equal(carried, carriedDims))
-      values.emplace_back(graph.input(input++).name(), nn::tensorOf(dims, typeOf(value).getElementType()));
+    size_t part = 0;
+    for (const Form &form : forms) {
+      StringRef name = form.isNumeric() ? StringRef(graph.input(input).name()) : StringRef(); // others: see bindCompounds
+      for (size_t end = part + partCount(form); part < end; ++part)
+        values.emplace_back(name, nn::tensorOf(carriedDims[part], typeOf(initial[part]).getElementType()));
+      ++input;
+    }
     for (Value value : scanned) {
       SmallVector<Dim> dims = nn::dimsOf(value.getType());
       values.emplace_back(graph.input(input++).name(), nn::tensorOf(ArrayRef(dims).drop_front(), typeOf(value).getElementType()));
@@ -245,23 +312,73 @@ private:
     SmallVector<std::pair<StringRef, ElementsAttr>> constants;
     if (!isScan)
       constants.emplace_back(graph.input(1).name(), DenseElementsAttr::get(RankedTensorType::get({}, node.builder.getI1Type()), true));
-    FailureOr<GraphImporter::Body> made = importer.importBodyGraph(graph, node.scope, values, constants);
+    FailureOr<GraphImporter::Body> made =
+        importer.importBodyGraph(graph, node.scope, values, constants, [&](ArrayRef<Value> arguments, Scope &scope) { bindCompounds(arguments, scope); });
     if (mlir::failed(made)) {
       node.stop();
       return false;
     }
     body = std::move(*made);
     if (isUnknown(body))
-      node.unsupported("an operator within the body, or a sequence that it gives");
+      node.unsupported("an operator within the body");
+    return !node.failed();
+  }
+
+  /// Carried values that are no tensors, of the body's arguments.
+  void bindCompounds(ArrayRef<Value> arguments, Scope &scope) {
+    size_t part = 1; // behind the iteration
+    int input = isScan ? 0 : 2;
+    for (const Form &form : forms) {
+      const std::string &name = graph.input(input++).name();
+      if (!form.isNumeric() && !name.empty())
+        scope.values[name] = compose(node, form, arguments.slice(part, partCount(form)));
+      part += partCount(form);
+    }
+  }
+
+  /// Whether the body gives something that the forms do not hold: the next attempt passes what both have in common.
+  bool widenForms() {
+    bool anyWidened = false;
+    for (auto [i, form] : llvm::enumerate(forms)) {
+      Value result = body.results[firstOutput() + i];
+      if (form.isNumeric() && isNumeric(result))
+        continue; // sizes are symbols
+      std::optional<Form> joined = join(form, formOf(result));
+      if (!joined) {
+        node.invalid("carried value " + Twine(i) + " changes what it is: a tensor, a sequence, or its element type");
+        return false;
+      }
+      anyWidened |= !(*joined == form);
+      form = *joined;
+    }
+    if (anyWidened)
+      passInitial();
+    return anyWidened;
+  }
+
+  /// The results become the tensors they consist of.
+  bool takeParts() {
+    size_t first = firstOutput();
+    SmallVector<Value> results(ArrayRef(body.results).take_front(first));
+    for (auto [i, form] : llvm::enumerate(forms))
+      llvm::append_range(results, form.isNumeric() ? SmallVector<Value>{body.results[first + i]} : partsWithin(node, body, body.results[first + i], form));
+    for (Value value : ArrayRef(body.results).drop_front(first + carried.size())) {
+      if (!isNumeric(value))
+        node.unsupported("results of iterations, to be stacked, that are no tensors of numbers");
+      results.push_back(value);
+    }
+    if (first && !isNumeric(results[0]))
+      node.invalid("the body's condition must be one boolean");
+    body.results = results;
     return !node.failed();
   }
 
   /// A size that the body does not give back as it was is a symbol of the body's argument. Whether there was a new one.
-  bool freeChangedSizes(MutableArrayRef<SmallVector<Dim>> carriedDims) {
+  bool freeChangedSizes() {
     bool anyFreed = false;
     for (auto [i, dims] : llvm::enumerate(carriedDims)) {
       RankedTensorType result = typeOf(body.results[firstOutput() + i]);
-      if (result.getElementType() != typeOf(carried[i]).getElementType()) {
+      if (result.getElementType() != typeOf(initial[i]).getElementType()) {
         node.invalid("carried value " + Twine(i) + " changes its element type");
         return false;
       }
@@ -292,7 +409,7 @@ private:
     return value && value.getNumElements() == 1 && *value.getValues<bool>().begin();
   }
 
-  SmallVector<Value> finish(ArrayRef<SmallVector<Dim>> carriedDims) {
+  SmallVector<Value> finish() {
     if (node.failed())
       return {};
     bool isCounted = counts();
@@ -306,18 +423,25 @@ private:
       inner.insert(name.getKey());
     SmallVector<Type> types;
     for (auto [i, dims] : llvm::enumerate(carriedDims))
-      types.push_back(outerType(dims, typeOf(carried[i]).getElementType(), inner, i));
+      types.push_back(outerType(dims, typeOf(initial[i]).getElementType(), inner, i));
     for (size_t i = 0; i < stacked; ++i) {
-      RankedTensorType slice = typeOf(body.results[firstOutput() + carried.size() + i]);
+      RankedTensorType slice = typeOf(body.results[firstOutput() + initial.size() + i]);
       SmallVector<Dim> dims = nn::dimsOf(slice);
       dims.insert(dims.begin(), isCounted ? numberOfTrips() : Dim());
-      types.push_back(outerType(dims, slice.getElementType(), inner, carried.size() + i));
+      types.push_back(outerType(dims, slice.getElementType(), inner, initial.size() + i));
     }
     ArrayRef<Value> results = body.results;
     importer.finishBody(body, isCounted ? results.drop_front(firstOutput()) : results);
-    auto op = nn::LoopOp::create(node.builder, node.location, types, trips, condition, carried, scanned, body.captured,
+    auto op = nn::LoopOp::create(node.builder, node.location, types, trips, condition, initial, scanned, body.captured,
                                  FlatSymbolRefAttr::get(body.func), node.i64(stacked), node.unit(isCounted), node.builder.getStrArrayAttr(symbols));
-    return SmallVector<Value>(op.getResults());
+    SmallVector<Value> parts(op.getResults()), values;
+    size_t at = 0;
+    for (const Form &form : forms) {
+      values.push_back(compose(node, form, ArrayRef(parts).slice(at, partCount(form))));
+      at += partCount(form);
+    }
+    llvm::append_range(values, ArrayRef(parts).drop_front(at));
+    return values;
   }
 
   /// The number of iterations where shapes tell it; null otherwise.
@@ -345,6 +469,9 @@ private:
   GraphImporter &importer;
   const onnx::GraphProto &graph;
   GraphImporter::Body body;
+  SmallVector<Form> forms;                  // of the carried values
+  SmallVector<Value> initial;               // their tensors at first
+  SmallVector<SmallVector<Dim>> carriedDims; // of those, in the body
   llvm::StringSet<> freed;
   SmallVector<StringRef> symbols;
 };
@@ -356,8 +483,9 @@ static void loop(Node &node) {
     return;
   LoopImport import(node, *graph);
   if (node.in(0)) {
-    node.takeOne(0);
-    if (!isa<IntegerType>(node.element(0)) || !nn::numElements(node.in(0).getType()).isConstant(1))
+    if (isNumeric(node.in(0)))
+      node.takeOne(0);
+    if (!isNumeric(node.in(0)) || !isa<IntegerType>(node.element(0)) || !nn::numElements(node.in(0).getType()).isConstant(1))
       return node.invalid("the number of trips must be one integer");
     import.trips = node.cast(node.in(0), node.builder.getI64Type());
   }
@@ -488,8 +616,8 @@ static void scan(Node &node) {
     import.carried.push_back(node.in(i));
   for (size_t i = 0; i < scanned && !node.failed(); ++i) {
     Value value = node.in(states + i);
-    if (typeOf(value).getRank() == 0)
-      return node.invalid("it scans a scalar");
+    if (!isNumeric(value) || typeOf(value).getRank() == 0)
+      return node.invalid("it scans what is no tensor of numbers of at least one axis");
     value = moveAxis(node, value, node.axisOf(axes[i], typeOf(value).getRank()), 0);
     import.scanned.push_back(directions[i] ? reversed(node, value) : value);
   }
@@ -505,9 +633,9 @@ static void scan(Node &node) {
 
 void registerControlFlow(OperatorTable &table) {
   constexpr int kMostInputs = 1 << 16; // some of them may be left out, unlike those of a list
-  table.add("If", 1, 1, 1, branch);
-  table.add("Loop", 1, 0, kMostInputs, loop);
-  table.add("Scan", 8, 0, kMostInputs, scan);
+  table.addSequence("If", 1, 1, 1, branch);
+  table.addSequence("Loop", 1, 0, kMostInputs, loop);
+  table.addSequence("Scan", 8, 0, kMostInputs, scan);
 }
 
 } // namespace tenon::importer

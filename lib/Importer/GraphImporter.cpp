@@ -3,7 +3,8 @@
 #include "lib/Importer/InputTypes.h"
 #include "lib/Importer/Locations.h"
 #include "lib/Importer/Operators.h"
-#include "lib/Importer/PackedElements.h"
+#include "lib/Importer/Parts.h"
+#include "lib/Importer/Strings.h"
 
 #include "mlir/Interfaces/SideEffectInterfaces.h"
 
@@ -103,80 +104,6 @@ LogicalResult GraphImporter::readOpsets(const OpsetList &imports, Scope &scope, 
   return success();
 }
 
-LogicalResult GraphImporter::addArguments(const onnx::GraphProto &graph, Scope &scope, func::FuncOp main) {
-  llvm::StringSet<> initializers;
-  for (const onnx::TensorProto &tensor : graph.initializer())
-    initializers.insert(tensor.name());
-  Block &entry = main.getBody().front();
-  SmallVector<std::pair<Attribute, RankedTensorType>> signature;
-  for (const onnx::ValueInfoProto &input : graph.input()) {
-    if (initializers.contains(input.name()))
-      continue; // a default value, and before IR version 4 the way to say "constant"
-    Location location = partLocation(context, input.name());
-    FailureOr<RankedTensorType> type = inputTypes.typeOf(input);
-    if (failed(type))
-      return failure();
-    Value value = entry.addArgument(isPacked(type->getElementType()) ? bytesOf(*type) : *type, location);
-    if (isPacked(type->getElementType()))
-      value = unpack(opBuilder, location, value, *type);
-    if (input.name().empty() || !scope.values.try_emplace(input.name(), value).second)
-      return emitError(location) << "the model has an input without a name, or two of the same name";
-    SmallVector<StringRef> symbols;
-    for (nn::Dim dim : nn::dimsOf(*type))
-      dim.collectSymbols(symbols);
-    sizeNames.insert_range(symbols);
-    signature.emplace_back(opBuilder.getStringAttr(input.name()), *type);
-  }
-  main.setFunctionType(opBuilder.getFunctionType(entry.getArgumentTypes(), {}));
-  for (auto [i, input] : llvm::enumerate(signature)) {
-    main.setArgAttr(i, "nn.name", input.first);
-    if (input.second != main.getArgumentTypes()[i])
-      main.setArgAttr(i, "nn.type", TypeAttr::get(input.second));
-  }
-  return success();
-}
-
-LogicalResult GraphImporter::addResults(const onnx::GraphProto &graph, Scope &scope, func::FuncOp main) {
-  SmallVector<Value> results;
-  llvm::StringSet<> names;
-  for (const onnx::ValueInfoProto &output : graph.output()) {
-    Location location = partLocation(context, output.name());
-    Value value;
-    Lookup found = output.name().empty() ? Lookup::Missing : lookup(output.name(), scope, value);
-    if (found == Lookup::Failed)
-      return failure();
-    if (found != Lookup::Found)
-      return emitError(location) << "the graph output is produced by no node";
-    if (!names.insert(output.name()).second)
-      return emitError(location) << "two graph outputs have the same name";
-    if (!value)
-      continue; // of an unsupported node
-    if (!isa<RankedTensorType>(value.getType()))
-      return emitError(location) << "the graph output is a sequence or an optional; only tensors can be outputs";
-    Type declared = elementType(context, output.type().tensor_type().elem_type());
-    Type actual = cast<RankedTensorType>(value.getType()).getElementType();
-    if (declared && declared != actual)
-      return emitError(location) << "the graph output is declared with elements of type " << declared << ", but they are " << actual;
-    results.push_back(value);
-  }
-  if (!unsupported.empty())
-    return success(); // reported by the caller
-  if (results.empty())
-    return emitError(main.getLoc()) << "the graph has no outputs";
-  SmallVector<Type> declared(ValueRange(results).getTypes());
-  for (Value &value : results)
-    if (isPacked(cast<RankedTensorType>(value.getType()).getElementType()))
-      value = pack(opBuilder, main.getLoc(), value);
-  func::ReturnOp::create(opBuilder, main.getLoc(), results);
-  main.setFunctionType(opBuilder.getFunctionType(main.getArgumentTypes(), ValueRange(results).getTypes()));
-  for (auto [i, output] : llvm::enumerate(graph.output())) {
-    main.setResultAttr(i, "nn.name", opBuilder.getStringAttr(output.name()));
-    if (declared[i] != main.getResultTypes()[i])
-      main.setResultAttr(i, "nn.type", TypeAttr::get(declared[i]));
-  }
-  return success();
-}
-
 //===-- Graphs and names ------------------------------------------------------------------------------------------===//
 
 /// Operators whose result has the rank of their first input, whatever that is.
@@ -240,6 +167,8 @@ LogicalResult GraphImporter::inlineBranch(const onnx::GraphProto &graph, Scope &
 }
 
 Value GraphImporter::constant(const onnx::TensorProto &tensor, Location location, StringRef name) {
+  if (tensor.data_type() == onnx::TensorProto::STRING)
+    return constantStrings(tensor, location);
   std::string error;
   ElementsAttr value = tensors.read(tensor, name, error);
   if (!value) {
@@ -382,13 +311,18 @@ LogicalResult GraphImporter::importOperator(const onnx::NodeProto &node, Scope &
   for (size_t i = 0; i < needed; ++i)
     if (!inputs[i])
       return emitError(location) << "input " << i << " is missing";
-  if (!op.takesSequences && node.op_type() != "Identity" &&
-      llvm::any_of(inputs, [](Value value) { return value && !isa<RankedTensorType>(value.getType()); })) {
+  bool takesAny = op.takesSequences || node.op_type() == "Identity";
+  if (!takesAny && llvm::any_of(inputs, [](Value value) { return value && !isa<RankedTensorType>(value.getType()); })) {
     unsupported.add(node, location, "a sequence or an optional as input");
     return success();
   }
+  bool hasStrings = llvm::any_of(inputs, [](Value value) { return value && isString(value); });
+  if (hasStrings && !takesAny && !op.stringHandler) {
+    unsupported.add(node, location, "strings as input");
+    return success();
+  }
   Node reader(*this, scope, node, scope.opsets.lookup(op.domain), location, inputs);
-  op.handler(reader);
+  (hasStrings && op.stringHandler ? op.stringHandler : op.handler)(reader);
   for (int i = 0; i < node.output_size() && !reader.failed(); ++i) {
     results[i] = reader.resultAt(i);
     if (!results[i])

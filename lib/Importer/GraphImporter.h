@@ -10,6 +10,7 @@
 #include "mlir/IR/Builders.h"
 #include "mlir/Dialect/Func/IR/FuncOps.h"
 #include "mlir/IR/BuiltinOps.h"
+#include <deque>
 
 namespace tenon::importer {
 class InputTypes;
@@ -37,9 +38,10 @@ public:
     llvm::SmallVector<mlir::Value> results;  // within; null for those of unsupported nodes
   };
   using Bindings = llvm::ArrayRef<std::pair<llvm::StringRef, mlir::Type>>;
-  /// `constants` are names of inputs and what they always are. Without a return yet: see finishBody.
+  /// `constants` are names of inputs and what they always are; `bind` may name what it makes of the arguments. Without a return yet: see finishBody.
   mlir::FailureOr<Body> importBodyGraph(const onnx::GraphProto &graph, Scope &outer, Bindings values,
-                                        llvm::ArrayRef<std::pair<llvm::StringRef, mlir::ElementsAttr>> constants = {});
+                                        llvm::ArrayRef<std::pair<llvm::StringRef, mlir::ElementsAttr>> constants = {},
+                                        llvm::function_ref<void(llvm::ArrayRef<mlir::Value> arguments, Scope &scope)> bind = {});
   /// Gives the function its type and its return.
   void finishBody(Body &body, llvm::ArrayRef<mlir::Value> results);
   void dropBody(Body &body);
@@ -54,6 +56,8 @@ public:
 
   /// Has the run check what an op takes for granted of its sizes, once in a function.
   void require(const nn::SizeCondition &condition, mlir::Location location);
+  /// A graph that stands for an operator's definition; it lives as long as the import.
+  onnx::GraphProto &newGraph() { return graphs.emplace_back(); }
 
   mlir::OpBuilder &builder() { return opBuilder; }
   UnsupportedNodes &unsupportedNodes() { return unsupported; }
@@ -67,7 +71,10 @@ private:
 
   mlir::LogicalResult addFunctions();
   mlir::LogicalResult readOpsets(const OpsetList &imports, Scope &scope, mlir::Location location);
+  // GraphInterface.cpp
   mlir::LogicalResult addArguments(const onnx::GraphProto &graph, Scope &scope, mlir::func::FuncOp main);
+  mlir::LogicalResult addResults(const onnx::GraphProto &graph, Scope &scope, mlir::func::FuncOp main);
+  mlir::Value constantStrings(const onnx::TensorProto &tensor, mlir::Location location);
   mlir::LogicalResult importBody(const onnx::GraphProto &graph, Scope &scope);
   mlir::LogicalResult importNodes(const NodeList &nodes, Scope &scope, mlir::Location location);
   mlir::LogicalResult importNode(const onnx::NodeProto &node, Scope &scope);
@@ -82,7 +89,6 @@ private:
   mlir::LogicalResult callFunction(const onnx::FunctionProto &function, const onnx::NodeProto &node, Scope &scope,
                                    mlir::Location location, llvm::SmallVectorImpl<mlir::Value> &results);
   mlir::LogicalResult defineResults(const onnx::NodeProto &node, Scope &scope, mlir::Location location, llvm::ArrayRef<mlir::Value> results);
-  mlir::LogicalResult addResults(const onnx::GraphProto &graph, Scope &scope, mlir::func::FuncOp main);
 
   enum class Lookup { Found, Absent, Missing, Failed };
   /// `value` stays null for the result of an unsupported node. Failed: after a diagnostic.
@@ -107,6 +113,7 @@ private:
   llvm::DenseSet<std::pair<mlir::Block *, std::pair<mlir::Attribute, mlir::Attribute>>> required;
   mlir::Block *moduleBlock = nullptr;
   unsigned bodyCount = 0;
+  std::deque<onnx::GraphProto> graphs;
   /// Keyed "domain\0name\0overload".
   llvm::StringMap<const onnx::FunctionProto *> functions;
   llvm::SmallVector<const onnx::FunctionProto *> activeCalls;

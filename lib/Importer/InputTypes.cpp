@@ -53,6 +53,8 @@ static FailureOr<SmallVector<std::string>> parseShape(StringRef text, Location l
 
 LogicalResult InputTypes::bind(const onnx::ValueInfoProto &input, const Shape &wanted) {
   Location location = partLocation(context, input.name());
+  if (!input.type().has_tensor_type())
+    return emitError(location) << "a shape is given for an input that is no tensor";
   if (!input.type().tensor_type().has_shape())
     return success();
   const onnx::TensorShapeProto &shape = input.type().tensor_type().shape();
@@ -102,24 +104,18 @@ LogicalResult InputTypes::prepare(const onnx::GraphProto &graph) {
   return success();
 }
 
-FailureOr<RankedTensorType> InputTypes::typeOf(const onnx::ValueInfoProto &input) {
-  Location location = partLocation(context, input.name());
-  if (!input.type().has_tensor_type())
-    return emitError(location) << "the input is not a tensor; only tensors are supported";
-  const onnx::TypeProto::Tensor &tensor = input.type().tensor_type();
-  Type element = elementType(context, tensor.elem_type());
-  if (!element)
-    return emitError(location) << "the input has the element type " << dataTypeName(tensor.elem_type()) << ", which is not supported";
-  auto wanted = overrides.find(input.name());
+FailureOr<RankedTensorType> InputTypes::typeOf(StringRef name, const onnx::TypeProto::Tensor &tensor, Type element) {
+  Location location = partLocation(context, name);
+  auto wanted = overrides.find(name);
   if (!tensor.has_shape() && wanted == overrides.end())
-    return emitError(location) << "the model gives the input no shape; give one: --shape " << input.name() << "=1x3x224x224";
+    return emitError(location) << "the model gives the input no shape; give one: --shape " << name << "=1x3x224x224";
   SmallVector<Dim> dims;
   if (tensor.has_shape())
     for (int axis = 0; axis < tensor.shape().dim_size(); ++axis)
-      dims.push_back(declaredDim(tensor.shape(), axis, input.name()));
+      dims.push_back(declaredDim(tensor.shape(), axis, name));
   else
     for (auto [axis, text] : llvm::enumerate(wanted->second))
-      dims.push_back(text == "?" ? Dim::symbol(context, (input.name() + ".dim" + Twine(axis)).str()) : wantedDim(text));
+      dims.push_back(text == "?" ? Dim::symbol(context, (name + ".dim" + Twine(axis)).str()) : wantedDim(text));
   Dim bytes = nn::product(context, dims) * ((element.getIntOrFloatBitWidth() + 7) / 8);
   if (llvm::all_of(dims, [](Dim dim) { return dim.isConstant(); }) && !bytes.isConstant())
     return emitError(location) << "the input's size overflows";

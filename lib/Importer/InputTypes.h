@@ -13,8 +13,9 @@ public:
 
   /// Reads the options against the graph's inputs; a dimension that one input fixes is fixed for all that share it.
   mlir::LogicalResult prepare(const onnx::GraphProto &graph);
-  /// A named free dimension becomes the symbol of its name, others `<input>.dim<i>`.
-  mlir::FailureOr<mlir::RankedTensorType> typeOf(const onnx::ValueInfoProto &input);
+  /// The type of a tensor that input `name` is or holds, of elements of type `element`. A named free dimension becomes the symbol of its name,
+  /// others `<input>.dim<i>`.
+  mlir::FailureOr<mlir::RankedTensorType> typeOf(llvm::StringRef name, const onnx::TypeProto::Tensor &tensor, mlir::Type element);
   /// The declared type, with symbols; null where it is incomplete or no tensor of nn can have it.
   mlir::RankedTensorType declaredType(const onnx::ValueInfoProto &info);
 

@@ -291,6 +291,30 @@ static bool isAddressable(Type type) {
   return true;
 }
 
+/// The axes of its first operand that an op reads, or writes, at places that it computes: they must not be empty where anything is read. None of
+/// ops that do no such thing.
+static SmallVector<Dim> placedAxes(Operation *op) {
+  auto dims = [&] { return nn::dimsOf(op->getOperand(0).getType()); };
+  return llvm::TypeSwitch<Operation *, SmallVector<Dim>>(op)
+      .Case<nn::GatherOp, nn::GatherElementsOp, nn::ScatterElementsOp>([&](auto gather) { return SmallVector<Dim>{dims()[gather.getAxis()]}; })
+      .Case<nn::GatherNDOp, nn::ScatterNDOp>([&](auto) { return dims(); })
+      .Case<nn::GridSampleOp, nn::RoiAlignOp, nn::ResizeOp>([&](auto) {
+        SmallVector<Dim> spatial = dims();
+        return SmallVector<Dim>(ArrayRef(spatial).drop_front(std::min<size_t>(2, spatial.size())));
+      })
+      .Default([](Operation *) { return SmallVector<Dim>(); });
+}
+
+void Node::requirePlaces(Operation *op) {
+  for (Dim places : placedAxes(op)) {
+    if (places.lowerBound().value_or(0) >= 1)
+      continue;
+    // What a scatter writes are its updates.
+    Dim used = nn::numElements(isa<nn::ScatterElementsOp, nn::ScatterNDOp>(op) ? op->getOperand(2).getType() : op->getResult(0).getType());
+    requireAtMost(used.isOverflow() ? dim(1) : used.min(dim(1)), places, "how much is read of a tensor that may be empty");
+  }
+}
+
 SmallVector<Value> Node::finish(OperationState &state, unsigned count) {
   SmallVector<Value> none(count);
   state.types.clear();
@@ -318,7 +342,8 @@ SmallVector<Value> Node::finish(OperationState &state, unsigned count) {
     op->erase();
     return folded;
   }
-  return SmallVector<Value>(op->getResults());
+  requirePlaces(op);
+  return failed() ? none : SmallVector<Value>(op->getResults());
 }
 
 Value Node::constant(ElementsAttr value) {

@@ -113,6 +113,8 @@ public:
   void invalid(const llvm::Twine &why);
   /// Stops the import after a diagnostic that somebody else emitted.
   void stop() { outcome = Outcome::Invalid; }
+  /// Ends as another reading of the node did, which has reported why.
+  void failAs(const Node &other) { outcome = other.outcome; }
   bool failed() const { return outcome != Outcome::Ok; }
   bool isInvalid() const { return outcome == Outcome::Invalid; }
 
@@ -120,6 +122,8 @@ private:
   const onnx::AttributeProto *typed(llvm::StringRef name, onnx::AttributeProto::AttributeType type);
   /// Gives the op of `state` its types, verifies and folds it. Null values after a failure.
   llvm::SmallVector<mlir::Value> finish(mlir::OperationState &state, unsigned results);
+  /// The run fails where an op would read a tensor that has no elements.
+  void requirePlaces(mlir::Operation *op);
 
   enum class Outcome { Ok, Unsupported, Invalid };
   Outcome outcome = Outcome::Ok;

@@ -43,6 +43,7 @@ OperatorTable::OperatorTable() {
   registerSelection(*this);
   registerTfIdf(*this);
   registerSequences(*this);
+  registerStrings(*this);
 }
 
 const OperatorTable &OperatorTable::get() {
@@ -67,6 +68,10 @@ void OperatorTable::add(StringRef name, int since, int minInputs, int maxInputs,
 void OperatorTable::addSequence(StringRef name, int since, int minInputs, int maxInputs, Handler handler) {
   add(name, since, minInputs, maxInputs, handler);
   operators.back().takesSequences = true;
+}
+
+void OperatorTable::addForStrings(StringRef domain, StringRef name, Handler handler) {
+  operators[byName.lookup(key(domain, name))].stringHandler = handler;
 }
 
 void OperatorTable::addTo(StringRef domain, StringRef name, int minInputs, int maxInputs, Handler handler) {

@@ -21,6 +21,7 @@ struct Operator {
   int minInputs, maxInputs; // inputs below minInputs must not be empty
   Handler handler;
   bool takesSequences = false; // and optionals; others take tensors only
+  Handler stringHandler = nullptr; // where an input is a tensor of strings; null: it takes none
 };
 
 class OperatorTable {
@@ -33,6 +34,8 @@ public:
   void add(llvm::StringRef name, int since, int minInputs, int maxInputs, Handler handler, int until = kNewestOpset);
   /// An operator whose inputs may be sequences or optionals.
   void addSequence(llvm::StringRef name, int since, int minInputs, int maxInputs, Handler handler);
+  /// How an operator that was added computes on strings.
+  void addForStrings(llvm::StringRef domain, llvm::StringRef name, Handler handler);
   /// Operators of another domain than ONNX's own.
   void addTo(llvm::StringRef domain, llvm::StringRef name, int minInputs, int maxInputs, Handler handler);
   /// Microsoft's operators, which ONNX Runtime's optimizer writes into models.
@@ -80,5 +83,6 @@ void registerControlFlow(OperatorTable &table);
 void registerSelection(OperatorTable &table);
 void registerTfIdf(OperatorTable &table);
 void registerSequences(OperatorTable &table);
+void registerStrings(OperatorTable &table);
 
 } // namespace tenon::importer

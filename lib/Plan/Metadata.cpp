@@ -34,7 +34,8 @@ Offset<fb::Tensor> tensorOf(FlatBufferBuilder &builder, const Tensor &tensor) {
   auto name = builder.CreateSharedString(tensor.name);
   auto dims = builder.CreateVector(tensor.dims);
   auto text = strings(builder, tensor.dimText);
-  return fb::CreateTensor(builder, name, fb::DType(tensor.dtype), dims, text);
+  auto value = tensor.part == TN_PART_WHOLE ? Offset<flatbuffers::String>() : builder.CreateSharedString(tensor.value);
+  return fb::CreateTensor(builder, name, fb::DType(tensor.dtype), dims, text, value, fb::Part(tensor.part));
 }
 
 VectorOffset<Offset<fb::Tensor>> signature(FlatBufferBuilder &builder, const std::vector<Tensor> &tensors) {

@@ -65,6 +65,8 @@ struct Tensor {
   tn_dtype dtype = TN_DTYPE_NONE;
   std::vector<ExprId> dims;
   std::vector<std::string> dimText;
+  std::string value; ///< of a part: the name of the model's input or output
+  tn_part part = TN_PART_WHOLE;
 };
 
 /// A weight. The bytes stay the caller's until writing is done; they are placed in order, each aligned to 64.

@@ -1,4 +1,5 @@
 // @main on tensors becomes plan.func on buffers.
+#include "dialects/plan/Parts.h"
 #include "dialects/plan/Plan.h"
 #include "passes/5_memory/Passes.h"
 #include "passes/PassTarget.h"
@@ -27,9 +28,22 @@ public:
       outputNames.push_back(nameOf(func.getResultAttr(i, "nn.name"), "output", i));
       outputTypes.push_back(declaredType(func.getResultAttr(i, "nn.type"), type));
     }
+    auto partsOf = [&](unsigned count, auto attributeOf) {
+      SmallVector<Attribute> parts;
+      for (unsigned i = 0; i < count; ++i) {
+        Attribute value = attributeOf(i, "nn.value"), part = attributeOf(i, "nn.part");
+        parts.push_back(value && part ? builder.getDictionaryAttr({builder.getNamedAttr("value", value), builder.getNamedAttr("part", part)})
+                                      : builder.getDictionaryAttr({}));
+      }
+      return parts;
+    };
+    auto inputParts = partsOf(func.getNumArguments(), [&](unsigned i, StringRef name) { return func.getArgAttr(i, name); });
+    auto outputParts = partsOf(func.getNumResults(), [&](unsigned i, StringRef name) { return func.getResultAttr(i, name); });
     auto planFunc = plan::FuncOp::create(builder, func.getLoc(), func.getName(), builder.getArrayAttr(inputTypes),
                                          builder.getArrayAttr(outputTypes), builder.getArrayAttr(inputNames),
                                          builder.getArrayAttr(outputNames), IntegerAttr(), IntegerAttr(), IntegerAttr());
+    setParts(planFunc, plan::kInputParts, inputParts);
+    setParts(planFunc, plan::kOutputParts, outputParts);
     builder.createBlock(&planFunc.getBody());
 
     auto returns = func.front().getTerminator();
@@ -55,6 +69,11 @@ public:
   }
 
 private:
+  /// Inputs and outputs that are tensors, as nearly all are, say nothing.
+  void setParts(plan::FuncOp planFunc, StringRef name, ArrayRef<Attribute> parts) {
+    if (llvm::any_of(parts, [](Attribute part) { return !cast<DictionaryAttr>(part).empty(); }))
+      planFunc->setAttr(name, builder.getArrayAttr(parts));
+  }
   Attribute nameOf(Attribute given, StringRef kind, unsigned index) {
     return given ? given : builder.getStringAttr(kind + Twine(index));
   }

@@ -63,7 +63,12 @@ static nb::str freeDimension(std::string_view text) {
   return nb::str(text.data(), text.size());
 }
 
-/// (name, element type, shape): fixed sizes as numbers, free ones as the text of their expression.
+static const char *partName(tn_part part) {
+  static constexpr const char *names[] = {"", "present", "data", "shapes", "bytes", "ends"};
+  return size_t(part) < std::size(names) ? names[part] : "";
+}
+
+/// (name, element type, shape, the model's input or output, which part of it): fixed sizes as numbers, free ones as the text of their expression.
 static nb::tuple signatureOf(const tn_tensor_info &info) {
   nb::list shape;
   for (int32_t axis = 0; axis < info.rank; ++axis)
@@ -71,7 +76,7 @@ static nb::tuple signatureOf(const tn_tensor_info &info) {
       shape.append(info.dims[axis]);
     else
       shape.append(freeDimension(info.dim_text[axis]));
-  return nb::make_tuple(nb::str(info.name), nb::str(tn_dtype_name(info.dtype)), nb::tuple(shape));
+  return nb::make_tuple(nb::str(info.name), nb::str(tn_dtype_name(info.dtype)), nb::tuple(shape), nb::str(info.value), nb::str(partName(info.part)));
 }
 
 static nb::tuple signature(const Plan &plan, tn_tensor_info (Plan::*query)(uint32_t) const, uint32_t count) {

@@ -13,7 +13,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from tenon._errors import CompileError, Error
+from tenon._errors import CompileError, Error, InputError
 from tenon._plan import compile
 
 # Relative to an element and to the root mean square of its tensor; integers and booleans must be equal.
@@ -141,6 +141,8 @@ def generate(plan, seed=0) -> dict:
     sizes: dict[str, int] = {}
     out = {}
     for tensor in plan.inputs:
+        if tensor.type == "string" or "(" in tensor.type:
+            raise InputError(f"input '{tensor.name}' is {tensor.type}: none can be made up")
         shape = [dim if isinstance(dim, int) else sizes.setdefault(dim, _LENGTH if axis else _BATCH) for axis, dim in enumerate(tensor.shape)]
         kind = tensor.dtype
         real = kind.kind == "f" or kind.name in TOLERANCES

@@ -7,20 +7,23 @@ from typing import NamedTuple
 import numpy as np
 
 from tenon import _tenon
-from tenon._arrays import from_buffer, numpy_type, to_array, to_buffer
+from tenon._arrays import from_buffer, numpy_type, to_buffer
 from tenon._errors import InputError
+from tenon._values import group
 
 
 class TensorInfo(NamedTuple):
-    """An input or output of a plan. Free dimensions are strings: symbols, or expressions of them."""
+    """An input or output of a plan. Free dimensions are strings: symbols, or expressions of them. Sequences are lists of arrays, optionals None or
+    what they hold, strings arrays of objects."""
 
     name: str
-    type: str  # the runtime's name: "f32", "i64"
-    shape: tuple
+    type: str  # the runtime's name: "f32", "i64"; "string", "sequence(f32)", "optional(i64)", "optional(sequence(f32))"
+    shape: tuple  # () for sequences
 
     @property
     def dtype(self) -> np.dtype:
-        return numpy_type(self.type)
+        element = self.type.replace("optional(", "").replace("sequence(", "").rstrip(")")
+        return np.dtype(object) if element == "string" else numpy_type(element)
 
 
 class Plan:
@@ -31,8 +34,9 @@ class Plan:
         self._threads, self._max_bytes = threads, max_bytes
         self._idle: list[_tenon.Context] = []
         self.warnings = warnings
-        self.inputs = tuple(TensorInfo(*tensor) for tensor in plan.inputs)
-        self.outputs = tuple(TensorInfo(*tensor) for tensor in plan.outputs)
+        self._input_values, self._output_values = group(plan.inputs), group(plan.outputs)
+        self.inputs = tuple(TensorInfo(value.name, value.type, value.shape) for value in self._input_values)
+        self.outputs = tuple(TensorInfo(value.name, value.type, value.shape) for value in self._output_values)
         self._outputs = {tensor.name: index for index, tensor in enumerate(self.outputs)}
 
     @classmethod
@@ -103,22 +107,27 @@ class Plan:
 
     def _run(self, arrays, out):
         """All outputs, in order."""
-        buffers = [
-            to_buffer(to_array(array, tensor.name, tensor.type), tensor.type) for array, tensor in zip(arrays, self.inputs, strict=True)
-        ]
+        buffers = []
+        for array, value in zip(arrays, self._input_values, strict=True):
+            buffers += [to_buffer(part, tensor.type) for part, tensor in zip(value.split(array), value.parts.values(), strict=True)]
         self._check_outputs(out)
-        results = [self._result_buffer(out[tensor.name], tensor) if tensor.name in out else None for tensor in self.outputs]
+        results = []
+        for value, tensor in zip(self._output_values, self.outputs, strict=True):
+            results += [self._result_buffer(out[tensor.name], value, tensor)] if tensor.name in out else [None] * len(value.parts)
         context = self._idle.pop() if self._idle else _tenon.Context(self._plan, self._threads, self._max_bytes)
         try:
             made = context.run(buffers, results)
         finally:
             self._idle.append(context)
-        return [
-            out[tensor.name] if tensor.name in out else from_buffer(buffer, tensor.type)
-            for buffer, tensor in zip(made, self.outputs, strict=True)
-        ]
+        outputs, made = [], iter(made)
+        for value in self._output_values:
+            parts = [from_buffer(next(made), tensor.type) for tensor in value.parts.values()]
+            outputs.append(out[value.name] if value.name in out else parts[0] if value.is_tensor else value.join(parts))
+        return outputs
 
-    def _result_buffer(self, array, tensor):
+    def _result_buffer(self, array, value, tensor):
+        if not value.is_tensor:
+            raise InputError(f"output '{tensor.name}' is {tensor.type}: only tensors of numbers can be written into arrays")
         if not isinstance(array, np.ndarray) or array.dtype != tensor.dtype:
             found = array.dtype if isinstance(array, np.ndarray) else type(array).__name__
             raise InputError(f"output '{tensor.name}': an array of {tensor.dtype} was expected to write into, not {found}")

@@ -116,7 +116,15 @@ class InferenceSession:
 def _node_arg(tensor) -> NodeArg:
     # A dimension without a name is None to onnxruntime; plans name it after its input.
     shape = [None if isinstance(dim, str) and dim.startswith(tensor.name + ".dim") else dim for dim in tensor.shape]
-    return NodeArg(tensor.name, f"tensor({_ORT_TYPES.get(tensor.type, tensor.type)})", shape)
+    return NodeArg(tensor.name, _ort_type(tensor.type), shape)
+
+
+def _ort_type(name) -> str:
+    """onnxruntime's spelling of a type: sequences are seq(tensor(...))."""
+    for ours, theirs in (("optional", "optional"), ("sequence", "seq")):
+        if name.startswith(ours + "("):
+            return f"{theirs}({_ort_type(name[len(ours) + 1 : -1])})"
+    return f"tensor({_ORT_TYPES.get(name, name)})"
 
 
 def _is_plan(model) -> bool:

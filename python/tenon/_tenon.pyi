@@ -4,7 +4,8 @@ from typing import Any
 
 version: str
 
-_Signature = tuple[tuple[str, str, tuple[int | str, ...]], ...]
+# name, element type, shape, the model's input or output, which part of it
+_Signature = tuple[tuple[str, str, tuple[int | str, ...], str, str], ...]
 
 class Plan:
     @staticmethod

@@ -22,6 +22,8 @@ tn_status describe(const tn_plan &plan, const char *what, const TensorList *list
   tn_tensor_info filled = {};
   filled.dtype = tn_dtype(tensor.dtype());
   filled.name = tensor.name()->c_str();
+  filled.part = tn_part(tensor.part());
+  filled.value = filled.part == TN_PART_WHOLE || !tensor.value() ? filled.name : tensor.value()->c_str();
   filled.rank = int32_t(count(tensor.dims()));
   for (uint32_t axis = 0; axis < TN_MAX_RANK; ++axis) {
     filled.dim_text[axis] = axis < count(tensor.dim_text()) ? text(tensor.dim_text()->Get(axis)) : "";

@@ -83,6 +83,8 @@ private:
       return bad(what, i, "the element type is unknown");
     if (count(tensor.dims()) > TN_MAX_RANK)
       return bad(what, i, "the rank is above 8");
+    if (tensor.part() > Part::MAX)
+      return bad(what, i, "the part of a value that it is, is unknown");
     for (uint32_t axis = 0; axis < count(tensor.dims()); ++axis)
       if (tensor.dims()->Get(axis) >= exprCount)
         return bad(what, i, "a dimension is not an expression");

@@ -31,8 +31,9 @@ def load(pattern):
     import onnx.backend.test
     import tenon.backend
 
-    # The runner compares numbers that are drawn at random, and that hold rounding errors of its own: cases.py has them compared by what they mean.
-    suites = onnx.backend.test.BackendTest(tenon.backend, __name__).exclude("test_bernoulli|test_dft_inverse").test_cases
+    # The runner compares numbers that are drawn at random, that hold rounding errors of its own, and takes scalars of a sequence apart: cases.py has
+    # them compared by what they mean.
+    suites = onnx.backend.test.BackendTest(tenon.backend, __name__).exclude("test_bernoulli|test_dft_inverse|test_loop16_seq_none").test_cases
     found = {}
     for suite, tests in suites.items():
         kind = KINDS[re.fullmatch(r"OnnxBackend(\w+)ModelTest", suite).group(1)]

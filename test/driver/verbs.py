@@ -1,6 +1,7 @@
 """Every verb, as a user types it."""
 
 import numpy as np
+import onnx.parser
 from onnx import numpy_helper
 
 
@@ -56,6 +57,26 @@ def test_run_reads_and_writes_every_format(driver):
     assert y.shape == (2, 10) and np.allclose(y.sum(axis=1), 1, atol=1e-5)
     for given in (["--inputs", "fortran.npy"], ["--inputs", "x.npz"], ["--inputs", "in.npz"], ["--inputs", "x.pb"], ["--input", "x=@x.npy"], ["--input", "x=@x.pb"]):
         driver.ok("run", plan, *given, "--expect", "y.npz", "--rtol", "0")
+
+
+def test_run_reads_strings_and_sequences(driver):
+    """Plans take them as several tensors: of one file, or each of its own."""
+    text = """<ir_version: 10, opset_import: ["" : 21]> graph (string[n] s, seq(float[m]) q, optional(float[k]) o) => (string[n] t, float[a] last, bool there)
+      { minus = Constant <value: tensor = int64 {-1}> () t = StringConcat (s, s) last = SequenceAt (q, minus) there = OptionalHasElement (o) }"""
+    (driver.folder / "values.onnx").write_bytes(onnx.parser.parse_model(text).SerializeToString())
+    driver.ok("compile", "values.onnx", "-o", "values.plan", "--quiet")
+    names = [tensor["name"] for tensor in driver.json("inspect", "values.plan")["inputs"]]
+    assert names == ["s.bytes", "s.ends", "q.data", "q.shapes", "o.present", "o.data"], names
+    tensors = [np.arange(count, dtype=np.float32) for count in (3, 0, 2)]
+    (driver.folder / "s.pb").write_bytes(numpy_helper.from_array(np.array(["ab", "", "\u00e9"], object)).SerializeToString())
+    (driver.folder / "q.pb").write_bytes(numpy_helper.from_list(tensors).SerializeToString())
+    (driver.folder / "o.pb").write_bytes(onnx.OptionalProto().SerializeToString())
+    driver.ok("run", "values.plan", "--input", "s=@s.pb", "--input", "q=@q.pb", "--input", "o=@o.pb", "--outputs", "values.npz")
+    found = np.load(driver.folder / "values.npz")
+    assert found["t.bytes"].tobytes().decode() == "abab\u00e9\u00e9" and found["t.ends"].tolist() == [4, 4, 8]
+    assert found["last"].tolist() == [0, 1] and not found["there"]
+    driver.fails("run", "values.plan", "--input", "s=@values.npz", message="several tensors")
+
 
 
 def test_run_integers_and_booleans(driver):

@@ -27,6 +27,15 @@ template <typename T> void fillIntegers(T *data, size_t count) {
     data[i] = T(i % 11 == 10 ? -1 : int(i % 3));
 }
 
+/// The shapes of a sequence of vectors, of which the first one has all elements.
+void fillShapes(const tn_tensor &tensor, int64_t elements) {
+  auto *row = static_cast<int64_t *>(tensor.data);
+  for (int64_t i = 0; i < tensor.dims[0]; ++i, row += tensor.dims[1]) {
+    std::fill_n(row, tensor.dims[1], -1);
+    row[0] = i == 0 ? elements : 0;
+  }
+}
+
 void fill(const tn_tensor &tensor) {
   auto *data = static_cast<uint8_t *>(tensor.data);
   switch (tensor.dtype) {
@@ -71,7 +80,7 @@ public:
       memory.emplace_back(size_t(bytes), std::max(tn_dtype_bits(info.dtype) / 8, 1u));
       tensor.data = memory.back().data();
       tensor.bytes = size_t(bytes);
-      fill(tensor);
+      info.part == TN_PART_SHAPES ? fillShapes(tensor, tensors.back().dims[0]) : fill(tensor);
       tensors.push_back(tensor);
     }
   }

@@ -3,7 +3,9 @@
 #include "tools/tenon/File.h"
 #include "tools/tenon/Npz.h"
 #include "tools/tenon/TensorFile.h"
+#include "tools/tenon/ValueFile.h"
 
+#include <algorithm>
 #include <cstring>
 #include <optional>
 #include <random>
@@ -44,6 +46,8 @@ public:
     if (at == std::string::npos || at == 0)
       throw UsageFailure("--input '" + text + "': expected NAME=@FILE");
     std::optional<size_t> index = find(text.substr(0, at));
+    if (!index && addParts(text.substr(0, at), text.substr(at + 2)))
+      return;
     if (!index)
       throw Failure("--input: the plan has no input '" + text.substr(0, at) + "'; its inputs are " + names());
     tensors[*index] = readTensorFile(text.substr(at + 2)).tensor;
@@ -60,6 +64,22 @@ public:
   }
 
 private:
+  /// A file for all tensors of a sequence, an optional or strings, which are neighbours. Whether there is such an input.
+  bool addParts(const std::string &value, const std::string &path) {
+    auto belongs = [&](const tn_tensor_info &info) { return info.part != TN_PART_WHOLE && info.value == value; };
+    size_t first = size_t(std::find_if(infos.begin(), infos.end(), belongs) - infos.begin()), last = first;
+    while (last < infos.size() && belongs(infos[last]))
+      last++;
+    if (first == last)
+      return false;
+    if (!endsWith(path, ".pb"))
+      throw Failure(path + ": '" + value + "' is several tensors: give each of them, or a .pb file of all (onnx.SequenceProto, OptionalProto or TensorProto of strings)");
+    std::vector<HostTensor> parts = parseValue(readFile(path), std::span(infos).subspan(first, last - first), path);
+    for (size_t i = first; i < last; i++)
+      tensors[i] = std::move(parts[i - first]);
+    return true;
+  }
+
   std::optional<size_t> find(const std::string &name) const {
     for (size_t i = 0; i < infos.size(); i++)
       if (infos[i].name == name)

@@ -10,7 +10,7 @@ namespace tenon::driver {
 
 struct InputOptions {
   std::vector<std::string> files;  // --inputs: .npz (keys NAME or in:NAME), or .npy and .pb for a plan with one input
-  std::vector<std::string> single; // --input: name=@file.npy, name=@file.pb
+  std::vector<std::string> single; // --input: name=@file.npy, name=@file.pb; a .pb for all tensors of a sequence, an optional or strings too
 };
 
 /// One tensor for each input of the plan, in its order. Inputs that no file gives are an error. Throws Failure.

@@ -38,6 +38,21 @@ TEST(Queries, Signature) {
   EXPECT_EQ(symbol.maximum, 1000);
 }
 
+// A tensor that is all of an input has its name; parts say whose they are.
+TEST(Queries, PartsOfValues) {
+  plan::Plan data = test::dynamicPlan();
+  data.inputs[0].value = "texts";
+  data.inputs[0].part = TN_PART_BYTES;
+  Plan plan = open(data);
+  EXPECT_STREQ(plan.inputs()[0].value, "texts");
+  EXPECT_EQ(plan.inputs()[0].part, TN_PART_BYTES);
+  EXPECT_STREQ(plan.inputs()[1].value, plan.inputs()[1].name);
+  EXPECT_EQ(plan.inputs()[1].part, TN_PART_WHOLE);
+  data.inputs[0].part = tn_part(77);
+  auto refused = Plan::openMemory(plan::writePlanToMemory(data));
+  EXPECT_EQ(refused.error().status, TN_BAD_PLAN);
+}
+
 TEST(Queries, WhatIsInside) {
   Plan plan = open(test::staticPlan());
   tn_plan_info info = plan.info();

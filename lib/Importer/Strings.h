@@ -1,0 +1,38 @@
+// Tensors of strings as ordinary tensors: all their bytes, and where each string lies in them.
+//
+// Whatever moves elements (Reshape, Gather, Concat ...) moves starts and lengths alone. No bytes are copied before a string is made of others.
+#pragma once
+#include "lib/Importer/Node.h"
+
+namespace tenon::importer {
+
+/// String i is bytes[starts[i]] and the lengths[i] - 1 bytes behind it, all of which lie within; UTF-8, not terminated.
+struct Strings {
+  mlir::Value bytes;           ///< ui8 [any number]
+  mlir::Value starts, lengths; ///< i64, of the tensor's shape
+};
+
+mlir::Type stringType(mlir::MLIRContext *context);
+bool isString(mlir::Value value);
+/// The tensors behind a value for which isString holds.
+Strings stringsOf(mlir::Value value);
+/// The value that stands for them while the model is imported.
+mlir::Value stringsValue(Node &node, const Strings &strings);
+
+/// A constant; null after a report.
+mlir::Value stringConstant(Node &node, llvm::ArrayRef<std::string> texts, llvm::ArrayRef<int64_t> shape);
+/// Of bytes and the position behind each string, as an application passes them: positions outside the bytes are moved inside.
+Strings stringsFrom(Node &node, mlir::Value bytes, mlir::Value ends);
+/// Copies the strings one behind the other: what `bytes` holds is theirs and nothing else. The end of string i is the start of string i + 1.
+Strings packed(Node &node, const Strings &strings);
+/// The same strings with all bytes in one tensor.
+llvm::SmallVector<Strings> inOnePool(Node &node, llvm::ArrayRef<Strings> all);
+
+/// The length of the longest of them.
+nn::Dim longest(Node &node, const Strings &strings);
+/// i64 [shape..., count]: bytes, `behind` where there are none any more.
+mlir::Value characters(Node &node, const Strings &strings, nn::Dim count, int64_t behind);
+/// Whether strings are equal; shapes broadcast.
+mlir::Value stringsEqual(Node &node, const Strings &a, const Strings &b);
+
+} // namespace tenon::importer
