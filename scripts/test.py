@@ -26,8 +26,7 @@ ROOT = Path(__file__).resolve().parent.parent
 LOGS = ROOT / "build" / "test-logs"
 # What `make test` builds with sanitizers: the code that reads what others wrote, and the planner.
 SANITIZED_TESTS = ["tenon_arena_packer_test", "tenon_driver_test", "tenon_importer_test", "tenon_plan_test", "tenon_runtime_test"]
-FUZZERS = ["importer-fuzzer", "plan-reader-fuzzer"]
-NIGHTLY_FUZZERS = [*FUZZERS, "model-fuzzer"]
+FUZZERS = ["importer-fuzzer", "plan-reader-fuzzer", "model-fuzzer"]
 # A model takes milliseconds to import and seconds to compile: the machine may be busy, and sanitizers take their share.
 FUZZ_LIMITS = ["-max_len=65536", "-timeout=60", "-rss_limit_mb=2048"]
 CONFORMANCE = ["given", "dynamic", "constant"]  # test/conformance/variants.py
@@ -144,7 +143,7 @@ def embed(tests, preset):
 def fuzz(tests, seconds, nightly=False):
     """Each fuzzer for some time. Nights keep what they find worth trying again; tests start anew."""
     seed = random.randrange(1, 1 << 31) if nightly else 1
-    for name in NIGHTLY_FUZZERS if nightly else FUZZERS:
+    for name in FUZZERS:
         corpus = (ROOT / "build/fuzz" if nightly else LOGS) / f"corpus-{name}"
         if not nightly:
             shutil.rmtree(corpus, ignore_errors=True)
@@ -172,7 +171,7 @@ def main():
 
     tests = Tests()
     if arguments.fuzz:
-        if build(tests, "asan", NIGHTLY_FUZZERS):
+        if build(tests, "asan", FUZZERS):
             fuzz(tests, arguments.fuzz_seconds or 600, nightly=True)
         print(f"{tests.passed} passed, {tests.failed} failed, {tests.skipped} skipped")
         return tests.failed != 0
