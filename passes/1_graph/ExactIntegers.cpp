@@ -58,9 +58,9 @@ struct Weight {
   }
 };
 
-/// Splits the depth so that no result's sum of |weight| * `magnitude` exceeds what is exact; none where that takes too many parts.
-std::optional<SmallVector<int64_t>> partsOf(const Weight &w, std::optional<ArrayRef<int32_t>> contents, int64_t largest, int64_t magnitude) {
-  int64_t limit = kLargestExact / std::max<int64_t>(magnitude, 1);
+/// Splits the depth so that no result's sum of |weight| * `magnitude` plus `addend` exceeds what is exact; none where that takes too many parts.
+std::optional<SmallVector<int64_t>> partsOf(const Weight &w, std::optional<ArrayRef<int32_t>> contents, int64_t largest, int64_t magnitude, int64_t addend = 0) {
+  int64_t limit = (kLargestExact - addend) / std::max<int64_t>(magnitude, 1);
   SmallVector<int64_t> sizes(1, 0), sums(w.results, 0);
   for (int64_t d = 0; d < w.depth; ++d) {
     SmallVector<int64_t> own(w.results, largest * w.taps);
@@ -142,11 +142,24 @@ struct ExactIntegers : impl::ExactIntegersBase<ExactIntegers> {
     if (!sizes || (sizes->size() > 1 && !splits))
       return;
     Location loc = op.getLoc();
+    auto isExactWith = [&](int64_t addend) {
+      auto one = addend < kLargestExact ? partsOf(weight, isKnown ? std::optional<ArrayRef<int32_t>>(*contents) : std::nullopt, right->magnitude(), left->magnitude(), addend)
+                                        : std::nullopt;
+      return one && one->size() == 1;
+    };
+    Value whole = sizes->size() == 1 ? product(builder, op, left->value, right->value) : Value();
+    if (!bias && whole)
+      stayReal(builder, op.getResult(), whole, isExactWith);
+    if (op->use_empty()) {
+      op.erase();
+      ++rewritten;
+      return;
+    }
     Value sum;
     int64_t start = 0;
     for (int64_t size : *sizes) {
-      auto part = [&](Value whole, int64_t axis) { return sizes->size() == 1 ? whole : sliced(builder, loc, whole, axis, start, size); };
-      Value summand = product(builder, op, part(left->value, lhsAxis), part(right->value, rhsAxis));
+      auto part = [&](Value operand, int64_t axis) { return sliced(builder, loc, operand, axis, start, size); };
+      Value summand = whole ? whole : product(builder, op, part(left->value, lhsAxis), part(right->value, rhsAxis));
       // The rounding changes nothing; it says that these are integers, which no later pass may scale.
       Value whole = nn::CastOp::create(builder, loc, nn::RoundOp::create(builder, loc, summand), builder.getI32Type());
       sum = sum ? nn::AddOp::create(builder, loc, sum, whole).getResult() : whole;
@@ -161,6 +174,40 @@ struct ExactIntegers : impl::ExactIntegersBase<ExactIntegers> {
     op.getResult().replaceAllUsesWith(sum);
     op.erase();
     ++rewritten;
+  }
+
+  /// Readers that want the sums in f32, as they are or after a constant bias, get them without a detour through i32.
+  static void stayReal(OpBuilder &builder, Value sums, Value product, function_ref<bool(int64_t)> isExactWith) {
+    auto toReal = [](Operation *op) {
+      auto cast = dyn_cast<nn::CastOp>(op);
+      return cast && cast.getTo().isF32();
+    };
+    Value rounded;
+    for (Operation *user : llvm::make_early_inc_range(sums.getUsers())) {
+      auto add = dyn_cast<nn::AddOp>(user);
+      Value bias = add ? (add.getLhs() == sums ? add.getRhs() : add.getLhs()) : Value();
+      std::optional<SmallVector<int32_t>> contents = bias && bias != sums ? integersOf(bias) : std::nullopt;
+      int64_t largest = 0;
+      for (int32_t value : contents.value_or(SmallVector<int32_t>()))
+        largest = std::max(largest, std::abs(int64_t(value)));
+      bool isBiased = contents && sameShape(add, sums) && llvm::all_of(user->getUsers(), toReal) && isExactWith(largest);
+      if (!isBiased && !toReal(user))
+        continue;
+      if (!rounded)
+        rounded = nn::RoundOp::create(builder, product.getLoc(), product);
+      if (!isBiased) {
+        user->getResult(0).replaceAllUsesWith(rounded);
+        user->erase();
+        continue;
+      }
+      OpBuilder behind(user);
+      Value total = nn::AddOp::create(behind, user->getLoc(), rounded, nn::CastOp::create(behind, user->getLoc(), bias, behind.getF32Type()));
+      for (Operation *reader : llvm::make_early_inc_range(user->getUsers())) {
+        reader->getResult(0).replaceAllUsesWith(total);
+        reader->erase();
+      }
+      user->erase();
+    }
   }
 
   Value product(OpBuilder &builder, nn::ConvOp op, Value lhs, Value rhs) {

@@ -24,6 +24,9 @@ public:
   void run() {
     materializeSizes();
     seedAnchors();
+    for (int group = 0, n = grouping.size(); group < n; ++group)
+      if (decodesBytes(grouping.group(group).anchor)) // before what makes the bytes widens them
+        growPrologue(group);
     for (int group = grouping.size() - 1; group >= 0; --group) // the later of two anchors takes what joins them
       growEpilogue(group);
     for (int group = 0, n = grouping.size(); group < n; ++group) {

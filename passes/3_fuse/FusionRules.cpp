@@ -86,22 +86,26 @@ bool isLargeConcat(Operation *op) {
          });
 }
 
-/// One filter a channel, whose kernel subtracts the zero point of bytes as it reads them.
-bool decodesBytes(Operation *anchor, Operation *op) {
+/// Bytes as floats.
+bool isByteCast(Value value) {
+  auto cast = value.getDefiningOp<nn::CastOp>();
+  Type from = cast ? getElementTypeOrSelf(cast.getInput().getType()) : Type();
+  return cast && cast.getTo().isF32() && from.isInteger() && from.getIntOrFloatBitWidth() == 8;
+}
+
+/// Bytes as floats, or those less one constant.
+bool isDecoded(Value value) {
+  auto sub = value.getDefiningOp<nn::SubOp>();
+  auto constant = sub ? sub.getRhs().getDefiningOp<nn::ConstantOp>() : nn::ConstantOp();
+  bool isCentred = constant && cast<RankedTensorType>(constant.getType()).getNumElements() == 1 && isByteCast(sub.getLhs()) && sub.getLhs().hasOneUse();
+  return isCentred || isByteCast(value);
+}
+
+bool isDepthwise(Operation *anchor) {
   auto conv = dyn_cast<nn::ConvOp>(anchor);
   auto weight = conv ? cast<RankedTensorType>(conv.getWeight().getType()) : RankedTensorType();
-  bool isDepthwise = conv && conv.getGroups() > 1 && weight.hasStaticShape() && weight.getDimSize(1) == 1 && weight.getDimSize(0) == int64_t(conv.getGroups()) &&
-                     conv.getLayout() == nn::Layout::ChannelsLast && weight.getRank() <= 4;
-  auto isByteCast = [](Value value) {
-    auto cast = value.getDefiningOp<nn::CastOp>();
-    Type from = cast ? getElementTypeOrSelf(cast.getInput().getType()) : Type();
-    return cast && cast.getTo().isF32() && from.isInteger() && from.getIntOrFloatBitWidth() == 8;
-  };
-  if (auto sub = dyn_cast<nn::SubOp>(op)) {
-    auto constant = sub.getRhs().getDefiningOp<nn::ConstantOp>();
-    return isDepthwise && isByteCast(sub.getLhs()) && constant && cast<RankedTensorType>(constant.getType()).getNumElements() == 1;
-  }
-  return isDepthwise && isByteCast(op->getResult(0));
+  return conv && conv.getGroups() > 1 && weight.hasStaticShape() && weight.getDimSize(1) == 1 && weight.getDimSize(0) == int64_t(conv.getGroups()) &&
+         conv.getLayout() == nn::Layout::ChannelsLast && weight.getRank() <= 4;
 }
 
 /// Bytes are multiplied as they lie in memory.
@@ -122,13 +126,15 @@ bool takesEpilogue(Operation *anchor, Operation *op) {
          !isa<nn::ArgReduceOp, nn::CumSumOp>(anchor);
 }
 
+bool decodesBytes(Operation *anchor) { return isDepthwise(anchor) && isDecoded(anchor->getOperand(0)); }
+
 bool takesPrologue(Operation *anchor, unsigned operand, Operation *op) {
   Anchor kind = anchorOf(anchor);
   if (operand != 0 || !ruleOf(kind).prologue || !op->hasTrait<nn::Elementwise>() || op->getNumResults() != 1)
     return false;
   if (kind == Anchor::Contraction && readsBytes(anchor))
     return false;
-  return kind == Anchor::Rows ? isAlongRows(anchor) : (readsOnce(anchor) && isCheap(op)) || decodesBytes(anchor, op);
+  return kind == Anchor::Rows ? isAlongRows(anchor) : (readsOnce(anchor) && isCheap(op)) || (isDepthwise(anchor) && isDecoded(op->getResult(0)));
 }
 
 bool takesPad(Operation *anchor, nn::PadOp pad) {

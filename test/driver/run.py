@@ -18,6 +18,7 @@ import agents
 import bad_models
 import bad_plans
 import bad_tensors
+import quantization
 import gpu
 import reports
 import tuning
@@ -32,7 +33,7 @@ def main():
     arguments = parser.parse_args()
     passed = failed = skipped = 0
     with Driver(arguments.tenon.resolve()) as driver:
-        for module in (verbs, gpu, tuning, agents, reports, bad_models, bad_tensors, bad_plans):
+        for module in (verbs, quantization, gpu, tuning, agents, reports, bad_models, bad_tensors, bad_plans):
             for name, test in sorted(vars(module).items()):
                 title = f"{module.__name__}.{name.removeprefix('test_')}"
                 if not name.startswith("test_") or not re.search(arguments.k, title):

@@ -47,3 +47,35 @@ func.func @depthwise(%x: tensor<1x32x4x4xui8>, %v: tensor<32x1x3x3xi8>) -> tenso
      : tensor<1x32x4x4xi32>, tensor<32x1x3x3xi32> -> tensor<1x32x2x2xi32>
   return %y : tensor<1x32x2x2xi32>
 }
+
+// What reads the sums as f32 gets them without a detour through i32, and the bias too where all of that stays below 2^24.
+// CHECK-LABEL: func.func @real
+// CHECK:         %[[Y:.*]] = nn.conv {{.*}} : tensor<1x2x4x4xf32>, tensor<2x1x1x1xf32>
+// CHECK-NEXT:    %[[R:.*]] = nn.round %[[Y]]
+// CHECK:         %[[B:.*]] = nn.cast %{{.*}} {to = f32} : tensor<2x1x1xi32> -> tensor<2x1x1xf32>
+// CHECK-NEXT:    %[[S:.*]] = nn.add %[[R]], %[[B]] : tensor<1x2x4x4xf32>, tensor<2x1x1xf32>
+// CHECK-NEXT:    return %[[S]]
+func.func @real(%x: tensor<1x2x4x4xui8>) -> tensor<1x2x4x4xf32> {
+  %0 = nn.cast %x {to = i32} : tensor<1x2x4x4xui8> -> tensor<1x2x4x4xi32>
+  %w = nn.constant dense<100> : tensor<2x1x1x1xi32>
+  %b = nn.constant dense<[[[1000]], [[-7]]]> : tensor<2x1x1xi32>
+  %y = nn.conv %0, %w {strides = array<i64: 1, 1>, pads = array<i64: 0, 0, 0, 0>, dilations = array<i64: 1, 1>, groups = 2 : i64}
+     : tensor<1x2x4x4xi32>, tensor<2x1x1x1xi32> -> tensor<1x2x4x4xi32>
+  %s = nn.add %y, %b : tensor<1x2x4x4xi32>, tensor<2x1x1xi32> -> tensor<1x2x4x4xi32>
+  %r = nn.cast %s {to = f32} : tensor<1x2x4x4xi32> -> tensor<1x2x4x4xf32>
+  return %r : tensor<1x2x4x4xf32>
+}
+
+// A bias that leads beyond 2^24 is added in i32.
+// CHECK-LABEL: func.func @large_bias
+// CHECK:         nn.add {{.*}} : tensor<1x2x4x4xi32>, tensor<2x1x1xi32>
+func.func @large_bias(%x: tensor<1x2x4x4xui8>) -> tensor<1x2x4x4xf32> {
+  %0 = nn.cast %x {to = i32} : tensor<1x2x4x4xui8> -> tensor<1x2x4x4xi32>
+  %w = nn.constant dense<100> : tensor<2x1x1x1xi32>
+  %b = nn.constant dense<[[[16777210]], [[-7]]]> : tensor<2x1x1xi32>
+  %y = nn.conv %0, %w {strides = array<i64: 1, 1>, pads = array<i64: 0, 0, 0, 0>, dilations = array<i64: 1, 1>, groups = 2 : i64}
+     : tensor<1x2x4x4xi32>, tensor<2x1x1x1xi32> -> tensor<1x2x4x4xi32>
+  %s = nn.add %y, %b : tensor<1x2x4x4xi32>, tensor<2x1x1xi32> -> tensor<1x2x4x4xi32>
+  %r = nn.cast %s {to = f32} : tensor<1x2x4x4xi32> -> tensor<1x2x4x4xf32>
+  return %r : tensor<1x2x4x4xf32>
+}

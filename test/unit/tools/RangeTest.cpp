@@ -1,0 +1,92 @@
+// Ranges and scales of quantization, from histograms whose answers are known.
+#include "tools/tenon/quantize/Range.h"
+#include <cmath>
+#include <gtest/gtest.h>
+#include <limits>
+
+namespace tenon::driver {
+namespace {
+
+TEST(Steps, HoldZeroExactly) {
+  Steps steps = stepsFor({-1, 3});
+  EXPECT_FLOAT_EQ(steps.scale, 4.0f / 255);
+  EXPECT_EQ(steps.zeroPoint, 64); // 1 / (4 / 255) = 63.75
+  EXPECT_EQ(stepsFor({0.5, 2}).zeroPoint, 0) << "a range without 0 is widened to it";
+  EXPECT_FLOAT_EQ(stepsFor({0.5, 2}).scale, 2.0f / 255);
+  EXPECT_EQ(stepsFor({-2, -1}).zeroPoint, 255);
+}
+
+TEST(Steps, EmptyRangesHaveAScale) {
+  for (Range range : {Range{0, 0}, Range{0, std::numeric_limits<float>::denorm_min()}, Range{-1e-40, 1e-40}}) {
+    Steps steps = stepsFor(range);
+    EXPECT_FLOAT_EQ(steps.scale, 1.0f / 255);
+    EXPECT_EQ(steps.zeroPoint, 0);
+  }
+}
+
+/// Ten thousand numbers spread evenly over [0, 1], and one outlier.
+Histogram withOutlier(float outlier) {
+  std::vector<float> values;
+  for (int i = 0; i < 10000; i++)
+    values.push_back(float(i) / 10000);
+  values.push_back(outlier);
+  Histogram histogram(std::min(0.0f, outlier), std::max(1.0f, outlier));
+  histogram.add(values.data(), values.size());
+  EXPECT_EQ(histogram.total(), 10001u);
+  return histogram;
+}
+
+TEST(Range, MinMaxKeepsEverything) {
+  Range range = chooseRange(withOutlier(20), RangeMethod::MinMax, 99.99);
+  EXPECT_EQ(range.low, 0);
+  EXPECT_EQ(range.high, 20);
+}
+
+TEST(Range, PercentileCutsOutliers) {
+  Range high = chooseRange(withOutlier(20), RangeMethod::Percentile, 99.9);
+  EXPECT_LT(high.high, 1.1);
+  EXPECT_GT(high.high, 0.9);
+  Range low = chooseRange(withOutlier(-20), RangeMethod::Percentile, 99.9);
+  EXPECT_GT(low.low, -0.1);
+}
+
+TEST(Range, SquaredErrorWeighsClippingAgainstSteps) {
+  // Rounding n numbers to steps of r / 255 costs n (r / 255)^2 / 12, clipping the outlier to r costs (20 - r)^2: least at 20 / (1 + n / 780300).
+  EXPECT_NEAR(chooseRange(withOutlier(20), RangeMethod::Mse, 99.99).high, 19.7, 0.4);
+  // A million numbers more and the same outlier.
+  Histogram many = withOutlier(20);
+  std::vector<float> values(1000000);
+  for (size_t i = 0; i < values.size(); i++)
+    values[i] = float(i) / float(values.size());
+  many.add(values.data(), values.size());
+  EXPECT_NEAR(chooseRange(many, RangeMethod::Mse, 99.99).high, 8.7, 0.4);
+}
+
+TEST(Range, EntropyClipsWhatIsRare) {
+  std::vector<float> values;
+  for (int i = 0; i < 100000; i++)
+    values.push_back(std::exp(-float(i) / 10000)); // most near 0
+  values.push_back(10);
+  Histogram histogram(0, 10);
+  histogram.add(values.data(), values.size());
+  EXPECT_LT(chooseRange(histogram, RangeMethod::Entropy, 99.99).high, 10);
+}
+
+TEST(Range, ConstantTensorsKeepTheirRange) {
+  Histogram histogram(0, 0);
+  float zero = 0;
+  histogram.add(&zero, 1);
+  for (RangeMethod method : {RangeMethod::MinMax, RangeMethod::Percentile, RangeMethod::Mse, RangeMethod::Entropy}) {
+    Range range = chooseRange(histogram, method, 99.99);
+    EXPECT_EQ(range.low, 0);
+    EXPECT_EQ(range.high, 0);
+  }
+}
+
+TEST(Range, MethodsHaveNames) {
+  EXPECT_EQ(rangeMethodNamed("entropy"), RangeMethod::Entropy);
+  EXPECT_FALSE(rangeMethodNamed("mean"));
+}
+
+} // namespace
+} // namespace tenon::driver

@@ -1,0 +1,237 @@
+#include "tools/tenon/quantize/QuantizedWriter.h"
+#include "tools/tenon/Failure.h"
+
+#include <algorithm>
+#include <cmath>
+#include <cstring>
+
+namespace tenon::driver {
+
+constexpr int64_t kPerAxisOpset = 13; // from which ai.onnx's DequantizeLinear takes a scale for each channel
+
+std::vector<float> floatsOf(const onnx::TensorProto &tensor, const std::string &name) {
+  std::vector<float> values;
+  if (tensor.has_raw_data()) {
+    values.resize(tensor.raw_data().size() / sizeof(float));
+    std::memcpy(values.data(), tensor.raw_data().data(), values.size() * sizeof(float));
+  } else {
+    values.assign(tensor.float_data().begin(), tensor.float_data().end());
+  }
+  int64_t count = 1;
+  for (int64_t size : tensor.dims())
+    if (size < 0 || __builtin_mul_overflow(count, size, &count))
+      throw Failure("the constant '" + name + "' has a negative or overflowing size");
+  if (count != int64_t(values.size()))
+    throw Failure("the constant '" + name + "' holds " + std::to_string(values.size()) + " values; its shape has " + std::to_string(count));
+  if (!std::all_of(values.begin(), values.end(), [](float v) { return std::isfinite(v); }))
+    throw Failure("the constant '" + name + "' holds NaN or infinity, which no integer stands for");
+  return values;
+}
+
+QuantizedWriter::QuantizedWriter(const onnx::ModelProto &original) : model(original) {
+  int64_t opset = 0;
+  bool hasMicrosoft = false;
+  for (const onnx::OperatorSetIdProto &set : model.opset_import()) {
+    if (set.domain().empty() || set.domain() == "ai.onnx")
+      opset = set.version();
+    hasMicrosoft |= set.domain() == "com.microsoft";
+  }
+  if (opset < kPerAxisOpset) {
+    // The same operators with an axis, whatever the model's opset.
+    domain = "com.microsoft";
+    if (!hasMicrosoft) {
+      onnx::OperatorSetIdProto *set = model.add_opset_import();
+      set->set_domain(domain);
+      set->set_version(1);
+    }
+  }
+  for (const onnx::TensorProto &tensor : model.graph().initializer())
+    taken.insert(tensor.name());
+  for (const onnx::ValueInfoProto &input : model.graph().input())
+    taken.insert(input.name());
+  for (const onnx::NodeProto &node : model.graph().node()) {
+    taken.insert(node.name());
+    taken.insert(node.output().begin(), node.output().end());
+  }
+}
+
+std::string QuantizedWriter::fresh(const std::string &wish) {
+  std::string name = wish;
+  for (int i = 1; !taken.insert(name).second; i++)
+    name = wish + "_" + std::to_string(i);
+  return name;
+}
+
+std::string QuantizedWriter::addFloats(const std::string &wish, const std::vector<float> &values, bool scalar) {
+  onnx::TensorProto *tensor = model.mutable_graph()->add_initializer();
+  tensor->set_name(fresh(wish));
+  tensor->set_data_type(onnx::TensorProto::FLOAT);
+  if (!scalar)
+    tensor->add_dims(int64_t(values.size()));
+  tensor->set_raw_data(values.data(), values.size() * sizeof(float));
+  return tensor->name();
+}
+
+template <typename T> static void fill(onnx::TensorProto *tensor, int type, const std::vector<T> &values) {
+  tensor->set_data_type(type);
+  tensor->set_raw_data(values.data(), values.size() * sizeof(T));
+}
+
+onnx::NodeProto QuantizedWriter::node(const std::string &type, const std::vector<std::string> &inputs, const std::string &output, int64_t axis) const {
+  onnx::NodeProto node;
+  node.set_op_type(type);
+  node.set_domain(domain);
+  node.set_name(output);
+  for (const std::string &input : inputs)
+    node.add_input(input);
+  node.add_output(output);
+  if (axis >= 0) {
+    onnx::AttributeProto *attribute = node.add_attribute();
+    attribute->set_name("axis");
+    attribute->set_type(onnx::AttributeProto::INT);
+    attribute->set_i(axis);
+  }
+  return node;
+}
+
+void QuantizedWriter::quantizeTensor(const std::string &name, Steps steps) {
+  std::string scale = addFloats(name + "_scale", {steps.scale}, true);
+  onnx::TensorProto *zeroPoint = model.mutable_graph()->add_initializer();
+  zeroPoint->set_name(fresh(name + "_zero_point"));
+  fill(zeroPoint, onnx::TensorProto::UINT8, std::vector<uint8_t>{steps.zeroPoint});
+  std::string bytes = fresh(name + "_quantized"), real = fresh(name + "_dequantized");
+  replaced[name] = real;
+  after[name] = {node("QuantizeLinear", {name, scale, zeroPoint->name()}, bytes), node("DequantizeLinear", {bytes, scale, zeroPoint->name()}, real)};
+}
+
+const QuantizedWriter::Weight &QuantizedWriter::quantizedWeight(const std::string &name, const onnx::TensorProto &weight, int64_t axis) {
+  auto [known, isNew] = weights.try_emplace({name, axis});
+  if (!isNew)
+    return known->second;
+  std::vector<float> values = floatsOf(weight, name);
+  int64_t channels = weight.dims(int(axis)), inner = 1;
+  for (int i = int(axis) + 1; i < weight.dims_size(); i++)
+    inner *= weight.dims(i);
+  std::vector<float> &scales = known->second.scales;
+  scales.assign(size_t(channels), 0);
+  auto channelOf = [&](size_t i) { return size_t(int64_t(i) / inner % channels); };
+  for (size_t i = 0; i < values.size(); i++)
+    scales[channelOf(i)] = std::max(scales[channelOf(i)], std::abs(values[i]));
+  constexpr float kLargest = 127, kSmallestScale = 1e-30f;
+  for (float &scale : scales)
+    scale = scale / kLargest >= kSmallestScale ? scale / kLargest : 1.0f; // a channel of zeros has any scale
+  std::vector<int8_t> bytes(values.size());
+  for (size_t i = 0; i < values.size(); i++)
+    bytes[i] = int8_t(std::clamp(std::nearbyint(values[i] / scales[channelOf(i)]), -kLargest, kLargest));
+
+  std::string scale = addFloats(name + "_scale", scales, false);
+  onnx::GraphProto *graph = model.mutable_graph();
+  onnx::TensorProto *zeroPoint = graph->add_initializer();
+  zeroPoint->set_name(fresh(name + "_zero_point"));
+  zeroPoint->add_dims(channels);
+  fill(zeroPoint, onnx::TensorProto::INT8, std::vector<int8_t>(size_t(channels), 0));
+  std::string zeroPointName = zeroPoint->name();
+  onnx::TensorProto *tensor = graph->add_initializer();
+  tensor->set_name(fresh(name + "_quantized"));
+  *tensor->mutable_dims() = weight.dims();
+  fill(tensor, onnx::TensorProto::INT8, bytes);
+  known->second.name = fresh(name + "_dequantized");
+  first.push_back(node("DequantizeLinear", {tensor->name(), scale, zeroPointName}, known->second.name, axis));
+  return known->second;
+}
+
+/// The bias in the steps of the sums; as it is where that takes more than 32 bits.
+std::string QuantizedWriter::quantizedBias(const std::string &name, const onnx::TensorProto &bias, const std::vector<float> &scales) {
+  std::vector<float> values = floatsOf(bias, name);
+  constexpr double kLargest = 1 << 30; // leaves as much for the sum
+  std::vector<int32_t> steps;
+  for (size_t i = 0; i < values.size(); i++) {
+    double step = double(values[i]) / scales[i];
+    if (!(std::abs(step) <= kLargest))
+      return name;
+    steps.push_back(int32_t(std::nearbyint(step)));
+  }
+  std::string scale = addFloats(name + "_scale", scales, false), zeroPoint = fresh(name + "_zero_point");
+  onnx::GraphProto *graph = model.mutable_graph();
+  onnx::TensorProto *zeros = graph->add_initializer();
+  zeros->set_name(zeroPoint);
+  zeros->add_dims(int64_t(values.size()));
+  fill(zeros, onnx::TensorProto::INT32, std::vector<int32_t>(values.size(), 0));
+  onnx::TensorProto *tensor = graph->add_initializer();
+  tensor->set_name(fresh(name + "_quantized"));
+  tensor->add_dims(int64_t(values.size()));
+  fill(tensor, onnx::TensorProto::INT32, steps);
+  std::string real = fresh(name + "_dequantized");
+  first.push_back(node("DequantizeLinear", {tensor->name(), scale, zeroPoint}, real, 0));
+  return real;
+}
+
+void QuantizedWriter::quantizeLayer(const QuantizableLayer &layer, const onnx::TensorProto &weight, const onnx::TensorProto *bias, Steps input) {
+  const Weight &quantized = quantizedWeight(layer.weight, weight, layer.axis);
+  onnx::NodeProto *node = model.mutable_graph()->mutable_node(layer.node);
+  node->set_input(1, quantized.name);
+  if (!bias)
+    return;
+  std::vector<float> scales;
+  for (float scale : quantized.scales)
+    scales.push_back(input.scale * scale);
+  if (bias->dims(0) == int64_t(scales.size()))
+    node->set_input(2, quantizedBias(layer.bias, *bias, scales));
+}
+
+void QuantizedWriter::dropUnread() {
+  std::set<std::string> read;
+  std::vector<const onnx::GraphProto *> graphs{&model.graph()};
+  while (!graphs.empty()) {
+    const onnx::GraphProto *graph = graphs.back();
+    graphs.pop_back();
+    for (const onnx::NodeProto &node : graph->node()) {
+      read.insert(node.input().begin(), node.input().end());
+      for (const onnx::AttributeProto &attribute : node.attribute()) {
+        if (attribute.has_g())
+          graphs.push_back(&attribute.g());
+        for (const onnx::GraphProto &body : attribute.graphs())
+          graphs.push_back(&body);
+      }
+    }
+    for (const onnx::ValueInfoProto &output : graph->output())
+      read.insert(output.name());
+  }
+  onnx::GraphProto *graph = model.mutable_graph();
+  std::set<std::string> dropped;
+  auto &initializers = *graph->mutable_initializer();
+  initializers.erase(std::remove_if(initializers.begin(), initializers.end(),
+                                    [&](const onnx::TensorProto &tensor) { return !read.contains(tensor.name()) && dropped.insert(tensor.name()).second; }),
+                     initializers.end());
+  // Old models list their initializers among the inputs.
+  auto &inputs = *graph->mutable_input();
+  inputs.erase(std::remove_if(inputs.begin(), inputs.end(), [&](const onnx::ValueInfoProto &input) { return dropped.contains(input.name()); }), inputs.end());
+}
+
+std::string QuantizedWriter::finish() {
+  onnx::GraphProto *graph = model.mutable_graph();
+  google::protobuf::RepeatedPtrField<onnx::NodeProto> nodes;
+  auto append = [&](const onnx::NodeProto &node) { *nodes.Add() = node; };
+  auto appendAfter = [&](const std::string &name) {
+    if (auto following = after.find(name); following != after.end())
+      std::for_each(following->second.begin(), following->second.end(), append);
+  };
+  for (const onnx::ValueInfoProto &input : graph->input())
+    appendAfter(input.name());
+  std::for_each(first.begin(), first.end(), append);
+  for (const onnx::NodeProto &old : graph->node()) {
+    onnx::NodeProto copy = old;
+    for (std::string &input : *copy.mutable_input())
+      if (auto other = replaced.find(input); other != replaced.end())
+        input = other->second;
+    append(copy);
+    for (const std::string &output : old.output())
+      appendAfter(output);
+  }
+  graph->mutable_node()->Swap(&nodes);
+  dropUnread();
+  model.set_producer_name("tenon quantize");
+  return model.SerializeAsString();
+}
+
+} // namespace tenon::driver

@@ -1,0 +1,139 @@
+#include "tools/tenon/quantize/Range.h"
+
+#include <algorithm>
+#include <cmath>
+#include <numeric>
+
+namespace tenon::driver {
+
+constexpr double kSteps = 255;
+// Ranges that are tried by the methods that search: shares of the whole, from narrow to all.
+constexpr double kNarrowest = 0.2;
+constexpr int kCandidates = 81;
+
+Histogram::Histogram(double low, double high) : first(low), last(high), width((high - low) / kBins), counts(kBins, 0) {}
+
+void Histogram::add(const float *values, size_t count) {
+  double perBin = width > 0 ? 1 / width : 0;
+  for (size_t i = 0; i < count; i++) {
+    double bin = (values[i] - first) * perBin;
+    counts[size_t(std::clamp(bin, 0.0, double(kBins - 1)))]++;
+  }
+}
+
+uint64_t Histogram::total() const { return std::accumulate(counts.begin(), counts.end(), uint64_t(0)); }
+
+std::optional<RangeMethod> rangeMethodNamed(const std::string &name) {
+  if (name == "min-max")
+    return RangeMethod::MinMax;
+  if (name == "percentile")
+    return RangeMethod::Percentile;
+  if (name == "mse")
+    return RangeMethod::Mse;
+  if (name == "entropy")
+    return RangeMethod::Entropy;
+  return std::nullopt;
+}
+
+Steps stepsFor(Range range) {
+  constexpr double kSmallestScale = 1e-30; // scales and their products stay normal numbers
+  double low = std::min(range.low, 0.0), high = std::max(range.high, 0.0);
+  double scale = (high - low) / kSteps;
+  if (!(scale >= kSmallestScale))
+    return {float(1 / kSteps), 0};
+  return {float(scale), uint8_t(std::clamp(std::nearbyint(-low / scale), 0.0, kSteps))};
+}
+
+namespace {
+
+Range withinPercentile(const Histogram &histogram, double percentile) {
+  double outside = double(histogram.total()) * (1 - percentile / 100) / 2, width = (histogram.high() - histogram.low()) / Histogram::kBins, seen = 0;
+  size_t first = 0, last = Histogram::kBins - 1;
+  while (first < last && (seen += double(histogram.count(first))) <= outside)
+    first++;
+  for (seen = 0; last > first && (seen += double(histogram.count(last))) <= outside;)
+    last--;
+  return {histogram.low() + double(first) * width, histogram.low() + double(last + 1) * width};
+}
+
+double squaredError(const Histogram &histogram, Range range) {
+  Steps steps = stepsFor(range);
+  double error = 0;
+  for (size_t bin = 0; bin < Histogram::kBins; bin++) {
+    if (!histogram.count(bin))
+      continue;
+    double value = histogram.center(bin), step = std::clamp(std::nearbyint(value / steps.scale) + steps.zeroPoint, 0.0, kSteps);
+    double difference = (step - steps.zeroPoint) * steps.scale - value;
+    error += double(histogram.count(bin)) * difference * difference;
+  }
+  return error;
+}
+
+/// The divergence (Kullback and Leibler) of what is left after quantization from the values clipped to the range: TensorRT's calibration, S. Migacz, 2017.
+double divergence(const Histogram &histogram, Range range) {
+  double width = (histogram.high() - histogram.low()) / Histogram::kBins;
+  auto binOf = [&](double value) { return int64_t(std::clamp((value - histogram.low()) / width, 0.0, double(Histogram::kBins - 1))); };
+  int64_t first = binOf(range.low), last = binOf(range.high);
+  size_t size = size_t(last - first + 1);
+  std::vector<double> reference(size), coarse(size);
+  for (int64_t bin = 0; bin < int64_t(Histogram::kBins); bin++)
+    reference[size_t(std::clamp(bin, first, last) - first)] += double(histogram.count(size_t(bin)));
+  // Each step's mass is spread evenly over its bins that hold anything; what was clipped is missing in it.
+  constexpr size_t kLevels = 256;
+  for (size_t level = 0; level < kLevels; level++) {
+    size_t begin = level * size / kLevels, end = std::max((level + 1) * size / kLevels, begin);
+    double mass = 0;
+    size_t filled = 0;
+    for (size_t i = begin; i < end; i++) {
+      mass += double(histogram.count(size_t(first) + i));
+      filled += reference[i] > 0;
+    }
+    for (size_t i = begin; i < end; i++)
+      if (reference[i] > 0)
+        coarse[i] = mass / double(filled);
+  }
+  double total = std::accumulate(reference.begin(), reference.end(), 0.0), kept = std::accumulate(coarse.begin(), coarse.end(), 0.0), sum = 0;
+  if (kept == 0)
+    return INFINITY;
+  constexpr double kFloor = 1e-12; // for what clipping has emptied
+  for (size_t i = 0; i < size; i++)
+    if (reference[i] > 0)
+      sum += reference[i] / total * std::log(reference[i] / total / std::max(coarse[i] / kept, kFloor));
+  return sum;
+}
+
+/// The share of the whole range with the least cost; among equal ones the widest.
+template <typename Cost> Range leastCost(const Histogram &histogram, Cost cost) {
+  Range best;
+  double least = INFINITY;
+  for (int i = kCandidates - 1; i >= 0; i--) {
+    double share = kNarrowest + (1 - kNarrowest) * i / (kCandidates - 1);
+    Range range{histogram.low() * share, histogram.high() * share};
+    // A range that does not hold 0 is widened to it, and not moved.
+    range.low = std::min(range.low, 0.0), range.high = std::max(range.high, 0.0);
+    double found = cost(histogram, range);
+    if (found < least)
+      least = found, best = range;
+  }
+  return std::isinf(least) ? Range{histogram.low(), histogram.high()} : best;
+}
+
+} // namespace
+
+Range chooseRange(const Histogram &histogram, RangeMethod method, double percentile) {
+  if (!(histogram.high() > histogram.low()))
+    return {histogram.low(), histogram.high()};
+  switch (method) {
+  case RangeMethod::MinMax:
+    break;
+  case RangeMethod::Percentile:
+    return withinPercentile(histogram, percentile);
+  case RangeMethod::Mse:
+    return leastCost(histogram, squaredError);
+  case RangeMethod::Entropy:
+    return leastCost(histogram, divergence);
+  }
+  return {histogram.low(), histogram.high()};
+}
+
+} // namespace tenon::driver

@@ -1,0 +1,47 @@
+// The range of a tensor's values that 256 steps are spread over, from what calibration saw.
+#pragma once
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <vector>
+
+namespace tenon::driver {
+
+/// How often values fell into each of equal parts of [low, high].
+class Histogram {
+public:
+  static constexpr size_t kBins = 2048;
+
+  Histogram(double low, double high);
+  void add(const float *values, size_t count);
+
+  double low() const { return first; }
+  double high() const { return last; }
+  uint64_t count(size_t bin) const { return counts[bin]; }
+  uint64_t total() const;
+  double center(size_t bin) const { return first + (double(bin) + 0.5) * width; }
+
+private:
+  double first, last, width;
+  std::vector<uint64_t> counts;
+};
+
+struct Range {
+  double low = 0, high = 0;
+};
+
+enum class RangeMethod { MinMax, Percentile, Mse, Entropy };
+std::optional<RangeMethod> rangeMethodNamed(const std::string &name);
+
+/// What values are clipped to. `percentile` of all values stay inside (method Percentile): 99.99 clips one in ten thousand.
+Range chooseRange(const Histogram &histogram, RangeMethod method, double percentile);
+
+/// A scale and a zero point for 8 bits without a sign. 0 is exact, as padding and ReLU need it.
+struct Steps {
+  float scale = 1;
+  uint8_t zeroPoint = 0;
+};
+/// Ranges of nothing but zeros, or too small for normal numbers, get the scale 1/255.
+Steps stepsFor(Range range);
+
+} // namespace tenon::driver
