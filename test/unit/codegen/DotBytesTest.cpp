@@ -160,7 +160,37 @@ TEST(DotBytes, CompilesForEveryTarget) {
   EXPECT_TRUE(KernelHarness::compilesEverywhere(BytesConvolution{9, 11, 16, 24, 3, 1, 1, 128}.text(), message)) << message;
 }
 
-/// nn.quantize and nn.lookup of `count` numbers.
+// One filter a channel reads bytes and subtracts their zero point as it loads them; padding counts as 0, that is as the zero point.
+TEST(DotBytes, DepthwiseFiltersReadBytes) {
+  std::string text = "kernel.func private @k(%x: tensor<1x7x9x40xui8>, %w: tensor<40x1x3x3xf32> {kernel.constant}) -> tensor<1x7x9x40xf32> {\n"
+                     "  %z = nn.constant dense<100.0> : tensor<f32>\n"
+                     "  %0 = nn.cast %x {to = f32} : tensor<1x7x9x40xui8> -> tensor<1x7x9x40xf32>\n"
+                     "  %1 = nn.sub %0, %z : tensor<1x7x9x40xf32>, tensor<f32> -> tensor<1x7x9x40xf32>\n"
+                     "  %2 = nn.conv %1, %w {strides = array<i64: 1, 1>, pads = array<i64: 1, 1, 1, 1>, dilations = array<i64: 1, 1>, groups = 40 : i64, layout = "
+                     "#nn.layout<channels_last>} : tensor<1x7x9x40xf32>, tensor<40x1x3x3xf32> -> tensor<1x7x9x40xf32>\n"
+                     "  kernel.return %2 : tensor<1x7x9x40xf32>\n}\n";
+  std::vector<uint8_t> x = bytes<uint8_t>(7 * 9 * 40, 7);
+  std::vector<float> w, y(x.size()), expected;
+  for (int8_t weight : bytes<int8_t>(40 * 9, 8))
+    w.push_back(weight);
+  for (int i = 0; i < 7; ++i)
+    for (int j = 0; j < 9; ++j)
+      for (int c = 0; c < 40; ++c) {
+        float sum = 0;
+        for (int tap = 0; tap < 9; ++tap)
+          if (int row = i + tap / 3 - 1, column = j + tap % 3 - 1; row >= 0 && row < 7 && column >= 0 && column < 9)
+            sum += (float(x[(row * 9 + column) * 40 + c]) - 100) * w[c * 9 + tap];
+        expected.push_back(sum);
+      }
+  for (const std::string &target : dotTargets()) {
+    KernelHarness kernel(text, target);
+    ASSERT_TRUE(kernel.compile()) << kernel.message;
+    EXPECT_EQ(kernel.func().getSchedule()->getFamily().getValue(), "depthwise");
+    kernel.run({x.data(), w.data(), y.data()});
+    EXPECT_EQ(y, expected) << target;
+  }
+}
+
 TEST(QuantizedOps, RoundsToEvenAndSaturates) {
   std::string text = "kernel.func private @k(%x: tensor<41xf32>) -> (tensor<41xui8>, tensor<41xi8>) {\n"
                      "  %0 = nn.quantize %x {zero_point = 100 : i64, to = ui8} : tensor<41xf32> -> tensor<41xui8>\n"

@@ -72,6 +72,15 @@ TEST(Range, EntropyClipsWhatIsRare) {
   EXPECT_LT(chooseRange(histogram, RangeMethod::Entropy, 99.99).high, 10);
 }
 
+TEST(Range, EntropyLooksBesideThePeakOfZeros) {
+  std::vector<float> values(70000, 0.0f);
+  for (int i = 0; i < 30000; i++)
+    values.push_back(float(i) / 30000);
+  Histogram histogram(0, 1);
+  histogram.add(values.data(), values.size());
+  EXPECT_GT(chooseRange(histogram, RangeMethod::Entropy, 99.99).high, 0.8);
+}
+
 TEST(Range, ConstantTensorsKeepTheirRange) {
   Histogram histogram(0, 0);
   float zero = 0;

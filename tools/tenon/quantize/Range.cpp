@@ -69,15 +69,28 @@ double squaredError(const Histogram &histogram, Range range) {
   return error;
 }
 
+/// Counts without the peak at 0, which ReLU makes and which every range keeps exactly: its part gets as many as its neighbours.
+std::vector<double> countsBesideZero(const Histogram &histogram) {
+  std::vector<double> counts(Histogram::kBins);
+  for (size_t bin = 0; bin < counts.size(); bin++)
+    counts[bin] = double(histogram.count(bin));
+  double width = (histogram.high() - histogram.low()) / Histogram::kBins;
+  size_t zero = size_t(std::clamp(-histogram.low() / width, 0.0, double(Histogram::kBins - 1)));
+  size_t left = zero ? zero - 1 : zero + 1, right = zero + 1 < Histogram::kBins ? zero + 1 : zero - 1;
+  counts[zero] = (counts[left] + counts[right]) / 2;
+  return counts;
+}
+
 /// The divergence (Kullback and Leibler) of what is left after quantization from the values clipped to the range: TensorRT's calibration, S. Migacz, 2017.
 double divergence(const Histogram &histogram, Range range) {
+  std::vector<double> counts = countsBesideZero(histogram);
   double width = (histogram.high() - histogram.low()) / Histogram::kBins;
   auto binOf = [&](double value) { return int64_t(std::clamp((value - histogram.low()) / width, 0.0, double(Histogram::kBins - 1))); };
   int64_t first = binOf(range.low), last = binOf(range.high);
   size_t size = size_t(last - first + 1);
   std::vector<double> reference(size), coarse(size);
   for (int64_t bin = 0; bin < int64_t(Histogram::kBins); bin++)
-    reference[size_t(std::clamp(bin, first, last) - first)] += double(histogram.count(size_t(bin)));
+    reference[size_t(std::clamp(bin, first, last) - first)] += counts[size_t(bin)];
   // Each step's mass is spread evenly over its bins that hold anything; what was clipped is missing in it.
   constexpr size_t kLevels = 256;
   for (size_t level = 0; level < kLevels; level++) {
@@ -85,7 +98,7 @@ double divergence(const Histogram &histogram, Range range) {
     double mass = 0;
     size_t filled = 0;
     for (size_t i = begin; i < end; i++) {
-      mass += double(histogram.count(size_t(first) + i));
+      mass += counts[size_t(first) + i];
       filled += reference[i] > 0;
     }
     for (size_t i = begin; i < end; i++)
