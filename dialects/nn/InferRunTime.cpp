@@ -43,10 +43,9 @@ LogicalResult SuppressOp::inferReturnTypes(MLIRContext *ctx, Where where, Adapto
   if (failed(checkSize(where, "coordinates of a box", boxes[2], Dim::constant(ctx, 4))) || failed(checkSize(where, "images", scores[0], boxes[0])) ||
       failed(checkSize(where, "boxes", scores[2], boxes[1])))
     return failure();
-  for (auto [found, expected] : llvm::zip_equal(order, scores))
-    if (failed(checkSize(where, "entries of the order", found, expected)))
-      return failure();
-  return success(succeeded(giveTensor(where, scores, IntegerType::get(ctx, 1), types)) && succeeded(giveTensor(where, scores, index, types)));
+  if (failed(checkSize(where, "images of the order", order[0], scores[0])) || failed(checkSize(where, "classes of the order", order[1], scores[1])))
+    return failure();
+  return success(succeeded(giveTensor(where, order, IntegerType::get(ctx, 1), types)) && succeeded(giveTensor(where, order, index, types)));
 }
 
 } // namespace tenon::nn

@@ -152,16 +152,35 @@ static Value numberFrom(Node &node, size_t i, double otherwise, Type element) {
   return node.cast(node.reshape(node.in(i), {}), element);
 }
 
+/// The positions of what scores above `least`, best first, in each class of [images, classes, boxes]. Few of many boxes do, which are all that is
+/// sorted; where a class has fewer than another, positions that are no candidates follow.
+static Value candidatesByScore(Node &node, Value scores, Value least) {
+  Type index = node.builder.getI64Type();
+  auto reduce = [&](Value x, nn::ReduceKind kind, ArrayRef<int64_t> axes) -> Value {
+    return node.failed() ? Value() : node.make<nn::ReduceOp>(x, nn::ReduceKindAttr::get(node.context, kind), node.i64s(axes), UnitAttr());
+  };
+  Value isCandidate = node.make<nn::GreaterOp>(scores, least);
+  Value counts = reduce(node.cast(isCandidate, index), nn::ReduceKind::Sum, {2});
+  Value most = reduce(counts, nn::ReduceKind::Max, {0, 1});
+  if (node.failed())
+    return {};
+  // Of no classes at all the maximum is the smallest integer.
+  SmallVector<Dim> count = node.readSizes(node.make<nn::MaxOp>(most, scalarInteger(node, 0)), "candidates");
+  if (node.failed())
+    return {};
+  // NaN is in no order and would not be above the threshold.
+  Value ranked = node.make<nn::SelectOp>(isCandidate, scores, node.scalar(-INFINITY, cast<ShapedType>(scores.getType()).getElementType()));
+  return node.makeAll<nn::TopKOp>(2, ranked, node.dimsAttr(count), node.i64(2), node.unit(false))[1];
+}
+
 static void nonMaxSuppression(Node &node) {
   Type real = node.builder.getF32Type(), index = node.builder.getI64Type();
   if (node.rank(0) != 3 || node.rank(1) != 3 || node.element(0) != real || node.element(1) != real)
     return node.invalid("boxes and scores of rank 3 and type f32 were expected");
-  SmallVector<Dim> dims = node.dims(1);
   Value limit = numberFrom(node, 2, 0, index), iou = numberFrom(node, 3, 0, real), score = numberFrom(node, 4, -INFINITY, real);
-  Value order = orderOf(node, node.reshape(node.in(1), {dims[0] * dims[1], dims[2], node.dim(1)}), true);
+  Value order = candidatesByScore(node, node.in(1), score);
   if (node.failed())
     return;
-  order = node.reshape(order, dims);
   Value keep =
       node.makeAll<nn::SuppressOp>(2, node.in(0), node.in(1), order, limit, iou, score, node.unit(node.integer("center_point_box", 0) != 0)).front();
   if (node.failed())

@@ -5,7 +5,8 @@ from dataclasses import dataclass, field
 GOLDEN = """mnist8_cntk resnet20_cifar10 vit_cifar10 cgan_32 crepe_tiny magika_v3_3 mobilenetv2_224 squeezenet1.1 squeezenet1.1_fp16
 super_resolution_224 ultraface_rfb320 fastestdet_352 yolov8n_640 yolov8n_seg_320 yolox_nano_416 deeplabv3_mnv2_257
 road_segmentation_adas_0001 lstr_lane_360x640 ppocr_v2_cls ppocr_v2_rec_en basic_pitch_nmp carvana_unet
-mobilenetv2_224_dynq_s8 mobilenetv2_244_qdq yolov8n_640_qdq yolov8n_640_dynq_u8 gtcrn_denoise dtln_1 stories260k_kv""".split()
+mobilenetv2_224_dynq_s8 mobilenetv2_244_qdq yolov8n_640_qdq yolov8n_640_dynq_u8 gtcrn_denoise dtln_1 stories260k_kv
+nms_postproc_yolov8""".split()
 
 # Where a rounding falls the other way, a quantized network differs from there on by as much as quantization costs: ONNX Runtime with and without its
 # optimizer does. Here the mean error counts, as a part of the mean magnitude; what ONNX Runtime's two results differ by is 0.076, 0.0067 and 0.

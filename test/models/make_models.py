@@ -255,6 +255,34 @@ def selection():
                    doubled=g.op("Add", some, some))
 
 
+def detections():
+    """Non-maximum suppression with many equal scores: few candidates, all boxes, none at all; corners and centres."""
+    g = Graph("detections", {"boxes": (FLOAT, ["n", "m", 4]), "scores": (FLOAT, ["n", 3, "m"])})
+    number = lambda value, kind=np.float32: g.constant(np.array([value], kind))
+    places, sizes = g.op("Split", "boxes", g.constant(np.array([2, 2])), outputs=2, axis=2)
+    extents = g.op("Abs", sizes)
+    corners = g.op("Concat", places, g.op("Add", places, extents), axis=2)
+    centres = g.op("Concat", places, extents, axis=2)
+    scores = g.op("Mul", g.op("Round", g.op("Mul", "scores", number(4))), number(0.25))
+    few = g.op("NonMaxSuppression", corners, scores, number(5, np.int64), number(0.5), number(1.1))
+    every = g.op("NonMaxSuppression", centres, scores, number(1000, np.int64), number(0.2), center_point_box=1)
+    none = g.op("NonMaxSuppression", corners, scores, number(5, np.int64), number(0.5), number(100))
+    # Rows of what the run selects: the transpose of all boxes is not needed for them.
+    picked = g.op("Gather", g.op("Transpose", g.op("Reshape", "boxes", g.constant(np.array([4, -1]))), perm=[1, 0]),
+                  g.op("Gather", few, number(2, np.int64), axis=1), axis=0)
+    return g.model(few=few, every=every, none=none, picked=picked)
+
+
+def lookups():
+    """Embeddings as products with one-hot vectors, of positions inside and outside the table."""
+    g = Graph("lookups", {"ids": (TensorProto.INT64, ["n", 7])})
+    places = g.op("Sub", "ids", g.constant(np.int64(3)))
+    compared = g.op("Equal", g.op("Unsqueeze", places, g.constant(np.array([2]))), g.constant(np.arange(12)))
+    product = g.op("MatMul", g.op("Cast", compared, to=FLOAT), g.weight(12, 16))
+    hot = g.op("OneHot", places, g.constant(np.array([12])), g.constant(np.array([0, 1], np.float32)))
+    return g.model(compared=g.op("Relu", g.op("Add", product, g.weight(16))), wrapped=g.op("MatMul", hot, g.weight(12, 5)))
+
+
 def subgraph(name, nodes, inputs, outputs):
     infos = [helper.make_tensor_value_info(input_name, kind, shape) for input_name, kind, shape in inputs]
     return helper.make_graph(nodes, name, infos, [helper.make_tensor_value_info(output_name, kind, shape) for output_name, kind, shape in outputs])
@@ -305,6 +333,8 @@ MODELS = {
     "recurrent_layers": (recurrent_layers, [{"x": (t, n, 12)} for t, n in ((1, 1), (9, 1), (17, 3))]),
     "sampled_images": (sampled_images, [{"x": (n, 5, h, w), "grid": (n, 6, 7, 2)} for n, h, w in ((1, 12, 16), (2, 9, 5))]),
     "selection": (selection, [{"x": (n, 10)} for n in (1, 4, 37)]),
+    "detections": (detections, [{"boxes": (n, m, 4), "scores": (n, 3, m)} for n, m in ((1, 1), (1, 40), (2, 317))]),
+    "lookups": (lookups, [{"ids": (n, 7)} for n in (1, 5)]),
     "branches": (branches, [{"x": (n, 8)} for n in (1, 2, 3, 5)]),
     "loops": (loops, [{"x": (2, n), "trips": ()} for n in (1, 6)]),
     "integers": (integers, [{"ids": (n,), "limit": ()} for n in (1, 5)]),

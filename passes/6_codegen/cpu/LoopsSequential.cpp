@@ -104,12 +104,12 @@ static Value overlaps(KernelBuilder &b, const Box &x, const Box &y, Value limit)
 void emitSuppress(KernelBuilder &b, Evaluator &evaluator, nn::SuppressOp op) {
   Tensor keep = b.result(0), list = b.result(1);
   SmallVector<Index> sizes = b.sizesOf(op.getScores());
-  Index classes = sizes[1], count = sizes[2];
+  Index classes = sizes[1], count = sizes[2], listed = b.sizesOf(op.getOrder())[2];
   Value limit = evaluator.at(op.getLimit(), Place{}), iou = evaluator.at(op.getIou(), Place{}), least = evaluator.at(op.getScore(), Place{});
   auto [low, high] = b.share(b.mul(sizes[0], classes), b.tasks(), b.task());
   b.loop(low, high, 1, [&](Index part) {
     Index image = b.div(part, classes), kind = b.rem(part, classes);
-    b.loop(0, count, 1, b.value(0), [&](Index i, ValueRange carried) {
+    b.loop(0, listed, 1, b.value(0), [&](Index i, ValueRange carried) {
       Evaluator::Scope scope(evaluator);
       Value kept = carried[0];
       Index position = evaluator.wrapped(evaluator.indexAt(op.getOrder(), {image, kind, i}), count);
