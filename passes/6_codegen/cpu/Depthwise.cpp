@@ -1,6 +1,7 @@
 #include "passes/6_codegen/cpu/Depthwise.h"
 #include "passes/6_codegen/cpu/Elementwise.h"
 #include "passes/6_codegen/cpu/LoopsNest.h"
+#include "passes/6_codegen/cpu/SingleOp.h"
 #include "passes/6_codegen/cpu/SlidingWindow.h"
 #include "mlir/Dialect/Arith/IR/Arith.h"
 
@@ -9,17 +10,6 @@ using namespace mlir;
 namespace tenon::cpu {
 
 namespace {
-
-nn::ConvOp anchorOf(kernel::FuncOp func) {
-  nn::ConvOp anchor;
-  for (auto conv : func.getBody().getOps<nn::ConvOp>()) {
-    if (anchor)
-      return {};
-    anchor = conv;
-  }
-  return anchor;
-}
-
 /// An argument, seen through views, whose innermost axis is contiguous.
 bool isRowMajorArgument(Value v) {
   kernel::View view = kernel::viewOf(v);
@@ -72,7 +62,7 @@ public:
 } // namespace
 
 bool DepthwiseFamily::matches(kernel::FuncOp func, const Target &) const {
-  nn::ConvOp conv = anchorOf(func);
+  nn::ConvOp conv = onlyOp<nn::ConvOp>(func);
   if (!conv || conv.getLayout() != nn::Layout::ChannelsLast || conv.getStrides().size() > 2)
     return false;
   auto weight = cast<RankedTensorType>(conv.getWeight().getType());
@@ -86,7 +76,7 @@ bool DepthwiseFamily::matches(kernel::FuncOp func, const Target &) const {
 }
 
 void DepthwiseFamily::schedules(kernel::FuncOp func, const Target &target, SmallVectorImpl<kernel::ScheduleAttr> &out) const {
-  nn::ConvOp conv = anchorOf(func);
+  nn::ConvOp conv = onlyOp<nn::ConvOp>(func);
   auto weight = cast<RankedTensorType>(conv.getWeight().getType());
   int64_t taps = 1, widest = weight.getShape().back(), stride = conv.getStrides().back();
   for (int64_t size : weight.getShape().drop_front(2))
@@ -107,7 +97,7 @@ void DepthwiseFamily::schedules(kernel::FuncOp func, const Target &target, Small
 }
 
 nn::Dim DepthwiseFamily::operations(kernel::FuncOp func) const {
-  nn::ConvOp conv = anchorOf(func);
+  nn::ConvOp conv = onlyOp<nn::ConvOp>(func);
   int64_t taps = 1;
   for (int64_t size : cast<RankedTensorType>(conv.getWeight().getType()).getShape().drop_front(2))
     taps *= size;
@@ -115,7 +105,7 @@ nn::Dim DepthwiseFamily::operations(kernel::FuncOp func) const {
 }
 
 KernelPlan DepthwiseFamily::plan(kernel::FuncOp func, kernel::ScheduleAttr schedule, const Target &target) const {
-  nn::ConvOp conv = anchorOf(func);
+  nn::ConvOp conv = onlyOp<nn::ConvOp>(func);
   KernelPlan plan;
   // A vector instruction does `lanes` multiply-adds: tasks are counted in those.
   plan.tasks = tasksFor(operations(func).ceilDiv(2 * target.lanes(32) / 4), schedule.get("tasks", 1)).min(windowRows(conv.getResult()));
@@ -130,7 +120,7 @@ KernelPlan DepthwiseFamily::plan(kernel::FuncOp func, kernel::ScheduleAttr sched
 }
 
 LogicalResult DepthwiseFamily::emit(kernel::FuncOp func, kernel::ScheduleAttr schedule, KernelBuilder &b) const {
-  nn::ConvOp conv = anchorOf(func);
+  nn::ConvOp conv = onlyOp<nn::ConvOp>(func);
   unsigned spatial = conv.getStrides().size();
   int lanes = b.target().lanes(32);
   SlidingWindow window;

@@ -1,5 +1,6 @@
 #include "passes/6_codegen/cpu/NarrowProblem.h"
 #include "passes/6_codegen/cpu/Elementwise.h"
+#include "passes/6_codegen/cpu/SingleOp.h"
 #include "llvm/Support/MathExtras.h"
 
 using namespace mlir;
@@ -7,16 +8,6 @@ using namespace mlir;
 namespace tenon::cpu {
 
 namespace {
-nn::ConvOp anchorOf(kernel::FuncOp func) {
-  nn::ConvOp anchor;
-  for (auto conv : func.getBody().getOps<nn::ConvOp>()) {
-    if (anchor)
-      return {};
-    anchor = conv;
-  }
-  return anchor;
-}
-
 bool isF32(Value v) {
   return cast<RankedTensorType>(v.getType()).getElementType().isF32();
 }
@@ -47,7 +38,7 @@ bool gains(const NarrowProblem &p, int64_t lanes) {
 
 std::optional<NarrowProblem> NarrowProblem::of(kernel::FuncOp func, const Target &target) {
   NarrowProblem p;
-  p.conv = anchorOf(func);
+  p.conv = onlyOp<nn::ConvOp>(func);
   if (!p.conv || p.conv.getLayout() != nn::Layout::ChannelsLast || p.conv.getGroups() != 1)
     return std::nullopt;
   unsigned spatial = p.conv.getStrides().size(), last = spatial - 1;

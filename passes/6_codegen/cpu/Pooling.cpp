@@ -2,6 +2,7 @@
 #include "passes/6_codegen/cpu/Elementwise.h"
 #include "passes/6_codegen/cpu/LoopsEvaluator.h"
 #include "passes/6_codegen/cpu/LoopsNest.h"
+#include "passes/6_codegen/cpu/SingleOp.h"
 #include "passes/6_codegen/cpu/SlidingWindow.h"
 #include "mlir/Dialect/Arith/IR/Arith.h"
 
@@ -10,17 +11,6 @@ using namespace mlir;
 namespace tenon::cpu {
 
 namespace {
-
-nn::PoolOp anchorOf(kernel::FuncOp func) {
-  nn::PoolOp anchor;
-  for (auto pool : func.getBody().getOps<nn::PoolOp>()) {
-    if (anchor)
-      return {};
-    anchor = pool;
-  }
-  return anchor;
-}
-
 int64_t tapsOf(nn::PoolOp pool) {
   int64_t taps = 1;
   for (int64_t size : pool.getWindow())
@@ -41,7 +31,7 @@ public:
 
 bool PoolingFamily::matches(kernel::FuncOp func, const Target &) const {
   constexpr int64_t kWidestWindow = 16; // a wider window is cheaper as loops
-  nn::PoolOp pool = anchorOf(func);
+  nn::PoolOp pool = onlyOp<nn::PoolOp>(func);
   if (!pool || pool.getLayout() != nn::Layout::ChannelsLast || pool.getKind() == nn::PoolKind::Lp || pool.getWindow().size() > 2 ||
       pool.getWindow().back() > kWidestWindow)
     return false;
@@ -53,7 +43,7 @@ bool PoolingFamily::matches(kernel::FuncOp func, const Target &) const {
 }
 
 void PoolingFamily::schedules(kernel::FuncOp func, const Target &target, SmallVectorImpl<kernel::ScheduleAttr> &out) const {
-  nn::PoolOp pool = anchorOf(func);
+  nn::PoolOp pool = onlyOp<nn::PoolOp>(func);
   int64_t tasks = int64_t(target.cores) * 2;
   auto add = [&](int64_t pixels, bool rows) {
     auto schedule = kernel::ScheduleAttr::get(func.getContext(), name(), {{"pixels", pixels}, {"unroll_rows", rows}, {"tasks", tasks}});
@@ -68,12 +58,12 @@ void PoolingFamily::schedules(kernel::FuncOp func, const Target &target, SmallVe
 }
 
 nn::Dim PoolingFamily::operations(kernel::FuncOp func) const {
-  nn::PoolOp pool = anchorOf(func);
+  nn::PoolOp pool = onlyOp<nn::PoolOp>(func);
   return nn::numElements(pool.getType()) * tapsOf(pool);
 }
 
 KernelPlan PoolingFamily::plan(kernel::FuncOp func, kernel::ScheduleAttr schedule, const Target &target) const {
-  nn::PoolOp pool = anchorOf(func);
+  nn::PoolOp pool = onlyOp<nn::PoolOp>(func);
   KernelPlan plan;
   plan.tasks = tasksFor(operations(func).ceilDiv(target.lanes(32) / 4), schedule.get("tasks", 1)).min(windowRows(pool.getResult()));
   plan.overwrites.assign(func.getNumResults(), -1);
@@ -81,7 +71,7 @@ KernelPlan PoolingFamily::plan(kernel::FuncOp func, kernel::ScheduleAttr schedul
 }
 
 LogicalResult PoolingFamily::emit(kernel::FuncOp func, kernel::ScheduleAttr schedule, KernelBuilder &b) const {
-  nn::PoolOp pool = anchorOf(func);
+  nn::PoolOp pool = onlyOp<nn::PoolOp>(func);
   unsigned spatial = pool.getWindow().size();
   int lanes = b.target().lanes(32);
   SlidingWindow window;

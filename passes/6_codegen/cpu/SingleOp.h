@@ -1,4 +1,4 @@
-// Kernels of one op that has code of its own: operands are views of arguments, results are returned as they are.
+// The op that a kernel is about; and kernels of one op that has code of its own: operands are views of arguments, results are returned as they are.
 #pragma once
 #include "dialects/kernel/Kernel.h"
 #include <optional>
@@ -13,20 +13,20 @@ inline std::optional<unsigned> returnedAs(kernel::FuncOp func, mlir::Value value
   return std::nullopt;
 }
 
+/// The only `Op` of the body, whatever else is in it; null where there is none or another one.
+template <typename Op> Op onlyOp(kernel::FuncOp func) {
+  auto ops = func.getBody().getOps<Op>();
+  return llvm::hasSingleElement(ops) ? *ops.begin() : Op();
+}
+
 /// The only `Op` of the body, if there is nothing else than views of arguments; null otherwise.
 template <typename Op> Op singleOp(kernel::FuncOp func) {
-  Op found;
-  for (mlir::Operation &op : func.getBody().front().without_terminator()) {
-    if (auto here = llvm::dyn_cast<Op>(op)) {
-      if (found)
-        return {};
-      found = here;
-    } else if (!op.hasTrait<nn::ViewLike>()) {
-      return {};
-    }
-  }
+  Op found = onlyOp<Op>(func);
   if (!found)
     return {};
+  for (mlir::Operation &op : func.getBody().front().without_terminator())
+    if (&op != found.getOperation() && !op.hasTrait<nn::ViewLike>())
+      return {};
   for (mlir::Value operand : found->getOperands())
     if (!llvm::isa<mlir::BlockArgument>(kernel::viewOf(operand).source))
       return {};
