@@ -92,6 +92,10 @@ LogicalResult KernelDialect::verifyPlacement(Operation *op, Type type, NamedAttr
     auto errors = dyn_cast<DenseF64ArrayAttr>(attr.getValue());
     return errors && errors.size() == 2 ? success() : op->emitOpError("expected kernel.winograd_errors to be array<f64: F(2x2)'s, F(4x4)'s>");
   }
+  if (attr.getName() == "kernel.strassen_error" && what == "argument") {
+    auto error = dyn_cast<FloatAttr>(attr.getValue());
+    return error && error.getType().isF64() ? success() : op->emitOpError("expected kernel.strassen_error to be an f64");
+  }
   if (attr.getName() != "kernel.strides")
     return op->emitOpError() << "does not know the attribute " << attr.getName() << " of " << what << " " << index;
   auto tensor = dyn_cast<RankedTensorType>(type);

@@ -22,7 +22,7 @@ struct CompileOptions {
   /// A file that `tenon tune` wrote: kernels it knows get its schedules. The same model, options and file give the same bytes. Lines that
   /// cannot be used, and how many kernels were found, are reported in `CompileResult::message`. Empty: the cost model's schedules.
   std::string tuningCache;
-  /// Multiplies and adds as the model says: no Winograd transforms, whose rounding errors are a little larger.
+  /// Multiplies and adds as the model says: no Winograd transforms and no Strassen products, whose rounding errors are a little larger.
   bool exactOrder = false;
   /// On GPUs, what f32 tensors are stored as: "fp32", "fp16" or "bf16". Sums are f32; inputs and outputs keep the model's types.
   std::string precision = "fp32";

@@ -5,6 +5,7 @@
 #include "lib/Tuner/KernelSearch.h"
 #include "lib/Tuner/TuningCache.h"
 #include "passes/4_schedule/Schedules.h"
+#include "passes/4_schedule/StrassenErrors.h"
 #include "passes/4_schedule/WinogradErrors.h"
 #include "llvm/Support/FileSystem.h"
 
@@ -67,6 +68,7 @@ private:
         return failure();
     schedule::markConstants(*module);
     schedule::markWinogradErrors(*module);
+    schedule::markStrassenErrors(*module);
     double before = deadline.elapsed();
     OwningOpRef<ModuleOp> untuned = module->clone();
     if (failed(compileScheduled(*untuned, target, untunedPlan())))

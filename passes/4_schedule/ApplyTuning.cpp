@@ -2,6 +2,7 @@
 #include "passes/4_schedule/Passes.h"
 #include "passes/PassTarget.h"
 #include "passes/4_schedule/Schedules.h"
+#include "passes/4_schedule/StrassenErrors.h"
 #include "passes/4_schedule/WinogradErrors.h"
 #include "lib/Tuner/TuningCache.h"
 #include "mlir/AsmParser/AsmParser.h"
@@ -42,8 +43,10 @@ public:
     if (cache.problems.size() > kShown)
       emitWarning(*here) << file << ": " << cache.problems.size() - kShown << " more lines are skipped";
     markConstants(getOperation());
-    if (!exactOrder)
+    if (!exactOrder) {
       markWinogradErrors(getOperation());
+      markStrassenErrors(getOperation());
+    }
     int64_t kernels = 0, found = 0;
     for (auto func : getOperation().getOps<kernel::FuncOp>()) {
       ++kernels;

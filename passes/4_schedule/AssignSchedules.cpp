@@ -2,6 +2,7 @@
 #include "passes/4_schedule/Passes.h"
 #include "passes/PassTarget.h"
 #include "passes/4_schedule/Schedules.h"
+#include "passes/4_schedule/StrassenErrors.h"
 #include "passes/4_schedule/WinogradErrors.h"
 #include "passes/6_codegen/cpu/KernelFamily.h"
 
@@ -25,8 +26,10 @@ public:
     if (failed(target))
       return signalPassFailure();
     split += markConstants(getOperation());
-    if (!exactOrder)
+    if (!exactOrder) {
       markWinogradErrors(getOperation());
+      markStrassenErrors(getOperation());
+    }
     for (auto func : getOperation().getOps<kernel::FuncOp>())
       if (failed(assign(func, *target)))
         signalPassFailure();

@@ -17,7 +17,7 @@ std::unique_ptr<mlir::Pass> createAssignSchedules(const Target &target, bool exa
 std::unique_ptr<mlir::Pass> createPackConstants(const Target &target);
 
 /// Assigns schedules, those of the tuning cache first where a file is given, and packs; the caller folds the packing of constants afterwards.
-/// With `exactOrder` products keep their form: no Winograd transforms.
+/// With `exactOrder` products keep their form: no Winograd transforms, no Strassen products.
 void buildSchedulePipeline(mlir::OpPassManager &pm, const Target &target, llvm::StringRef tuningCache = {}, bool exactOrder = false);
 
 #define GEN_PASS_REGISTRATION

@@ -14,7 +14,7 @@ def ApplyTuning : Pass<"kernel-apply-tuning", "::mlir::ModuleOp"> {
   }];
   let options = [Option<"targetName", "target", "std::string", "\"native\"", "the CPU to schedule for">,
                  Option<"file", "cache", "std::string", "\"\"", "file that `tenon tune` wrote">,
-                 Option<"exactOrder", "exact-order", "bool", "false", "skip records of Winograd transforms">];
+                 Option<"exactOrder", "exact-order", "bool", "false", "skip records of Winograd transforms and Strassen products">];
   let statistics = [Statistic<"tuned", "tuned", "kernels that got a schedule of the cache">,
                     Statistic<"refused", "refused", "records whose schedule no family proposes">];
   let dependentDialects = ["::tenon::kernel::KernelDialect"];
@@ -33,7 +33,7 @@ def AssignSchedules : Pass<"kernel-assign-schedules", "::mlir::ModuleOp"> {
                overwrites = array<i64: -1>} { … }
   }];
   let options = [Option<"targetName", "target", "std::string", "\"native\"", "the CPU to schedule for">,
-                 Option<"exactOrder", "exact-order", "bool", "false", "multiply and add as the model says: no Winograd transforms">];
+                 Option<"exactOrder", "exact-order", "bool", "false", "multiply and add as the model says: no Winograd transforms, no Strassen products">];
   let statistics = [Statistic<"scheduled", "scheduled", "kernels that got a schedule">,
                     Statistic<"kept", "kept", "kernels that had one">,
                     Statistic<"split", "split", "kernels cloned because only some callers pass constants">];

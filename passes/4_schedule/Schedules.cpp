@@ -32,7 +32,8 @@ std::string signatureOf(kernel::FuncOp func) {
     (*plain)->removeAttr(derived);
   plain->setWorkspaceBytes(0);
   for (unsigned i = 0; i < plain->getNumArguments(); ++i)
-    plain->removeArgAttr(i, "kernel.winograd_errors"); // of the values that some dispatch passes: they limit schedules, not what is computed
+    for (StringRef errors : {"kernel.winograd_errors", "kernel.strassen_error"})
+      plain->removeArgAttr(i, errors); // of the values that some dispatch passes: they limit schedules, not what is computed
   std::string text;
   llvm::raw_string_ostream stream(text);
   plain->print(stream, OpPrintingFlags().useLocalScope().enableDebugInfo(false).assumeVerified());

@@ -159,7 +159,7 @@ def compile(  # noqa: A001 - tenon.compile reads well
     """Compiles an ONNX model: a path, the bytes of a model, or an onnx.ModelProto. Raises CompileError with the compiler's messages.
 
     `target`: "native", an x86-64 level, an LLVM CPU name or "aarch64[+feature...]". `shapes`: {input: (1, 3, "h", "w")} fixes free dimensions.
-    `tuning_cache`: a file that `tenon tune` wrote. `exact_order`: no Winograd. `dump_phases`: a folder for the modules after each phase.
+    `tuning_cache`: a file that `tenon tune` wrote. `exact_order`: no Winograd, no Strassen. `dump_phases`: a folder for the modules after each phase.
     `reproducer`: a file for what reproduces a failure with tenon-opt; the error then ends with the command.
     External data is found beside a path only. `threads` and `max_bytes` as in Plan.load.
     """

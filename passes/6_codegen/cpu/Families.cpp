@@ -10,6 +10,7 @@
 #include "passes/6_codegen/cpu/Recurrence.h"
 #include "passes/6_codegen/cpu/Recurrent.h"
 #include "passes/6_codegen/cpu/RowReduction.h"
+#include "passes/6_codegen/cpu/Strassen.h"
 #include "passes/6_codegen/cpu/TopK.h"
 #include "passes/6_codegen/cpu/TransposeKernel.h"
 #include "passes/6_codegen/cpu/Winograd.h"
@@ -21,7 +22,7 @@ llvm::ArrayRef<const KernelFamily *> families(const Target &target) {
   if (target.isGpu())
     return gpu::families();
   static const KernelFamily *const all[] = {
-      &depthwiseFamily(), &narrowConvolutionFamily(), &winogradFamily(), &contractionFamily(), &attentionFamily(),    &recurrentFamily(), &recurrenceFamily(),
+      &depthwiseFamily(), &narrowConvolutionFamily(), &winogradFamily(), &strassenFamily(), &contractionFamily(), &attentionFamily(), &recurrentFamily(), &recurrenceFamily(),
       &linearAttentionFamily(), &topKFamily(),        &poolingFamily(),  &rowReductionFamily(), &transposeFamily(), &loopsFamily()};
   return all;
 }
