@@ -86,6 +86,16 @@ static Value along(Node &node, size_t input) {
   return flat[axis] == whole[axis] ? joined : node.slice(joined, axis, node.dim(0), whole[axis]);
 }
 
+bool zeroPointHasTypeOf(Node &node, size_t zeroPoint, size_t input) {
+  if (!node.in(zeroPoint) || node.failed() || node.element(zeroPoint) == node.element(input))
+    return !node.failed();
+  std::string text;
+  llvm::raw_string_ostream(text) << "the zero point, input " << zeroPoint << ", has elements of type " << node.element(zeroPoint) << "; those of input " << input
+                                 << ", " << node.element(input) << ", were expected";
+  node.invalid(text);
+  return false;
+}
+
 /// The type that attribute `name` asks for, `otherwise` without; null after a report.
 static Type typeFrom(Node &node, StringRef name, Type otherwise) {
   int64_t wanted = node.integer(name, 0);
@@ -98,6 +108,8 @@ static Type typeFrom(Node &node, StringRef name, Type otherwise) {
 }
 
 static void dequantizeLinear(Node &node) {
+  if (!zeroPointHasTypeOf(node, 2, 0))
+    return;
   Type type = typeFrom(node, "output_dtype", node.element(1));
   Value scale = along(node, 1), zeroPoint = along(node, 2);
   if (node.failed())
@@ -116,6 +128,9 @@ static void quantizeLinear(Node &node) {
     return;
   if (zeroPoint && node.element(2) != type)
     return node.invalid("output_dtype differs from the type of the zero point");
+  constexpr unsigned kMostBits = 16;
+  if (unsigned bits = type.getIntOrFloatBitWidth(); bits > (type.isInteger() ? kMostBits : kMostBits / 2))
+    return node.unsupported("results of " + Twine(bits) + " bits, as output_dtype or the zero point says; integers of at most 16 and floats of at most 8 are");
   Value scaled = node.make<nn::DivOp>(node.cast(node.in(0), f32(node)), node.cast(scale, f32(node)));
   if (type.isInteger() || node.failed())
     return node.result(quantized(node, scaled, zeroPoint, type));

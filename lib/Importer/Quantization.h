@@ -14,6 +14,9 @@ mlir::Value centred(Node &node, mlir::Value x, mlir::Value zeroPoint);
 /// A scale or zero point of one number or none: as a scalar, null if it is missing; otherwise [C] as [C, 1 ...] with `trailing` ones.
 mlir::Value parameter(Node &node, size_t input, int64_t trailing);
 
+/// Whether a zero point is missing, or has elements of the type of the input that it belongs to; a report otherwise.
+bool zeroPointHasTypeOf(Node &node, size_t zeroPoint, size_t input);
+
 /// Says of a result of DequantizeLinear what it was made of.
 void rememberDequantized(Node &node, mlir::Value result, Dequantized parts);
 

@@ -34,7 +34,7 @@ static Value rescaled(Node &node, Value sums, Value factor, Value zeroPoint, Typ
 static Value ofRows(Node &node, size_t input, size_t operand) { return parameter(node, input, node.rank(operand) > 1 ? 1 : 0); }
 
 static void matMulInteger(Node &node) {
-  if (areBytes(node, {0, 1}))
+  if (areBytes(node, {0, 1}) && zeroPointHasTypeOf(node, 2, 0) && zeroPointHasTypeOf(node, 3, 1))
     node.result(matrixProduct(node, centred(node, node.in(0), ofRows(node, 2, 0)), centred(node, node.in(1), parameter(node, 3, 0))));
 }
 

@@ -47,7 +47,9 @@ void reshapeAsComputed(Node &node) {
   Value isRest = math.isEqual(wanted, math.number(-1));
   Value known = math.product(math.choose(isRest, math.number(1), wanted));
   Value rest = math.div(math.vector(ArrayRef<Dim>{nn::product(node.context, input)}), math.max(known, math.number(1)));
-  SmallVector<Dim> dims = node.readSizes(math.choose(isRest, rest, wanted));
+  // Two entries of -1 stay -1, which is no size.
+  Value isOnly = math.isLess(math.sum(math.choose(isRest, math.number(1), math.number(0))), math.number(2));
+  SmallVector<Dim> dims = node.readSizes(math.choose(isRest, math.choose(isOnly, rest, math.number(-1)), wanted));
   for (auto [dim, part] : llvm::zip(dims, node.knownParts(node.in(1)))) // sizes that are known stay the expressions they are
     if (part && !part->isConstant(0) && !part->isConstant(-1))
       dim = *part;

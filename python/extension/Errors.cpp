@@ -6,8 +6,10 @@ namespace nb = nanobind;
 
 namespace tenon::python {
 
+nb::str asText(std::string_view message) { return nb::steal<nb::str>(PyUnicode_DecodeUTF8(message.data(), Py_ssize_t(message.size()), "replace")); }
+
 [[noreturn]] static void raise(const char *type, const std::string &message, const char *status) {
-  nb::object made = nb::module_::import_("tenon._errors").attr(type)(nb::str(message.c_str(), message.size()));
+  nb::object made = nb::module_::import_("tenon._errors").attr(type)(asText(message));
   if (status)
     made.attr("status") = nb::str(status);
   PyErr_SetObject(reinterpret_cast<PyObject *>(Py_TYPE(made.ptr())), made.ptr());

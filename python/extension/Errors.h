@@ -2,9 +2,14 @@
 #pragma once
 #include "tenon/runtime.h"
 
+#include <nanobind/nanobind.h>
 #include <string>
+#include <string_view>
 
 namespace tenon::python {
+
+/// A message as Python's text. Names of a model may be no UTF-8: what is not becomes U+FFFD. Needs the GIL.
+nanobind::str asText(std::string_view message);
 
 /// Raises tenon.CompileError with the compiler's diagnostics. Needs the GIL.
 [[noreturn]] void raiseCompileError(const std::string &message);

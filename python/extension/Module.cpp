@@ -50,8 +50,7 @@ nb::tuple compile(const std::string &path, nb::object model, const std::string &
   }
   if (!result.ok)
     raiseCompileError(result.message);
-  return nb::make_tuple(nb::bytes(result.plan.data(), result.plan.size()), nb::str(result.ir.c_str(), result.ir.size()),
-                        nb::str(result.message.c_str()));
+  return nb::make_tuple(nb::bytes(result.plan.data(), result.plan.size()), asText(result.ir), asText(result.message));
 }
 
 std::vector<std::tuple<std::string, std::string, int, int>> operators() {

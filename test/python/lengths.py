@@ -40,6 +40,14 @@ def test_removed_axes(folder):
     refused(lambda: plan.run({"x": x, "axes": vector()}), "the axes that are left: found 0, expected 2")
 
 
+def test_shapes(folder):
+    plan = compiled("float[a, b, c] x, int64[3] shape", "float[d, e, f] y", "y = Reshape (x, shape)")
+    x = counting(2, 3, 4)
+    expect(plan, {"x": x, "shape": vector(6, -1, 0)}, x.reshape(6, 1, 4))
+    for shape in ((-1, -1, 24), (-1, 24, -1), (-1, -1, 0)):
+        refused(lambda: plan.run({"x": x, "shape": vector(*shape)}), "is -1 with these values")
+
+
 def test_slices(folder):
     plan = compiled("float[a, b] x, int64[k] starts, int64[l] ends, int64[m] axes", "float[c, d] y", "y = Slice (x, starts, ends, axes)")
     x = counting(4, 5)

@@ -107,6 +107,7 @@ def test_sources(folder):
     refused(lambda: tenon.compile(b""), "model.onnx", tenon.CompileError)
     refused(lambda: tenon.compile(b"not a model", name="mine"), "mine", tenon.CompileError)
     refused(lambda: tenon.compile(models.affine().SerializeToString()[:-5]), "model.onnx", tenon.CompileError)
+    refused(lambda: tenon.compile(models.affine().SerializeToString().replace(b"Mul", b"M\xffl")), "M\ufffdl", tenon.CompileError)
     refused(lambda: tenon.compile(3), "a path, bytes or an onnx.ModelProto, not int", TypeError)
     refused(lambda: tenon.compile(models.affine(), target="z80"), "z80", tenon.CompileError)
     refused(lambda: tenon.compile(models.affine(), shapes={"z": (1, 4)}), "'z'", tenon.CompileError)

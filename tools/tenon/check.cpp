@@ -16,10 +16,24 @@ struct Arguments {
   bool json = false, quiet = false;
 };
 
+/// Whether there is the GPU that a plan is for, and a driver: only a context finds out.
+tn_status checkDevice(const std::string &path) {
+  PlanHandle plan = openPlan(path);
+  if (std::string_view(infoOfPlan(plan.get()).device) == "cpu")
+    return TN_OK;
+  tn_context_options options = TN_CONTEXT_OPTIONS_INIT;
+  tn_context *context = nullptr;
+  tn_status status = tn_context_create(plan.get(), &options, &context);
+  tn_context_destroy(context);
+  return status;
+}
+
 int checkPlan(const Arguments &arguments) {
   tn_status status = tn_plan_check(arguments.plan.c_str());
+  if (status == TN_OK)
+    status = checkDevice(arguments.plan);
   std::string message = status == TN_OK ? "" : lastErrorAbout(arguments.plan);
-  bool intact = status == TN_OK || status == TN_WRONG_TARGET;
+  bool intact = status == TN_OK || status == TN_WRONG_TARGET || status == TN_DEVICE;
   if (arguments.json) {
     nlohmann::ordered_json json = {{"plan", arguments.plan}, {"intact", intact}, {"runs_here", status == TN_OK}, {"status", tn_status_name(status)}, {"message", message}};
     std::printf("%s\n", json.dump(2, ' ', false, nlohmann::ordered_json::error_handler_t::replace).c_str());

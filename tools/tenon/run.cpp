@@ -139,7 +139,7 @@ void addRun(CLI::App &app, Action &action) {
   auto arguments = std::make_shared<Arguments>();
   CLI::App *verb = app.add_subcommand("run", "Run a plan once on given inputs; exit code 1 where outputs are not as expected");
   verb->add_option("plan", arguments->plan, "file that `tenon compile` wrote")->required();
-  verb->add_option("--inputs", arguments->inputs.files, ".npz with keys NAME or in:NAME; .npy or .pb for a plan with one input")->type_name("FILE")->allow_extra_args(false);
+  verb->add_option("--inputs", arguments->inputs.files, ".npz with keys NAME or in:NAME (NAME.bytes and NAME.ends of strings, NAME.data and NAME.shapes of a sequence: see tenon/runtime.h); .npy or .pb for a plan with one input")->type_name("FILE")->allow_extra_args(false);
   verb->add_option("--input", arguments->inputs.single, "NAME=@FILE: one input from a .npy or .pb file")->type_name("NAME=@FILE")->allow_extra_args(false);
   verb->add_option("--outputs", arguments->outputs, "write the outputs to this .npz, by name")->type_name("FILE");
   verb->add_option("--expect", arguments->expect, "compare with this .npz: keys NAME or out:NAME")->type_name("FILE");

@@ -176,3 +176,16 @@ TEST(Operators, AttentionWithACacheIsFused) {
   EXPECT_EQ(import(capped).count("nn.attention"), 0);
   EXPECT_EQ(import(capped).count("nn.softmax"), 1);
 }
+
+// The standard allows no other types; what they would compute is not defined.
+TEST(Operators, ZeroPointsHaveTheTypeOfWhatTheyBelongTo) {
+  ModelBuilder dequantize(13), product(13), quantize(13);
+  dequantize.input("x", {4}, onnx::TensorProto::INT8).output("y").weights("s", {}, {1}).input("z", {}, onnx::TensorProto::UINT8);
+  dequantize.node("DequantizeLinear", {"x", "s", "z"}, {"y"});
+  EXPECT_PRED_FORMAT2(IsSubstring, "the zero point, input 2, has elements of type ui8; those of input 0, i8, were expected", import(dequantize).message);
+  product.input("a", {2, 3}, onnx::TensorProto::UINT8).input("b", {3, 2}, onnx::TensorProto::INT8).input("z", {}, onnx::TensorProto::INT8).output("y");
+  product.node("MatMulInteger", {"a", "b", "z"}, {"y"});
+  EXPECT_PRED_FORMAT2(IsSubstring, "the zero point, input 2, has elements of type i8; those of input 0, ui8, were expected", import(product).message);
+  quantize.input("x", {4}).output("y").weights("s", {}, {1}).input("z", {}, onnx::TensorProto::INT32).node("QuantizeLinear", {"x", "s", "z"}, {"y"});
+  EXPECT_PRED_FORMAT2(IsSubstring, "results of 32 bits", import(quantize).message);
+}
