@@ -42,7 +42,7 @@ def test_wheel(folder):
         raise unittest.SkipTest("scikit-build-core is not installed: scripts/requirements.txt") from missing
     build = Path(os.environ["PYTHONPATH"]).parent
     execute(sys.executable, "-m", "pip", "wheel", "-q", "--disable-pip-version-check", "--no-deps", "--no-build-isolation", "-w", folder,
-            "-C", f"cmake.define.TENON_PREBUILT={build}", "-C", f"build-dir={folder}/build", ROOT, cwd=folder)
+            f"--config-settings=cmake.define.TENON_PREBUILT={build}", f"--config-settings=build-dir={folder}/build", ROOT, cwd=folder)
     (wheel,) = folder.glob("tenon_compiler-*.whl")
     execute(sys.executable, "-m", "venv", folder / "fresh", cwd=folder)
     python = folder / "fresh/bin/python"
