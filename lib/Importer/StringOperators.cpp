@@ -272,19 +272,24 @@ static Value onlyResult(Node &node, const onnx::GraphProto &graph, ArrayRef<std:
   return node.failed() ? Value() : results[0];
 }
 
-/// Of matches that overlap the first ones from the left: [length, n] to [length, n], by a Scan that counts down after each.
-static Value leftmost(Node &node, Value matched, int64_t size) {
-  onnx::GraphProto &graph = node.importer.newGraph();
-  onnx::NodeProto &scan = addNode(graph, "Scan", {"StringSplit.none", "StringSplit.matched"}, "StringSplit.rest");
-  scan.set_name(node.proto.name());
-  scan.add_output("StringSplit.chosen");
+/// The empty body of a Scan over one input.
+static onnx::GraphProto &bodyOf(onnx::NodeProto &scan) {
   onnx::AttributeProto &count = *scan.add_attribute(), &body = *scan.add_attribute();
   count.set_name("num_scan_inputs");
   count.set_type(onnx::AttributeProto::INT);
   count.set_i(1);
   body.set_name("body");
   body.set_type(onnx::AttributeProto::GRAPH);
-  onnx::GraphProto &step = *body.mutable_g();
+  return *body.mutable_g();
+}
+
+/// Of matches that overlap the first ones from the left: [length, n] to [length, n], by a Scan that counts down after each.
+static Value leftmost(Node &node, Value matched, int64_t size) {
+  onnx::GraphProto &graph = node.importer.newGraph();
+  onnx::NodeProto &scan = addNode(graph, "Scan", {"StringSplit.none", "StringSplit.matched"}, "StringSplit.rest");
+  scan.set_name(node.proto.name());
+  scan.add_output("StringSplit.chosen");
+  onnx::GraphProto &step = bodyOf(scan);
   step.add_input()->set_name("blocked"); // how many places belong to the last match
   step.add_input()->set_name("matched");
   addNode(step, "Min", {"blocked", "StringSplit.one"}, "isBlocked");
@@ -391,13 +396,7 @@ static Value lastState(Node &node, const Automaton &automaton, Value rows) {
   onnx::GraphProto &graph = node.importer.newGraph();
   onnx::NodeProto &scan = addNode(graph, "Scan", {"RegexFullMatch.first", "RegexFullMatch.characters"}, "RegexFullMatch.last");
   scan.set_name(node.proto.name());
-  onnx::AttributeProto &count = *scan.add_attribute(), &body = *scan.add_attribute();
-  count.set_name("num_scan_inputs");
-  count.set_type(onnx::AttributeProto::INT);
-  count.set_i(1);
-  body.set_name("body");
-  body.set_type(onnx::AttributeProto::GRAPH);
-  onnx::GraphProto &step = *body.mutable_g();
+  onnx::GraphProto &step = bodyOf(scan);
   step.add_input()->set_name("state");
   step.add_input()->set_name("character");
   addNode(step, "Mul", {"state", "RegexFullMatch.columns"}, "row");

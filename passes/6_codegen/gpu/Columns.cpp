@@ -1,6 +1,7 @@
 #include "passes/6_codegen/gpu/Columns.h"
 #include "passes/6_codegen/cpu/Elementwise.h"
 #include "passes/6_codegen/cpu/Loops.h"
+#include "passes/6_codegen/gpu/Rows.h"
 #include "passes/6_codegen/gpu/Warp.h"
 
 namespace tenon::gpu {
@@ -237,15 +238,7 @@ public:
     if (!columns || *columns % kLanes || llvm::is_contained(reduce.getAxes(), rank - 1) || *positionsOf(reduce) < kFewest ||
         *positionsOf(reduce) > kMost || !Evaluator::lanesSuit(reduce.getInput(), int(rank - 1)))
       return false;
-    // Views after the reduction could ask for the same columns again and again.
-    auto dims = nn::dimsOf(reduce.getResult().getType());
-    bool after = false;
-    for (Operation &op : func.getBody().front().without_terminator()) {
-      if (after && !op.hasTrait<nn::Elementwise>() && !isa<nn::ConstantOp>(op))
-        return false;
-      after |= &op == reduce.getOperation();
-    }
-    return llvm::all_of(func.getResultTypes(), [&](Type type) { return nn::dimsOf(type) == dims; });
+    return isElementwiseAfter(func, reduce);
   }
 
   void schedules(kernel::FuncOp func, const Target &, SmallVectorImpl<kernel::ScheduleAttr> &out) const override {

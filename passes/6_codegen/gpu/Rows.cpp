@@ -8,6 +8,17 @@
 namespace tenon::gpu {
 using namespace mlir;
 
+bool isElementwiseAfter(kernel::FuncOp func, nn::ReduceOp reduce) {
+  auto dims = nn::dimsOf(reduce.getResult().getType());
+  bool after = false;
+  for (Operation &op : func.getBody().front().without_terminator()) {
+    if (after && !op.hasTrait<nn::Elementwise>() && !isa<nn::ConstantOp>(op))
+      return false;
+    after |= &op == reduce.getOperation();
+  }
+  return llvm::all_of(func.getResultTypes(), [&](Type type) { return nn::dimsOf(type) == dims; });
+}
+
 namespace {
 constexpr int kWarp = 32;
 
@@ -37,15 +48,7 @@ bool isRowReduction(kernel::FuncOp func) {
   std::optional<int64_t> length = nn::dimOf(reduce.getInput().getType(), rank - 1).asConstant();
   if (length && *length < kWarp)
     return false;
-  // Views after the reduction could ask for the same row again and again.
-  auto dims = nn::dimsOf(reduce.getResult().getType());
-  bool after = false;
-  for (Operation &op : func.getBody().front().without_terminator()) {
-    if (after && !op.hasTrait<nn::Elementwise>() && !isa<nn::ConstantOp>(op))
-      return false;
-    after |= &op == reduce.getOperation();
-  }
-  return llvm::all_of(func.getResultTypes(), [&](Type type) { return nn::dimsOf(type) == dims; });
+  return isElementwiseAfter(func, reduce);
 }
 
 /// Threads that share a row: a warp, or fewer where a row is too short to give each of them an access.

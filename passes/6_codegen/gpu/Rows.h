@@ -7,4 +7,7 @@ namespace tenon::gpu {
 /// Kernels with one softmax, norm or reduction along the last axes, and elementwise ops around it. No parameters.
 const KernelFamily &rowsFamily();
 
+/// Whether what follows a reduction is element by element, and every result of its shape: views could ask for the same sums again and again.
+bool isElementwiseAfter(kernel::FuncOp func, nn::ReduceOp reduce);
+
 } // namespace tenon::gpu
