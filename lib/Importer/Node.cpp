@@ -85,10 +85,15 @@ std::optional<SmallVector<Dim>> Node::knownDims(size_t i) {
   return values;
 }
 
+/// So many sizes a run reads at most, and so many elements are told apart.
+constexpr int64_t kMostSizes = 64;
+
 SmallVector<std::optional<Dim>> Node::knownParts(Value value) const {
   if (std::optional<SmallVector<Dim>> known = nn::constantDims(value))
     return llvm::map_to_vector(*known, [](Dim dim) { return std::optional(dim); });
-  size_t count = size_t(nn::numElements(value.getType()).asConstant().value_or(0));
+  int64_t count = nn::numElements(value.getType()).asConstant().value_or(0);
+  if (count == 0 || count > kMostSizes)
+    return {};
   Operation *op = value.getDefiningOp();
   SmallVector<std::optional<Dim>> parts;
   if (auto concat = dyn_cast_or_null<nn::ConcatOp>(op); concat && cast<RankedTensorType>(value.getType()).getRank() == 1)
@@ -96,7 +101,7 @@ SmallVector<std::optional<Dim>> Node::knownParts(Value value) const {
       llvm::append_range(parts, knownParts(input));
   else if (isa_and_nonnull<nn::ReshapeOp>(op) || (isa_and_nonnull<nn::CastOp>(op) && getElementTypeOrSelf(op->getOperand(0)).isInteger()))
     parts = knownParts(op->getOperand(0));
-  if (parts.size() != count)
+  if (int64_t(parts.size()) != count)
     parts.assign(count, std::nullopt);
   return parts;
 }
@@ -107,7 +112,6 @@ SmallVector<Dim> Node::readSizes(Value value, StringRef what) {
   if (std::optional<SmallVector<Dim>> known = nn::constantDims(value))
     return *known;
   std::optional<int64_t> count = nn::numElements(value.getType()).asConstant();
-  constexpr int64_t kMostSizes = 64;
   if (!count || *count > kMostSizes) {
     unsupported("it takes its sizes from a tensor of " + nn::numElements(value.getType()).str() + " elements that the run computes; at most " +
                 Twine(kMostSizes) + " are supported");
@@ -128,9 +132,9 @@ std::optional<SmallVector<Dim>> Node::sizes(size_t i) {
   }
   SmallVector<std::optional<Dim>> parts = knownParts(in(i));
   bool isComplete = llvm::all_of(parts, [](const std::optional<Dim> &part) { return part.has_value(); });
-  bool hasCount = nn::numElements(in(i).getType()).isConstant();
+  bool hasAll = nn::numElements(in(i).getType()).isConstant(int64_t(parts.size()));
   SmallVector<Dim> read, out;
-  if (!isComplete || !hasCount)
+  if (!isComplete || !hasAll)
     read = readSizes(isa<FloatType>(element(i)) ? cast(in(i), builder.getI64Type()) : in(i));
   if (failed())
     return std::nullopt;

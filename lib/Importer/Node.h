@@ -48,7 +48,7 @@ public:
   std::optional<llvm::SmallVector<nn::Dim>> sizes(size_t i);
   /// Whether the values of input `i` follow from the input shapes.
   bool isKnown(size_t i) const { return !in(i) || nn::numElements(in(i).getType()).isConstant(0) || nn::constantDims(in(i)).has_value(); }
-  /// Entry by entry what follows from the input shapes.
+  /// Entry by entry what follows from the input shapes; nothing for more entries than a run reads as sizes.
   llvm::SmallVector<std::optional<nn::Dim>> knownParts(mlir::Value value) const;
   /// The elements of an integer tensor, or the bits of f32. They are at least 0, or the run fails.
   llvm::SmallVector<nn::Dim> readSizes(mlir::Value value, llvm::StringRef what = "size");

@@ -38,6 +38,12 @@ def test_truncated(driver):
         refuse(driver, "truncated", data[:size])
 
 
+def test_sizes_without_end(driver):
+    """More elements than memory holds where a size is read: none of them is told apart."""
+    window = graph([helper.make_node("BlackmanWindow", ["n"], ["y"], name="window")], inputs=[("n", TensorProto.INT32, [2**31 - 1])], outputs=[("y", FLOAT, [10])])
+    refuse(driver, "window", window, "2147483647 elements")
+
+
 def test_cycle(driver):
     nodes = [helper.make_node("Add", ["x", "b"], ["a"], name="first"), helper.make_node("Relu", ["a"], ["b"], name="second"), helper.make_node("Relu", ["b"], ["y"])]
     refuse(driver, "cycle", graph(nodes), "cycl|first|second")
