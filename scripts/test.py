@@ -19,6 +19,7 @@ import shutil
 import subprocess
 import sys
 import time
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from xml.etree import ElementTree
 
@@ -141,9 +142,10 @@ def embed(tests, preset):
 
 
 def fuzz(tests, seconds, nightly=False):
-    """Each fuzzer for some time. Nights keep what they find worth trying again; tests start anew."""
+    """Each fuzzer for some time, one a core. Nights keep what they find worth trying again; tests start anew."""
     seed = random.randrange(1, 1 << 31) if nightly else 1
-    for name in FUZZERS:
+
+    def run(name):
         corpus = (ROOT / "build/fuzz" if nightly else LOGS) / f"corpus-{name}"
         if not nightly:
             shutil.rmtree(corpus, ignore_errors=True)
@@ -153,7 +155,11 @@ def fuzz(tests, seconds, nightly=False):
             seeds = ROOT / "build/fuzz/seeds"
             tests.command("seeds of the model fuzzer", [sys.executable, "test/fuzz/model_seeds.py", seeds, "--all"])
         limits = [f"-max_total_time={seconds}", f"-seed={seed}", *FUZZ_LIMITS, f"-artifact_prefix={LOGS}/"]
-        tests.one(f"{name}, {seconds} s, seed {seed}", [f"build/asan/bin/{name}", *limits, corpus, *([seeds] if seeds.is_dir() else [])])
+        return tests.command(f"{name}, {seconds} s, seed {seed}", [f"build/asan/bin/{name}", *limits, corpus, *([seeds] if seeds.is_dir() else [])])
+
+    with ThreadPoolExecutor(os.cpu_count()) as pool:
+        for good, _ in pool.map(run, FUZZERS):
+            tests.count(int(good), int(not good), 0)
 
 
 def main():

@@ -3,8 +3,6 @@ import json
 import re
 import resource
 import subprocess
-import tempfile
-from pathlib import Path
 
 import onnx
 
@@ -20,18 +18,11 @@ MEMORY_LIMIT = 6 << 30
 
 
 class Driver:
-    def __init__(self, tenon):
+    def __init__(self, tenon, folder):
         self.tenon = tenon
+        self.folder = folder
         self.sanitized = b"__asan_init" in tenon.read_bytes()
-
-    def __enter__(self):
-        self.temporary = tempfile.TemporaryDirectory(prefix="tenon-driver-")
-        self.folder = Path(self.temporary.name)
         self.plans = {}
-        return self
-
-    def __exit__(self, *_):
-        self.temporary.cleanup()
 
     def execute(self, *words, file_limit=None, timeout=120):
         def limit():
