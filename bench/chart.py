@@ -1,5 +1,5 @@
 """The chart of compare.py's results: a bar for each model and thread count."""
-from tables import geomean, measured, ratio
+from tables import geomean, measured, ratio, runtime_titles
 
 COLOURS = ("#4c78a8", "#f58518", "#54a24b", "#b279a2")
 BAR, GAP, LEFT, UNIT = 9, 8, 210, 190  # pixels; UNIT: a ratio of 1
@@ -18,7 +18,9 @@ def svg(results):
     for index, count in enumerate(threads):
         x = LEFT + 110 * index
         parts.append(f'<rect x="{x}" y="8" width="10" height="10" fill="{COLOURS[index % 4]}"/><text x="{x + 15}" y="17">{count} thread{"s" if int(count) > 1 else ""}</text>')
-    parts.append(f'<text x="{LEFT + 110 * len(threads)}" y="17">speed of Tenon, the better of ONNX Runtime and OpenVINO being 1</text>')
+    peers = " and ".join(runtime_titles(results)[1:])
+    peers = f"the better of {peers}" if len(results["settings"]["peers"]) > 1 else peers
+    parts.append(f'<text x="{LEFT + 110 * len(threads)}" y="17">speed of Tenon, {peers} being 1</text>')
     for row, (name, values) in enumerate(rows):
         top, weight = 34 + row * step, "bold" if row == 0 else "normal"
         parts.append(f'<text x="{LEFT - 6}" y="{top + step / 2}" text-anchor="end" font-weight="{weight}">{name}</text>')

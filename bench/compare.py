@@ -1,13 +1,14 @@
 #!/usr/bin/env python3
 """Tenon against ONNX Runtime and OpenVINO.
 
-    compare.py --tenon build/release/bin/tenon [-k PATTERN] [--threads 1,2] [--rounds 3] [--duration 0.8] [--quick] [--output bench/results]
+    compare.py --tenon build/release/bin/tenon [-k PATTERN] [--threads 1,2] [--rounds 3] [--duration 0.8] [--quick] [--avx2] [--output bench/results]
     compare.py --report [--output bench/results]
 
 Each measurement is a process of its own, pinned to as many CPUs as it has threads, that loads the model, warms up, and runs it for the duration.
 The runtimes take turns, and what counts is the median over the rounds of each round's median: slow phases of the machine hit all of them.
 Tenon's outputs are compared with ONNX Runtime's first. Models come from the folder that TENON_SHARED names: all float models there; those that Tenon cannot
-compile are listed with the reason. Also measured: throughput of a batch and of several contexts, the time from a process's start to its first result (Tenon
+compile are listed with the reason. With --avx2 Tenon and OpenVINO do without the wider vectors that the machine may have; ONNX Runtime knows no such setting and
+stays out. Also measured: throughput of a batch and of several contexts, the time from a process's start to its first result (Tenon
 reads a plan, the peers the ONNX file), peak memory of processes, compilation, what a dispatch costs, and every step's share of the processor's peak.
 
 Writes OUTPUT.json after every model, and OUTPUT.md and a chart, OUTPUT.svg, at the end; --report makes these two from the JSON again.
@@ -29,12 +30,13 @@ import machine
 import measure
 import overhead
 import tables
-from measure import PEERS, RUNTIMES, Failed
+from measure import PEERS, Failed
 from models import float_models
 
 BATCHED = ("resnet50", "mobilenetv2_224", "efficientnet_b0", "bert_base_s128")
 TOGETHER = ("resnet50", "mobilenetv2_224", "efficientnet_b0", "bert_base_s128", "yolov8n_640")
 QUICK = ("mnist8_cntk", "mobilenetv2_224", "squeezenet1.1", "yolov8n_seg_320", "vit_cifar10", "magika_v3_3", "resnet18")
+AVX2_TARGET, AVX2_SETTING = "x86-64-v3", {"ONEDNN_MAX_CPU_ISA": "AVX2"}
 QUICK_SECONDS = 85  # after which --quick begins with nothing more
 
 
@@ -47,6 +49,8 @@ class Comparison:
     def __init__(self, arguments):
         self.arguments = arguments
         self.tenon = measure.Tenon(arguments.tenon)
+        self.peers = [runtime for runtime in PEERS if runtime != "onnxruntime" or not arguments.avx2]
+        self.options = ["--target", AVX2_TARGET] if arguments.avx2 else []
         self.begin = time.monotonic()
 
     def late(self):
@@ -55,11 +59,11 @@ class Comparison:
     def rounds(self, name, plan, model, inputs, threads):
         """{runtime: [report of each round]}"""
         measure.pin(threads)
-        reports = {runtime: [] for runtime in RUNTIMES}
+        reports = {runtime: [] for runtime in ("tenon", *self.peers)}
         failed = {}
         for _ in range(self.arguments.rounds):
             reports["tenon"].append(self.tenon.measure(plan, inputs, threads, self.arguments.duration))
-            for runtime in PEERS:
+            for runtime in self.peers:
                 if runtime in failed:
                     continue
                 try:
@@ -72,7 +76,7 @@ class Comparison:
     def compiled(self, model, folder):
         measure.pin(max(self.arguments.threads))
         plan = folder / "model.plan"
-        return plan, self.tenon.compile(model, plan)
+        return plan, self.tenon.compile(model, plan, *self.options)
 
     def check(self, plan, model, inputs, folder):
         """Whether the outputs equal those of ONNX Runtime, as the model suite wants them."""
@@ -108,11 +112,11 @@ class Comparison:
     def together(self, name, sessions, folder):
         model, inputs = measure.prepare(name, folder)
         plan, _ = self.compiled(model, folder)
-        rates = {runtime: [] for runtime in RUNTIMES}
+        rates = {runtime: [] for runtime in ("tenon", *self.peers)}
         measure.pin(sessions)
         for _ in range(self.arguments.rounds):
             rates["tenon"].append(self.tenon.together(plan, inputs, sessions, self.arguments.duration))
-            for runtime in PEERS:
+            for runtime in self.peers:
                 rates[runtime].append(measure.peer(runtime, model, inputs, 1, self.arguments.duration, "--sessions", sessions)["runs_per_s"])
         return {"sessions": sessions, "runs_per_s": {runtime: statistics.median(of) for runtime, of in rates.items()}}
 
@@ -130,7 +134,7 @@ def run(arguments):
     """All results; they are saved after each."""
     matches = [name for name in float_models(os.environ["TENON_SHARED"]) if re.search(arguments.k, name) and (not arguments.quick or name in QUICK)]
     comparison = Comparison(arguments)
-    settings = {"rounds": arguments.rounds, "duration_s": arguments.duration, "threads": arguments.threads, "whole": not arguments.quick and not arguments.k}
+    settings = {"rounds": arguments.rounds, "duration_s": arguments.duration, "threads": arguments.threads, "peers": comparison.peers, "avx2": arguments.avx2, "whole": not arguments.quick and not arguments.k}
     results = {"machine": machine.describe(arguments.tenon), "settings": settings, "models": {}, "batch": {}, "together": {}}
 
     def save():
@@ -175,6 +179,7 @@ def main():
     parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--duration", type=float, default=0.8, help="seconds of each measurement (0.8)")
     parser.add_argument("--quick", action="store_true", help="one round of 0.3 s of few models: under two minutes")
+    parser.add_argument("--avx2", action="store_true", help="hold Tenon and OpenVINO to AVX2; writes bench/avx2 by default")
     parser.add_argument("--report", action="store_true", help="measure nothing: tables and chart from OUTPUT.json")
     parser.add_argument("--output", type=Path, help="where to write, without the ending: bench/results, or build/bench/part where only some models are measured")
     arguments = parser.parse_args()
@@ -182,7 +187,9 @@ def main():
     if arguments.quick:
         arguments.rounds, arguments.duration = 1, 0.3
     if arguments.output is None:
-        arguments.output = ROOT / ("build/bench/part" if arguments.quick or arguments.k else "bench/results")
+        arguments.output = ROOT / ("build/bench/part" if arguments.quick or arguments.k else "bench/avx2" if arguments.avx2 else "bench/results")
+    if arguments.avx2:
+        os.environ.update(AVX2_SETTING)
     if not arguments.report:
         if "TENON_SHARED" not in os.environ:
             sys.exit("compare.py: set TENON_SHARED to the folder with the models")

@@ -9,7 +9,6 @@ from pathlib import Path
 
 BENCH = Path(__file__).resolve().parent
 PEERS = ("onnxruntime", "openvino")
-RUNTIMES = ("tenon", *PEERS)
 CPUS = sorted(os.sched_getaffinity(0))
 
 

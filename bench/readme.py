@@ -12,7 +12,6 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parent.parent
 sys.path.insert(0, str(ROOT / "bench"))
 import tables
-from measure import RUNTIMES
 
 BEGIN, END = "<!-- speed: made by bench/readme.py -->\n", "<!-- end of speed -->\n"
 
@@ -49,9 +48,9 @@ def every_model(results):
         cells = [name + ("" if result["equal"] else " (outputs differ)")]
         for count in threads:
             times = result["threads"][count]
-            cells += [*(tables.number(times[runtime]) if runtime in times else "fails" for runtime in RUNTIMES), f"{tables.ratio(times):.2f}"]
+            cells += [*(tables.number(times[runtime]) if runtime in times else "fails" for runtime in tables.runtimes(results)), f"{tables.ratio(times):.2f}"]
         rows.append(cells)
-    columns = [f"{title}, {count}T" if index == 0 else title for count in threads for index, title in enumerate((*tables.TITLES.values(), "÷"))]
+    columns = [f"{title}, {count}T" if index == 0 else title for count in threads for index, title in enumerate((*tables.runtime_titles(results), "÷"))]
     absent = [name for name, result in results["models"].items() if "error" in result]
     note = [f"Not compiled or not run yet: {', '.join(absent)}.", ""] if absent else []
     return ["<details><summary>Every model, milliseconds</summary>", "", *tables.table(["model", *columns], rows), *note, "</details>", ""]

@@ -2,7 +2,7 @@
 import math
 import statistics
 
-from measure import PEERS, RUNTIMES
+from measure import PEERS
 
 TITLES = {"tenon": "Tenon", "onnxruntime": "ONNX Runtime", "openvino": "OpenVINO"}
 SHOWN_KERNELS = 5
@@ -21,6 +21,15 @@ def rate_ratio(rates):
 
 def geomean(values):
     return math.exp(statistics.fmean(map(math.log, values)))
+
+
+def runtimes(results):
+    """What was measured, Tenon first."""
+    return ["tenon", *results["settings"]["peers"]]
+
+
+def runtime_titles(results):
+    return [TITLES[runtime] for runtime in runtimes(results)]
 
 
 def number(value):
@@ -70,10 +79,10 @@ def latency(results, threads):
     for name, result in measured(results).items():
         times = result["threads"][threads]
         ratios[name] = ratio(times)
-        cells = [number(times[runtime]) if runtime in times else "fails" for runtime in RUNTIMES]
+        cells = [number(times[runtime]) if runtime in times else "fails" for runtime in runtimes(results)]
         why = reason(result, threads) if ratios[name] < 1 else ""
         rows.append([name + ("" if result["equal"] else " (outputs differ)"), *cells, f"{ratios[name]:.2f}", why])
-    lines = [f"### Latency, {threads} thread{'s' if int(threads) > 1 else ''}, milliseconds", "", *table(["model", *TITLES.values(), "best peer ÷ Tenon", "why slower"], rows)]
+    lines = [f"### Latency, {threads} thread{'s' if int(threads) > 1 else ''}, milliseconds", "", *table(["model", *runtime_titles(results), "best peer ÷ Tenon", "why slower"], rows)]
     # The last column is text.
     lines[3] = lines[3][:-4] + "---|"
     if ratios:
@@ -131,15 +140,15 @@ def throughput(results):
     for name, result in results["batch"].items():
         for threads, rates in result.get("threads", {}).items():
             lines.append([f"{name}{'' if result['equal'] else ' (outputs differ)'}, batch {result['batch']}, {threads} thread{'s' if int(threads) > 1 else ''}",
-                          *(number(rates[runtime]) if runtime in rates else "fails" for runtime in RUNTIMES), f"{rate_ratio(rates):.2f}"])
+                          *(number(rates[runtime]) if runtime in rates else "fails" for runtime in runtimes(results)), f"{rate_ratio(rates):.2f}"])
     for name, result in results["together"].items():
         if "error" not in result:
             rates = result["runs_per_s"]
-            lines.append([f"{name}, {result['sessions']} contexts x 1 thread", *(number(rates[runtime]) for runtime in RUNTIMES), f"{rate_ratio(rates):.2f}"])
+            lines.append([f"{name}, {result['sessions']} contexts x 1 thread", *(number(rates[runtime]) for runtime in runtimes(results)), f"{rate_ratio(rates):.2f}"])
     failures = [f"{name}: {' '.join(result['error'].split())[:200]}" for part in ("batch", "together") for name, result in results[part].items() if "error" in result]
     if not lines and not failures:
         return []
-    return ["### Throughput, entries a second", "", *table(["model", *TITLES.values(), "Tenon ÷ best peer"], lines), *(f"- {failure}" for failure in failures), ""]
+    return ["### Throughput, entries a second", "", *table(["model", *runtime_titles(results), "Tenon ÷ best peer"], lines), *(f"- {failure}" for failure in failures), ""]
 
 
 def dispatch(results):
@@ -172,13 +181,13 @@ def machine_line(results):
     about = results["machine"]
     features = ", ".join(feature.lstrip("+") for feature in about["features"].split(",") if feature)
     return (f"{about['cpu']}, {about['cpus']} CPUs ({features}; caches {about['l1_bytes'] >> 10} KiB, {about['l2_bytes'] >> 10} KiB, {about['l3_bytes'] >> 20} MiB), {about['system']}, "
-            f"{about['date']}. Tenon {about['tenon']}, ONNX Runtime {about['onnxruntime']}, OpenVINO {about['openvino']}.")
+            f"{about['date']}. " + ", ".join(f"{TITLES[runtime]} {about[runtime]}" for runtime in runtimes(results)) + ".")
 
 
 def report(results):
     settings = results["settings"]
     lines = [f"Measured by bench/compare.py on {machine_line(results)}", "", f"{settings['rounds']} round{'s' if settings['rounds'] > 1 else ''} of {settings['duration_s']} s, the runtimes in turn, "
-             "each in a process of its own, pinned; medians. Untuned plans. fp32 unless the model says otherwise.", ""]
+             "each in a process of its own, pinned; medians. Untuned plans" + (" and OpenVINO held to AVX2" if settings["avx2"] else "") + ". fp32 unless the model says otherwise.", ""]
     threads = [str(count) for count in settings["threads"]]
     if measured(results):
         for count in threads:
