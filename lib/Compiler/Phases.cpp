@@ -43,7 +43,7 @@ static void addPasses(OpPassManager &pm, Phase phase, const Target &target, Stri
     return fuse::buildFusePipeline(pm, {});
   case Phase::Schedule:
     schedule::buildSchedulePipeline(pm, target, tuningCache, exactOrder);
-    return pm.addNestedPass<func::FuncOp>(graph::createFoldConstantsPass(evaluator));
+    return pm.addNestedPass<func::FuncOp>(graph::createFoldConstantsPass(evaluator, /*everything=*/true));
   case Phase::Memory: return memory::buildMemoryPipeline(pm, target);
   case Phase::Plan: return pm.addPass(plan::createVerifyPlan());
   case Phase::Import:

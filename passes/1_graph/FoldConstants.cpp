@@ -51,7 +51,7 @@ ElementsAttr toAttribute(AsmResourceBlob blob, RankedTensorType type, unsigned i
 /// The part of one function that constants alone determine.
 class ConstantPart {
 public:
-  explicit ConstantPart(func::FuncOp func) {
+  ConstantPart(func::FuncOp func, bool everything) : everything(everything) {
     for (Operation &op : func.getBody().front())
       if (canFold(&op))
         known.insert(&op);
@@ -63,6 +63,7 @@ public:
   }
 
   llvm::SetVector<Operation *> known; // in the order of the function
+  bool everything;                    // whatever the size of the results
   SmallVector<Value> roots;           // values that the rest of the function reads
 
   /// The part as a function of its own. Blobs become arguments, small constants stay inside.
@@ -113,7 +114,7 @@ private:
         return false;
       written += *bytes;
     }
-    return written <= kLargeBytes || written <= kGrowth * read;
+    return everything || written <= kLargeBytes || written <= kGrowth * read;
   }
 
   /// Drops known ops that no root needs: dead code is not worth compiling.
@@ -143,13 +144,15 @@ private:
 };
 
 struct FoldConstants : impl::FoldConstantsBase<FoldConstants> {
-  ConstantEvaluator *evaluator = nullptr;
+  FoldConstants(ConstantEvaluator *evaluator, bool everything) : evaluator(evaluator) { this->everything = everything; }
+
+  ConstantEvaluator *evaluator;
 
   void runOnOperation() override {
     func::FuncOp func = getOperation();
     if (func.isExternal())
       return;
-    ConstantPart part(func);
+    ConstantPart part(func, everything);
     foldable += part.known.size();
     if (part.roots.empty() || !evaluator)
       return;
@@ -184,10 +187,8 @@ struct FoldConstants : impl::FoldConstantsBase<FoldConstants> {
 
 } // namespace
 
-std::unique_ptr<Pass> createFoldConstantsPass(ConstantEvaluator *evaluator) {
-  auto pass = std::make_unique<FoldConstants>();
-  pass->evaluator = evaluator;
-  return pass;
+std::unique_ptr<Pass> createFoldConstantsPass(ConstantEvaluator *evaluator, bool everything) {
+  return std::make_unique<FoldConstants>(evaluator, everything);
 }
 
 } // namespace tenon::graph

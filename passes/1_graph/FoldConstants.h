@@ -19,6 +19,7 @@ public:
 };
 
 /// `evaluator` may be null: then the pass only counts what could be folded. It must outlive the pass.
-std::unique_ptr<mlir::Pass> createFoldConstantsPass(ConstantEvaluator *evaluator);
+/// `everything` also folds what is much larger than its operands.
+std::unique_ptr<mlir::Pass> createFoldConstantsPass(ConstantEvaluator *evaluator, bool everything = false);
 
 } // namespace tenon::graph

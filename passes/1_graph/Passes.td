@@ -36,11 +36,12 @@ def FoldConstants : GraphPass<"nn-fold-constants"> {
     All ops whose operands are constants (contents known at compile time, not expressions of the input shapes) become one
     function, which the compiler's evaluator compiles and runs; its results replace them, as `dense` up to 1 KB and as
     blobs above. Weights are passed by reference. A result that is larger than 1 MB and than 4 times its operands (expand,
-    tile) is left to run time. Without an evaluator (tenon-opt) the pass only counts.
+    tile) is left to run time, unless `everything` asks for it: packed constants, which kernels want as they are. Without an evaluator (tenon-opt) the pass only counts.
     Before:  %w = nn.constant dense_resource<w> …   %0 = nn.mul %w, %s …   %y = nn.conv %x, %0 …
     After:   %0 = nn.constant dense_resource<folded_0> …   %y = nn.conv %x, %0 …
   }];
   let constructor = "::tenon::graph::createFoldConstantsPass(nullptr)";
+  let options = [Option<"everything", "everything", "bool", "false", "fold results of any size">];
   let statistics = [Statistic<"foldable", "foldable", "ops that constants determine">,
                     Statistic<"folded", "folded", "ops evaluated">];
 }
