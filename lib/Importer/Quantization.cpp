@@ -40,8 +40,28 @@ Value quantized(Node &node, Value scaled, Value zeroPoint, Type type) {
 
 static bool isOne(ArrayRef<Dim> dims) { return llvm::all_of(dims, [](Dim dim) { return dim.isConstant(1); }); }
 
+bool scalesAreUsable(Node &node, size_t input, ScaleUse use) {
+  if (!node.in(input) || node.failed() || !isa<FloatType>(node.element(input)) || !node.in(input).getDefiningOp<nn::ConstantOp>())
+    return !node.failed();
+  std::optional<SmallVector<double>> scales = node.realsOf(node.in(input), "input " + Twine(input));
+  if (!scales)
+    return false;
+  constexpr double kSmallestNormal = 0x1p-126;
+  for (auto [i, scale] : llvm::enumerate(*scales)) {
+    bool isUsable = std::isfinite(scale) && (use == ScaleUse::Factor ? scale >= 0 : scale >= kSmallestNormal);
+    if (isUsable)
+      continue;
+    std::string text;
+    llvm::raw_string_ostream(text) << "scale " << i << " in input " << input << " is " << llvm::formatv("{0:g}", scale) << "; a finite "
+                                   << (use == ScaleUse::Factor ? "number of at least 0" : "normal number above 0") << " was expected";
+    node.invalid(text);
+    return false;
+  }
+  return true;
+}
+
 Value parameter(Node &node, size_t input, int64_t trailing) {
-  if (!node.in(input))
+  if (!node.in(input) || !scalesAreUsable(node, input, ScaleUse::Factor))
     return {};
   SmallVector<Dim> dims = node.dims(input);
   if (isOne(dims))
@@ -53,8 +73,8 @@ Value parameter(Node &node, size_t input, int64_t trailing) {
 }
 
 /// A scale or zero point as it broadcasts to input 0: for the tensor, for each slice along `axis`, or for each block of it.
-static Value along(Node &node, size_t input) {
-  if (!node.in(input))
+static Value along(Node &node, size_t input, ScaleUse use) {
+  if (!node.in(input) || !scalesAreUsable(node, input, use))
     return {};
   int64_t block = node.integer("block_size", 0), rank = node.rank(0), wanted = node.integer("axis", 1);
   if (block == 0 && node.rank(input) == 1 && (wanted < -rank || wanted >= rank)) // the axis counts for vectors alone
@@ -111,7 +131,7 @@ static void dequantizeLinear(Node &node) {
   if (!zeroPointHasTypeOf(node, 2, 0))
     return;
   Type type = typeFrom(node, "output_dtype", node.element(1));
-  Value scale = along(node, 1), zeroPoint = along(node, 2);
+  Value scale = along(node, 1, ScaleUse::Factor), zeroPoint = along(node, 2, ScaleUse::Factor);
   if (node.failed())
     return;
   Value real = node.cast(dequantized(node, node.in(0), scale, zeroPoint), type);
@@ -123,7 +143,7 @@ static void dequantizeLinear(Node &node) {
 static void quantizeLinear(Node &node) {
   Type byte = node.builder.getIntegerType(8, /*isSigned=*/false);
   Type type = typeFrom(node, "output_dtype", node.in(2) ? node.element(2) : byte);
-  Value scale = along(node, 1), zeroPoint = along(node, 2);
+  Value scale = along(node, 1, ScaleUse::Divisor), zeroPoint = along(node, 2, ScaleUse::Factor);
   if (node.failed())
     return;
   if (zeroPoint && node.element(2) != type)

@@ -39,7 +39,7 @@ static void matMulInteger(Node &node) {
 }
 
 static void qLinearMatMul(Node &node) {
-  if (!areBytes(node, {0, 3, 7}))
+  if (!areBytes(node, {0, 3, 7}) || !scalesAreUsable(node, 6, ScaleUse::Divisor))
     return;
   Value lhs = centred(node, node.in(0), ofRows(node, 2, 0)), rhs = centred(node, node.in(3), parameter(node, 5, 0));
   Value factor = multiplier(node, ofRows(node, 1, 0), parameter(node, 4, 0), parameter(node, 6, 0));
@@ -85,7 +85,7 @@ static void convInteger(Node &node) {
 }
 
 static void qLinearConv(Node &node) {
-  if (!areBytes(node, {0, 3, 7}))
+  if (!areBytes(node, {0, 3, 7}) || !scalesAreUsable(node, 6, ScaleUse::Divisor))
     return;
   Value sums = integerConvolution(node, 3, 2, 5, node.in(8));
   Value factor = multiplier(node, parameter(node, 1, 0), parameter(node, 4, node.rank(3) - 2), parameter(node, 6, 0));
@@ -94,7 +94,7 @@ static void qLinearConv(Node &node) {
 
 /// alpha * a_scale * b_scale * (op(A) op(B) + C), quantized where y_scale is given.
 static void qGemm(Node &node) {
-  if (!areBytes(node, {0, 3}))
+  if (!areBytes(node, {0, 3}) || !scalesAreUsable(node, 7, ScaleUse::Divisor))
     return;
   if (node.rank(0) != 2 || node.rank(3) != 2)
     return node.invalid("matrices were expected, not tensors of rank " + Twine(node.rank(0)) + " and " + Twine(node.rank(3)));

@@ -14,6 +14,8 @@ static bool haveInputs(Node &node, std::initializer_list<size_t> inputs) {
 }
 
 static Value requantized(Node &node, Value real, size_t scale, size_t zeroPoint) {
+  if (!scalesAreUsable(node, scale, ScaleUse::Divisor))
+    return {};
   Value scaled = node.make<nn::DivOp>(real, parameter(node, scale, 0));
   return quantized(node, scaled, parameter(node, zeroPoint, 0), node.element(0));
 }
@@ -48,7 +50,7 @@ static void globalAveragePool(Node &node) {
     return node.invalid("the input has rank " + Twine(node.rank(0)) + "; at least 3 was expected");
   int64_t first = node.integer("channels_last", 0) ? 1 : 2;
   SmallVector<int64_t> axes = llvm::to_vector(llvm::seq<int64_t>(first, first + node.rank(0) - 2));
-  if (!haveInputs(node, {3}))
+  if (!haveInputs(node, {3}) || !scalesAreUsable(node, 3, ScaleUse::Divisor))
     return;
   // An exact sum and one factor, as ONNX Runtime rounds.
   Type f32 = node.builder.getF32Type();

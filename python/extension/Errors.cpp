@@ -20,6 +20,10 @@ void raiseCompileError(const std::string &message) {
   raise("CompileError", message, nullptr);
 }
 
+void raiseQuantizationError(const std::string &message) {
+  raise("QuantizationError", message, nullptr);
+}
+
 void raiseStatus(tn_status status, const std::string &message) {
   switch (status) {
   case TN_INVALID_ARGUMENT:

@@ -14,6 +14,9 @@ nanobind::str asText(std::string_view message);
 /// Raises tenon.CompileError with the compiler's diagnostics. Needs the GIL.
 [[noreturn]] void raiseCompileError(const std::string &message);
 
+/// Raises tenon.QuantizationError. Needs the GIL.
+[[noreturn]] void raiseQuantizationError(const std::string &message);
+
 /// Raises what stands for a status: tenon.InputError for what a caller passed, tenon.RunError otherwise. Needs the GIL.
 [[noreturn]] void raiseStatus(tn_status status, const std::string &message);
 

@@ -9,6 +9,10 @@ class CompileError(Error):
     """A model that cannot be compiled: the message holds the diagnostics, one a line."""
 
 
+class QuantizationError(Error):
+    """A model that cannot be quantized, samples that do not fit it, or a metric that gives no number."""
+
+
 class RunError(Error):
     """A plan that cannot be opened or run. `status` names the runtime's code, such as "TN_BAD_PLAN"."""
 

@@ -1,4 +1,7 @@
-"""tenon quantize: what it writes, that other runtimes agree on it, and calibration data of every wrong kind."""
+"""tenon quantize: what it writes, that other runtimes agree on it, how it keeps to a budget, and calibration data of every wrong kind."""
+import json
+import resource
+
 import numpy as np
 import onnx
 import onnxruntime
@@ -47,7 +50,7 @@ def test_every_method_stays_close_and_portable(driver):
 def test_weights_are_bytes_with_a_scale_for_each_channel(driver):
     model, data = driver.model("residual_convolutions"), samples(driver, "bytes")
     report = driver.json("quantize", model, "--calibration", data, "-o", "bytes.onnx")
-    assert report["samples"] == 8 and report["layers"] >= 3, report
+    assert report["samples"] == 8 and len(report["layers"]) >= 3, report
     assert all(t["min"] <= 0 <= t["max"] and t["scale"] > 0 for t in report["tensors"]), report
     graph = onnx.load(driver.folder / "bytes.onnx").graph
     constants = {i.name: numpy_helper.to_array(i) for i in graph.initializer}
@@ -69,6 +72,131 @@ def test_the_same_input_gives_the_same_bytes(driver):
     for output in ("first.onnx", "second.onnx"):
         driver.ok("quantize", model, "--calibration", data, "-o", output, "--quiet")
     assert (driver.folder / "first.onnx").read_bytes() == (driver.folder / "second.onnx").read_bytes()
+
+
+def fragile_model(driver):
+    """Three products; the second one's weights span six orders of magnitude along the columns, which a scale for each result cannot follow."""
+    random = np.random.default_rng(5)
+    weights = [random.standard_normal((16, 16)).astype(np.float32) / 4 for _ in range(3)]
+    wide = np.logspace(-3, 3, 16, dtype=np.float32)
+    weights[0] *= wide  # the first product's results span as much, and cannot share a scale
+    weights[1] /= wide[:, None]
+    nodes = [onnx.helper.make_node("MatMul", [["x", "a", "b"][i], f"w{i}"], [["a", "b", "scores"][i]], name=f"product{i}") for i in range(3)]
+    tensor = lambda name: onnx.helper.make_tensor_value_info(name, onnx.TensorProto.FLOAT, ["n", 16])
+    graph = onnx.helper.make_graph(nodes, "fragile", [tensor("x")], [tensor("scores")], [numpy_helper.from_array(w, f"w{i}") for i, w in enumerate(weights)])
+    path = driver.folder / "fragile.onnx"
+    onnx.save(onnx.helper.make_model(graph, opset_imports=[onnx.helper.make_opsetid("", 17)], ir_version=10), path)
+    return path
+
+
+def rows(driver, name, count=40, seed=1):
+    return samples(driver, name, x=np.random.default_rng(seed).standard_normal((count, 16)).astype(np.float32))
+
+
+def test_the_budget_returns_the_layer_that_costs_most(driver):
+    model, data = fragile_model(driver), rows(driver, "budget")
+    free = driver.json("quantize", model, "--calibration", data, "--metric", "cosine", "-o", "free.onnx", "--report")
+    errors = {layer["name"]: layer["error"] for layer in free["layers"]}
+    assert max(errors, key=errors.get) == "product1" and free["budget"]["drop"] > 0.01, free
+    kept = driver.json("quantize", model, "--calibration", data, "--max-drop", "0.1%", "-o", "kept.onnx")
+    assert [layer["bits"] for layer in kept["layers"]] == [8, 32, 8], kept["layers"]
+    assert kept["budget"]["met"] and kept["budget"]["drop"] <= 0.001 and kept["budget"]["measured"] == 2, kept["budget"]
+    assert kept["samples"] == 32, "a fifth is held out to measure with"
+    types = [n.op_type for n in onnx.load(driver.folder / "kept.onnx").graph.node]
+    assert types.count("MatMul") == 3 and types.count("QuantizeLinear") == 2, types
+    x = np.random.default_rng(9).standard_normal((4, 16)).astype(np.float32)
+    assert similarity(scores(driver, driver.folder / "kept.onnx", x), scores(driver, model, x)) > 0.999
+
+
+def test_a_budget_that_cannot_be_met(driver):
+    model, data = fragile_model(driver), rows(driver, "strict")
+    done = driver.execute("quantize", model, "--calibration", data, "--max-drop", "0", "-o", "best.onnx", "--metric", "relative-error", "--json")
+    assert done.returncode == 3 and "budget cannot be met" in done.stderr, done.stderr
+    report = json.loads(done.stdout)
+    assert not report["budget"]["met"] and sorted(layer["bits"] for layer in report["layers"]) == [8, 32, 32], report
+    onnx.checker.check_model(str(driver.folder / "best.onnx"))
+
+
+def test_labels_count_right_answers(driver):
+    model, data = fragile_model(driver), rows(driver, "classes", seed=2)
+    x = np.load(data)["x"]
+    labels = driver.folder / "labels.npy"
+    np.save(labels, scores(driver, model, x).argmax(axis=1))
+    report = driver.json("quantize", model, "--calibration", rows(driver, "others", seed=3), "--validation", data, "--labels", labels, "--max-drop", "2.5%", "-o", "labelled.onnx")
+    budget = report["budget"]
+    right = (scores(driver, driver.folder / "labelled.onnx", x).argmax(axis=1) == np.load(labels)).mean()
+    assert budget["metric"] == "top1" and budget["float"] == 1 and budget["quantized"] == right and budget["drop"] <= 0.025, (budget, right)
+    text = driver.write("labels.txt", "\n".join(map(str, np.load(labels))).encode())
+    assert driver.json("quantize", model, "--calibration", data, "--validation", data, "--labels", text, "--metric", "top5", "-o", "five.onnx")["budget"]["float"] == 1
+    for content, message in ((b"1\n2\n", "2 labels"), (b"1\ntwo\n", "line 2"), (b"", "no labels"), (b"16\n" * 40, "a class from 0 to 15")):
+        wrong = driver.write("wrong.txt", content)
+        driver.fails("quantize", model, "--calibration", data, "--validation", data, "--labels", wrong, "-o", "no.onnx", message=message)
+
+
+def test_recipes_give_the_same_bytes_without_samples(driver):
+    model, data = fragile_model(driver), rows(driver, "recipe")
+    driver.ok("quantize", model, "--calibration", data, "--max-drop", "0.1%", "--save-recipe", "recipe.json", "-o", "first.onnx")
+    driver.ok("quantize", model, "--recipe", "recipe.json", "-o", "second.onnx", "--save-recipe", "again.json")
+    assert (driver.folder / "first.onnx").read_bytes() == (driver.folder / "second.onnx").read_bytes()
+    recipe = json.loads((driver.folder / "recipe.json").read_text())
+    recipe["layers"][0]["bits"] = 32
+    recipe["tensors"] = [{"name": "b", "low": -2, "high": 3}]
+    driver.write("edited.json", json.dumps(recipe).encode())
+    report = driver.json("quantize", model, "--recipe", "edited.json", "-o", "edited.onnx")
+    assert [layer["bits"] for layer in report["layers"]] == [32, 32, 8] and [t["name"] for t in report["tensors"]] == ["b"], report
+    assert np.isclose(report["tensors"][0]["scale"], 5 / 255) and report["tensors"][0]["zero_point"] == 102, report
+
+
+def test_recipes_that_do_not_fit(driver):
+    model, data = fragile_model(driver), rows(driver, "misfit")
+    for recipe, message in (({}, "no recipe"), ([], "no recipe"), ({"recipe": 2}, "no recipe"), ({"recipe": 1, "layers": 3}, "no list"), ({"recipe": 1, "layers": [{}]}, 'no "name"'),
+                            ({"recipe": 1, "layers": [{"name": "nothing"}]}, "no layer 'nothing'"), ({"recipe": 1, "layers": [{"name": "product1", "bits": 4}]}, "8 or 32"),
+                            ({"recipe": 1, "tensors": [{"name": "x", "low": 1, "high": 2}]}, "does not hold 0"), ({"recipe": 1, "tensors": [{"name": "x", "low": -1}]}, "one end"),
+                            ({"recipe": 1, "tensors": [{"name": "x", "low": -1e300, "high": 1}]}, "numbers of f32"), ({"recipe": 1, "tensors": [{"name": "x", "method": "best"}]}, "method"),
+                            ({"recipe": 1, "layers": [{"name": f"product{i}", "bits": 32} for i in range(3)]}, "every layer in f32"),
+                            ({"recipe": 1, "layers": [{"name": "product1"}] * 2}, "twice")):
+        driver.write("bad.json", json.dumps(recipe).encode())
+        driver.fails("quantize", model, "--calibration", data, "--recipe", "bad.json", "-o", "no.onnx", message=message)
+    driver.write("bad.json", b"{" * 100000)
+    driver.fails("quantize", model, "--calibration", data, "--recipe", "bad.json", "-o", "no.onnx", message="no recipe")
+    driver.write("part.json", b'{"recipe": 1}')
+    driver.fails("quantize", model, "--recipe", "part.json", "-o", "no.onnx", message="give samples to calibrate")
+
+
+def test_the_page_needs_no_other_file(driver):
+    model, data = fragile_model(driver), rows(driver, "page")
+    driver.ok("quantize", model, "--calibration", data, "--html", "report.html", "-o", "page.onnx", "--quiet")
+    page = (driver.folder / "report.html").read_text()
+    assert page.count("<svg") == 3 and all(f"product{i}" in page for i in range(3)), page[:500]
+    assert not [word for word in ("http", "src=", "href=", "@import", "<script", "url(") if word in page]
+
+
+def test_one_huge_value_does_not_hide_the_others(driver):
+    model = driver.model("residual_convolutions")
+    x = np.random.default_rng(1).standard_normal((8, 3, 32, 32)).astype(np.float32)
+    spoilt = x.copy()
+    spoilt[3, 1, 5, 7] = 1e6
+    usual = driver.json("quantize", model, "--calibration", samples(driver, "usual", x=x), "-o", "usual.onnx")
+    done = driver.execute("quantize", model, "--calibration", samples(driver, "spoilt", x=spoilt), "-o", "spoilt.onnx", "--json")
+    assert done.returncode == 0 and "tensor 'x': 1 values lie far beyond" in done.stderr, done.stderr
+    scales = [next(t["scale"] for t in report["tensors"] if t["name"] == "x") for report in (usual, json.loads(done.stdout))]
+    assert 0.8 < scales[1] / scales[0] < 1.25, scales
+
+
+def test_samples_are_read_as_they_are_needed(driver):
+    """Archives larger than the memory that is allowed: 600 MB of samples, read with 400 MB less than that."""
+    model = driver.folder / "wide.onnx"
+    value = lambda name, shape: onnx.helper.make_tensor_value_info(name, onnx.TensorProto.FLOAT, shape)
+    weight = numpy_helper.from_array(np.ones((1, 1, 3, 3), np.float32), "w")
+    graph = onnx.helper.make_graph([onnx.helper.make_node("Conv", ["x", "w"], ["y"], pads=[1] * 4)], "wide", [value("x", [1, 1, 512, 512])], [value("y", [1, 1, 512, 512])], [weight])
+    onnx.save(onnx.helper.make_model(graph, opset_imports=[onnx.helper.make_opsetid("", 17)], ir_version=10), model)
+    data = driver.folder / "wide.npz"
+    np.savez_compressed(data, x=np.broadcast_to(np.linspace(-1, 1, 512, dtype=np.float32), (560, 1, 512, 512)))
+    assert driver.json("quantize", model, "--calibration", data, "--samples", "3", "-o", "wide8.onnx")["samples"] == 3
+    # The peak of a run over all of them is a child's of this process.
+    before = resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss
+    driver.ok("quantize", model, "--calibration", data, "-o", "wide8.onnx", "--quiet")
+    assert driver.sanitized or resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss < max(before, 300 << 10), "the whole archive was in memory"
 
 
 def refused(driver, message, code=1, model="residual_convolutions", options=(), **arrays):
@@ -108,6 +236,16 @@ def test_options_that_mean_nothing(driver):
     refused(driver, "the methods are", code=2, options=["--method", "mean"], x=good)
     refused(driver, "percentile", code=2, options=["--percentile", "3"], x=good)
     refused(driver, "samples", code=2, options=["--samples", "-1"], x=good)
+    for budget in ("much", "-1%", "nan", "5%%", "inf"):
+        refused(driver, "max-drop", code=2, options=["--max-drop", budget], x=good)
+    refused(driver, "the metrics are", code=2, options=["--max-drop", "1%", "--metric", "best"], x=good)
+    refused(driver, "labels is missing", code=2, options=["--max-drop", "1%", "--metric", "top1"], x=good)
+    refused(driver, "validation", code=2, options=["--max-drop", "1%", "--labels", "labels.txt"], x=good)
+    driver.fails("quantize", driver.model("residual_convolutions"), "-o", "no.onnx", message="calibration is missing", code=2)
+
+
+def test_one_sample_is_too_few_to_measure_with(driver):
+    refused(driver, "two were expected", options=["--max-drop", "1%"], x=np.ones((1, 3, 32, 32), np.float32))
 
 
 def test_constant_samples_are_told(driver):

@@ -102,7 +102,7 @@ void transposeFortran(const std::byte *from, HostTensor &to, size_t elementBytes
 
 } // namespace
 
-HostTensor parseNpy(std::span<const std::byte> bytes, const std::string &what) {
+size_t npyHeaderBytes(std::span<const std::byte> bytes, const std::string &what) {
   auto byte = [&](size_t i) { return size_t(bytes[i]); };
   if (bytes.size() < 10 || std::memcmp(bytes.data(), "\x93NUMPY", 6) != 0)
     throw Failure(what + ": is not a .npy array");
@@ -110,19 +110,25 @@ HostTensor parseNpy(std::span<const std::byte> bytes, const std::string &what) {
   size_t start = version == 1 ? 10 : 12;
   if (version < 1 || version > 3 || bytes.size() < start)
     throw Failure(what + ": has .npy version " + std::to_string(version) + "; 1 to 3 are supported");
-  size_t length = version == 1 ? byte(8) | byte(9) << 8 : byte(8) | byte(9) << 8 | byte(10) << 16 | byte(11) << 24;
-  if (length > bytes.size() - start)
-    throw Failure(what + ": is truncated in its header");
+  return start + (version == 1 ? byte(8) | byte(9) << 8 : byte(8) | byte(9) << 8 | byte(10) << 16 | byte(11) << 24);
+}
 
-  Header header({reinterpret_cast<const char *>(bytes.data()) + start, length}, what);
-  tn_dtype dtype = header.dtype();
-  std::vector<int64_t> dims = header.shape();
-  std::span<const std::byte> data = bytes.subspan(start + length);
+NpyHeader parseNpyHeader(std::span<const std::byte> bytes, const std::string &what) {
+  size_t end = npyHeaderBytes(bytes, what), start = size_t(bytes[6]) == 1 ? 10 : 12;
+  if (end > bytes.size())
+    throw Failure(what + ": is truncated in its header");
+  Header header({reinterpret_cast<const char *>(bytes.data()) + start, end - start}, what);
+  return {header.dtype(), header.shape(), header.fortranOrder()};
+}
+
+HostTensor parseNpy(std::span<const std::byte> bytes, const std::string &what) {
+  auto [dtype, dims, isFortran] = parseNpyHeader(bytes, what);
+  std::span<const std::byte> data = bytes.subspan(npyHeaderBytes(bytes, what));
   int64_t expected = bytesOf(dtype, dims, what);
   if (uint64_t(expected) > data.size())
     throw Failure(what + ": is truncated: " + typeText(dtype, dims) + " takes " + std::to_string(expected) + " bytes, " + std::to_string(data.size()) + " are there");
-  HostTensor tensor(dtype, std::move(dims), what);
-  if (header.fortranOrder() && expected > 0)
+  HostTensor tensor(dtype, dims, what);
+  if (isFortran && expected > 0)
     transposeFortran(data.data(), tensor, tn_dtype_bits(dtype) / 8);
   else if (expected > 0)
     std::memcpy(tensor.data.data(), data.data(), size_t(expected));

@@ -6,6 +6,7 @@
 #include <algorithm>
 #include <cerrno>
 #include <cstring>
+#include <utility>
 #include <unistd.h>
 #include <zip.h>
 
@@ -45,27 +46,92 @@ NpzReader::~NpzReader() { zip_discard(handle(archive)); }
 
 bool NpzReader::has(const std::string &name) const { return std::find(keys.begin(), keys.end(), name) != keys.end(); }
 
-HostTensor NpzReader::read(const std::string &name) const {
-  std::string what = path + ", array '" + name + "'", entry = name + ".npy";
+/// Bytes of an entry, unpacked.
+uint64_t NpzReader::sizeOf(const std::string &name, const std::string &what) const {
   zip_stat_t status;
   zip_stat_init(&status);
-  if (zip_stat(handle(archive), entry.c_str(), 0, &status) != 0)
+  if (zip_stat(handle(archive), (name + ".npy").c_str(), 0, &status) != 0)
     throw Failure(what + ": is not there");
   if (status.size > (status.comp_size + 1) * kLargestRatio)
     throw Failure(what + ": is damaged: " + std::to_string(status.comp_size) + " bytes cannot hold " + std::to_string(status.size));
+  return status.size;
+}
+
+HostTensor NpzReader::read(const std::string &name) const {
+  std::string what = path + ", array '" + name + "'", entry = name + ".npy";
+  uint64_t size = sizeOf(name, what);
   zip_file_t *file = zip_fopen(handle(archive), entry.c_str(), 0);
   if (!file)
     throw Failure(what + ": cannot be read: " + zip_strerror(handle(archive)));
-  std::vector<std::byte> bytes(status.size);
+  std::vector<std::byte> bytes(size);
   zip_int64_t got = zip_fread(file, bytes.data(), bytes.size());
   // The checksum is compared when the end is reached.
   std::byte beyond;
   if (got >= 0 && zip_fread(file, &beyond, 1) != 0)
     got = -1;
   int code = zip_fclose(file);
-  if (got < 0 || zip_uint64_t(got) != status.size || code != 0)
+  if (got < 0 || zip_uint64_t(got) != size || code != 0)
     throw Failure(what + ": is damaged" + (code ? ": " + zipMessage(code) : ""));
   return parseNpy(bytes, what);
+}
+
+NpzStream NpzReader::stream(const std::string &name) const {
+  std::string what = path + ", array '" + name + "'", entry = name + ".npy";
+  uint64_t size = sizeOf(name, what);
+  zip_file_t *file = zip_fopen(handle(archive), entry.c_str(), 0);
+  if (!file)
+    throw Failure(what + ": cannot be read: " + zip_strerror(handle(archive)));
+  NpzStream stream(file, what);
+  std::vector<std::byte> bytes(std::min<uint64_t>(size, kNpyPrefix));
+  stream.readRaw(bytes.data(), bytes.size());
+  size_t headerBytes = npyHeaderBytes(bytes, what);
+  if (headerBytes > size)
+    throw Failure(what + ": is truncated in its header");
+  bytes.resize(std::max(headerBytes, bytes.size()));
+  stream.readRaw(bytes.data() + std::min<uint64_t>(size, kNpyPrefix), bytes.size() - std::min<uint64_t>(size, kNpyPrefix));
+  NpyHeader header = parseNpyHeader(bytes, what);
+  stream.type = header.dtype;
+  stream.sizes = header.dims;
+  stream.left = uint64_t(bytesOf(header.dtype, header.dims, what));
+  if (stream.left > size - headerBytes)
+    throw Failure(what + ": is truncated: " + typeText(header.dtype, header.dims) + " takes " + std::to_string(stream.left) + " bytes, " + std::to_string(size - headerBytes) + " are there");
+  if (header.fortranOrder && header.dims.size() > 1) {
+    stream.whole = read(name);
+    zip_fclose(file);
+    stream.file = nullptr;
+  }
+  return stream;
+}
+
+NpzStream::NpzStream(NpzStream &&other) noexcept
+    : file(std::exchange(other.file, nullptr)), what(std::move(other.what)), type(other.type), sizes(std::move(other.sizes)), left(other.left), whole(std::move(other.whole)) {}
+
+NpzStream::~NpzStream() {
+  if (file)
+    zip_fclose(static_cast<zip_file_t *>(file));
+}
+
+void NpzStream::readRaw(std::byte *bytes, size_t count) {
+  for (size_t done = 0; done < count;) {
+    zip_int64_t got = zip_fread(static_cast<zip_file_t *>(file), bytes + done, count - done);
+    if (got <= 0)
+      throw Failure(what + ": is damaged");
+    done += size_t(got);
+  }
+}
+
+void NpzStream::read(std::span<std::byte> bytes) {
+  if (bytes.size() > left)
+    throw Failure(what + ": ends early");
+  if (file)
+    readRaw(bytes.data(), bytes.size());
+  else
+    std::memcpy(bytes.data(), whole.data.data() + (whole.data.size() - left), bytes.size());
+  left -= bytes.size();
+  // The checksum is compared when the end is reached.
+  std::byte beyond;
+  if (file && left == 0 && zip_fread(static_cast<zip_file_t *>(file), &beyond, 1) < 0)
+    throw Failure(what + ": is damaged");
 }
 
 void writeNpz(const std::string &path, const std::vector<NamedTensor> &tensors) {

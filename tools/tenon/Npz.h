@@ -4,9 +4,34 @@
 
 #include <map>
 #include <optional>
+#include <span>
 #include <string>
 
 namespace tenon::driver {
+
+/// An array of an archive, read from its begin to its end. The archive must live as long.
+class NpzStream {
+public:
+  NpzStream(NpzStream &&other) noexcept;
+  ~NpzStream();
+
+  tn_dtype dtype() const { return type; }
+  const std::vector<int64_t> &dims() const { return sizes; }
+  /// The next bytes of the data, row-major. Throws Failure where there are not as many, or the entry is damaged.
+  void read(std::span<std::byte> bytes);
+
+private:
+  friend class NpzReader;
+  NpzStream(void *file, std::string what) : file(file), what(std::move(what)) {}
+  void readRaw(std::byte *bytes, size_t count);
+
+  void *file; // null: all data is in `whole`
+  std::string what;
+  tn_dtype type = TN_DTYPE_NONE;
+  std::vector<int64_t> sizes;
+  uint64_t left = 0; // bytes that were not read yet
+  HostTensor whole;  // an array in column-major order, turned
+};
 
 /// An open archive; arrays are read one at a time. Not thread safe.
 class NpzReader {
@@ -22,8 +47,12 @@ public:
   bool has(const std::string &name) const;
   /// Throws Failure where the entry is absent, damaged, or no array.
   HostTensor read(const std::string &name) const;
+  /// The same for an array that is read part by part: its data need not fit into memory.
+  NpzStream stream(const std::string &name) const;
 
 private:
+  uint64_t sizeOf(const std::string &name, const std::string &what) const;
+
   std::string path;
   void *archive = nullptr;
   std::vector<std::string> keys;

@@ -1,5 +1,5 @@
 // Ranges and scales of quantization, from histograms whose answers are known.
-#include "tools/tenon/quantize/Range.h"
+#include "tools/tenon/quantize/ValueCounts.h"
 #include <cmath>
 #include <gtest/gtest.h>
 #include <limits>
@@ -24,16 +24,27 @@ TEST(Steps, EmptyRangesHaveAScale) {
   }
 }
 
-/// Ten thousand numbers spread evenly over [0, 1], and one outlier.
-Histogram withOutlier(float outlier) {
-  std::vector<float> values;
-  for (int i = 0; i < 10000; i++)
-    values.push_back(float(i) / 10000);
-  values.push_back(outlier);
-  Histogram histogram(std::min(0.0f, outlier), std::max(1.0f, outlier));
-  histogram.add(values.data(), values.size());
-  EXPECT_EQ(histogram.total(), 10001u);
+/// Of all the values, as calibration makes it: float by float, without a range known before.
+Histogram histogramOf(const std::vector<float> &values) {
+  ValueCounts counts;
+  EXPECT_TRUE(counts.add(values.data(), values.size()));
+  Histogram histogram = counts.histogram({counts.low(), counts.high()});
+  EXPECT_NEAR(histogram.total(), double(values.size()), 1e-6 * double(values.size()));
   return histogram;
+}
+
+/// `count` numbers spread evenly over [0, 1].
+std::vector<float> evenly(size_t count) {
+  std::vector<float> values(count);
+  for (size_t i = 0; i < count; i++)
+    values[i] = float(i) / float(count);
+  return values;
+}
+
+Histogram withOutlier(float outlier, size_t others = 10000) {
+  std::vector<float> values = evenly(others);
+  values.push_back(outlier);
+  return histogramOf(values);
 }
 
 TEST(Range, MinMaxKeepsEverything) {
@@ -53,13 +64,7 @@ TEST(Range, PercentileCutsOutliers) {
 TEST(Range, SquaredErrorWeighsClippingAgainstSteps) {
   // Rounding n numbers to steps of r / 255 costs n (r / 255)^2 / 12, clipping the outlier to r costs (20 - r)^2: least at 20 / (1 + n / 780300).
   EXPECT_NEAR(chooseRange(withOutlier(20), RangeMethod::Mse, 99.99).high, 19.7, 0.4);
-  // A million numbers more and the same outlier.
-  Histogram many = withOutlier(20);
-  std::vector<float> values(1000000);
-  for (size_t i = 0; i < values.size(); i++)
-    values[i] = float(i) / float(values.size());
-  many.add(values.data(), values.size());
-  EXPECT_NEAR(chooseRange(many, RangeMethod::Mse, 99.99).high, 8.7, 0.4);
+  EXPECT_NEAR(chooseRange(withOutlier(20, 1010000), RangeMethod::Mse, 99.99).high, 8.7, 0.4);
 }
 
 TEST(Range, EntropyClipsWhatIsRare) {
@@ -67,24 +72,18 @@ TEST(Range, EntropyClipsWhatIsRare) {
   for (int i = 0; i < 100000; i++)
     values.push_back(std::exp(-float(i) / 10000)); // most near 0
   values.push_back(10);
-  Histogram histogram(0, 10);
-  histogram.add(values.data(), values.size());
-  EXPECT_LT(chooseRange(histogram, RangeMethod::Entropy, 99.99).high, 10);
+  EXPECT_LT(chooseRange(histogramOf(values), RangeMethod::Entropy, 99.99).high, 10);
 }
 
 TEST(Range, EntropyLooksBesideThePeakOfZeros) {
   std::vector<float> values(70000, 0.0f);
   for (int i = 0; i < 30000; i++)
     values.push_back(float(i) / 30000);
-  Histogram histogram(0, 1);
-  histogram.add(values.data(), values.size());
-  EXPECT_GT(chooseRange(histogram, RangeMethod::Entropy, 99.99).high, 0.8);
+  EXPECT_GT(chooseRange(histogramOf(values), RangeMethod::Entropy, 99.99).high, 0.8);
 }
 
 TEST(Range, ConstantTensorsKeepTheirRange) {
-  Histogram histogram(0, 0);
-  float zero = 0;
-  histogram.add(&zero, 1);
+  Histogram histogram = histogramOf({0});
   for (RangeMethod method : {RangeMethod::MinMax, RangeMethod::Percentile, RangeMethod::Mse, RangeMethod::Entropy}) {
     Range range = chooseRange(histogram, method, 99.99);
     EXPECT_EQ(range.low, 0);

@@ -1,26 +1,31 @@
 // Runs a model on the user's samples and watches its tensors.
 #pragma once
+#include "tools/tenon/quantize/Dataset.h"
 #include "tools/tenon/quantize/QuantizableModel.h"
+#include "tools/tenon/quantize/ValueCounts.h"
 
 #include <functional>
-#include <set>
 
 namespace tenon::driver {
 
+/// The step that is going on, and the share of the work that is done.
+using ProgressFunction = std::function<void(const char *step, double fraction)>;
+
 struct CalibrationOptions {
-  std::string samples;       // .npz: for each input of the model NAME or in:NAME, samples along the first axis
-  int64_t limit = 0;         // samples that are used at most; 0: all
-  uint32_t threads = 0;      // 0: one for each core
+  int64_t limit = 0;              // samples that are used at most; 0: all
+  uint32_t threads = 0;           // 0: one for each core
+  KeptSamples *heldOut = nullptr; // receives every fifth run, which is not calibrated with, as long as it has room; null: nothing is held out
+  KeptSamples *kept = nullptr;    // receives runs that are calibrated with; null: none
 };
 
 struct Observation {
-  std::map<std::string, Histogram> histograms; // by tensor
+  std::map<std::string, ValueCounts> tensors;
   int64_t samples = 0;
 };
 
-/// Compiles the model with its tensors among the outputs and runs every sample twice: for the ranges, then for what lies in them. Memory: the samples,
-/// and one run's tensors. `progress` gets the share that is done. Throws Failure: samples that are missing, do not fit, or hold NaN or infinity.
-Observation observe(const QuantizableModel &model, const std::string &path, const CalibrationOptions &options,
-                    const std::function<void(const char *, double)> &progress);
+/// Compiles the model with its tensors among the outputs and runs every sample once. Memory: one run's tensors, and counts of what lies in them.
+/// Throws Failure: no samples, samples that do not fit, or hold NaN or infinity.
+Observation observe(const QuantizableModel &model, const std::string &path, Dataset &dataset, const CalibrationOptions &options,
+                    const ProgressFunction &progress);
 
 } // namespace tenon::driver

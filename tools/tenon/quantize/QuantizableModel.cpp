@@ -71,7 +71,7 @@ QuantizableModel::QuantizableModel(std::span<const std::byte> bytes, const std::
   }
   refuseQuantized();
   findLayers();
-  findTensors();
+  names = tensors(noFloats());
 }
 
 QuantizableModel::~QuantizableModel() = default;
@@ -84,9 +84,17 @@ void QuantizableModel::refuseQuantized() const {
   }
 }
 
+const onnx::TensorProto *QuantizableModel::biasOf(const QuantizableLayer &layer) const { return layer.bias.empty() ? nullptr : floats(layer.bias); }
+
 const onnx::TensorProto *QuantizableModel::floats(const std::string &name) const {
   auto constant = constants.find(name);
   return constant != constants.end() && constant->second->data_type() == onnx::TensorProto::FLOAT ? constant->second : nullptr;
+}
+
+std::string QuantizableModel::layerName(const onnx::NodeProto &node) const {
+  auto named = [&](const onnx::NodeProto &other) { return other.name() == node.name(); };
+  const auto &nodes = model->graph().node();
+  return node.name().empty() || std::count_if(nodes.begin(), nodes.end(), named) > 1 ? node.output(0) : node.name();
 }
 
 void QuantizableModel::findLayers() {
@@ -100,14 +108,14 @@ void QuantizableModel::findLayers() {
     if (weight->data_location() == onnx::TensorProto::EXTERNAL)
       throw Failure(path + ": the weights '" + weight->name() + "' lie in another file; a model of one file was expected");
     bool hasBias = node.op_type() != "MatMul" && node.input_size() >= 3 && floats(node.input(2)) && floats(node.input(2))->dims_size() == 1;
-    found.push_back({i, node.input(0), node.input(1), hasBias ? node.input(2) : "", *axis});
+    found.push_back({i, layerName(node), node.op_type(), node.input(0), node.input(1), hasBias ? node.input(2) : "", *axis});
   }
   if (found.empty())
     throw Failure(path + ": holds no Conv, Gemm or MatMul with constant f32 weights: there is nothing to quantize");
 }
 
 /// Walks up from what layers read: through moves to their inputs, and through bounds to the operands of sums.
-void QuantizableModel::findTensors() {
+std::vector<std::string> QuantizableModel::tensors(const Floats &inFloat) const {
   const onnx::GraphProto &graph = model->graph();
   std::set<std::string> marked;
   std::vector<std::string> work;
@@ -115,8 +123,9 @@ void QuantizableModel::findTensors() {
     if (!name.empty() && !constants.contains(name) && marked.insert(name).second)
       work.push_back(name);
   };
-  for (const QuantizableLayer &layer : found)
-    mark(layer.input);
+  for (size_t i = 0; i < found.size(); i++)
+    if (!inFloat[i])
+      mark(found[i].input);
   while (!work.empty()) {
     auto producer = producers.find(work.back());
     work.pop_back();
@@ -131,6 +140,7 @@ void QuantizableModel::findTensors() {
     for (int i = 0; i < (isSum || node.op_type() == "Concat" ? node.input_size() : 1); i++)
       mark(node.input(i));
   }
+  std::vector<std::string> names;
   for (const onnx::ValueInfoProto &input : graph.input())
     if (marked.contains(input.name()))
       names.push_back(input.name());
@@ -138,21 +148,18 @@ void QuantizableModel::findTensors() {
     for (const std::string &output : node.output())
       if (marked.contains(output))
         names.push_back(output);
+  return names;
 }
 
-std::vector<std::string> QuantizableModel::computedTensors() const {
-  std::vector<std::string> computed;
-  std::copy_if(names.begin(), names.end(), std::back_inserter(computed), [&](const std::string &name) { return producers.contains(name); });
-  return computed;
-}
+std::string QuantizableModel::original() const { return model->SerializeAsString(); }
 
 std::string QuantizableModel::observed() const {
   onnx::ModelProto copy = *model;
   std::set<std::string> outputs;
   for (const onnx::ValueInfoProto &output : copy.graph().output())
     outputs.insert(output.name());
-  for (const std::string &name : computedTensors()) {
-    if (outputs.contains(name))
+  for (const std::string &name : names) {
+    if (outputs.contains(name) || !producers.contains(name))
       continue;
     onnx::ValueInfoProto *output = copy.mutable_graph()->add_output();
     output->set_name(name);
@@ -161,14 +168,27 @@ std::string QuantizableModel::observed() const {
   return copy.SerializeAsString();
 }
 
-std::string QuantizableModel::quantized(const std::map<std::string, Steps> &steps) const {
+std::string QuantizableModel::quantized(const std::map<std::string, Steps> &steps, const Floats &inFloat) const {
   QuantizedWriter writer(*model);
+  for (const std::string &name : tensors(inFloat))
+    writer.quantizeTensor(name, steps.at(name));
+  for (size_t i = 0; i < found.size(); i++) {
+    const QuantizableLayer &layer = found[i];
+    if (inFloat[i])
+      writer.keepLayer(layer);
+    else
+      writer.quantizeLayer(layer, *floats(layer.weight), biasOf(layer), steps.at(layer.input));
+  }
+  return writer.finish();
+}
+
+std::string QuantizableModel::switched(const std::map<std::string, Steps> &steps) const {
+  QuantizedWriter writer(*model);
+  writer.addSwitches(found.size());
   for (const std::string &name : names)
     writer.quantizeTensor(name, steps.at(name));
-  for (const QuantizableLayer &layer : found) {
-    const onnx::TensorProto *bias = layer.bias.empty() ? nullptr : floats(layer.bias);
-    writer.quantizeLayer(layer, *floats(layer.weight), bias, steps.at(layer.input));
-  }
+  for (size_t i = 0; i < found.size(); i++)
+    writer.switchLayer(i, found[i], *floats(found[i].weight), biasOf(found[i]), steps.at(found[i].input));
   return writer.finish();
 }
 

@@ -19,6 +19,8 @@ namespace tenon::driver {
 /// A convolution or product whose weights are known.
 struct QuantizableLayer {
   int node;             // of the graph
+  std::string name;     // the node's; its result's where it has none, or shares it
+  std::string type;     // "Conv"
   std::string input, weight, bias; // bias: "" where it has none that is known
   int64_t axis;         // of the weight, along which each slice gets a scale
 };
@@ -30,20 +32,29 @@ public:
   ~QuantizableModel();
 
   const std::vector<QuantizableLayer> &layers() const { return found; }
-  /// Names of the tensors to be quantized, in the order of the graph: inputs of layers, and what is only moved or added on the way to them.
-  const std::vector<std::string> &tensors() const { return names; }
-  /// Those of them that the graph computes; others are its inputs.
-  std::vector<std::string> computedTensors() const;
-  /// The model with all computed tensors among its outputs, behind its own ones.
+  /// Which layers stay in f32, in the order of `layers()`.
+  using Floats = std::vector<bool>;
+  Floats noFloats() const { return Floats(found.size(), false); }
+  /// Names of the tensors to be quantized, in the order of the graph: inputs of the layers that are not in f32, and what is only moved or added on
+  /// the way to them.
+  std::vector<std::string> tensors(const Floats &inFloat) const;
+  /// `tensors(noFloats())`: every other choice quantizes some of them.
+  const std::vector<std::string> &allTensors() const { return names; }
+  /// The model as it came.
+  std::string original() const;
+  /// The model with all tensors that the graph computes among its outputs, behind its own ones.
   std::string observed() const;
   /// The model with QuantizeLinear and DequantizeLinear around every tensor, signed 8-bit weights with a scale for each channel, and 32-bit biases.
-  std::string quantized(const std::map<std::string, Steps> &steps) const;
+  std::string quantized(const std::map<std::string, Steps> &steps, const Floats &inFloat) const;
+  /// The model with each layer twice, in f32 and in 8 bits, and one more input, the last: f32[layers], 1 for each layer whose 8 bits count, 0 for others.
+  std::string switched(const std::map<std::string, Steps> &steps) const;
 
 private:
   void findLayers();
-  void findTensors();
   void refuseQuantized() const;
+  std::string layerName(const onnx::NodeProto &node) const;
   const onnx::TensorProto *floats(const std::string &name) const;
+  const onnx::TensorProto *biasOf(const QuantizableLayer &layer) const; // null: none
 
   std::string path;
   std::unique_ptr<onnx::ModelProto> model;

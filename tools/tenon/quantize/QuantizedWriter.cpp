@@ -100,7 +100,7 @@ void QuantizedWriter::quantizeTensor(const std::string &name, Steps steps) {
   zeroPoint->set_name(fresh(name + "_zero_point"));
   fill(zeroPoint, onnx::TensorProto::UINT8, std::vector<uint8_t>{steps.zeroPoint});
   std::string bytes = fresh(name + "_quantized"), real = fresh(name + "_dequantized");
-  replaced[name] = real;
+  dequantized[name] = real;
   after[name] = {node("QuantizeLinear", {name, scale, zeroPoint->name()}, bytes), node("DequantizeLinear", {bytes, scale, zeroPoint->name()}, real)};
 }
 
@@ -167,16 +167,59 @@ std::string QuantizedWriter::quantizedBias(const std::string &name, const onnx::
 }
 
 void QuantizedWriter::quantizeLayer(const QuantizableLayer &layer, const onnx::TensorProto &weight, const onnx::TensorProto *bias, Steps input) {
+  quantizeConstants(*model.mutable_graph()->mutable_node(layer.node), layer, weight, bias, input);
+}
+
+void QuantizedWriter::quantizeConstants(onnx::NodeProto &node, const QuantizableLayer &layer, const onnx::TensorProto &weight, const onnx::TensorProto *bias, Steps input) {
   const Weight &quantized = quantizedWeight(layer.weight, weight, layer.axis);
-  onnx::NodeProto *node = model.mutable_graph()->mutable_node(layer.node);
-  node->set_input(1, quantized.name);
+  node.set_input(1, quantized.name);
   if (!bias)
     return;
   std::vector<float> scales;
   for (float scale : quantized.scales)
     scales.push_back(input.scale * scale);
   if (bias->dims(0) == int64_t(scales.size()))
-    node->set_input(2, quantizedBias(layer.bias, *bias, scales));
+    node.set_input(2, quantizedBias(layer.bias, *bias, scales));
+}
+
+void QuantizedWriter::keepLayer(const QuantizableLayer &layer) { kept.insert(layer.node); }
+
+void QuantizedWriter::addSwitches(size_t layers) {
+  onnx::ValueInfoProto *input = model.mutable_graph()->add_input();
+  input->set_name(fresh("layers_in_8_bits"));
+  onnx::TypeProto::Tensor *type = input->mutable_type()->mutable_tensor_type();
+  type->set_elem_type(onnx::TensorProto::FLOAT);
+  type->mutable_shape()->add_dim()->set_dim_value(int64_t(layers));
+  switches = input->name();
+}
+
+void QuantizedWriter::switchLayer(size_t index, const QuantizableLayer &layer, const onnx::TensorProto &weight, const onnx::TensorProto *bias, Steps input) {
+  onnx::NodeProto *original = model.mutable_graph()->mutable_node(layer.node);
+  onnx::NodeProto coarse = *original;
+  std::string result = original->output(0), exact = fresh(result + "_f32"), approximate = fresh(result + "_8_bits");
+  original->set_output(0, exact);
+  coarse.set_name(approximate);
+  coarse.set_output(0, approximate);
+  coarse.set_input(0, dequantized.at(layer.input));
+  quantizeConstants(coarse, layer, weight, bias, input);
+
+  onnx::TensorProto *place = model.mutable_graph()->add_initializer();
+  place->set_name(fresh(result + "_switch_index"));
+  place->set_data_type(onnx::TensorProto::INT64);
+  place->add_int64_data(int64_t(index));
+  std::string number = fresh(result + "_switch"), difference = fresh(result + "_difference"), counted = fresh(result + "_counted");
+  auto plain = [&](const std::string &type, const std::vector<std::string> &inputs, const std::string &output) {
+    onnx::NodeProto made = node(type, inputs, output);
+    made.clear_domain();
+    return made;
+  };
+  after[exact] = {coarse, plain("Gather", {switches, place->name()}, number), plain("Sub", {approximate, exact}, difference),
+                  plain("Mul", {difference, number}, counted), plain("Add", {exact, counted}, result)};
+  // What follows the layer's own result follows the sum now.
+  if (auto following = after.find(result); following != after.end()) {
+    after[exact].insert(after[exact].end(), following->second.begin(), following->second.end());
+    after.erase(following);
+  }
 }
 
 void QuantizedWriter::dropUnread() {
@@ -219,10 +262,12 @@ std::string QuantizedWriter::finish() {
   for (const onnx::ValueInfoProto &input : graph->input())
     appendAfter(input.name());
   std::for_each(first.begin(), first.end(), append);
-  for (const onnx::NodeProto &old : graph->node()) {
+  for (int i = 0; i < graph->node_size(); i++) {
+    const onnx::NodeProto &old = graph->node(i);
     onnx::NodeProto copy = old;
+    bool isKept = !switches.empty() || kept.contains(i);
     for (std::string &input : *copy.mutable_input())
-      if (auto other = replaced.find(input); other != replaced.end())
+      if (auto other = dequantized.find(input); other != dequantized.end() && !isKept)
         input = other->second;
     append(copy);
     for (const std::string &output : old.output())

@@ -16,6 +16,14 @@ public:
   void quantizeTensor(const std::string &name, Steps steps);
   /// The layer's weights become signed bytes, its bias (null: none) counts in the steps of the sums.
   void quantizeLayer(const QuantizableLayer &layer, const onnx::TensorProto &weight, const onnx::TensorProto *bias, Steps input);
+  /// The layer reads what it read, whatever becomes of its input.
+  void keepLayer(const QuantizableLayer &layer);
+
+  /// Adds an input with a number for each of `layers`. To be called before `switchLayer`; `quantizeTensor` then leaves the tensor's readers as they are.
+  void addSwitches(size_t layers);
+  /// Adds the layer in 8 bits beside the one in f32: readers get f32 + number `index` of the switches * (8 bits - f32).
+  void switchLayer(size_t index, const QuantizableLayer &layer, const onnx::TensorProto &weight, const onnx::TensorProto *bias, Steps input);
+
   /// The model's bytes, without the constants that nothing reads any more. Call once.
   std::string finish();
 
@@ -24,6 +32,8 @@ private:
     std::string name; // of the dequantized tensor
     std::vector<float> scales;
   };
+  /// `node` with quantized weights and bias.
+  void quantizeConstants(onnx::NodeProto &node, const QuantizableLayer &layer, const onnx::TensorProto &weight, const onnx::TensorProto *bias, Steps input);
   const Weight &quantizedWeight(const std::string &name, const onnx::TensorProto &weight, int64_t axis);
   std::string quantizedBias(const std::string &name, const onnx::TensorProto &bias, const std::vector<float> &scales);
   std::string fresh(const std::string &wish);
@@ -34,7 +44,9 @@ private:
   onnx::ModelProto model;
   std::string domain;                                  // of the Q/DQ nodes
   std::set<std::string> taken;
-  std::map<std::string, std::string> replaced;         // tensor to what its readers read
+  std::map<std::string, std::string> dequantized;      // tensor to what its readers read
+  std::set<int> kept;                                  // nodes that read what they read
+  std::string switches;                                // the input with a number for each layer; "": there is none
   std::map<std::string, std::vector<onnx::NodeProto>> after; // the nodes that follow a tensor's producer
   std::vector<onnx::NodeProto> first;                  // before all others
   std::map<std::pair<std::string, int64_t>, Weight> weights;

@@ -13,26 +13,41 @@ constexpr int kCandidates = 81;
 
 Histogram::Histogram(double low, double high) : first(low), last(high), width((high - low) / kBins), counts(kBins, 0) {}
 
-void Histogram::add(const float *values, size_t count) {
-  double perBin = width > 0 ? 1 / width : 0;
-  for (size_t i = 0; i < count; i++) {
-    double bin = (values[i] - first) * perBin;
-    counts[size_t(std::clamp(bin, 0.0, double(kBins - 1)))]++;
+void Histogram::add(double begin, double end, double count) {
+  if (!(width > 0)) {
+    counts[0] += count;
+    return;
   }
+  auto binOf = [&](double value) { return size_t(std::clamp((value - first) / width, 0.0, double(kBins - 1))); };
+  size_t from = binOf(begin), to = binOf(end);
+  if (from == to || !(end > begin)) {
+    counts[from] += count;
+    return;
+  }
+  double left = count;
+  for (size_t bin = from; bin < to; bin++) {
+    double upTo = std::clamp(first + double(bin + 1) * width, begin, end), since = std::clamp(first + double(bin) * width, begin, end);
+    double part = count * (upTo - (bin == from ? begin : since)) / (end - begin);
+    counts[bin] += part;
+    left -= part;
+  }
+  counts[to] += std::max(left, 0.0);
 }
 
-uint64_t Histogram::total() const { return std::accumulate(counts.begin(), counts.end(), uint64_t(0)); }
+double Histogram::total() const { return std::accumulate(counts.begin(), counts.end(), 0.0); }
+
+constexpr std::pair<const char *, RangeMethod> kMethods[] = {
+    {"min-max", RangeMethod::MinMax}, {"percentile", RangeMethod::Percentile}, {"mse", RangeMethod::Mse}, {"entropy", RangeMethod::Entropy}};
 
 std::optional<RangeMethod> rangeMethodNamed(const std::string &name) {
-  if (name == "min-max")
-    return RangeMethod::MinMax;
-  if (name == "percentile")
-    return RangeMethod::Percentile;
-  if (name == "mse")
-    return RangeMethod::Mse;
-  if (name == "entropy")
-    return RangeMethod::Entropy;
+  for (const auto &[text, method] : kMethods)
+    if (name == text)
+      return method;
   return std::nullopt;
+}
+
+const char *nameOf(RangeMethod method) {
+  return std::find_if(std::begin(kMethods), std::end(kMethods), [&](const auto &known) { return known.second == method; })->first;
 }
 
 Steps stepsFor(Range range) {
@@ -47,11 +62,11 @@ Steps stepsFor(Range range) {
 namespace {
 
 Range withinPercentile(const Histogram &histogram, double percentile) {
-  double outside = double(histogram.total()) * (1 - percentile / 100) / 2, width = (histogram.high() - histogram.low()) / Histogram::kBins, seen = 0;
+  double outside = histogram.total() * (1 - percentile / 100) / 2, width = (histogram.high() - histogram.low()) / Histogram::kBins, seen = 0;
   size_t first = 0, last = Histogram::kBins - 1;
-  while (first < last && (seen += double(histogram.count(first))) <= outside)
+  while (first < last && (seen += histogram.count(first)) <= outside)
     first++;
-  for (seen = 0; last > first && (seen += double(histogram.count(last))) <= outside;)
+  for (seen = 0; last > first && (seen += histogram.count(last)) <= outside;)
     last--;
   return {histogram.low() + double(first) * width, histogram.low() + double(last + 1) * width};
 }
@@ -60,11 +75,11 @@ double squaredError(const Histogram &histogram, Range range) {
   Steps steps = stepsFor(range);
   double error = 0;
   for (size_t bin = 0; bin < Histogram::kBins; bin++) {
-    if (!histogram.count(bin))
+    if (histogram.count(bin) == 0)
       continue;
     double value = histogram.center(bin), step = std::clamp(std::nearbyint(value / steps.scale) + steps.zeroPoint, 0.0, kSteps);
     double difference = (step - steps.zeroPoint) * steps.scale - value;
-    error += double(histogram.count(bin)) * difference * difference;
+    error += histogram.count(bin) * difference * difference;
   }
   return error;
 }
@@ -73,7 +88,7 @@ double squaredError(const Histogram &histogram, Range range) {
 std::vector<double> countsBesideZero(const Histogram &histogram) {
   std::vector<double> counts(Histogram::kBins);
   for (size_t bin = 0; bin < counts.size(); bin++)
-    counts[bin] = double(histogram.count(bin));
+    counts[bin] = histogram.count(bin);
   double width = (histogram.high() - histogram.low()) / Histogram::kBins;
   size_t zero = size_t(std::clamp(-histogram.low() / width, 0.0, double(Histogram::kBins - 1)));
   size_t left = zero ? zero - 1 : zero + 1, right = zero + 1 < Histogram::kBins ? zero + 1 : zero - 1;

@@ -7,23 +7,24 @@
 
 namespace tenon::driver {
 
-/// How often values fell into each of equal parts of [low, high].
+/// How many values lie in each of equal parts of [low, high].
 class Histogram {
 public:
   static constexpr size_t kBins = 2048;
 
   Histogram(double low, double high);
-  void add(const float *values, size_t count);
+  /// `count` values, spread evenly over [begin, end]. What lies outside is counted in the first and the last part.
+  void add(double begin, double end, double count);
 
   double low() const { return first; }
   double high() const { return last; }
-  uint64_t count(size_t bin) const { return counts[bin]; }
-  uint64_t total() const;
+  double count(size_t bin) const { return counts[bin]; }
+  double total() const;
   double center(size_t bin) const { return first + (double(bin) + 0.5) * width; }
 
 private:
   double first, last, width;
-  std::vector<uint64_t> counts;
+  std::vector<double> counts;
 };
 
 struct Range {
@@ -32,6 +33,7 @@ struct Range {
 
 enum class RangeMethod { MinMax, Percentile, Mse, Entropy };
 std::optional<RangeMethod> rangeMethodNamed(const std::string &name);
+const char *nameOf(RangeMethod method);
 
 /// What values are clipped to. `percentile` of all values stay inside (method Percentile): 99.99 clips one in ten thousand.
 Range chooseRange(const Histogram &histogram, RangeMethod method, double percentile);

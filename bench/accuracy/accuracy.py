@@ -1,0 +1,115 @@
+#!/usr/bin/env python3
+"""What 8 bits cost networks that are measured on labelled data: f32 and tenon quantize's result, on samples that were not used for calibration.
+
+    accuracy.py [-k PATTERN] [--options='--method entropy'] [--shared ../shared] [--build build/release]
+
+Needs Pillow (bench/requirements.txt). Prints a table in Markdown.
+"""
+import argparse
+import os
+import re
+import shlex
+import subprocess
+import sys
+import tempfile
+from pathlib import Path
+
+import numpy as np
+
+ROOT = Path(__file__).resolve().parent.parent.parent
+sys.path.insert(0, str(Path(__file__).resolve().parent))
+import detection
+import samples
+
+
+class Labelled:
+    """A classifier: samples to calibrate with, and others with their labels."""
+
+    unit = "top-1"
+
+    def __init__(self, calibration, evaluation, labels):
+        self.calibration, self.evaluation, self.labels = calibration, evaluation, labels
+
+    def score(self, run):
+        right = [run(image).ravel().argmax() == label for image, label in zip(self.evaluation(), self.labels, strict=True)]
+        return float(np.mean(right))
+
+    def count(self):
+        return len(self.labels)
+
+
+class Detector:
+    unit = "AP"
+
+    def __init__(self, data):
+        self.data = data
+
+    def calibration(self):
+        return (samples.letterbox(file)[0] for file in samples.imagenet_files(self.data)[0][::10])
+
+    def score(self, run):
+        return detection.evaluate(self.data, run)[0]
+
+    def count(self):
+        return len(samples.coco_files(self.data))
+
+
+def imagenet(data, prepare):
+    """Calibrated with the photographs of coco128."""
+    files, labels = samples.imagenet_files(data)
+    return Labelled(lambda: (prepare(samples.centre(file)) for file in samples.coco_files(data)), lambda: (prepare(samples.centre(file)) for file in files), labels)
+
+
+def split(images, labels, calibration=20):
+    return Labelled(lambda: images[:calibration], lambda: images[calibration:], labels[calibration:])
+
+
+CASES = {
+    "mobilenetv2_224": lambda data: imagenet(data, samples.torchvision),
+    "squeezenet1.1": lambda data: imagenet(data, samples.caffe),
+    "resnet20_cifar10": lambda data: split(*samples.cifar(data, (0.4914, 0.4822, 0.4465), (0.2471, 0.2435, 0.2616))),
+    "vit_cifar10": lambda data: split(*samples.cifar(data, (0.4914, 0.4822, 0.4465), (0.2023, 0.1994, 0.2010))),
+    "mnist8_cntk": lambda data: split(*samples.mnist(data)),
+    "yolov8n_640": Detector,
+}
+
+
+def runner(tenon, model):
+    plan = tenon.compile(str(model))
+    name, output = plan.inputs[0].name, plan.outputs[0].name
+    return lambda image: plan.run({name: image})[output]
+
+
+def measure(name, case, arguments, tenon, folder):
+    model, quantized = arguments.shared / "models" / f"{name}.onnx", folder / f"{name}.onnx"
+    run = runner(tenon, model)
+    images = np.concatenate(list(case.calibration()))
+    input_name = tenon.compile(str(model)).inputs[0].name
+    np.savez(folder / "calibration.npz", **{input_name: images})
+    words = [arguments.build / "bin/tenon", "quantize", model, "--calibration", folder / "calibration.npz", "-o", quantized, "--quiet", *shlex.split(arguments.options)]
+    done = subprocess.run(words)
+    if done.returncode not in (0, 3):
+        sys.exit(f"{name}: tenon quantize failed")
+    exact, found = case.score(run), case.score(runner(tenon, quantized))
+    print(f"| {name} | {case.unit} | {len(images)} | {case.count()} | {exact:.3f} | {found:.3f} | {100 * (exact - found):.2f} |", flush=True)
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("-k", default="", metavar="PATTERN", help="only models whose name matches this regular expression")
+    parser.add_argument("--options", default="", help="more options for tenon quantize")
+    parser.add_argument("--shared", type=Path, default=Path(os.environ.get("TENON_SHARED", ROOT.parent / "shared")))
+    parser.add_argument("--build", type=Path, default=ROOT / "build/release")
+    arguments = parser.parse_args()
+    sys.path.insert(0, str(arguments.build.resolve() / "python"))
+    import tenon
+
+    print("| model | measured | calibrated with | measured on | f32 | 8 bits | drop, points |\n|---|---|---|---|---|---|---|")
+    with tempfile.TemporaryDirectory(prefix="tenon-accuracy-") as folder:
+        for name, make in CASES.items():
+            if re.search(arguments.k, name):
+                measure(name, make(arguments.shared / "data"), arguments, tenon, Path(folder))
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,53 @@
+// What quantization did and what it costs, for people and programs.
+#pragma once
+#include "tools/tenon/quantize/QuantizableModel.h"
+
+#include <optional>
+
+namespace tenon::driver {
+
+struct LayerReport {
+  std::string name, type, input;
+  int bits = 8;                // 32: f32
+  std::optional<double> error; // of the network's outputs with this layer alone in 8 bits, relative to their length
+};
+
+struct TensorReport {
+  std::string name, method;    // "recipe" where the range was given
+  Range range;                 // of the 256 steps
+  Steps steps;
+  bool isQuantized = true;     // false: no layer in 8 bits needs it
+  std::optional<Histogram> seen; // what calibration saw, between its extremes beside outliers; none where there was no calibration
+  Range extremes;              // outliers included
+  uint64_t outliers = 0;
+  double outlierLimit = 0;
+};
+
+struct BudgetReport {
+  std::string metric;
+  double floatScore = 0, score = 0, maxDrop = 0;
+  bool isMet = false;
+  int measured = 0;            // choices of layers that were compiled and measured
+  double drop() const { return floatScore - score; }
+};
+
+struct QuantizationReport {
+  std::string model;           // the path
+  int64_t samples = 0;         // calibrated with
+  std::vector<LayerReport> layers;
+  std::vector<TensorReport> tensors;
+  std::optional<BudgetReport> budget;
+
+  size_t quantizedLayers() const;
+  size_t quantizedTensors() const;
+};
+
+/// The table of layers, and the budget's line.
+std::string reportText(const QuantizationReport &report);
+std::string reportJson(const QuantizationReport &report);
+/// What --recipe reads: the same model and recipe give the same bytes.
+std::string recipeJson(const QuantizationReport &report);
+/// What the user should know: outliers that are clipped, tensors that were 0, a budget that is not met. One sentence each.
+std::vector<std::string> reportWarnings(const QuantizationReport &report);
+
+} // namespace tenon::driver

@@ -1,0 +1,148 @@
+#include "tools/tenon/quantize/Quantizer.h"
+#include "tools/tenon/Failure.h"
+#include "tools/tenon/quantize/AccuracyControl.h"
+#include "tools/tenon/quantize/Sensitivity.h"
+
+#include <algorithm>
+#include <cmath>
+
+namespace tenon::driver {
+namespace {
+
+// Enough to rank layers by: their errors are far apart.
+constexpr size_t kSensitivityRuns = 8, kSensitivityBytes = 256 << 20;
+
+class Quantization {
+public:
+  Quantization(const QuantizableModel &model, const QuantizeOptions &options, const Recipe &recipe, const ProgressFunction &progress)
+      : model(model), options(options), recipe(recipe), progress(progress), inFloat(recipe.inFloat(model)), kept("the calibration's samples", kSensitivityRuns, kSensitivityBytes) {
+    report.model = options.path;
+    if (std::find(inFloat.begin(), inFloat.end(), false) == inFloat.end())
+      throw Failure(options.path + ": the recipe leaves every layer in f32: there is nothing to quantize");
+  }
+
+  Quantized run(Dataset *calibration, const MetricMaker &makeMetric) {
+    calibrate(calibration);
+    if (options.maxDrop)
+      meetBudget(makeMetric);
+    if (options.measureErrors)
+      measureErrors();
+    progress("writing", 1);
+    std::string quantized = model.quantized(steps, inFloat);
+    describe();
+    return {std::move(quantized), std::move(report)};
+  }
+
+private:
+  /// Ranges are needed of all tensors where other layers than the recipe's may be in 8 bits for a while.
+  std::vector<std::string> neededTensors() const { return options.maxDrop || options.measureErrors ? model.allTensors() : model.tensors(inFloat); }
+
+  const Recipe::Tensor *inRecipe(const std::string &name) const {
+    auto known = recipe.tensors.find(name);
+    return known == recipe.tensors.end() ? nullptr : &known->second;
+  }
+
+  void calibrate(Dataset *calibration) {
+    std::vector<std::string> needed = neededTensors();
+    auto hasRange = [&](const std::string &name) { return inRecipe(name) && inRecipe(name)->range; };
+    bool isComplete = std::all_of(needed.begin(), needed.end(), hasRange);
+    if (!calibration && !isComplete)
+      throw Failure(options.path + ": tensor '" + *std::find_if_not(needed.begin(), needed.end(), hasRange) + "' has no range in the recipe; give samples to calibrate it with");
+    if (calibration) {
+      CalibrationOptions settings{options.limit, options.threads, options.heldOut, &kept};
+      observation = observe(model, options.path, *calibration, settings, progress);
+    }
+    report.samples = observation.samples;
+    for (const std::string &name : needed)
+      chooseSteps(name);
+  }
+
+  void chooseSteps(const std::string &name) {
+    TensorReport tensor;
+    tensor.name = name;
+    auto seen = observation.tensors.find(name);
+    const Recipe::Tensor *given = inRecipe(name);
+    RangeMethod method = given && given->method ? *given->method : options.method;
+    tensor.method = nameOf(method);
+    if (seen != observation.tensors.end()) {
+      const ValueCounts &counts = seen->second;
+      tensor.extremes = {counts.low(), counts.high()};
+      Range usual = tensor.extremes;
+      if (ValueCounts::Outliers outliers = counts.outliers(); outliers.count && method != RangeMethod::MinMax) {
+        usual = {std::max(usual.low, -outliers.limit), std::min(usual.high, outliers.limit)};
+        tensor.outliers = outliers.count;
+        tensor.outlierLimit = outliers.limit;
+      }
+      tensor.seen = counts.histogram(usual);
+      tensor.range = chooseRange(*tensor.seen, method, options.percentile);
+    }
+    if (given && given->range) {
+      tensor.range = *given->range;
+      tensor.method = given->method ? nameOf(*given->method) : "recipe";
+      tensor.outliers = 0;
+    }
+    tensor.steps = steps[name] = stepsFor(tensor.range);
+    report.tensors.push_back(std::move(tensor));
+  }
+
+  const std::vector<double> &measureErrors() {
+    if (errors.empty())
+      errors = measureSensitivity(model, steps, options.path, kept, options.threads, progress);
+    return errors;
+  }
+
+  void meetBudget(const MetricMaker &makeMetric) {
+    progress("float model", 0);
+    std::unique_ptr<Metric> metric = makeMetric(model.original());
+    auto scoreOf = [&](const std::string &onnx) {
+      double score = metric->score(onnx);
+      if (std::isnan(score))
+        throw Failure(options.path + ": the metric " + metric->name() + " gave NaN; a number was expected");
+      return score;
+    };
+    BudgetSearch search{inFloat, scoreOf(model.original()), *options.maxDrop, [&] { return measureErrors(); }, {}};
+    if (!std::isfinite(search.floatScore))
+      throw Failure(options.path + ": the metric " + metric->name() + " gave an infinite score to the float model");
+    int measured = 0;
+    search.score = [&](const QuantizableModel::Floats &choice) {
+      measured++;
+      progress("layers in f32", 1 - 1 / double(measured)); // how many there will be is not known
+      return scoreOf(model.quantized(steps, choice));
+    };
+    BudgetResult result = searchBudget(search);
+    inFloat = result.inFloat;
+    report.budget = BudgetReport{metric->name(), search.floatScore, result.score, *options.maxDrop, result.isMet, result.measured};
+  }
+
+  void describe() {
+    for (size_t i = 0; i < inFloat.size(); i++) {
+      const QuantizableLayer &layer = model.layers()[i];
+      report.layers.push_back({layer.name, layer.type, layer.input, inFloat[i] ? kFloatBits : kQuantizedBits, errors.empty() ? std::nullopt : std::optional(errors[i])});
+    }
+    std::vector<std::string> quantized = model.tensors(inFloat);
+    for (TensorReport &tensor : report.tensors)
+      tensor.isQuantized = std::find(quantized.begin(), quantized.end(), tensor.name) != quantized.end();
+  }
+
+  const QuantizableModel &model;
+  const QuantizeOptions &options;
+  const Recipe &recipe;
+  const ProgressFunction &progress;
+  QuantizableModel::Floats inFloat;
+  KeptSamples kept;
+  Observation observation;
+  std::map<std::string, Steps> steps;
+  std::vector<double> errors; // by layer; empty: not measured
+  QuantizationReport report;
+};
+
+} // namespace
+
+Quantized quantize(const QuantizableModel &model, const QuantizeOptions &options, const Recipe &recipe, Dataset *calibration, const MetricMaker &makeMetric,
+                   const ProgressFunction &progress) {
+  if (!calibration && (options.maxDrop || options.measureErrors))
+    throw Failure(options.path + ": samples are needed to measure what each layer costs");
+  return Quantization(model, options, recipe, progress).run(calibration, makeMetric);
+}
+
+} // namespace tenon::driver

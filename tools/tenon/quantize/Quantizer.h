@@ -1,0 +1,33 @@
+// Post-training quantization as a whole: what `tenon quantize` and tenon.quantize do.
+#pragma once
+#include "tools/tenon/quantize/Calibration.h"
+#include "tools/tenon/quantize/Metric.h"
+#include "tools/tenon/quantize/QuantizationReport.h"
+#include "tools/tenon/quantize/Recipe.h"
+
+namespace tenon::driver {
+
+struct QuantizeOptions {
+  std::string path;                        // of the model, for messages
+  RangeMethod method = RangeMethod::Mse;   // for tensors whose recipe names no other
+  double percentile = 99.99;
+  int64_t limit = 0;                       // samples that are calibrated with; 0: all
+  uint32_t threads = 0;                    // 0: one for each core
+  std::optional<double> maxDrop;           // of the metric's score, at least 0; infinite: it is measured only. None: it is not
+  bool measureErrors = false;              // of each layer, even where the budget is met without
+  KeptSamples *heldOut = nullptr;          // receives samples to measure with: CalibrationOptions::heldOut
+};
+
+/// Makes the metric once samples were held out; called only where there is a `maxDrop`.
+using MetricMaker = std::function<std::unique_ptr<Metric>(const std::string &floatModel)>;
+
+struct Quantized {
+  std::string model; // ONNX with Q/DQ nodes
+  QuantizationReport report;
+};
+
+/// `calibration` may be null where `recipe` gives the range of every tensor that is quantized and errors are not asked for. Throws Failure.
+Quantized quantize(const QuantizableModel &model, const QuantizeOptions &options, const Recipe &recipe, Dataset *calibration, const MetricMaker &makeMetric,
+                   const ProgressFunction &progress);
+
+} // namespace tenon::driver
