@@ -2,6 +2,9 @@
 #include "lib/Importer/Operators.h"
 #include "lib/Importer/TensorData.h"
 
+#include "llvm/Support/Format.h"
+#include <cmath>
+
 namespace tenon::importer {
 using namespace mlir;
 using nn::Dim;
@@ -52,7 +55,7 @@ bool scalesAreUsable(Node &node, size_t input, ScaleUse use) {
     if (isUsable)
       continue;
     std::string text;
-    llvm::raw_string_ostream(text) << "scale " << i << " in input " << input << " is " << llvm::formatv("{0:g}", scale) << "; a finite "
+    llvm::raw_string_ostream(text) << "scale " << i << " in input " << input << " is " << llvm::format("%g", scale) << "; a finite "
                                    << (use == ScaleUse::Factor ? "number of at least 0" : "normal number above 0") << " was expected";
     node.invalid(text);
     return false;

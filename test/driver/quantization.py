@@ -204,6 +204,25 @@ def refused(driver, message, code=1, model="residual_convolutions", options=(), 
     driver.fails("quantize", driver.model(model), "--calibration", data, "-o", "refused.onnx", *options, message=message, code=code)
 
 
+def scaled(driver, divisor, factor):
+    """y = DequantizeLinear(QuantizeLinear(x))."""
+    value = lambda name: onnx.helper.make_tensor_value_info(name, onnx.TensorProto.FLOAT, [4])
+    nodes = [onnx.helper.make_node("QuantizeLinear", ["x", "divisor", "zero"], ["q"], name="first"), onnx.helper.make_node("DequantizeLinear", ["q", "factor", "zero"], ["y"], name="second")]
+    constants = {"divisor": np.float32(divisor), "factor": np.float32(factor), "zero": np.uint8(3)}
+    graph = onnx.helper.make_graph(nodes, "scaled", [value("x")], [value("y")], [numpy_helper.from_array(np.asarray(v), k) for k, v in constants.items()])
+    path = driver.folder / "scaled.onnx"
+    onnx.save(onnx.helper.make_model(graph, opset_imports=[onnx.helper.make_opsetid("", 17)], ir_version=10), path)
+    return path
+
+
+def test_scales_that_no_quantizer_means(driver):
+    for scale, text in ((0, "0"), (-0.5, "-0.5"), (1e-40, "9.99995e-41"), (np.nan, "nan"), (np.inf, "inf")):
+        driver.fails("compile", scaled(driver, scale, 0.5), "-o", "no.plan", message=f"first.*scale 0 in input 1 is {text}.*normal number above 0")
+    for scale in (-0.5, np.nan, -np.inf):
+        driver.fails("compile", scaled(driver, 0.5, scale), "-o", "no.plan", message="second.*scale 0 in input 1.*at least 0")
+    driver.ok("compile", scaled(driver, 0.5, 0), "-o", "zeros.plan", "--quiet")
+
+
 def test_samples_that_do_not_fit(driver):
     good = np.zeros((2, 3, 32, 32), np.float32)
     refused(driver, "no array 'x'", y=good)
