@@ -2,6 +2,7 @@
 #include "lib/Importer/GraphOrder.h"
 #include "lib/Importer/InputTypes.h"
 #include "lib/Importer/Locations.h"
+#include "lib/Importer/ModelCheck.h"
 #include "lib/Importer/Operators.h"
 #include "lib/Importer/Parts.h"
 #include "lib/Importer/Strings.h"
@@ -69,7 +70,7 @@ FailureOr<OwningOpRef<ModuleOp>> GraphImporter::import() {
   if (model.ir_version() < kOldestIR || model.ir_version() > kNewestIR)
     return emitError(unknown) << "IR version " << model.ir_version() << " is not supported; " << kOldestIR << " to " << kNewestIR << " are";
   Scope scope;
-  if (failed(readOpsets(model.opset_import(), scope, unknown)) || failed(addFunctions()) || failed(inputTypes.prepare(model.graph())))
+  if (failed(readOpsets(model.opset_import(), scope, unknown)) || failed(addFunctions()) || failed(checkModel(model, context)) || failed(inputTypes.prepare(model.graph())))
     return failure();
   int64_t opset = scope.opsets.lookup("");
 

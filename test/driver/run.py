@@ -21,13 +21,14 @@ import bad_models
 import bad_plans
 import bad_tensors
 import gpu
+import invalid_models
 import quantization
 import reports
 import tuning
 import verbs
 from harness import Driver, Skip
 
-MODULES = (tuning, agents, reports, quantization, gpu, verbs, bad_models, bad_tensors, bad_plans)  # what takes longest first
+MODULES = (tuning, agents, reports, quantization, gpu, verbs, invalid_models, bad_models, bad_tensors, bad_plans)  # what takes longest first
 
 
 def start(tenon, folder):
