@@ -13,10 +13,12 @@ demo: bootstrap
 	@cmake --build build/release --target tenon classify-files
 	@examples/demo/run.sh build/release
 
-test: bootstrap
+test:
+	@scripts/bootstrap.sh test
 	@.venv/bin/python scripts/test.py
 
-test-asan: bootstrap
+test-asan:
+	@scripts/bootstrap.sh test
 	@.venv/bin/python scripts/test.py --asan
 
 fuzz: bootstrap

@@ -3,12 +3,18 @@
 # and Python packages in .venv. Where all is present it changes nothing and does not touch the network.
 #
 #   scripts/bootstrap.sh            Debian packages and .venv
+#   scripts/bootstrap.sh test       also what only the tests need
 #   scripts/bootstrap.sh bench      also bench/.venv, with the peers that the benchmarks compare to
 set -eu
 cd "$(dirname "$0")/.."
 
 security=/etc/apt/sources.list.d/debian-security.list
-wanted=$(sed 's/#.*//' scripts/packages.txt)
+lists=scripts/packages.txt
+if [ "${1-}" = test ]; then
+  lists="$lists scripts/packages-test.txt"
+fi
+# shellcheck disable=SC2086 # a list of files
+wanted=$(cat $lists | sed 's/#.*//')
 missing=
 for package in $wanted; do
   case $(dpkg-query -W -f '${db:Status-Abbrev}' "$package" 2>/dev/null) in

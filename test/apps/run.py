@@ -3,8 +3,8 @@
 
     run.py --build build/release [-k PATTERN]
 
-Installs them in build/apps-venv, on Debian's Python: silero-vad needs torch, and Debian's python3-torch is a build for CPUs; without it,
-silero-vad is skipped. Needs the files of TENON_SHARED.
+Installs them in build/apps-venv, on Debian's Python: silero-vad takes and gives torch's tensors, and Debian's python3-torch, which
+`scripts/bootstrap.sh test` installs, is a build for CPUs; without it, silero-vad is skipped. Needs the files of TENON_SHARED.
 The last line is `N passed, N failed, N skipped`.
 """
 import argparse
@@ -81,7 +81,7 @@ def main():
     for name in chosen:
         if name in NEEDS_TORCH and not torch:
             skipped += 1
-            print(f"skipped {name}: apt install python3-torch", flush=True)
+            print(f"skipped {name}: scripts/bootstrap.sh test installs python3-torch, which it needs", flush=True)
             continue
         try:
             wanted, reference = answers(python, name, "onnxruntime", arguments.build.resolve())
