@@ -44,14 +44,21 @@ public:
       bool isKnown = std::all_of(outputs[index].dims, outputs[index].dims + outputs[index].rank, [](int64_t dim) { return dim >= 0; });
       if (made[index].is_none() && isKnown)
         made[index] = emptyFor(outputs[index]);
-      if (made[index].is_none())
+      if (made[index].is_none()) {
         outputs[index] = {}; // the context's memory: only the run knows how much
-      else
-        outputs[index] = held.hold(made[index], outputTypes[index], /*writable=*/true);
+        continue;
+      }
+      tn_tensor given = held.hold(made[index], outputTypes[index], /*writable=*/true);
+      if (isKnown)
+        requireShape(index, given, outputs[index]);
+      outputs[index] = given;
     }
+    std::vector<tn_tensor> given = outputs;
     call([&] { return tn_run(handle.get(), inputs.data(), outputs.data()); });
     nb::list out;
     for (size_t index = 0; index < outputs.size(); ++index) {
+      if (!made[index].is_none())
+        requireShape(index, given[index], outputs[index]); // where only the run knew it
       if (made[index].is_none())
         made[index] = copyOf(outputs[index], held);
       out.append(made[index]);
@@ -63,6 +70,21 @@ public:
   uint64_t bytes() const { return tn_context_bytes(handle.get()); }
 
 private:
+  /// The runtime needs room only, but an array of another shape would show the numbers in other places.
+  void requireShape(uint32_t index, const tn_tensor &given, const tn_tensor &expected) {
+    if (given.rank == expected.rank && std::equal(given.dims, given.dims + given.rank, expected.dims))
+      return;
+    raiseStatus(TN_SHAPE_MISMATCH, "output '" + std::string(plan.output(index).name) + "' has the shape " + shapeText(expected) +
+                                       "; the array to write into has " + shapeText(given));
+  }
+
+  static std::string shapeText(const tn_tensor &tensor) {
+    std::string text = "(";
+    for (int32_t axis = 0; axis < tensor.rank; ++axis)
+      text += (axis ? ", " : "") + std::to_string(tensor.dims[axis]);
+    return text + (tensor.rank == 1 ? ",)" : ")");
+  }
+
   /// An array with the contents of a tensor in the context's memory.
   nb::object copyOf(const tn_tensor &tensor, HeldBuffers &held) {
     nb::object array = emptyFor(tensor);

@@ -21,7 +21,7 @@ Plan Plan::open(const std::string &path, bool verify) {
   return plan;
 }
 
-Plan Plan::fromBytes(std::span<const std::byte> bytes) {
+Plan Plan::fromBytes(std::span<const std::byte> bytes, bool verify) {
   Plan plan;
   plan.size = bytes.size();
   size_t room = (bytes.size() + kPlanAlignment) / kPlanAlignment * kPlanAlignment;
@@ -30,7 +30,7 @@ Plan Plan::fromBytes(std::span<const std::byte> bytes) {
     throw std::bad_alloc();
   std::memcpy(plan.memory.get(), bytes.data(), bytes.size());
   tn_plan *opened = nullptr;
-  check(tn_plan_open_memory(plan.memory.get(), plan.size, TN_OPEN_BORROW, &opened));
+  check(tn_plan_open_memory(plan.memory.get(), plan.size, TN_OPEN_BORROW | (verify ? TN_OPEN_VERIFY : 0), &opened));
   plan.handle.reset(opened, tn_plan_close);
   return plan;
 }
@@ -128,8 +128,11 @@ void definePlan(nb::module_ &module) {
   nb::class_<Plan>(module, "Plan")
       .def_static("open", &Plan::open, nb::arg("path"), nb::arg("verify") = false)
       .def_static(
-          "from_bytes", [](const nb::bytes &bytes) { return Plan::fromBytes({reinterpret_cast<const std::byte *>(bytes.c_str()), bytes.size()}); },
-          nb::arg("contents"))
+          "from_bytes",
+          [](const nb::bytes &bytes, bool verify) {
+            return Plan::fromBytes({reinterpret_cast<const std::byte *>(bytes.c_str()), bytes.size()}, verify);
+          },
+          nb::arg("contents"), nb::arg("verify") = false)
       .def_prop_ro("contents", [](const Plan &plan) { return nb::bytes(plan.contents().data(), plan.contents().size()); })
       .def_prop_ro("inputs", [](const Plan &plan) { return signature(plan, &Plan::input, plan.info().input_count); })
       .def_prop_ro("outputs", [](const Plan &plan) { return signature(plan, &Plan::output, plan.info().output_count); })

@@ -15,7 +15,7 @@ public:
   /// Maps a plan file. Raises tenon.RunError.
   static Plan open(const std::string &path, bool verify);
   /// Keeps a copy of the bytes. Raises tenon.RunError.
-  static Plan fromBytes(std::span<const std::byte> bytes);
+  static Plan fromBytes(std::span<const std::byte> bytes, bool verify);
 
   tn_plan *get() const { return handle.get(); }
   tn_plan_info info() const;

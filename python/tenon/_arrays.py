@@ -15,7 +15,7 @@ _EXTENDED = {
     "f8e4m3fnuz": ("float8_e4m3fnuz", "uint8"), "f8e5m2fnuz": ("float8_e5m2fnuz", "uint8"), "i4": ("int4", "int8"), "u4": ("uint4", "uint8"),
     "i2": ("int2", "int8"), "u2": ("uint2", "uint8"), "f4e2m1": ("float4_e2m1fn", "uint8"), "f8e8m0": ("float8_e8m0fnu", "uint8"),
 }
-_PACKED = {"i4": 4, "u4": 4, "i2": 2, "u2": 2, "f4e2m1": 4}  # bits of an element; the first one in the lowest bits
+PACKED = {"i4": 4, "u4": 4, "i2": 2, "u2": 2, "f4e2m1": 4}  # bits of an element; the first one in the lowest bits
 _cache: dict[str, np.dtype] = {}
 
 
@@ -53,14 +53,21 @@ def _foreign(value, name, wanted):
     if hasattr(value, "__dlpack__"):
         try:
             return np.from_dlpack(value)
-        except (BufferError, RuntimeError, TypeError) as problem:
+        except Exception as problem:  # the other library's, of any kind
             raise InputError(f"input '{name}': the tensor cannot be read through DLPack: {problem}") from None
     if hasattr(value, "__array__") or hasattr(value, "__array_interface__"):
         return np.asarray(value)
     try:
-        return np.asarray(value, dtype=wanted)
+        array = np.asarray(value)
+        # NumPy would make numbers of None and of texts, and drop what a type does not hold.
+        kinds = "biufc" if wanted.kind == "c" else "biuf"
+        with np.errstate(invalid="ignore", over="ignore"):
+            converted = array.astype(wanted) if array.dtype.kind in kinds or not array.size else None
     except (TypeError, ValueError, OverflowError) as problem:
         raise InputError(f"input '{name}': no array of {wanted} can be made of it: {problem}") from None
+    if converted is None or wanted.kind in "biu" and not np.array_equal(array, converted):
+        raise InputError(f"input '{name}': {value!r:.60} is no array of {wanted}")
+    return converted
 
 
 def to_buffer(array: np.ndarray, element: str):
@@ -69,8 +76,8 @@ def to_buffer(array: np.ndarray, element: str):
         array = np.array(array, dtype=array.dtype.newbyteorder("="), order="C")
     if element in _NUMPY:
         return array
-    if element in _PACKED:
-        return _pack(array, _PACKED[element]), array.shape
+    if element in PACKED:
+        return _pack(array, PACKED[element]), array.shape
     return array.view(_EXTENDED[element][1])
 
 
@@ -78,7 +85,7 @@ def from_buffer(buffer, element: str) -> np.ndarray:
     """The inverse, for what the extension gives."""
     if element in _NUMPY:
         return buffer
-    if element in _PACKED:
+    if element in PACKED:
         packed, shape = buffer
         return _unpack(packed, shape, element)
     return buffer.view(numpy_type(element))
@@ -96,7 +103,7 @@ def _pack(array, bits):
 
 
 def _unpack(packed, shape, element):
-    bits = _PACKED[element]
+    bits = PACKED[element]
     per_byte = 8 // bits
     elements = np.empty(packed.size * per_byte, np.uint8)
     for place in range(per_byte):

@@ -5,6 +5,7 @@ import ctypes
 
 import numpy as np
 
+from tenon import _onnx_types
 from tenon._errors import InputError
 
 
@@ -14,21 +15,29 @@ def _need_cpu(device):
 
 
 class OrtValue:
-    """An array under onnxruntime's name."""
+    """A value under onnxruntime's name: an array, or what stands for a sequence or an optional."""
 
-    def __init__(self, array: np.ndarray):
+    def __init__(self, array):
         self._array = array
 
     @staticmethod
     def ortvalue_from_numpy(array, device_type="cpu", device_id=0) -> OrtValue:
         """Shares the array's memory."""
         _need_cpu(device_type)
+        if not isinstance(array, np.ndarray):
+            raise InputError(f"an array was expected, not {type(array).__name__}")
         return OrtValue(array)
+
+    @staticmethod
+    def from_dlpack(tensor, is_bool_tensor=False) -> OrtValue:
+        """Shares the tensor's memory. Producers without booleans give bytes, which `is_bool_tensor` marks."""
+        array = np.from_dlpack(tensor)
+        return OrtValue(array.view(np.bool_) if is_bool_tensor else array)
 
     @staticmethod
     def ortvalue_from_shape_and_type(shape, element_type, device_type="cpu", device_id=0) -> OrtValue:
         _need_cpu(device_type)
-        return OrtValue(np.empty(shape, element_type))
+        return OrtValue(np.empty(shape, _onnx_types.element_type(element_type)))
 
     def numpy(self) -> np.ndarray:
         return self._array
@@ -36,8 +45,18 @@ class OrtValue:
     def shape(self) -> list[int]:
         return list(self._array.shape)
 
-    def element_type(self) -> np.dtype:
-        return self._array.dtype
+    def data_type(self) -> str:
+        """As onnxruntime spells it: "tensor(float)"."""
+        if isinstance(self._array, (list, tuple)):
+            return f"seq({OrtValue(self._array[0]).data_type() if self._array else 'tensor(float)'})"
+        return _onnx_types.ort_type(_onnx_types.name_of(self._array))
+
+    def element_type(self) -> int:
+        """ONNX's number of the element type."""
+        return _onnx_types.number_of(self._array)
+
+    def tensor_size_in_bytes(self) -> int:
+        return self._array.nbytes
 
     def data_ptr(self) -> int:
         return self._array.ctypes.data
@@ -48,10 +67,18 @@ class OrtValue:
     def is_tensor(self) -> bool:
         return isinstance(self._array, np.ndarray)
 
+    def is_tensor_sequence(self) -> bool:
+        return isinstance(self._array, (list, tuple))
+
+    def is_sparse_tensor(self) -> bool:
+        return False
+
     def has_value(self) -> bool:
         return self._array is not None
 
     def update_inplace(self, array) -> None:
+        if array.shape != self._array.shape or array.dtype != self._array.dtype:
+            raise InputError(f"an array of {self._array.dtype} and shape {self._array.shape} was expected, not {array.dtype} and {array.shape}")
         self._array[...] = array
 
     def __dlpack__(self, **options):
@@ -70,22 +97,27 @@ class IOBinding:
         self._outputs: dict[str, np.ndarray | None] = {}  # None: made by each run
         self._results: list[OrtValue] = []
 
+    def _bind(self, table, known, name, array):
+        if name not in (names := [tensor.name for tensor in known]):
+            raise InputError(f"the model has no '{name}' to bind; there are {', '.join(names)}")
+        table[name] = array
+
     def bind_cpu_input(self, name, array) -> None:
-        self._inputs[name] = array
+        self._bind(self._inputs, self._plan.inputs, name, array)
 
     def bind_input(self, name, device_type, device_id, element_type, shape, buffer_ptr) -> None:
         _need_cpu(device_type)
-        self._inputs[name] = _over(buffer_ptr, shape, element_type)
+        self._bind(self._inputs, self._plan.inputs, name, _over(buffer_ptr, shape, element_type))
 
     def bind_ortvalue_input(self, name, ortvalue) -> None:
-        self._inputs[name] = ortvalue.numpy()
+        self._bind(self._inputs, self._plan.inputs, name, ortvalue.numpy())
 
     def bind_output(self, name, device_type="cpu", device_id=0, element_type=None, shape=None, buffer_ptr=None) -> None:
         _need_cpu(device_type)
-        self._outputs[name] = None if buffer_ptr is None else _over(buffer_ptr, shape, element_type)
+        self._bind(self._outputs, self._plan.outputs, name, None if buffer_ptr is None else _over(buffer_ptr, shape, element_type))
 
     def bind_ortvalue_output(self, name, ortvalue) -> None:
-        self._outputs[name] = ortvalue.numpy()
+        self._bind(self._outputs, self._plan.outputs, name, ortvalue.numpy())
 
     def synchronize_inputs(self) -> None:
         pass
@@ -107,6 +139,8 @@ class IOBinding:
         self._results = []
 
     def _run(self):
+        if not self._outputs:
+            raise InputError("no output is bound")
         given = {name: array for name, array in self._outputs.items() if array is not None}
         results = self._plan.run(self._inputs, list(self._outputs), out=given)
         self._results = [OrtValue(array) for array in results.values()]
@@ -114,7 +148,9 @@ class IOBinding:
 
 def _over(address, shape, element_type) -> np.ndarray:
     """An array over memory that stays its owner's."""
-    element, shape = np.dtype(element_type), tuple(shape)
+    element, shape = _onnx_types.element_type(element_type), tuple(shape)
     size = int(np.prod(shape, dtype=np.int64)) * element.itemsize
-    memory = (ctypes.c_byte * size).from_address(address) if size else b""
+    if not size:
+        return np.empty(shape, element)
+    memory = (ctypes.c_byte * size).from_address(address)
     return np.frombuffer(memory, element).reshape(shape)

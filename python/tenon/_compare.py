@@ -8,6 +8,7 @@ from __future__ import annotations
 import argparse
 import json
 import sys
+import zipfile
 from pathlib import Path
 from typing import NamedTuple
 
@@ -174,6 +175,7 @@ def main(words) -> int:
     arguments = parser.parse_args(words)
     try:
         import onnx
+        from google.protobuf.message import DecodeError
     except ImportError:
         parser.exit(1, "tenon: error: comparing takes models apart with the package onnx, which is not installed\n")
     shapes = dict(text.split("=", 1) for text in arguments.shape if "=" in text)
@@ -182,8 +184,9 @@ def main(words) -> int:
     try:
         inputs = dict(np.load(arguments.inputs)) if arguments.inputs else generate(compile(arguments.model, shapes=shapes), arguments.seed)
         found = compare(onnx.load(arguments.model), inputs)
-    except (Error, OSError, ValueError) as problem:
-        parser.exit(1, f"{problem}\n" if isinstance(problem, CompileError) else f"tenon: error: {problem}\n")
+    except (Error, OSError, ValueError, EOFError, zipfile.BadZipFile, DecodeError) as problem:
+        where = f"{arguments.model}: is not an ONNX model: " if isinstance(problem, DecodeError) else ""
+        parser.exit(1, f"{problem}\n" if isinstance(problem, CompileError) else f"tenon: error: {where}{problem}\n")
     written = None
     if found.minimal is not None:
         written = arguments.output or Path(arguments.model).with_suffix(".minimal.onnx")

@@ -26,6 +26,12 @@ class SessionOptions:
     """Honoured: `intra_op_num_threads`, free dimension overrides by name, `optimized_model_filepath` (the plan is saved there) and the configuration
     entries "tenon.target", "tenon.tuning_cache", "tenon.exact_order" and "tenon.max_bytes"."""
 
+    __slots__ = (
+        "intra_op_num_threads", "inter_op_num_threads", "graph_optimization_level", "execution_mode", "execution_order", "enable_cpu_mem_arena",
+        "enable_mem_pattern", "enable_mem_reuse", "enable_profiling", "profile_file_prefix", "log_severity_level", "log_verbosity_level", "logid",
+        "optimized_model_filepath", "use_deterministic_compute", "use_per_session_threads", "_entries", "_dimensions",
+    )  # as onnxruntime's, it takes no others: a name that is spelt wrong is an error
+
     def __init__(self):
         self.intra_op_num_threads = 0
         self.inter_op_num_threads = 0
@@ -42,6 +48,7 @@ class SessionOptions:
         self.logid = ""
         self.optimized_model_filepath = ""
         self.use_deterministic_compute = False
+        self.use_per_session_threads = True
         self._entries: dict[str, str] = {}
         self._dimensions: dict[str, int] = {}
 

@@ -1,13 +1,14 @@
 """Compiled models and how to run them."""
 from __future__ import annotations
 
+import operator
 import os
 from typing import NamedTuple
 
 import numpy as np
 
 from tenon import _tenon
-from tenon._arrays import from_buffer, numpy_type, to_buffer
+from tenon._arrays import PACKED, from_buffer, numpy_type, to_buffer
 from tenon._errors import InputError
 from tenon._values import group
 
@@ -31,7 +32,7 @@ class Plan:
 
     def __init__(self, plan: _tenon.Plan, path=None, *, threads=0, max_bytes=0, warnings=""):
         self._plan, self._path = plan, path
-        self._threads, self._max_bytes = threads, max_bytes
+        self._threads, self._max_bytes = _count("threads", threads, 1 << 32), _count("max_bytes", max_bytes, 1 << 64)
         self._idle: list[_tenon.Context] = []
         self.warnings = warnings
         self._input_values, self._output_values = group(plan.inputs), group(plan.outputs)
@@ -41,13 +42,18 @@ class Plan:
 
     @classmethod
     def load(cls, path, *, threads=0, max_bytes=0, verify=False) -> Plan:
-        """Maps a plan file. `threads` for each run, the caller included (0: one for each core); `max_bytes` limits its memory (0: no limit)."""
+        """Maps a plan file. `threads` for each run, the caller included (0: one for each core); `max_bytes` limits its memory (0: no limit).
+
+        All but the weights is verified; `verify` checks the weights' checksums too, which reads the whole file.
+        """
         return cls(_tenon.Plan.open(os.fspath(path), verify), os.fspath(path), threads=threads, max_bytes=max_bytes)
 
     @classmethod
-    def from_bytes(cls, contents: bytes, *, threads=0, max_bytes=0, warnings="") -> Plan:
-        """Opens a plan that lies in memory."""
-        return cls(_tenon.Plan.from_bytes(contents), threads=threads, max_bytes=max_bytes, warnings=warnings)
+    def from_bytes(cls, contents, *, threads=0, max_bytes=0, verify=False, warnings="") -> Plan:
+        """Opens a plan that lies in memory, which is copied; the rest as in `load`."""
+        if not isinstance(contents, (bytes, bytearray, memoryview)):
+            raise TypeError(f"a plan in memory is bytes, not {type(contents).__name__}")
+        return cls(_tenon.Plan.from_bytes(bytes(contents), verify), threads=threads, max_bytes=max_bytes, warnings=warnings)
 
     def to_bytes(self) -> bytes:
         if self._path is None:
@@ -79,11 +85,17 @@ class Plan:
         `inputs`: {name: array}, or a sequence in the order of `self.inputs`. Arrays, or anything with DLPack, are read in place
         where they are contiguous. `outputs`: the names to return, all by default. `out`: {output name: array} to write into.
         """
-        arrays = self._in_order(inputs)
-        names = list(self._outputs) if outputs is None else list(outputs)
+        names = list(self._outputs) if outputs is None else outputs
+        return dict(zip(names, self.run_named(inputs, names, out), strict=True))
+
+    def run_named(self, inputs, names, out=None) -> list:
+        """The outputs called `names`, in that order."""
+        if isinstance(names, (str, bytes)):
+            raise InputError(f"a list of names of outputs was expected, not {names!r}")
+        arrays, names = self._in_order(inputs), list(names)
         self._check_outputs(names)
         results = self._run(arrays, out or {})
-        return {name: results[self._outputs[name]] for name in names}
+        return [results[self._outputs[name]] for name in names]
 
     def _in_order(self, inputs):
         if not isinstance(inputs, dict):
@@ -111,6 +123,7 @@ class Plan:
         for array, value in zip(arrays, self._input_values, strict=True):
             buffers += [to_buffer(part, tensor.type) for part, tensor in zip(value.split(array), value.parts.values(), strict=True)]
         self._check_outputs(out)
+        buffers = _apart(buffers, out)
         results = []
         for value, tensor in zip(self._output_values, self.outputs, strict=True):
             results += [self._result_buffer(out[tensor.name], value, tensor)] if tensor.name in out else [None] * len(value.parts)
@@ -126,8 +139,8 @@ class Plan:
         return outputs
 
     def _result_buffer(self, array, value, tensor):
-        if not value.is_tensor:
-            raise InputError(f"output '{tensor.name}' is {tensor.type}: only tensors of numbers can be written into arrays")
+        if not value.is_tensor or tensor.type in PACKED:
+            raise InputError(f"output '{tensor.name}' is {tensor.type}: only tensors of numbers of whole bytes can be written into arrays")
         if not isinstance(array, np.ndarray) or array.dtype != tensor.dtype:
             found = array.dtype if isinstance(array, np.ndarray) else type(array).__name__
             raise InputError(f"output '{tensor.name}': an array of {tensor.dtype} was expected to write into, not {found}")
@@ -137,6 +150,30 @@ class Plan:
 
     def __repr__(self):
         return f"<tenon.Plan {self.properties['model']!r}: {_list(self.inputs)} -> {_list(self.outputs)}>"
+
+
+def _count(what, value, end) -> int:
+    """A number of threads or bytes."""
+    try:
+        number = operator.index(value)
+    except TypeError:
+        raise InputError(f"{what} is a whole number, not {value!r}") from None
+    if not 0 <= number < end:
+        raise InputError(f"{what} is {number}; 0 or more were expected")
+    return number
+
+
+def _apart(buffers, out):
+    """The inputs; those that a run would overwrite while it reads them as copies."""
+    written = list(out.values())
+    for index, array in enumerate(written):
+        if any(np.may_share_memory(array, other) for other in written[:index]):
+            raise InputError("two of the arrays to write into share memory")
+
+    def is_overwritten(buffer):
+        return isinstance(buffer, np.ndarray) and any(np.may_share_memory(buffer, array) for array in written)
+
+    return [np.array(buffer) if is_overwritten(buffer) else buffer for buffer in buffers]
 
 
 def _list(tensors):
@@ -171,7 +208,7 @@ def _compile(model, target="native", shapes=None, tuning_cache=None, exact_order
     if isinstance(model, (str, os.PathLike)):
         path, contents = os.fspath(model), None
     else:
-        path, contents = name or "model.onnx", _contents(model)
+        path, contents = name or "model.onnx", model_bytes(model)
     fixed = [(key, shape if isinstance(shape, str) else ",".join(map(str, shape))) for key, shape in (shapes or {}).items()]
     return _tenon.compile(
         path,
@@ -187,7 +224,8 @@ def _compile(model, target="native", shapes=None, tuning_cache=None, exact_order
     )
 
 
-def _contents(model) -> bytes:
+def model_bytes(model) -> bytes:
+    """The bytes of a model that is no path."""
     if hasattr(model, "SerializeToString"):
         return model.SerializeToString()
     if isinstance(model, (bytes, bytearray, memoryview)):

@@ -7,17 +7,12 @@ from typing import NamedTuple
 from tenon import _metadata
 from tenon._binding import IOBinding, OrtValue
 from tenon._errors import CompileError, InputError
+from tenon._onnx_types import ort_type
 from tenon._options import SessionOptions
-from tenon._plan import Plan, compile
+from tenon._plan import Plan, compile, model_bytes
 
 _PROVIDER = "CPUExecutionProvider"
 _PLAN_MAGIC = b"TENON"
-_ORT_TYPES = {
-    "f32": "float", "f64": "double", "bf16": "bfloat16", "i8": "int8", "i16": "int16", "i32": "int32", "i64": "int64",
-    "f16": "float16", "u8": "uint8", "u16": "uint16", "u32": "uint32", "u64": "uint64", "bool": "bool", "string": "string",
-    "f8e4m3fn": "float8e4m3fn", "f8e5m2": "float8e5m2", "f8e4m3fnuz": "float8e4m3fnuz", "f8e5m2fnuz": "float8e5m2fnuz",
-    "i4": "int4", "u4": "uint4", "c64": "complex64", "c128": "complex128",
-}
 
 
 class NodeArg(NamedTuple):
@@ -38,8 +33,8 @@ class InferenceSession:
         self._options = sess_options or SessionOptions()
         # onnxruntime's own options object, in a program that imports both.
         entries = getattr(self._options, "_entries", {})
-        settings = {"threads": self._options.intra_op_num_threads, "max_bytes": int(entries.get("tenon.max_bytes", 0))}
-        model = os.fspath(path_or_bytes) if isinstance(path_or_bytes, (str, os.PathLike)) else bytes(path_or_bytes)
+        settings = {"threads": max(0, self._options.intra_op_num_threads), "max_bytes": int(entries.get("tenon.max_bytes", 0))}
+        model = os.fspath(path_or_bytes) if isinstance(path_or_bytes, (str, os.PathLike)) else model_bytes(path_or_bytes)
         if _is_plan(model):
             self._plan = Plan.load(model, **settings) if isinstance(model, str) else Plan.from_bytes(model, **settings)
             self._metadata = _metadata.ModelMetadata(graph_name=self._plan.properties["model"])
@@ -88,8 +83,10 @@ class InferenceSession:
 
     def run(self, output_names, input_feed, run_options=None) -> list:
         """Runs with {input name: array}; returns the outputs named, or all of them where `output_names` is None or empty."""
+        if not isinstance(input_feed, dict):
+            raise InputError(f"a dictionary of inputs by name was expected, not {type(input_feed).__name__}")
         feed = {name: value.numpy() if isinstance(value, OrtValue) else value for name, value in input_feed.items()}
-        return list(self._plan.run(feed, output_names or None).values())
+        return self._plan.run_named(feed, output_names or [tensor.name for tensor in self._plan.outputs])
 
     def run_with_ort_values(self, output_names, input_dict_ort_values, run_options=None) -> list[OrtValue]:
         return [OrtValue(array) for array in self.run(output_names, input_dict_ort_values, run_options)]
@@ -116,15 +113,7 @@ class InferenceSession:
 def _node_arg(tensor) -> NodeArg:
     # A dimension without a name is None to onnxruntime; plans name it after its input.
     shape = [None if isinstance(dim, str) and dim.startswith(tensor.name + ".dim") else dim for dim in tensor.shape]
-    return NodeArg(tensor.name, _ort_type(tensor.type), shape)
-
-
-def _ort_type(name) -> str:
-    """onnxruntime's spelling of a type: sequences are seq(tensor(...))."""
-    for ours, theirs in (("optional", "optional"), ("sequence", "seq")):
-        if name.startswith(ours + "("):
-            return f"{theirs}({_ort_type(name[len(ours) + 1 : -1])})"
-    return f"tensor({_ORT_TYPES.get(name, name)})"
+    return NodeArg(tensor.name, ort_type(tensor.type), shape)
 
 
 def _is_plan(model) -> bool:

@@ -146,3 +146,76 @@ def test_memory_of_others(folder):
     """A buffer that is freed while Python still has the array is the caller's affair; one that is too small is seen."""
     memory = (ctypes.c_float * 3)()
     refused(lambda: affine().run({"x": np.frombuffer(memory, np.float32)}), "'x'")
+
+
+def test_lists(folder):
+    """Lists become arrays only where no number changes: no text, no None, nothing that the type does not hold."""
+    plan = affine()
+    for given in ([[None, 1, 2, 3]], [["1", "2", "3", "4"]], [[1j, 0, 0, 0]]):
+        refused(lambda: plan.run({"x": given}), "input 'x'")
+    assert plan.run({"x": [[1, 2.5, True, 1e-3]]})["y"].shape == (1, 4)
+    doubled = tenon.compile(models.model("int8[n] x", "int8[n] y", "y = Add (x, x)"))
+    assert doubled.run({"x": [1, -64]})["y"].tolist() == [2, -128]
+    for given in ([1.5], [300], [-129], [float("nan")], [10**30]):
+        refused(lambda: doubled.run({"x": given}), "input 'x'")
+
+
+def test_shapes_of_outputs_to_write_into(folder):
+    """Also larger ones: the numbers would lie in other places of the array."""
+    plan, x = affine(), np.ones((2, 4), np.float32)
+    for shape in ((2, 5), (4, 2), (8,), (1, 2, 4), (3, 4)):
+        refused(lambda: plan.run({"x": x}, out={"y": np.zeros(shape, np.float32)}), re.escape(f"output 'y' has the shape (2, 4); the array to write into has {shape}"))
+    nonzero = tenon.compile(models.model("float[n] x", "int64[1, k] y", "y = NonZero (x)"))
+    given = np.array([1, 0, 1], np.float32)
+    assert nonzero.run({"x": given}, out={"y": np.zeros((1, 2), np.int64)})["y"].tolist() == [[0, 2]]
+    refused(lambda: nonzero.run({"x": given}, out={"y": np.zeros((1, 3), np.int64)}), "output 'y'")
+
+
+def test_packed_outputs_to_write_into(folder):
+    plan = tenon.compile(models.model("int4[4] x", "int4[4] y", "y = Identity (x)", opset=21))
+    refused(lambda: plan.run({"x": np.zeros(4, plan.inputs[0].dtype)}, out={"y": np.zeros(4, plan.outputs[0].dtype)}), "whole bytes")
+
+
+def test_names_of_outputs(folder):
+    plan, x = affine(), np.ones((2, 4), np.float32)
+    for names in ("y", b"y"):
+        refused(lambda: plan.run({"x": x}, outputs=names), "a list of names")
+
+
+def test_settings(folder):
+    for settings in ({"threads": -1}, {"threads": "2"}, {"threads": 1.5}, {"threads": 1 << 40}, {"max_bytes": -1}, {"max_bytes": None}):
+        refused(lambda: tenon.compile(models.affine(), **settings), next(iter(settings)))
+
+
+def test_foreign_tensors(folder):
+    """What fails in another library's tensor names the input."""
+    class Broken:
+        def __dlpack__(self, **options):
+            raise KeyError("gone")
+
+        def __dlpack_device__(self):
+            return 1, 0
+
+    class Elsewhere(Broken):
+        def __dlpack_device__(self):
+            return 2, 0
+
+    for tensor in (Broken(), Elsewhere()):
+        refused(lambda: affine().run({"x": tensor}), "input 'x'.*DLPack")
+
+
+def test_verified_weights(folder):
+    """Damage to weights is found on request: checking them reads the whole file."""
+    weights = np.random.default_rng(0).standard_normal((64, 64)).astype(np.float32)
+    model = models.model("float[n, 64] x", "float[n, 64] y", "y = MatMul (x, w)")
+    model.graph.initializer.append(onnx.numpy_helper.from_array(weights, "w"))
+    contents = bytearray(tenon.compile(model).to_bytes())
+    at = contents.index(weights[0, :4].tobytes())
+    contents[at] ^= 1
+    path = folder / "damaged.plan"
+    path.write_bytes(contents)
+    tenon.Plan.load(path)
+    tenon.Plan.from_bytes(contents)
+    for load in (lambda: tenon.Plan.load(path, verify=True), lambda: tenon.Plan.from_bytes(contents, verify=True)):
+        assert refused(load, "checksum|damaged", tenon.RunError).status == "TN_BAD_PLAN"
+    refused(lambda: tenon.Plan.from_bytes("text"), "bytes", TypeError)

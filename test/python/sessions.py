@@ -120,3 +120,60 @@ def test_values(folder):
 
 def test_providers(folder):
     assert rt.get_available_providers() == ["CPUExecutionProvider"] and rt.get_device() == "CPU"
+
+
+def test_misuse(folder):
+    made = session()
+    for feed in (None, [rows()], "x"):
+        raises(lambda: made.run(None, feed), ValueError)
+    raises(lambda: made.run("y", {"x": rows()}), ValueError)
+    assert len(made.run(["y", "y"], {"x": rows()})) == 2
+    for source in (3, None, 1.5, ["a"]):
+        raises(lambda: tenon.InferenceSession(source), TypeError)
+    raises(lambda: setattr(rt.SessionOptions(), "intra_op_threads", 2), AttributeError)
+    options = rt.SessionOptions()
+    options.intra_op_num_threads = -1  # onnxruntime takes it for its default
+    assert session(sess_options=options).run(None, {"x": rows()})[0].shape == (3, 4)
+
+
+def test_binding_misuse(folder):
+    made = session()
+    binding = made.io_binding()
+    binding.bind_cpu_input("x", rows())
+    raises(lambda: made.run_with_iobinding(binding), ValueError)  # no output
+    raises(lambda: binding.bind_cpu_input("z", rows()), ValueError)
+    raises(lambda: binding.bind_output("z"), ValueError)
+    raises(lambda: binding.bind_output("y", "cuda"), ValueError)
+    raises(lambda: binding.bind_input("x", "cpu", 0, 99, (3, 4), rows().ctypes.data), ValueError)
+    wide = np.zeros((3, 5), np.float32)
+    binding.bind_output("y", "cpu", 0, np.float32, wide.shape, wide.ctypes.data)
+    raises(lambda: made.run_with_iobinding(binding), ValueError)
+    assert not wide.any()
+
+
+def test_one_memory_for_input_and_output(folder):
+    """The input is read before the output is written, whatever the order within the kernel."""
+    made = tenon.InferenceSession(models.model("float[n, 4] x", "float[n, 4] y", "y = Softmax (x)").SerializeToString())
+    memory = rows().copy()
+    wanted = made.run(None, {"x": rows()})[0]
+    binding = made.io_binding()
+    binding.bind_input("x", "cpu", 0, 1, memory.shape, memory.ctypes.data)  # 1 is FLOAT
+    binding.bind_output("y", "cpu", 0, np.float32, memory.shape, memory.ctypes.data)
+    made.run_with_iobinding(binding)
+    np.testing.assert_array_equal(memory, wanted)
+    reverse = tenon.compile(models.model("float[8] x", "float[8] y, float[8] z", "y = Neg (x) z = Abs (x)"))
+    raises(lambda: reverse.run({"x": memory[:2].ravel()}, out={"y": memory[:2].reshape(8), "z": memory[1:].reshape(8)}), ValueError)
+
+
+def test_ort_values(folder):
+    for array, name, number in ((rows(), "tensor(float)", 1), (np.arange(3), "tensor(int64)", 7), (np.array(["a"], object), "tensor(string)", 8)):
+        value = rt.OrtValue.ortvalue_from_numpy(array)
+        assert (value.data_type(), value.element_type(), value.shape()) == (name, number, list(array.shape))
+    value = rt.OrtValue.from_dlpack(rows())
+    assert value.tensor_size_in_bytes() == 48 and value.is_tensor() and not value.is_tensor_sequence()
+    np.testing.assert_array_equal(np.from_dlpack(value), rows())
+    assert rt.OrtValue.ortvalue_from_shape_and_type([2, 3], 7).element_type() == 7
+    raises(lambda: rt.OrtValue.ortvalue_from_numpy([1, 2]), ValueError)
+    raises(lambda: value.update_inplace(rows(1)), ValueError)
+    value.update_inplace(2 * rows())
+    np.testing.assert_array_equal(value.numpy(), 2 * rows())
