@@ -78,6 +78,26 @@ def test_run_reads_strings_and_sequences(driver):
     driver.fails("run", "values.plan", "--input", "s=@values.npz", message="several tensors")
 
 
+def test_bench_makes_up_strings_and_sequences(driver):
+    """Of the sizes that are given: strings of letters, sequences of vectors, optionals that hold something."""
+    text = """<ir_version: 10, opset_import: ["" : 21]> graph (string[n] s, seq(float[m]) q, optional(float[k]) o) => (string[n] t, float[a] all, float[k] held)
+      { t = StringConcat (s, s) all = ConcatFromSequence <axis = 0> (q) held = OptionalGetElement (o) }"""
+    (driver.folder / "madeup.onnx").write_bytes(onnx.parser.parse_model(text).SerializeToString())
+    driver.ok("compile", "madeup.onnx", "-o", "madeup.plan", "--quiet")
+    sizes = [word for size in ("s.bytes=7", "s.ends=3", "q.data=11", "q.shapes=4x8", "o.data=5") for word in ("--shape", size)]
+    for given in ([], sizes):
+        assert driver.json("bench", "madeup.plan", "--duration", "1ms", "--warmup", "0s", *given)["runs"] > 0
+    # A sequence of matrices cannot be told from one of vectors.
+    (driver.folder / "matrices.onnx").write_bytes(onnx.parser.parse_model(text.replace("float[m]", "float[m, 2]").replace("float[a]", "float[a, 2]")).SerializeToString())
+    driver.ok("compile", "matrices.onnx", "-o", "matrices.plan", "--quiet")
+    driver.fails("bench", "matrices.plan", message="made up: give others with --inputs")
+
+
+def test_compare_says_where_it_is(driver):
+    driver.fails("compare", "model.onnx", "--json", message="pip install", code=2)
+    assert "compare" in driver.ok("--help")
+
+
 
 def test_run_integers_and_booleans(driver):
     plan = driver.plan("integers")

@@ -105,6 +105,22 @@ template <typename T, typename Make> void fill(HostTensor &tensor, Make make) {
   }
 }
 
+/// Has a part of an optional, a sequence or strings say what fits the part before it, which has `elements`.
+void makeConsistent(tn_part part, HostTensor &tensor, int64_t elements) {
+  auto *numbers = reinterpret_cast<int64_t *>(tensor.data.data());
+  int64_t rows = part == TN_PART_SHAPES ? tensor.dims[0] : tensor.elements(), columns = part == TN_PART_SHAPES ? tensor.dims[1] : 1;
+  for (int64_t row = 0, start = 0; row < rows && (part == TN_PART_SHAPES || part == TN_PART_ENDS); row++) {
+    int64_t end = start + (elements - start) / (rows - row);
+    std::fill_n(numbers + row * columns, columns, -1);
+    numbers[row * columns] = part == TN_PART_SHAPES ? end - start : end;
+    start = end;
+  }
+  if (part == TN_PART_PRESENT)
+    fill<uint8_t>(tensor, [] { return uint8_t(1); });
+  if (part == TN_PART_BYTES)
+    fill<uint8_t>(tensor, [letter = 0]() mutable { return uint8_t('a' + letter++ % 26); });
+}
+
 } // namespace
 
 std::vector<HostTensor> readInputs(const tn_plan *plan, const InputOptions &options) {
@@ -116,7 +132,7 @@ std::vector<HostTensor> readInputs(const tn_plan *plan, const InputOptions &opti
   return collector.take();
 }
 
-std::vector<HostTensor> randomInputs(const std::vector<tn_tensor> &shapes) {
+std::vector<HostTensor> randomInputs(const tn_plan *plan, const std::vector<tn_tensor> &shapes) {
   std::mt19937 random(1);
   auto unit = [&] { return float(random() >> 8) * 0x1p-24f; };
   auto bit = [&] { return random() & 1; };
@@ -141,6 +157,9 @@ std::vector<HostTensor> randomInputs(const std::vector<tn_tensor> &shapes) {
     }
     tensors.push_back(std::move(tensor));
   }
+  std::vector<tn_tensor_info> infos = inputsOf(plan);
+  for (size_t i = 0; i < infos.size(); i++)
+    makeConsistent(infos[i].part, tensors[i], i == 0 ? 0 : tensors[i - 1].elements());
   return tensors;
 }
 

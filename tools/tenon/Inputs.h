@@ -17,7 +17,8 @@ struct InputOptions {
 /// Types, ranks and sizes are checked by the runtime, whose messages name them.
 std::vector<HostTensor> readInputs(const tn_plan *plan, const InputOptions &options);
 
-/// The same for shapes without data, with made-up contents: floats in [0, 1), integers and booleans 0 or 1. Always the same numbers.
-std::vector<HostTensor> randomInputs(const std::vector<tn_tensor> &shapes);
+/// The same with made-up contents, for one shape for each input: floats in [0, 1), integers and booleans 0 or 1; optionals hold something, sequences
+/// are vectors, strings are letters, all of about equal lengths. Always the same.
+std::vector<HostTensor> randomInputs(const tn_plan *plan, const std::vector<tn_tensor> &shapes);
 
 } // namespace tenon::driver

@@ -37,7 +37,7 @@ MeasuredPlan::MeasuredPlan(const std::string &path, int threads) {
   tn_context *made = nullptr;
   require(tn_context_create(opened, &options, &made), path);
   context.reset(made);
-  inputs = randomInputs(inputShapes(opened, {}, nullptr));
+  inputs = randomInputs(opened, inputShapes(opened, {}, nullptr));
   for (HostTensor &input : inputs)
     views.push_back(input.view());
   outputs.resize(infoOfPlan(opened).output_count);

@@ -68,8 +68,9 @@ public:
     auto start = Clock::now();
     plan = openPlan(arguments.plan);
     measured.open = secondsSince(start);
-    if (arguments.inputs.files.empty() && arguments.inputs.single.empty())
-      inputs = randomInputs(inputShapes(plan.get(), parseShapes(arguments.shapes), &measured.assumed));
+    isMadeUp = arguments.inputs.files.empty() && arguments.inputs.single.empty();
+    if (isMadeUp)
+      inputs = randomInputs(plan.get(), inputShapes(plan.get(), parseShapes(arguments.shapes), &measured.assumed));
     else
       inputs = readInputs(plan.get(), arguments.inputs);
     for (HostTensor &input : inputs)
@@ -121,7 +122,8 @@ private:
     tn_status status = tn_run(context.get(), views.data(), outputs.data());
     double seconds = secondsSince(start);
     if (status != TN_OK)
-      throw Failure(arguments.plan + ": " + tn_last_message(context.get()) + " (" + tn_status_name(status) + ")");
+      throw Failure(arguments.plan + ": " + tn_last_message(context.get()) + " (" + tn_status_name(status) + ")" +
+                    (isMadeUp ? "; the inputs were made up: give others with --inputs FILE.npz or --input NAME=@FILE" : ""));
     return seconds;
   }
 
@@ -137,6 +139,7 @@ private:
   }
 
   const Arguments &arguments;
+  bool isMadeUp = false; ///< the inputs
   PlanHandle plan;
   ContextHandle context;
   LayoutHandle layout;
