@@ -1,6 +1,5 @@
 # LLVM, MLIR and lld from the distribution; precompiled headers for everything that includes MLIR.
 
-set(TENON_LLVM_PREFIX /usr/lib/llvm-22 CACHE PATH "Prefix of LLVM 22")
 find_package(MLIR REQUIRED CONFIG PATHS ${TENON_LLVM_PREFIX}/lib/cmake/mlir NO_DEFAULT_PATH)
 find_package(LLD REQUIRED CONFIG PATHS ${TENON_LLVM_PREFIX}/lib/cmake/lld NO_DEFAULT_PATH)
 # MLIR's version file accepts only an exact major.minor, so the major is checked here.

@@ -3,7 +3,9 @@ import os
 import subprocess
 import sys
 import sysconfig
+import tarfile
 import unittest
+import zipfile
 from pathlib import Path
 
 import models
@@ -35,6 +37,21 @@ def execute(*command, cwd):
     return done.stdout
 
 
+def test_source_distribution(folder):
+    """All that the repository holds, and nothing else."""
+    try:
+        import scikit_build_core  # noqa: F401
+    except ImportError as missing:
+        raise unittest.SkipTest("scikit-build-core is not installed: scripts/requirements.txt") from missing
+    if not (ROOT / ".git").exists():
+        raise unittest.SkipTest("this is no checkout: git is not there to say what the repository holds")
+    execute(sys.executable, "-c", f"from scikit_build_core.build import build_sdist; build_sdist({str(folder)!r})", cwd=ROOT)
+    (archive,) = folder.glob("tenon_compiler-*.tar.gz")
+    held = {member.split("/", 1)[1] for member in tarfile.open(archive).getnames()} - {"PKG-INFO"}
+    wanted = set(execute("git", "-c", "safe.directory=*", "ls-files", "--cached", "--others", "--exclude-standard", cwd=ROOT).splitlines())
+    assert held == wanted, f"missing: {wanted - held}, not of the repository: {held - wanted}"
+
+
 def test_wheel(folder):
     try:
         import scikit_build_core  # noqa: F401
@@ -57,4 +74,8 @@ def test_wheel(folder):
     # The console script, and a plan that it wrote.
     execute(folder / "fresh/bin/tenon", "compile", "affine.onnx", "-o", "other.plan", "--quiet", cwd=folder)
     assert (folder / "other.plan").read_bytes() == (folder / "affine.plan").read_bytes()
+    assert wheel.name.startswith(f"tenon_compiler-{execute(python, '-c', 'import tenon; print(tenon.__version__)', cwd=folder).strip()}-"), wheel.name
+    assert execute(python, "-m", "tenon", "--version", cwd=folder) == execute(folder / "fresh/bin/tenon", "--version", cwd=folder)
+    names = {name for name in zipfile.ZipFile(wheel).namelist() if name.startswith("tenon/") and ".so" not in name and name != "tenon/bin/tenon"}
+    assert names == {f"tenon/{path.name}" for path in (ROOT / "python/tenon").iterdir() if path.is_file()}, names
     assert sysconfig.get_platform().replace("-", "_").replace(".", "_") in wheel.name

@@ -1,4 +1,5 @@
 """Compiling, saving and running from Python; arrays in and out without copies."""
+import re
 import subprocess
 import sys
 import threading
@@ -201,3 +202,13 @@ def test_program(folder):
     done = subprocess.run([sys.executable, "-m", "tenon", "--version"], capture_output=True, text=True, check=True)
     assert done.stdout.strip() == f"tenon {tenon.__version__}"
     assert subprocess.run([sys.executable, "-m", "tenon", "nonsense"], capture_output=True).returncode == 2
+
+
+def test_readme(folder):
+    """Its lines of Python, as they stand there."""
+    text = (Path(__file__).resolve().parents[2] / "README.md").read_text()
+    (program,) = re.findall(r"```python\n(.*?)```", text, re.S)
+    onnx.save(models.model("float[n, 3, 224, 224] x", "float[n, 3, 1, 1] y", "y = GlobalAveragePool (x)"), folder / "model.onnx")
+    done = subprocess.run([sys.executable, "-c", program], cwd=folder, capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+    assert (folder / "model.plan").exists()
