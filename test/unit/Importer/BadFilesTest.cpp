@@ -119,7 +119,7 @@ TEST(BadFiles, ShapesThatDoNotFit) {
 TEST(BadFiles, AttributesOfWrongTypesAndValues) {
   ModelBuilder type = relu(), axis = relu(), permutation = relu();
   setText(type.node("Softmax", {"x"}, {"z"}), "axis", "last");
-  expectError(type, "attribute 'axis' has the wrong type");
+  expectError(type, "attribute 'axis' has the type STRING; INT was expected");
   setInteger(axis.node("Softmax", {"x"}, {"z"}), "axis", 7);
   expectError(axis, "axis 7 is outside a tensor of rank 2");
   setIntegers(permutation.node("Transpose", {"x"}, {"z"}), "perm", {0, 0});

@@ -95,12 +95,12 @@ TEST(Constants, AttributesOfConstantNodes) {
   for (const char *name : {"f", "i", "fs", "is"}) {
     onnx::AttributeProto &attribute = *builder.node("Constant", {}, {name}).add_attribute();
     attribute.set_name(std::string("value_") + (name[0] == 'f' ? "float" : "int") + (name[1] ? "s" : ""));
-    attribute.set_f(1.5f);
-    attribute.set_i(7);
-    for (int i = 1; i < 3; ++i) {
-      attribute.add_floats(float(i));
-      attribute.add_ints(i);
-    }
+    bool isFloat = name[0] == 'f', isList = name[1] == 's';
+    attribute.set_type(isList ? (isFloat ? onnx::AttributeProto::FLOATS : onnx::AttributeProto::INTS) : (isFloat ? onnx::AttributeProto::FLOAT : onnx::AttributeProto::INT));
+    if (!isList)
+      isFloat ? attribute.set_f(1.5f) : attribute.set_i(7);
+    for (int i = 1; i < 3 && isList; ++i)
+      isFloat ? attribute.add_floats(float(i)) : attribute.add_ints(i);
     builder.output(name, name[0] == 'f' ? TensorProto::FLOAT : TensorProto::INT64);
   }
   Imported result = import(builder);

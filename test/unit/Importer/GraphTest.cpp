@@ -109,6 +109,14 @@ static onnx::FunctionProto &addFunction(ModelBuilder &builder, const std::string
   function.add_input("a");
   function.add_output("r");
   function.add_opset_import()->set_version(17);
+  auto importLocal = [](auto &imports) {
+    onnx::OperatorSetIdProto &import = *imports.Add();
+    import.set_domain("local");
+    import.set_version(1);
+  };
+  importLocal(*function.mutable_opset_import());
+  if (builder.model.functions_size() == 1)
+    importLocal(*builder.model.mutable_opset_import());
   return function;
 }
 static void addNode(onnx::FunctionProto &function, const std::string &type, const std::string &input, const std::string &output, const std::string &domain = "") {

@@ -83,7 +83,9 @@ TEST(Ngrams, AreCheckedAgainstThePool) {
   setIntegers(node, "pool_int64s", {1, 2, 3});
   setIntegers(node, "ngram_counts", {0, 1});
   setIntegers(node, "ngram_indexes", {0});
+  setInteger(node, "min_gram_length", 1);
   setInteger(node, "max_gram_length", 2);
+  setInteger(node, "max_skip_count", 0);
   Imported result = import(builder);
   EXPECT_FALSE(result.ok);
   EXPECT_PRED_FORMAT2(IsSubstring, "ngram_indexes has 1 entries; there are more n-grams", result.message);
