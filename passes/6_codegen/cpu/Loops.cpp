@@ -175,7 +175,7 @@ LogicalResult LoopsFamily::emit(kernel::FuncOp func, kernel::ScheduleAttr schedu
   }
   Evaluator evaluator(b);
   if (Operation *sequential = sequentialOp(func)) {
-    emitSequential(b, evaluator, sequential);
+    emitSequential(b, evaluator, sequential, tasks);
     return success();
   }
   SmallVector<bool> done(func.getNumResults(), false);

@@ -18,7 +18,7 @@ SmallVector<int64_t> foldedAxes(Operation *op) {
   auto from = [&](int64_t first) { return llvm::to_vector(llvm::seq<int64_t>(first, cast<ShapedType>(op->getOperand(0).getType()).getRank())); };
   return llvm::TypeSwitch<Operation *, SmallVector<int64_t>>(op)
       .Case([](nn::ReduceOp reduce) { return llvm::to_vector(reduce.getAxes()); })
-      .Case<nn::ArgReduceOp, nn::CumSumOp, nn::SoftmaxOp>([](auto fold) { return SmallVector<int64_t>{int64_t(fold.getAxis())}; })
+      .Case<nn::ArgReduceOp, nn::SoftmaxOp>([](auto fold) { return SmallVector<int64_t>{int64_t(fold.getAxis())}; })
       .Case<nn::LayerNormOp, nn::RMSNormOp>([&](auto norm) { return from(norm.getAxis()); })
       .Case([&](nn::GroupNormOp) { return from(2); })
       .Default([&](Operation *) { return from(0); });
@@ -123,7 +123,7 @@ nn::Dim workPerElement(Value v) {
           work = work * nn::dimOf(reduce.getInput().getType(), axis);
         return work;
       })
-      .Case<nn::ArgReduceOp, nn::CumSumOp>([&](auto fold) { return nn::dimOf(fold.getInput().getType(), fold.getAxis()); })
+      .Case([&](nn::ArgReduceOp fold) { return nn::dimOf(fold.getInput().getType(), fold.getAxis()); })
       .Case([&](nn::MatMulOp matmul) {
         auto lhs = nn::dimsOf(matmul.getLhs().getType());
         return lhs[lhs.size() - (matmul.getTransposeLhs() ? 2 : 1)];

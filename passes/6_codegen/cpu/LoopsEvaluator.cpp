@@ -17,7 +17,7 @@ static bool isIndexMap(Operation *op) {
 }
 
 bool Evaluator::hasLoop(Operation *op) {
-  return isa<nn::ReduceOp, nn::ArgReduceOp, nn::CumSumOp, nn::PoolOp, nn::ArgPoolOp, nn::SoftmaxOp, nn::LayerNormOp, nn::RMSNormOp, nn::GroupNormOp,
+  return isa<nn::ReduceOp, nn::ArgReduceOp, nn::PoolOp, nn::ArgPoolOp, nn::SoftmaxOp, nn::LayerNormOp, nn::RMSNormOp, nn::GroupNormOp,
              nn::LRNOp, nn::MatMulOp, nn::ConvOp, nn::ConvTransposeOp, nn::RoiAlignOp>(op);
 }
 
@@ -198,7 +198,6 @@ Value Evaluator::compute(Value v, const Place &place) {
       .Case([&](nn::RoiAlignOp align) { return roiAlignAt(align, place); })
       .Case([&](nn::ReduceOp reduce) { return reduceAt(reduce, place); })
       .Case([&](nn::ArgReduceOp reduce) { return argReduceAt(reduce, place); })
-      .Case([&](nn::CumSumOp sum) { return cumSumAt(sum, place); })
       .Case([&](nn::PoolOp pool) { return poolAt(pool, place); })
       .Case([&](nn::ArgPoolOp pool) { return argPoolAt(pool, place); })
       .Case([&](nn::SoftmaxOp softmax) { return softmaxAt(softmax, place); })

@@ -136,7 +136,6 @@ private:
   // reductions (LoopsReduction.cpp, LoopsNormalization.cpp)
   mlir::Value reduceAt(nn::ReduceOp op, const Place &place);
   mlir::Value argReduceAt(nn::ArgReduceOp op, const Place &place);
-  mlir::Value cumSumAt(nn::CumSumOp op, const Place &place);
   mlir::Value poolAt(nn::PoolOp op, const Place &place);
   mlir::Value argPoolAt(nn::ArgPoolOp op, const Place &place);
   mlir::Value softmaxAt(nn::SoftmaxOp op, const Place &place);

@@ -223,7 +223,6 @@ int Evaluator::operandAxis(Operation *op, unsigned operand, int axis) {
           return kScattered;
         return axis < int(reduce.getAxis()) || reduce.getKeepDims() ? axis : axis + 1;
       })
-      .Case([&](nn::CumSumOp sum) { return int(sum.getAxis()) == axis ? kScattered : axis; })
       .Case<nn::SoftmaxOp>([&](auto) { return axis; })
       .Case<nn::LayerNormOp, nn::RMSNormOp>([&](auto) {
         if (operand == 0)

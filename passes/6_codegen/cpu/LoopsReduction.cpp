@@ -1,4 +1,4 @@
-// Folds over axes: reduce, arg_reduce, cumsum.
+// Folds over axes: reduce, arg_reduce.
 #include "passes/6_codegen/cpu/LoopsEvaluator.h"
 #include "passes/6_codegen/cpu/VectorMath.h"
 #include "mlir/Dialect/Arith/IR/Arith.h"
@@ -310,19 +310,6 @@ Value Evaluator::argReduceAt(nn::ArgReduceOp op, const Place &place) {
     Value x = element(index[0]), wins = better(x, best[0]), here = spread(b.value(index[0]), place.lanes);
     return {arith::SelectOp::create(ops, wins, x, best[0]), arith::SelectOp::create(ops, wins, here, best[1])};
   })[1];
-}
-
-Value Evaluator::cumSumAt(nn::CumSumOp op, const Place &place) {
-  int axis = op.getAxis();
-  if (place.lanes && place.axis == axis)
-    return laneByLane(op, place);
-  Index here = place.index[axis], own = op.getExclusive() ? 0 : 1;
-  Range range = op.getReverse() ? Range{b.add(here, b.sub(1, own)), b.dim(nn::dimOf(op.getType(), axis))} : Range{0, b.add(here, own)};
-  return fold(op.getProduct() ? Fold::Multiply : Fold::Add, typeAt(op, place.lanes), range, 0, [&](ArrayRef<Index> index, int) {
-    Place there{place};
-    there.index[axis] = index[0];
-    return at(op.getInput(), there);
-  });
 }
 
 } // namespace tenon::cpu

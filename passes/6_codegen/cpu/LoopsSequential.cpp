@@ -6,10 +6,15 @@ using namespace mlir;
 namespace tenon::cpu {
 
 bool isSequential(Operation *op) {
-  return isa<nn::NonZeroOp, nn::SortIndicesOp, nn::SuppressOp>(op);
+  return isa<nn::CumSumOp, nn::NonZeroOp, nn::SortIndicesOp, nn::SuppressOp>(op);
 }
 
 nn::Dim sequentialParts(Operation *op) {
+  if (auto sum = dyn_cast<nn::CumSumOp>(op)) {
+    SmallVector<nn::Dim> lines = nn::dimsOf(sum.getType());
+    lines.erase(lines.begin() + sum.getAxis());
+    return nn::product(op->getContext(), lines);
+  }
   if (auto sort = dyn_cast<nn::SortIndicesOp>(op))
     return nn::dimOf(sort.getInput().getType(), 0);
   if (auto suppress = dyn_cast<nn::SuppressOp>(op))
@@ -17,8 +22,10 @@ nn::Dim sequentialParts(Operation *op) {
   return nn::Dim::constant(op->getContext(), 1);
 }
 
-void emitSequential(KernelBuilder &b, Evaluator &evaluator, Operation *op) {
-  if (auto nonZero = dyn_cast<nn::NonZeroOp>(op))
+void emitSequential(KernelBuilder &b, Evaluator &evaluator, Operation *op, int64_t tasks) {
+  if (auto sum = dyn_cast<nn::CumSumOp>(op))
+    emitCumSum(b, evaluator, sum, tasks);
+  else if (auto nonZero = dyn_cast<nn::NonZeroOp>(op))
     emitNonZero(b, evaluator, nonZero);
   else if (auto sort = dyn_cast<nn::SortIndicesOp>(op))
     emitSort(b, evaluator, sort);

@@ -1,4 +1,5 @@
-// Ops of the general road whose result is made by one pass after another over memory: coordinates of nonzero elements, sorting, suppression.
+// Ops of the general road whose result is made by one pass after another over memory: running sums, coordinates of nonzero
+// elements, sorting, suppression.
 #pragma once
 #include "passes/6_codegen/cpu/LoopsEvaluator.h"
 
@@ -10,10 +11,11 @@ bool isSequential(mlir::Operation *op);
 mlir::Operation *sequentialOp(kernel::FuncOp func);
 /// How many independent parts it has: tasks may share them.
 nn::Dim sequentialParts(mlir::Operation *op);
-/// Emits this task's share of `op`, whose results are those of the kernel.
-void emitSequential(KernelBuilder &b, Evaluator &evaluator, mlir::Operation *op);
+/// Emits this task's share of `op`, whose results are those of the kernel; there are up to `tasks`.
+void emitSequential(KernelBuilder &b, Evaluator &evaluator, mlir::Operation *op, int64_t tasks);
 
 // One function an op, for emitSequential.
+void emitCumSum(KernelBuilder &b, Evaluator &evaluator, nn::CumSumOp op, int64_t tasks);
 void emitNonZero(KernelBuilder &b, Evaluator &evaluator, nn::NonZeroOp op);
 void emitSort(KernelBuilder &b, Evaluator &evaluator, nn::SortIndicesOp op);
 void emitSuppress(KernelBuilder &b, Evaluator &evaluator, nn::SuppressOp op);
