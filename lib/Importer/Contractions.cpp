@@ -125,15 +125,23 @@ static void gemm(Node &node) {
   node.result(out);
 }
 
+/// [rows, batch..., columns] to [batch..., rows, columns] where the attribute says so.
+static Value batchFirst(Node &node, Value value, StringRef attribute) {
+  int64_t rank = cast<RankedTensorType>(value.getType()).getRank();
+  if (!node.integer(attribute, 0) || rank < 3)
+    return value;
+  SmallVector<int64_t> order = llvm::to_vector(llvm::seq<int64_t>(1, rank - 1));
+  order.append({0, rank - 1});
+  return node.transpose(value, order);
+}
+
 static void fusedMatMul(Node &node) {
   if (!haveOneType(node))
     return;
-  if (node.integer("transBatchA", 0) || node.integer("transBatchB", 0))
-    return node.unsupported("transposed batch axes");
   if (node.rank(0) < 2 || node.rank(1) < 2)
     return node.unsupported("vector operands");
-  Value rhs = scaled(node, node.in(1), node.real("alpha", 1.0));
-  node.result(product(node, node.in(0), rhs, Value(), node.integer("transA", 0) != 0, node.integer("transB", 0) != 0));
+  Value lhs = batchFirst(node, node.in(0), "transBatchA"), rhs = scaled(node, batchFirst(node, node.in(1), "transBatchB"), node.real("alpha", 1.0));
+  node.result(product(node, lhs, rhs, Value(), node.integer("transA", 0) != 0, node.integer("transB", 0) != 0));
 }
 
 void registerConvolutions(OperatorTable &table);

@@ -1,4 +1,5 @@
 // Microsoft's attention layers on nn.attention.
+#include "lib/Importer/Formula.h"
 #include "lib/Importer/Operators.h"
 
 namespace tenon::importer {
@@ -47,10 +48,11 @@ public:
     return added ? node.make<nn::AddOp>(filtered, added) : filtered;
   }
 
-  Value attend(Value query, Value key, Value value, Value addend) {
+  /// `past`: how many keys come before the one at the position of the first query.
+  Value attend(Value query, Value key, Value value, Value addend, Dim past) {
     if (node.failed())
       return {};
-    Dim size = nn::dimOf(query.getType(), 3);
+    Dim size = nn::dimOf(query.getType(), 3), queries = nn::dimOf(query.getType(), 2), keys = nn::dimOf(key.getType(), 2);
     double scale = node.real("scale", 0.0);
     if (scale == 0.0 && !size.isConstant()) {
       node.unsupported("a free size of heads");
@@ -59,6 +61,11 @@ public:
     if (scale == 0.0)
       scale = 1.0 / std::sqrt(double(*size.asConstant()));
     bool causal = node.integer("unidirectional", 0) != 0;
+    // ONNX Runtime lets the last query see keys behind its position, the others not.
+    if (causal && past + queries != keys && (keys - past - queries).isConstant())
+      node.unsupported("unidirectional, with " + queries.str() + " queries and " + (keys - past).str() + " keys of their own");
+    else if (causal)
+      node.require(past + queries, keys, "the number of keys, which must be that of the queries with unidirectional");
     return node.make<nn::AttentionOp>(query, key, value, addend, node.f64(scale), node.unit(causal), node.unit(true));
   }
 
@@ -66,7 +73,7 @@ public:
   const int64_t heads;
 
 private:
-  /// A padding mask as booleans that broadcast to the scores: [batch] lengths, [batch, keys] or [batch, queries, keys].
+  /// A padding mask as booleans that broadcast to the scores: of [batch, keys] or [batch, queries, keys], or `keptBetween`.
   Value kept(size_t mask, Dim keys) {
     SmallVector<Dim> dims = node.dims(mask);
     Value zero = node.scalar(0, node.element(mask));
@@ -75,12 +82,27 @@ private:
       wide.insert(wide.begin() + 1, 3 - dims.size() + 1, node.dim(1));
       return node.reshape(node.make<nn::GreaterOp>(node.in(mask), zero), wide);
     }
-    if (dims.size() != 1 || dims[0] != node.dims(0)[0]) {
-      node.unsupported("a mask of shape " + maskText(dims));
+    if (dims.size() == 1)
+      return keptBetween(mask, keys);
+    node.unsupported("a mask of shape " + maskText(dims));
+    return {};
+  }
+
+  /// [batch]: behind the last key of each sequence; [2 * batch]: that, then the first keys.
+  Value keptBetween(size_t mask, Dim keys) {
+    Dim batch = node.dims(0)[0], count = node.dims(mask)[0];
+    bool hasStarts = count == batch * 2;
+    if (!hasStarts && (count == batch * 3 + 2 || (count != batch && (count - batch).isConstant()))) {
+      node.unsupported("a mask of shape " + maskText({count}));
       return {};
     }
-    Value positions = node.make<nn::RangeOp>(zero, node.scalar(1, node.element(mask)), node.dimsAttr({keys}));
-    return node.make<nn::LessOp>(positions, node.reshape(node.in(mask), {dims[0], node.dim(1), node.dim(1), node.dim(1)}));
+    if (!hasStarts)
+      node.require(count, batch, "the lengths in the mask");
+    Formula f(node);
+    Value positions = node.make<nn::RangeOp>(node.scalar(0, node.element(mask)), node.scalar(1, node.element(mask)), node.dimsAttr({keys}));
+    auto column = [&](Dim start) { return node.reshape(node.slice(node.in(mask), 0, start, batch), {batch, node.dim(1), node.dim(1), node.dim(1)}); };
+    Value isBeforeEnd = f.less(positions, column(node.dim(0)));
+    return hasStarts ? f.both(isBeforeEnd, f.atMost(column(batch), positions)) : isBeforeEnd;
   }
 
   static std::string maskText(ArrayRef<Dim> dims) {
@@ -118,7 +140,10 @@ static void attention(Node &node) {
     for (int64_t i : {0, 1})
       parts[1 + i] = layer.concat(node.reshape(node.slice(node.in(4), 0, node.dim(i), node.dim(1)), ArrayRef(past).drop_front()), parts[1 + i], 2);
   }
-  node.result(0, layer.join(layer.attend(parts[0], parts[1], parts[2], layer.addend(3, 5, parts[1]))));
+  if (node.failed())
+    return;
+  Dim past = nn::dimOf(parts[1].getType(), 2) - node.dims(0)[1];
+  node.result(0, layer.join(layer.attend(parts[0], parts[1], parts[2], layer.addend(3, 5, parts[1]), past)));
   if (!node.wants(1) || node.failed())
     return;
   auto stacked = [&](Value value) {
@@ -148,12 +173,18 @@ static void multiHeadAttention(Node &node) {
     start = start + size;
     parts[i] = layer.split(part, layer.heads);
   }
-  for (size_t i : {1, 2})
-    if (node.in(5 + i) && node.rank(i) == 3)
-      parts[i] = layer.concat(node.in(5 + i), parts[i], 2);
+  Dim past = node.dim(0);
+  for (size_t i : {1, 2}) {
+    if (!node.in(5 + i) || node.rank(i) != 3 || node.failed())
+      continue;
+    if (node.rank(5 + i) != 4)
+      return node.invalid("past keys and values of rank 4 were expected");
+    past = node.dims(5 + i)[2];
+    parts[i] = layer.concat(node.in(5 + i), parts[i], 2);
+  }
   if (node.failed())
     return;
-  node.result(0, layer.join(layer.attend(parts[0], parts[1], parts[2], layer.addend(4, 5, parts[1]))));
+  node.result(0, layer.join(layer.attend(parts[0], parts[1], parts[2], layer.addend(4, 5, parts[1]), past)));
   node.result(1, parts[1]);
   node.result(2, parts[2]);
 }

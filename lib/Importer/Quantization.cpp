@@ -38,6 +38,9 @@ Value quantized(Node &node, Value scaled, Value zeroPoint, Type type) {
   unsigned bits = type.getIntOrFloatBitWidth();
   double low = type.isUnsignedInteger() ? 0 : -std::ldexp(1.0, bits - 1);
   double high = std::ldexp(1.0, type.isUnsignedInteger() ? bits : bits - 1) - 1;
+  // NaN becomes the lowest number, as in ONNX Runtime; nn.cast makes 0 of it, which is that of unsigned types.
+  if (low < 0)
+    rounded = node.make<nn::SelectOp>(node.make<nn::IsNanOp>(rounded), node.scalar(low, f32(node)), rounded);
   return node.cast(node.make<nn::ClipOp>(rounded, node.f64(low), node.f64(high)), type);
 }
 

@@ -16,6 +16,13 @@ struct Range {
 };
 Range rangeOf(Type byte) { return byte.isUnsignedInteger() ? Range{0, 255} : Range{-128, 127}; }
 
+/// `value` without a choice of `low` in place of NaN, which nn.quantize makes too.
+Value withoutNan(Value value, double low) {
+  auto select = value.getDefiningOp<nn::SelectOp>();
+  auto isNan = select ? select.getCondition().getDefiningOp<nn::IsNanOp>() : nn::IsNanOp();
+  return isNan && isNan.getInput() == select.getOnFalse() && splatValue(select.getOnTrue()) == low ? select.getOnFalse() : value;
+}
+
 /// cast(clip(round(x) + zero point)) to 8 bits, with the type's bounds.
 struct Parts {
   Value input;
@@ -32,7 +39,7 @@ struct Parts {
     if (clip.getLow()->convertToDouble() != range.low || clip.getHigh()->convertToDouble() != range.high)
       return std::nullopt;
     Parts parts;
-    Value rounded = clip.getInput();
+    Value rounded = withoutNan(clip.getInput(), range.low);
     if (auto add = rounded.getDefiningOp<nn::AddOp>()) {
       auto shifted = plusScalar(rounded);
       if (!shifted || shifted->second != std::floor(shifted->second) || shifted->second < range.low || shifted->second > range.high)

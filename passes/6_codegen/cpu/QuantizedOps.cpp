@@ -13,7 +13,7 @@ static Value intrinsic(KernelBuilder &b, StringRef name, Type result, ValueRange
   return LLVM::CallIntrinsicOp::create(b.ops(), result, b.ops().getStringAttr(name), operands)->getResult(0);
 }
 
-/// The nearest integers, halves to even, of numbers far from the borders of i32; NaN gives 0 or -2^31, which end in the same byte.
+/// The nearest integers, halves to even, of numbers far from the borders of i32.
 static Value nearestIntegers(KernelBuilder &b, Value x) {
   Registers r{b};
   ImplicitLocOpBuilder &ops = b.ops();
@@ -34,15 +34,15 @@ static Value nearestIntegers(KernelBuilder &b, Value x) {
       break;
     }
   }
-  Value number = r.select(r.isNan(x), r.c(0, x), x);
-  return arith::FPToSIOp::create(ops, integers, emitRoundEven(b, number));
+  return arith::FPToSIOp::create(ops, integers, emitRoundEven(b, x));
 }
 
 Value emitQuantize(KernelBuilder &b, nn::QuantizeOp op, Value x) {
   Registers r{b};
   int64_t zeroPoint = op.getZeroPoint(), low = op.getTo().isUnsignedInteger() ? 0 : -128;
-  // The bounds are integers: it makes no difference whether they come before or after rounding.
-  Value inside = r.clamp(x, low - zeroPoint, low + 255 - zeroPoint);
+  // The bounds are integers: it makes no difference whether they come before or after rounding. NaN is not above the lower one, and becomes it.
+  Value lowest = r.c(low - zeroPoint, x), notBelow = r.select(r.cmp(arith::CmpFPredicate::OGT, x, lowest), x, lowest);
+  Value inside = r.atMost(notBelow, r.c(low + 255 - zeroPoint, x));
   Value steps = nearestIntegers(b, inside);
   if (zeroPoint)
     steps = r.addi(steps, r.integer(zeroPoint, steps.getType()));
@@ -65,7 +65,6 @@ static Value lookUpInRegisters(KernelBuilder &b, const Tensor &table, Value x) {
 }
 
 Value emitLookup(KernelBuilder &b, nn::LookupOp op, Value x) {
-  Registers r{b};
   ImplicitLocOpBuilder &ops = b.ops();
   Tensor table = b.table(cast<DenseElementsAttr>(op.getTable()));
   table.element = ops.getI8Type();
