@@ -222,6 +222,13 @@ static std::optional<Target> byComputedScales(Node &node, size_t i, ArrayRef<int
   }
   Target target{node.dims(0), SmallVector<double>(node.rank(0), 1.0), {}};
   SizeMath math(node);
+  Value isAbove = node.make<nn::LessOp>(node.scalar(0, node.element(i)), node.in(i)); // NaN is not
+  Value isFinite = node.make<nn::LessOp>(node.in(i), node.scalar(INFINITY, node.element(i)));
+  Value isScale = node.cast(node.make<nn::AndOp>(isAbove, isFinite), node.builder.getI64Type());
+  SmallVector<Dim> good = node.readSizes(math.sum(isScale), "scales");
+  if (node.failed())
+    return std::nullopt;
+  node.require(good[0], node.dim(int64_t(axes.size())), "how many of the scales, input " + Twine(i) + ", are finite and above 0");
   Value extents = math.vector(llvm::map_to_vector(axes, [&](int64_t axis) { return target.sizes[axis]; }));
   Value scaled = node.make<nn::FloorOp>(node.make<nn::MulOp>(node.cast(extents, node.element(i)), node.in(i)));
   SmallVector<Dim> sizes = node.readSizes(node.cast(scaled, node.builder.getI64Type())), bits = node.readSizes(node.in(i), "scale");

@@ -18,7 +18,7 @@ void squeezeComputedAxes(Node &node) {
   SizeMath math(node);
   if (*count > rank)
     return node.invalid("it squeezes " + Twine(*count) + " axes of an input of rank " + Twine(rank));
-  Value kept = math.keep(math.vector(node.dims(0)), math.isListed(math.flat(node.in(1)), rank), rank - *count);
+  Value kept = math.keep(math.vector(node.dims(0)), math.isListed(1, rank), rank - *count);
   reshapeTo(node, node.in(0), node.readSizes(kept));
 }
 
@@ -28,7 +28,7 @@ void unsqueezeComputedAxes(Node &node) {
     return;
   SizeMath math(node);
   int64_t rank = node.rank(0) + *count;
-  Value isNew = math.isListed(math.flat(node.in(1)), rank), one = math.number(1);
+  Value isNew = math.isListed(1, rank), one = math.number(1);
   Value before = node.make<nn::CumSumOp>(math.choose(isNew, math.number(0), one), node.i64(0), node.unit(true), UnitAttr());
   SmallVector<Dim> input = node.dims(0);
   input.push_back(node.dim(1)); // read, and not used, where the new axes come last
@@ -39,7 +39,7 @@ void unsqueezeComputedAxes(Node &node) {
 /// For every axis whether it is reduced. That may be none or all of them where the list is empty.
 static Value isReducedAxis(Node &node, bool keepsAll) {
   SizeMath math(node);
-  Value axes = math.flat(node.in(1)), isListed = math.isListed(axes, node.rank(0));
+  Value isListed = math.isListed(1, node.rank(0));
   Dim count = nn::numElements(node.in(1).getType());
   if (keepsAll || count.isConstant())
     return isListed;
@@ -90,10 +90,13 @@ SmallVector<Dim> splitAtAxis(Node &node, size_t i, ArrayRef<Dim> dims, int64_t r
   }
   SizeMath math(node);
   Value axis = math.fromFront(math.flat(node.in(i)), math.number(rank)), positions = math.positions(dims.size()), sizes = math.vector(dims);
-  SmallVector<Dim> at = node.readSizes(axis, "axis");
-  if (node.failed())
-    return {};
-  node.requireAtMost(at.front(), node.dim(int64_t(dims.size()) - 1), "the axis");
+  math.isListed(i, rank); // the run checks it
+  if (int64_t(dims.size()) < rank) {
+    SmallVector<Dim> at = node.readSizes(axis, "axis");
+    if (node.failed())
+      return {};
+    node.requireAtMost(at.front(), node.dim(int64_t(dims.size()) - 1), "the axis, input " + Twine(i) + ", '" + node.proto.input(int(i)) + "'");
+  }
   auto productWhere = [&](Value condition) { return math.product(math.choose(condition, sizes, math.number(1))); };
   Value products[] = {productWhere(math.isLess(positions, axis)), productWhere(math.isEqual(positions, axis)),
                       productWhere(math.isLess(axis, positions))};

@@ -173,7 +173,10 @@ void sliceAsComputed(Node &node) {
   } else {
     // Which axes is a value too: all of them are sliced, most as a whole.
     Value listed = node.in(3) ? math.flat(node.in(3)) : math.positions(count), where = math.fromFront(listed, math.number(rank));
-    math.isListed(listed, rank); // the run checks them
+    if (node.in(3))
+      math.isListed(3, rank); // the run checks them
+    else
+      node.requireAtMost(count, node.dim(rank), "how many axes are sliced");
     numbers.extents = math.vector(dims);
     numbers.starts = math.spread(numbers.starts, where, math.vector(SmallVector<int64_t>(rank, 0)));
     numbers.ends = math.spread(numbers.ends, where, math.vector(SmallVector<int64_t>(rank, INT64_MAX)));
@@ -224,7 +227,7 @@ std::optional<SmallVector<Dim>> computedPads(Node &node) {
   SizeMath math(node);
   Value pads = math.flat(node.in(1)), zeros = math.vector(SmallVector<int64_t>(rank, 0));
   if (node.in(3)) {
-    math.isListed(math.flat(node.in(3)), rank); // the run checks them
+    math.isListed(3, rank); // the run checks them
     Value where = math.fromFront(math.flat(node.in(3)), math.number(rank));
     auto half = [&](Dim from) { return node.slice(pads, 0, from, axes); };
     Value parts[] = {math.spread(half(node.dim(0)), where, zeros), math.spread(half(axes), where, zeros)};

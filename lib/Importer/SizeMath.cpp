@@ -53,17 +53,21 @@ Value SizeMath::spread(Value values, Value axes, Value otherwise) {
   return node.make<nn::ScatterElementsOp>(otherwise, axes, values, node.i64(0), nn::ReduceKindAttr());
 }
 
-Value SizeMath::isListed(Value axes, int64_t rank) {
+Value SizeMath::isListed(size_t i, int64_t rank) {
+  Value axes = flat(node.in(i));
   if (node.failed())
     return {};
   Dim count = lengthOf(axes);
   Value column = node.reshape(positions(rank), {node.dim(rank), node.dim(1)});
   Value hits = node.cast(isEqual(column, fromFront(axes, number(rank))), node.builder.getI64Type());
-  Value isHit = min(node.make<nn::ReduceOp>(hits, nn::ReduceKindAttr::get(node.context, nn::ReduceKind::Sum), node.i64s({1}), UnitAttr()), number(1));
-  SmallVector<Dim> distinct = node.readSizes(sum(isHit), "axes");
+  Value entries = node.make<nn::ReduceOp>(hits, nn::ReduceKindAttr::get(node.context, nn::ReduceKind::Sum), node.i64s({1}), UnitAttr());
+  Value isHit = min(entries, number(1));
+  SmallVector<Dim> counts = node.readSizes(concat({sum(entries), sum(isHit)}), "axes");
   if (node.failed())
     return {};
-  node.require(distinct.front(), count, "the axes of the tensor among those that it lists, each counted once");
+  std::string name = "input " + std::to_string(i) + ", '" + node.proto.input(int(i)) + "'";
+  node.require(counts[0], count, "how many entries of " + name + ", are axes: numbers from " + Twine(-rank) + " to " + Twine(rank - 1));
+  node.require(counts[1], count, "how many different axes " + name + ", lists");
   return isEqual(isHit, number(1));
 }
 

@@ -40,8 +40,8 @@ public:
   mlir::Value fromFront(mlir::Value indices, mlir::Value size) { return choose(isLess(indices, number(0)), add(indices, size), indices); }
   /// A vector like `otherwise` whose entries at the axes (counted from the front) are those of `values`.
   mlir::Value spread(mlir::Value values, mlir::Value axes, mlir::Value otherwise);
-  /// For every one of `rank` axes whether `axes`, of any length, lists it. The run fails where an entry is no axis or stands there twice.
-  mlir::Value isListed(mlir::Value axes, int64_t rank);
+  /// For every one of `rank` axes whether input `i`, of any length, lists it. The run fails where an entry is no axis or stands there twice.
+  mlir::Value isListed(size_t i, int64_t rank);
   /// The entries of `values` where `isDropped` is false, which are `count` many.
   mlir::Value keep(mlir::Value values, mlir::Value isDropped, int64_t count);
 
