@@ -72,7 +72,7 @@ Part assertionOf(Assertion assertion) {
 
 class Parser {
 public:
-  Parser(StringRef pattern, std::string &problem) : rest(pattern), problem(problem) {}
+  Parser(StringRef pattern, PatternProblem &problem) : rest(pattern), problem(problem) {}
 
   Part parse() {
     Part all = alternatives(0);
@@ -82,17 +82,18 @@ public:
   }
 
 private:
-  void fail(const char *what) {
-    if (problem.empty())
-      problem = what;
+  void fail(const char *what, bool isIllFormed = true) {
+    if (problem.text.empty())
+      problem = {what, isIllFormed};
     rest = {};
   }
+  void refuse(const char *what) { fail(what, /*isIllFormed=*/false); }
   bool consume(StringRef text) { return rest.consume_front(text); }
 
   Part alternatives(int depth) {
     Part out{Part::Kind::Alternatives};
     if (depth > kDeepest)
-      fail("has too many groups within each other");
+      refuse("has too many groups within each other");
     do
       out.parts.push_back(sequence(depth));
     while (consume("|"));
@@ -112,9 +113,16 @@ private:
     if (!repetition(out.least, out.most))
       return std::move(out.parts[0]);
     consume("?"); // lazy: the same strings match
-    if (!rest.empty() && (rest[0] == '*' || rest[0] == '+' || rest[0] == '?'))
+    int least, most;
+    if (repetition(least, most))
       fail("repeats a repetition");
     return out;
+  }
+
+  /// Whether a number follows, which has no zeros before it.
+  bool count(int &value) {
+    bool hasZero = rest.size() > 1 && rest[0] == '0' && llvm::isDigit(rest[1]);
+    return !hasZero && !rest.empty() && llvm::isDigit(rest[0]) && !rest.consumeInteger(10, value);
   }
 
   /// Whether a repetition follows.
@@ -126,11 +134,11 @@ private:
     if (consume("?"))
       return least = 0, most = 1, true;
     StringRef start = rest;
-    bool isCounted = consume("{") && !rest.consumeInteger(10, least) && least >= 0;
+    bool isCounted = consume("{") && count(least);
     most = least;
     if (isCounted && consume(",")) {
       most = -1;
-      isCounted = rest.starts_with("}") || (!rest.consumeInteger(10, most) && most >= 0);
+      isCounted = rest.starts_with("}") || count(most);
     }
     if (!isCounted || !consume("}")) {
       rest = start; // a character then
@@ -174,10 +182,16 @@ private:
   Part group(int depth) {
     if (consume("?")) {
       bool isNamed = consume("P<") || (!rest.starts_with("<=") && !rest.starts_with("<!") && consume("<"));
-      if (isNamed)
-        rest = rest.drop_front(std::min(rest.size(), rest.find('>') + 1));
+      size_t end = rest.find('>');
+      bool isName = end != StringRef::npos && end > 0 && llvm::all_of(rest.take_front(end), [](char c) { return llvm::isAlnum(c) || c == '_'; });
+      if (isNamed && !isName)
+        fail("has a group whose name does not end, is empty or has other characters than letters, digits and _");
+      else if (isNamed)
+        rest = rest.drop_front(end + 1);
+      else if (rest.starts_with("=") || rest.starts_with("!") || rest.starts_with("<"))
+        fail("looks around, which RE2's syntax does not have");
       else if (!consume(":"))
-        fail("has flags or looks around: neither is supported");
+        refuse("has flags");
     }
     Part inner = alternatives(depth + 1);
     if (!consume(")"))
@@ -220,7 +234,12 @@ private:
       rest = rest.drop_front(2);
       return value;
     }
-    fail("has an escape that is not supported");
+    if (rest.empty() && c == '\0')
+      fail("ends in a backslash");
+    else if (StringRef("xpPQCE01234567").contains(c))
+      refuse("has an escape that is not supported");
+    else
+      fail("has an escape that is none");
     return 0;
   }
 
@@ -245,7 +264,7 @@ private:
     if (consume("\\"))
       return escaped();
     if (rest.empty() || uint8_t(rest[0]) >= 128) {
-      fail(rest.empty() ? "has a [ without a ]" : "has a class with characters outside ASCII");
+      rest.empty() ? fail("has a [ without a ]") : refuse("has a class with characters outside ASCII");
       return 0;
     }
     int value = rest[0];
@@ -259,7 +278,7 @@ private:
     while (!rest.empty() && (rest[0] != ']' || isFirst)) {
       isFirst = false;
       if (rest.starts_with("[:"))
-        fail("has a named class in brackets");
+        refuse("has a named class in brackets");
       std::optional<CharacterClass> inner = rest.size() > 1 && rest[0] == '\\' ? named(rest[1]) : std::nullopt;
       if (inner) {
         rest = rest.drop_front(2);
@@ -282,19 +301,19 @@ private:
   }
 
   StringRef rest;
-  std::string &problem;
+  PatternProblem &problem;
 };
 
 /// Places for the parts of a pattern, each built in front of what follows it.
 class PlaceBuilder {
 public:
-  explicit PlaceBuilder(std::string &problem) : problem(problem) {}
+  explicit PlaceBuilder(PatternProblem &problem) : problem(problem) {}
 
   std::vector<Place> places;
 
   int add(Place place) {
     if (places.size() >= kMostPlaces)
-      problem = "needs too many states";
+      problem = {"needs too many states", false};
     else
       places.push_back(place);
     return int(places.size()) - 1;
@@ -302,7 +321,7 @@ public:
 
   /// The first place of `part`, after which `next` comes.
   int before(int next, const Part &part) {
-    if (!problem.empty())
+    if (!problem.text.empty())
       return next;
     switch (part.kind) {
     case Part::Kind::Byte:
@@ -353,9 +372,9 @@ private:
       places[size_t(loop)].out = body;
       first = loop;
     }
-    for (int i = part.least; i < part.most && problem.empty(); ++i)
+    for (int i = part.least; i < part.most && problem.text.empty(); ++i)
       first = fork(before(first, part.parts[0]), next);
-    for (int i = 0; i < part.least && problem.empty(); ++i)
+    for (int i = 0; i < part.least && problem.text.empty(); ++i)
       first = before(first, part.parts[0]);
     return first;
   }
@@ -379,7 +398,7 @@ private:
     return first;
   }
 
-  std::string &problem;
+  PatternProblem &problem;
 };
 
 /// Sets of places, and the bytes that lead from one to another.
@@ -387,14 +406,14 @@ class Subsets {
 public:
   Subsets(const std::vector<Place> &places, int last) : places(places), last(last) {}
 
-  std::optional<Automaton> build(int first, std::string &problem) {
+  std::optional<Automaton> build(int first, PatternProblem &problem) {
     Automaton out;
     accepted = stateOf({{}, Before::Accepted});
     rejected = stateOf({{}, Before::Rejected});
     out.first = stateOf({{first}, Before::Nothing});
     for (size_t state = 0; state < states.size(); ++state) {
       if (states.size() > kMostStates) {
-        problem = "needs a table of too many states";
+        problem = {"needs a table of too many states", false};
         return std::nullopt;
       }
       for (int symbol = 0; symbol < Automaton::kColumns; ++symbol)
@@ -478,12 +497,12 @@ private:
 
 } // namespace
 
-std::optional<Automaton> compileRegularExpression(StringRef pattern, std::string &problem) {
-  problem.clear();
+std::optional<Automaton> compileRegularExpression(StringRef pattern, PatternProblem &problem) {
+  problem = {};
   Part all = Parser(pattern, problem).parse();
   PlaceBuilder builder(problem);
   int last = builder.add({}), first = builder.before(last, all);
-  if (!problem.empty())
+  if (!problem.text.empty())
     return std::nullopt;
   return Subsets(builder.places, last).build(first, problem);
 }

@@ -203,26 +203,42 @@ struct PartMarks {
 };
 } // namespace
 
+/// `value` with its last axis moved: entry i is what was entry i + `by`, `behind` where there was none.
+static Value moved(Node &node, Value value, int64_t by, int64_t behind) {
+  if (node.failed())
+    return {};
+  int64_t rank = rankOf(value);
+  SmallVector<Dim> low(rank, node.dim(0)), high(rank, node.dim(0));
+  (by < 0 ? low : high).back() = node.dim(std::abs(by));
+  Value longer = node.make<nn::PadOp>(value, number(node, behind), node.dimsAttr(low), node.dimsAttr(high), nn::PadModeAttr::get(node.context, nn::PadMode::Constant));
+  return node.slice(longer, rank - 1, node.dim(std::max<int64_t>(by, 0)), nn::dimsOf(value.getType()).back());
+}
+
+/// Which bytes belong to white space, as ONNX's reference has it: that of Unicode. Behind the end is white space too.
+static Value isWhiteSpace(Node &node, Value characters) {
+  Formula f(node);
+  auto isFrom = [&](Value code, int64_t first, int64_t last) { return f.both(f.atMost(number(node, first), code), f.atMost(code, number(node, last))); };
+  auto anyOf = [&](Value code, ArrayRef<std::pair<int64_t, int64_t>> ranges) {
+    Value any;
+    for (auto [first, last] : ranges) {
+      Value is = isFrom(code, first, last);
+      any = any ? node.make<nn::OrOp>(any, is) : is;
+    }
+    return asIntegers(node, any);
+  };
+  // In UTF-8: U+0085, U+00A0; U+1680, U+2000 to U+200A, U+2028, U+2029, U+202F, U+205F, U+3000.
+  Value next = moved(node, characters, 1, -1), pair = f.add(f.mul(characters, 256.0), next);
+  Value triple = f.add(f.mul(pair, 256.0), moved(node, characters, 2, -1));
+  Value one = anyOf(characters, {{-1, -1}, {'\t', '\r'}, {0x1C, ' '}}), two = anyOf(pair, {{0xC285, 0xC285}, {0xC2A0, 0xC2A0}});
+  Value three = anyOf(triple, {{0xE19A80, 0xE19A80}, {0xE28080, 0xE2808A}, {0xE280A8, 0xE280A9}, {0xE280AF, 0xE280AF}, {0xE2819F, 0xE2819F}, {0xE38080, 0xE38080}});
+  Value twoOrMore = f.add(two, three), starts = f.add(one, twoOrMore);
+  return f.add(f.add(starts, moved(node, twoOrMore, -1, 0)), moved(node, three, -2, 0));
+}
+
 /// Parts are runs of characters that are no white space.
 static PartMarks whiteSpaceMarks(Node &node, Value characters) {
   Formula f(node);
-  int64_t rank = rankOf(characters);
-  auto isOneOf = [&](std::initializer_list<int64_t> values) {
-    Value any;
-    for (int64_t value : values) {
-      Value is = f.equal(characters, number(node, value));
-      any = any ? node.make<nn::OrOp>(any, is) : is;
-    }
-    return any;
-  };
-  // Behind the end is white space too.
-  Value isSpace = asIntegers(node, isOneOf({' ', '\t', '\n', '\v', '\f', '\r', -1}));
-  SmallVector<Dim> low(rank, node.dim(0)), high(rank, node.dim(0));
-  low.back() = node.dim(1);
-  Value before = node.make<nn::PadOp>(isSpace, number(node, 1), node.dimsAttr(low), node.dimsAttr(high), nn::PadModeAttr::get(node.context, nn::PadMode::Constant));
-  if (node.failed())
-    return {};
-  before = node.slice(before, rank - 1, node.dim(0), nn::dimsOf(characters.getType()).back());
+  Value isSpace = isWhiteSpace(node, characters), before = moved(node, isSpace, -1, 1);
   Value one = number(node, 1);
   return {f.mul(f.sub(one, isSpace), before), f.mul(isSpace, f.sub(one, before))};
 }
@@ -230,14 +246,9 @@ static PartMarks whiteSpaceMarks(Node &node, Value characters) {
 /// Whether the delimiter is at a place, for every place; overlapping ones included.
 static Value matches(Node &node, Value characters, StringRef delimiter) {
   Formula f(node);
-  int64_t rank = rankOf(characters);
-  Dim length = nn::dimsOf(characters.getType()).back();
-  SmallVector<Dim> low(rank, node.dim(0)), high(rank, node.dim(0));
-  high.back() = node.dim(int64_t(delimiter.size()));
-  Value longer = node.make<nn::PadOp>(characters, number(node, -1), node.dimsAttr(low), node.dimsAttr(high), nn::PadModeAttr::get(node.context, nn::PadMode::Constant));
   Value all;
   for (auto [i, byte] : llvm::enumerate(delimiter)) {
-    Value is = f.equal(node.slice(longer, rank - 1, node.dim(int64_t(i)), length), number(node, uint8_t(byte)));
+    Value is = f.equal(i == 0 ? characters : moved(node, characters, int64_t(i), -1), number(node, uint8_t(byte)));
     all = all ? f.both(all, is) : is;
   }
   return asIntegers(node, all);
@@ -328,14 +339,10 @@ static PartMarks delimiterMarks(Node &node, Value characters, Value lengths, Str
       return {};
     separators = node.reshape(node.transpose(chosen, {1, 0}), dims);
   }
-  Dim length = nn::dimsOf(characters.getType()).back();
-  SmallVector<Dim> low(rank, node.dim(0)), high(rank, node.dim(0));
-  low.back() = node.dim(size);
-  Value moved = node.make<nn::PadOp>(separators, Value(), node.dimsAttr(low), node.dimsAttr(high), nn::PadModeAttr::get(node.context, nn::PadMode::Constant));
-  Value place = f.positions(length, rank - 1, rank);
+  Value place = f.positions(nn::dimsOf(characters.getType()).back(), rank - 1, rank);
   Value isFirst = asIntegers(node, f.equal(place, number(node, 0))), isEnd = asIntegers(node, f.equal(place, f.unsqueeze(lengths, rank - 1)));
   // A part begins at the front and behind a separator, and ends at a separator and at the end.
-  return {node.make<nn::AddOp>(node.failed() ? Value() : node.slice(moved, rank - 1, node.dim(0), length), isFirst), node.make<nn::AddOp>(separators, isEnd)};
+  return {node.make<nn::AddOp>(moved(node, separators, -size, 0), isFirst), node.make<nn::AddOp>(separators, isEnd)};
 }
 
 static void split(Node &node) {
@@ -418,10 +425,10 @@ static void regexFullMatch(Node &node) {
   std::optional<Strings> given = strings(node, 0);
   if (!given)
     return;
-  std::string problem;
+  PatternProblem problem;
   std::optional<Automaton> automaton = compileRegularExpression(node.text("pattern", ""), problem);
   if (!automaton)
-    return node.unsupported("the pattern " + problem);
+    return problem.isIllFormed ? node.invalid("the pattern " + problem.text) : node.unsupported("the pattern " + problem.text);
   // The place behind the last character is the end.
   SmallVector<Dim> dims = node.dims(0);
   Dim count = nn::product(node.context, dims);

@@ -1,5 +1,6 @@
 """Strings, sequences and optionals in and out, and the operators on them against Python's own."""
 import re
+import time
 
 import models
 import numpy as np
@@ -12,6 +13,7 @@ def refuses(pattern, call, *arguments):
     refused(lambda: call(*arguments), pattern, tenon.Error)
 
 
+WHITE_SPACE = ["a\x0bb\x1c", "\u00a0a\u0085\u2003b\u2028", "日\u3000\u1680本\u205f", "\u202f\u2000", "a\u200bb ü\u00a1"]
 TEXTS = ["", "a", "tenon", "a,b", ",", ",,", "a,,b,", " x  y z ", "one two  three", "WWW.Example.com", "grüße, welt", "日本 語", "aaa", "aaaa", "foo_bar9", "x\ty\n", "a.b-c"]
 
 
@@ -84,6 +86,23 @@ def split(text, delimiter, most):
     return text.split(delimiter or None, most)
 
 
+def test_split_at_white_space_of_unicode(folder):
+    plan = compiled("string[n] x", "string[n, p] y, int64[n] c", "y, c = StringSplit (x)")
+    found = plan.run([np.array(WHITE_SPACE, object)])
+    assert [row[:count].tolist() for row, count in zip(found["y"], found["c"])] == [text.split() for text in WHITE_SPACE]
+
+
+def test_long_strings(folder):
+    """Of 300,000 characters, which took minutes where every one of them looked at those before it."""
+    plan = compiled("string[n] x", "string[n] y, string[n, p] w, int64[n] c, bool[n] m, string[k] u",
+                    'y = StringConcat (x, x) w, c = StringSplit (x) m = RegexFullMatch <pattern: string = "[ab ]*"> (x) u = StringNormalizer <case_change_action: string = "UPPER"> (x)')
+    text = "ab b " * 60000
+    start = time.monotonic()
+    found = plan.run([np.array([text], object)])
+    assert time.monotonic() - start < 10
+    assert found["y"][0] == 2 * text and found["w"][0].tolist() == text.split() and found["c"][0] == 120000 and found["m"][0] and found["u"][0] == text.upper()
+
+
 def test_string_split(folder):
     for delimiter in ("", ",", "aa", "-", "日"):
         for most in (None, 0, 1, 2):
@@ -123,6 +142,13 @@ def test_regular_expressions(folder):
         reference = re.compile(pattern.replace(r"\z", r"\Z"), re.ASCII)
         found = tenon.compile(model, threads=1).run([texts(len(TEXTS))])["y"]
         assert found.tolist() == [reference.fullmatch(text) is not None for text in TEXTS], pattern
+
+
+def test_ill_formed_regular_expressions(folder):
+    for pattern, reason in (("(a", "at 'y' (RegexFullMatch): the pattern has a ( without a )"), ("(?i)a", "1 operator is not supported")):
+        model = models.model("string[n] x", "bool[n] y", "y = RegexFullMatch (x)")
+        model.graph.node[0].attribute.append(onnx.helper.make_attribute("pattern", pattern))
+        refuses(re.escape(reason), tenon.compile, model)
 
 
 def test_label_encoder(folder):

@@ -9,9 +9,9 @@ namespace {
 
 /// Walks the table as compiled kernels do.
 bool matches(llvm::StringRef pattern, llvm::StringRef text) {
-  std::string problem;
+  PatternProblem problem;
   std::optional<Automaton> automaton = compileRegularExpression(pattern, problem);
-  EXPECT_TRUE(automaton) << problem;
+  EXPECT_TRUE(automaton) << problem.text;
   if (!automaton)
     return false;
   int64_t state = automaton->first;
@@ -22,10 +22,11 @@ bool matches(llvm::StringRef pattern, llvm::StringRef text) {
   return automaton->isAccepting[size_t(state)];
 }
 
-std::string problemOf(llvm::StringRef pattern) {
-  std::string problem;
+std::string problemOf(llvm::StringRef pattern, bool isIllFormed = true) {
+  PatternProblem problem;
   EXPECT_FALSE(compileRegularExpression(pattern, problem));
-  return problem;
+  EXPECT_EQ(problem.isIllFormed, isIllFormed) << pattern.str();
+  return problem.text;
 }
 
 } // namespace
@@ -40,7 +41,8 @@ TEST(RegularExpression, WordBoundaries) {
 TEST(RegularExpression, RepetitionsHaveBothEnds) {
   for (int count = 0; count < 7; ++count)
     EXPECT_EQ(matches("a{2,4}", std::string(size_t(count), 'a')), count >= 2 && count <= 4) << count;
-  EXPECT_TRUE(matches("a{,3}", "a{,3}")) << "no repetition, but characters";
+  for (llvm::StringRef characters : {"a{,3}", "a{01}", "a{1,02}", "a{+1}", "a{1 }", "a{"})
+    EXPECT_TRUE(matches(characters, characters)) << "no repetition, but characters";
   EXPECT_TRUE(matches("(a*)*", "aaaa"));
 }
 
@@ -59,14 +61,24 @@ TEST(RegularExpression, IllFormed) {
   EXPECT_EQ(problemOf("*"), "repeats nothing");
   EXPECT_EQ(problemOf("a**"), "repeats a repetition");
   EXPECT_EQ(problemOf("[z-a]"), "has a range that ends before it begins");
-  EXPECT_EQ(problemOf("(?i)a"), "has flags or looks around: neither is supported");
-  EXPECT_EQ(problemOf("\\"), "has an escape that is not supported");
+  EXPECT_EQ(problemOf("a{2}{3}"), "repeats a repetition");
+  EXPECT_EQ(problemOf("(?=a)"), "looks around, which RE2's syntax does not have");
+  EXPECT_EQ(problemOf("(?P<>a)"), "has a group whose name does not end, is empty or has other characters than letters, digits and _");
+  EXPECT_EQ(problemOf("\\"), "ends in a backslash");
+  EXPECT_EQ(problemOf("\\8"), "has an escape that is none");
+}
+
+TEST(RegularExpression, NotSupported) {
+  EXPECT_EQ(problemOf("(?i)a", false), "has flags");
+  EXPECT_EQ(problemOf("\\pL", false), "has an escape that is not supported");
+  EXPECT_EQ(problemOf("[[:alpha:]]", false), "has a named class in brackets");
+  EXPECT_EQ(problemOf("[\xC3\xA4]", false), "has a class with characters outside ASCII");
 }
 
 // What would take long, much memory, or a deep stack is refused soon.
 TEST(RegularExpression, Bounded) {
-  EXPECT_EQ(problemOf(std::string(100000, '(')), "has too many groups within each other");
-  EXPECT_EQ(problemOf("((a{1000}){1000}){1000}"), "needs too many states");
-  EXPECT_EQ(problemOf("[ab]*a[ab]{12}"), "needs a table of too many states");
+  EXPECT_EQ(problemOf(std::string(100000, '('), false), "has too many groups within each other");
+  EXPECT_EQ(problemOf("((a{1000}){1000}){1000}", false), "needs too many states");
+  EXPECT_EQ(problemOf("[ab]*a[ab]{12}", false), "needs a table of too many states");
   EXPECT_EQ(problemOf("a{1001}"), "repeats something more than 1000 times, or at least more often than at most");
 }
