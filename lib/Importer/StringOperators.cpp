@@ -4,6 +4,8 @@
 #include "lib/Importer/Operators.h"
 #include "lib/Importer/RegularExpression.h"
 #include "lib/Importer/StringMaps.h"
+#include "lib/Importer/StringScan.h"
+#include "lib/Importer/StringSplit.h"
 #include "lib/Importer/Strings.h"
 
 namespace tenon::importer {
@@ -193,231 +195,37 @@ static void normalize(Node &node) {
   node.result(stringsValue(node, {flat.bytes, node.reshape(flat.starts, shape), node.reshape(flat.lengths, shape)}));
 }
 
-//===-- StringSplit -----------------------------------------------------------------------------------------------===//
-
-namespace {
-/// Where parts begin and end, for every character of every string and the place behind the last: i64, 0 or 1.
-struct PartMarks {
-  Value begins;     ///< a part begins here
-  Value ends;       ///< the part that began last ends before here
-};
-} // namespace
-
-/// `value` with its last axis moved: entry i is what was entry i + `by`, `behind` where there was none.
-static Value moved(Node &node, Value value, int64_t by, int64_t behind) {
-  if (node.failed())
-    return {};
-  int64_t rank = rankOf(value);
-  SmallVector<Dim> low(rank, node.dim(0)), high(rank, node.dim(0));
-  (by < 0 ? low : high).back() = node.dim(std::abs(by));
-  Value longer = node.make<nn::PadOp>(value, number(node, behind), node.dimsAttr(low), node.dimsAttr(high), nn::PadModeAttr::get(node.context, nn::PadMode::Constant));
-  return node.slice(longer, rank - 1, node.dim(std::max<int64_t>(by, 0)), nn::dimsOf(value.getType()).back());
-}
-
-/// Which bytes belong to white space, as ONNX's reference has it: that of Unicode. Behind the end is white space too.
-static Value isWhiteSpace(Node &node, Value characters) {
-  Formula f(node);
-  auto isFrom = [&](Value code, int64_t first, int64_t last) { return f.both(f.atMost(number(node, first), code), f.atMost(code, number(node, last))); };
-  auto anyOf = [&](Value code, ArrayRef<std::pair<int64_t, int64_t>> ranges) {
-    Value any;
-    for (auto [first, last] : ranges) {
-      Value is = isFrom(code, first, last);
-      any = any ? node.make<nn::OrOp>(any, is) : is;
-    }
-    return asIntegers(node, any);
-  };
-  // In UTF-8: U+0085, U+00A0; U+1680, U+2000 to U+200A, U+2028, U+2029, U+202F, U+205F, U+3000.
-  Value next = moved(node, characters, 1, -1), pair = f.add(f.mul(characters, 256.0), next);
-  Value triple = f.add(f.mul(pair, 256.0), moved(node, characters, 2, -1));
-  Value one = anyOf(characters, {{-1, -1}, {'\t', '\r'}, {0x1C, ' '}}), two = anyOf(pair, {{0xC285, 0xC285}, {0xC2A0, 0xC2A0}});
-  Value three = anyOf(triple, {{0xE19A80, 0xE19A80}, {0xE28080, 0xE2808A}, {0xE280A8, 0xE280A9}, {0xE280AF, 0xE280AF}, {0xE2819F, 0xE2819F}, {0xE38080, 0xE38080}});
-  Value twoOrMore = f.add(two, three), starts = f.add(one, twoOrMore);
-  return f.add(f.add(starts, moved(node, twoOrMore, -1, 0)), moved(node, three, -2, 0));
-}
-
-/// Parts are runs of characters that are no white space.
-static PartMarks whiteSpaceMarks(Node &node, Value characters) {
-  Formula f(node);
-  Value isSpace = isWhiteSpace(node, characters), before = moved(node, isSpace, -1, 1);
-  Value one = number(node, 1);
-  return {f.mul(f.sub(one, isSpace), before), f.mul(isSpace, f.sub(one, before))};
-}
-
-/// Whether the delimiter is at a place, for every place; overlapping ones included.
-static Value matches(Node &node, Value characters, StringRef delimiter) {
-  Formula f(node);
-  Value all;
-  for (auto [i, byte] : llvm::enumerate(delimiter)) {
-    Value is = f.equal(i == 0 ? characters : moved(node, characters, int64_t(i), -1), number(node, uint8_t(byte)));
-    all = all ? f.both(all, is) : is;
-  }
-  return asIntegers(node, all);
-}
-
-/// Whether a string has a beginning that is an end of it too: it may then overlap itself.
-static bool overlapsItself(StringRef text) {
-  for (size_t shift = 1; shift < text.size(); ++shift)
-    if (text.drop_front(shift) == text.drop_back(shift))
-      return true;
-  return false;
-}
-
-static onnx::NodeProto &addNode(onnx::GraphProto &graph, StringRef op, std::initializer_list<const char *> inputs, const char *output) {
-  onnx::NodeProto &made = *graph.add_node();
-  made.set_op_type(op.str());
-  for (const char *input : inputs)
-    made.add_input(input);
-  made.add_output(output);
-  return made;
-}
-
-/// The result of a graph that stands for a step of the operator.
-static Value onlyResult(Node &node, const onnx::GraphProto &graph, ArrayRef<std::pair<StringRef, Value>> bindings) {
-  SmallVector<Value> results;
-  if (node.failed())
-    return {};
-  if (mlir::failed(node.importer.inlineBranch(graph, node.scope, results, bindings)))
-    node.stop();
-  else if (!results[0])
-    node.unsupported("a Scan over its characters");
-  return node.failed() ? Value() : results[0];
-}
-
-/// The empty body of a Scan over one input.
-static onnx::GraphProto &bodyOf(onnx::NodeProto &scan) {
-  onnx::AttributeProto &count = *scan.add_attribute(), &body = *scan.add_attribute();
-  count.set_name("num_scan_inputs");
-  count.set_type(onnx::AttributeProto::INT);
-  count.set_i(1);
-  body.set_name("body");
-  body.set_type(onnx::AttributeProto::GRAPH);
-  return *body.mutable_g();
-}
-
-/// Of matches that overlap the first ones from the left: [length, n] to [length, n], by a Scan that counts down after each.
-static Value leftmost(Node &node, Value matched, int64_t size) {
-  onnx::GraphProto &graph = node.importer.newGraph();
-  onnx::NodeProto &scan = addNode(graph, "Scan", {"StringSplit.none", "StringSplit.matched"}, "StringSplit.rest");
-  scan.set_name(node.proto.name());
-  scan.add_output("StringSplit.chosen");
-  onnx::GraphProto &step = bodyOf(scan);
-  step.add_input()->set_name("blocked"); // how many places belong to the last match
-  step.add_input()->set_name("matched");
-  addNode(step, "Min", {"blocked", "StringSplit.one"}, "isBlocked");
-  addNode(step, "Sub", {"StringSplit.one", "isBlocked"}, "isFree");
-  addNode(step, "Mul", {"matched", "isFree"}, "chosen");
-  addNode(step, "Mul", {"chosen", "StringSplit.size"}, "new");
-  addNode(step, "Add", {"blocked", "new"}, "total");
-  addNode(step, "Sub", {"total", "StringSplit.one"}, "less");
-  addNode(step, "Max", {"less", "StringSplit.zero"}, "next");
-  step.add_output()->set_name("next");
-  step.add_output()->set_name("chosen");
-  graph.add_output()->set_name("StringSplit.chosen");
-  SmallVector<Dim> dims = nn::dimsOf(matched.getType());
-  Value none = Formula(node).expand(number(node, 0), ArrayRef(dims).drop_front());
-  SmallVector<std::pair<StringRef, Value>> bindings{{"StringSplit.none", none},
-                                                    {"StringSplit.matched", matched},
-                                                    {"StringSplit.zero", number(node, 0)},
-                                                    {"StringSplit.one", number(node, 1)},
-                                                    {"StringSplit.size", number(node, size)}};
-  return onlyResult(node, graph, bindings);
-}
-
-/// Separators of `delimiter`, and what lies between them. A string of no characters is one part.
-static PartMarks delimiterMarks(Node &node, Value characters, Value lengths, StringRef delimiter) {
-  Formula f(node);
-  int64_t rank = rankOf(characters), size = int64_t(delimiter.size());
-  Value separators = matches(node, characters, delimiter);
-  if (node.failed())
-    return {};
-  if (overlapsItself(delimiter)) {
-    Dim length = nn::dimsOf(characters.getType()).back();
-    SmallVector<Dim> dims = nn::dimsOf(characters.getType());
-    Value rows = node.reshape(separators, {nn::product(node.context, ArrayRef(dims).drop_back()), length});
-    Value chosen = leftmost(node, node.transpose(rows, {1, 0}), size);
-    if (node.failed())
-      return {};
-    separators = node.reshape(node.transpose(chosen, {1, 0}), dims);
-  }
-  Value place = f.positions(nn::dimsOf(characters.getType()).back(), rank - 1, rank);
-  Value isFirst = asIntegers(node, f.equal(place, number(node, 0))), isEnd = asIntegers(node, f.equal(place, f.unsqueeze(lengths, rank - 1)));
-  // A part begins at the front and behind a separator, and ends at a separator and at the end.
-  return {node.make<nn::AddOp>(moved(node, separators, -size, 0), isFirst), node.make<nn::AddOp>(separators, isEnd)};
-}
-
 static void split(Node &node) {
-  std::optional<Strings> given = strings(node, 0);
-  if (!given)
-    return;
-  Formula f(node);
-  StringRef delimiter = node.text("delimiter", "");
-  constexpr int64_t kUnlimited = int64_t(1) << 40; // more than a string has characters
-  int64_t most = node.attribute("maxsplit") ? node.integer("maxsplit", 0) : kUnlimited;
-  most = most < 0 ? kUnlimited : std::min(most, kUnlimited);
-  int64_t rank = rankOf(given->starts);
-  // One character more than there are: the place behind the last.
-  Dim width = longest(node, *given) + 1;
-  Value text = characters(node, *given, width, -1);
-  if (node.failed())
-    return;
-  PartMarks marks = delimiter.empty() ? whiteSpaceMarks(node, text) : delimiterMarks(node, text, given->lengths, delimiter);
-  auto counted = [&](Value flags) { return node.make<nn::CumSumOp>(flags, node.i64(rank), UnitAttr(), UnitAttr()); };
-  Value index = f.sub(counted(marks.begins), number(node, 1)); // of the part that a place is in
-  Value counts = node.make<nn::MinOp>(f.reduce(ReduceKind::Sum, marks.begins, {rank}, false), number(node, most + 1));
-  SmallVector<Dim> elements = node.failed() ? SmallVector<Dim>() : nn::dimsOf(counts.getType());
-  if (node.failed())
-    return;
-  Value none = node.reshape(number(node, 0), {node.dim(1)});
-  Value flatCounts = f.concat({node.reshape(counts, {nn::product(node.context, elements)}), none}, 0);
-  SmallVector<Dim> read = node.readSizes(f.reduce(ReduceKind::Max, flatCounts, {0}), "parts");
-  if (node.failed())
-    return;
-  Value place = f.positions(width, rank, rank + 1);
-  // What is no mark, or one of parts that are not split off, goes to a column behind the table.
-  auto scattered = [&](Value flags, Value column) {
-    Value behind = f.sizeValue(read[0]);
-    Value at = f.select(f.equal(flags, number(node, 0)), behind, node.make<nn::MinOp>(column, behind));
-    SmallVector<Dim> all(elements), room(elements);
-    all.push_back(width);
-    room.push_back(read[0] + 1);
-    Value marked = node.make<nn::ScatterElementsOp>(f.expand(number(node, 0), room), at, f.expand(place, all), node.i64(rank),
-                                                    nn::ReduceKindAttr::get(node.context, ReduceKind::Max));
-    return node.slice(marked, rank, node.dim(0), read[0]);
-  };
-  Value begin = scattered(marks.begins, index);
-  Value end = scattered(marks.ends, index);
-  // The last part that is allowed goes on to the end of the string.
-  Value isLast = f.equal(f.positions(read[0], rank, rank + 1), number(node, most));
-  Value isPart = f.less(f.positions(read[0], rank, rank + 1), f.unsqueeze(counts, rank));
-  end = f.select(f.both(isLast, isPart), f.unsqueeze(given->lengths, rank), end);
-  Value starts = f.select(isPart, node.make<nn::AddOp>(begin, f.unsqueeze(given->starts, rank)), number(node, 0));
-  Value lengths = f.select(isPart, f.sub(end, begin), number(node, 0));
-  node.result(0, stringsValue(node, {given->bytes, starts, lengths}));
-  node.result(1, counts);
+  if (std::optional<Strings> given = strings(node, 0))
+    splitStrings(node, *given);
 }
 
 //===-- RegexFullMatch --------------------------------------------------------------------------------------------===//
 
-/// A Scan over the characters whose state is that of the automaton: [n, length] to the last state [n].
-static Value lastState(Node &node, const Automaton &automaton, Value rows) {
+/// A Scan over the characters whose state is that of the automaton: which one each place finds. The end of a string leads to the first one again.
+static Value statesAt(Node &node, const Automaton &automaton, Value characters) {
   onnx::GraphProto &graph = node.importer.newGraph();
   onnx::NodeProto &scan = addNode(graph, "Scan", {"RegexFullMatch.first", "RegexFullMatch.characters"}, "RegexFullMatch.last");
   scan.set_name(node.proto.name());
+  scan.add_output("RegexFullMatch.states");
   onnx::GraphProto &step = bodyOf(scan);
   step.add_input()->set_name("state");
   step.add_input()->set_name("character");
   addNode(step, "Mul", {"state", "RegexFullMatch.columns"}, "row");
   addNode(step, "Add", {"row", "character"}, "entry");
   addNode(step, "Gather", {"RegexFullMatch.table", "entry"}, "next");
+  addNode(step, "Identity", {"state"}, "found");
   step.add_output()->set_name("next");
-  graph.add_output()->set_name("RegexFullMatch.last");
-  SmallVector<Dim> dims = nn::dimsOf(rows.getType());
-  auto tableType = RankedTensorType::get({int64_t(automaton.next.size())}, node.builder.getI64Type());
-  SmallVector<std::pair<StringRef, Value>> bindings{
-      {"RegexFullMatch.first", Formula(node).expand(number(node, automaton.first), {dims[0]})},
-      {"RegexFullMatch.characters", node.transpose(rows, {1, 0})},
-      {"RegexFullMatch.columns", number(node, Automaton::kColumns)},
-      {"RegexFullMatch.table", node.constant(DenseElementsAttr::get(tableType, ArrayRef<int64_t>(automaton.next)))}};
+  step.add_output()->set_name("found");
+  graph.add_output()->set_name("RegexFullMatch.states");
+  SmallVector<int64_t> table(automaton.next);
+  for (size_t end = Automaton::kEnd; end < table.size(); end += Automaton::kColumns)
+    table[end] = automaton.first;
+  auto tableType = RankedTensorType::get({int64_t(table.size())}, node.builder.getI64Type());
+  SmallVector<std::pair<StringRef, Value>> bindings{{"RegexFullMatch.first", number(node, automaton.first)},
+                                                    {"RegexFullMatch.characters", characters},
+                                                    {"RegexFullMatch.columns", number(node, Automaton::kColumns)},
+                                                    {"RegexFullMatch.table", node.constant(DenseElementsAttr::get(tableType, ArrayRef<int64_t>(table)))}};
   return onlyResult(node, graph, bindings);
 }
 
@@ -429,18 +237,17 @@ static void regexFullMatch(Node &node) {
   std::optional<Automaton> automaton = compileRegularExpression(node.text("pattern", ""), problem);
   if (!automaton)
     return problem.isIllFormed ? node.invalid("the pattern " + problem.text) : node.unsupported("the pattern " + problem.text);
-  // The place behind the last character is the end.
-  SmallVector<Dim> dims = node.dims(0);
-  Dim count = nn::product(node.context, dims);
-  Dim width = longest(node, *given) + 1;
-  Value text = characters(node, *given, width, Automaton::kEnd);
+  StringText text = textOf(node, *given, Automaton::kEnd);
+  Value states = node.failed() ? Value() : statesAt(node, *automaton, text.characters);
   if (node.failed())
     return;
-  Value last = lastState(node, *automaton, node.reshape(text, {count, width}));
-  if (node.failed())
-    return;
-  auto accepting = node.constant(DenseElementsAttr::get(RankedTensorType::get({int64_t(automaton->isAccepting.size())}, node.builder.getI1Type()), ArrayRef<bool>(automaton->isAccepting)));
-  node.result(node.reshape(node.make<nn::GatherOp>(accepting, last, node.i64(0)), dims));
+  SmallVector<bool> matchesAtEnd; // for each state
+  for (size_t end = Automaton::kEnd; end < automaton->next.size(); end += Automaton::kColumns)
+    matchesAtEnd.push_back(automaton->isAccepting[size_t(automaton->next[end])]);
+  auto table = node.constant(DenseElementsAttr::get(RankedTensorType::get({int64_t(matchesAtEnd.size())}, node.builder.getI1Type()), ArrayRef<bool>(matchesAtEnd)));
+  Value last = entriesAt(node, states, Formula(node).sub(text.ends, number(node, 1)));
+  Value matches = node.make<nn::GatherOp>(table, last, node.i64(0));
+  node.result(node.failed() ? Value() : node.reshape(matches, node.dims(0)));
 }
 
 /// Where a handler needs strings and is given numbers.

@@ -60,6 +60,10 @@ static Value startsFor(Node &node, Value ends) {
   return node.slice(padded(node, ends, node.dim(1), node.dim(0)), 0, node.dim(0), sizeOf(ends));
 }
 
+Value entriesAt(Node &node, Value vector, Value at) {
+  return node.make<nn::GatherOp>(padded(node, vector, node.dim(0), node.dim(1)), at, node.i64(0));
+}
+
 Strings stringsFrom(Node &node, Value bytes, Value ends) {
   SmallVector<Dim> dims = nn::dimsOf(ends.getType());
   Value last = Formula(node).sizeValue(sizeOf(bytes));
@@ -69,24 +73,39 @@ Strings stringsFrom(Node &node, Value bytes, Value ends) {
   return {bytes, node.failed() ? Value() : node.reshape(starts, dims), node.failed() ? Value() : node.reshape(lengths, dims)};
 }
 
-Strings packed(Node &node, const Strings &strings) {
-  if (node.failed())
-    return strings;
+StringPlaces placesOf(Node &node, Value lengths, Value &ends) {
   Formula f(node);
-  SmallVector<Dim> dims = nn::dimsOf(strings.lengths.getType());
-  Value from = flat(node, strings.starts), lengths = flat(node, strings.lengths);
-  Value ends = node.make<nn::CumSumOp>(lengths, node.i64(0), UnitAttr(), UnitAttr());
-  Value starts = node.make<nn::SubOp>(ends, lengths);
+  ends = node.make<nn::CumSumOp>(lengths, node.i64(0), UnitAttr(), UnitAttr());
   SmallVector<Dim> total = node.readSizes(f.reduce(ReduceKind::Sum, lengths, {0}), "bytes");
   if (node.failed())
-    return strings;
-  // Byte j is of the string before which as many end as do at or before j. There is a place for those that end behind the last byte.
+    return {node.dim(0), {}, {}};
+  // Place j is of the string before which as many end as do at or before j. There is a place for those that end behind the last one.
   Value none = f.expand(number(node, 0), {total[0] + 1}), ones = f.expand(number(node, 1), {sizeOf(ends)});
   Value marks = node.make<nn::ScatterElementsOp>(none, ends, ones, node.i64(0), nn::ReduceKindAttr::get(node.context, ReduceKind::Sum));
   Value owner = node.slice(node.make<nn::CumSumOp>(marks, node.i64(0), UnitAttr(), UnitAttr()), 0, node.dim(0), total[0]);
-  Value offset = node.make<nn::SubOp>(padded(node, from, node.dim(0), node.dim(1)), padded(node, starts, node.dim(0), node.dim(1)));
-  Value at = f.add(node.make<nn::GatherOp>(offset, owner, node.i64(0)), f.positions(total[0], 0, 1));
-  Value bytes = node.make<nn::GatherOp>(padded(node, strings.bytes, node.dim(0), node.dim(1)), at, node.i64(0));
+  return {total[0], owner, f.sub(f.positions(total[0], 0, 1), entriesAt(node, startsFor(node, ends), owner))};
+}
+
+Value sumByOwner(Node &node, const StringPlaces &places, Value values, Dim strings) {
+  Formula f(node);
+  Value none = f.expand(number(node, 0), {strings + 1}); // one more: there may be none
+  Value sums = node.make<nn::ScatterElementsOp>(none, places.owner, values, node.i64(0), nn::ReduceKindAttr::get(node.context, ReduceKind::Sum));
+  return node.slice(sums, 0, node.dim(0), strings);
+}
+
+Value bytesAt(Node &node, const StringPlaces &places, Value bytes, Value starts) {
+  Value at = Formula(node).add(entriesAt(node, starts, places.owner), places.within);
+  return node.cast(entriesAt(node, bytes, at), node.builder.getI64Type());
+}
+
+Strings packed(Node &node, const Strings &strings) {
+  if (node.failed())
+    return strings;
+  SmallVector<Dim> dims = nn::dimsOf(strings.lengths.getType());
+  Value ends, lengths = flat(node, strings.lengths);
+  StringPlaces places = placesOf(node, lengths, ends);
+  Value at = Formula(node).add(entriesAt(node, flat(node, strings.starts), places.owner), places.within);
+  Value bytes = entriesAt(node, strings.bytes, at), starts = startsFor(node, ends);
   return {bytes, node.failed() ? Value() : node.reshape(starts, dims), strings.lengths};
 }
 
@@ -108,40 +127,35 @@ SmallVector<Strings> inOnePool(Node &node, ArrayRef<Strings> all) {
   return out;
 }
 
-//===-- Characters ------------------------------------------------------------------------------------------------===//
+//===-- Bytes -----------------------------------------------------------------------------------------------------===//
 
-Dim longest(Node &node, const Strings &strings) {
-  Formula f(node);
-  // One that is empty joins them: there may be none.
-  Value lengths = padded(node, flat(node, strings.lengths), node.dim(0), node.dim(1));
-  SmallVector<Dim> read = node.readSizes(f.reduce(ReduceKind::Max, lengths, {0}), "length");
-  return node.failed() ? node.dim(0) : read[0];
-}
-
-Value characters(Node &node, const Strings &strings, Dim count, int64_t behind) {
+StringText textOf(Node &node, const Strings &strings, int64_t behind) {
+  StringText text;
   if (node.failed())
-    return {};
+    return text;
   Formula f(node);
-  int64_t rank = cast<RankedTensorType>(strings.starts.getType()).getRank();
-  Value place = f.positions(count, rank, rank + 1);
-  Value isInside = f.less(place, f.unsqueeze(strings.lengths, rank));
-  Value at = f.add(f.unsqueeze(strings.starts, rank), place);
-  // Every position reads something: the pool has a byte more.
-  Value read = node.make<nn::GatherOp>(padded(node, strings.bytes, node.dim(0), node.dim(1)), at, node.i64(0));
-  return f.select(isInside, node.cast(read, node.builder.getI64Type()), number(node, behind));
+  Value lengths = flat(node, strings.lengths);
+  text.places = placesOf(node, f.add(lengths, 1.0), text.ends);
+  Value isByte = f.less(text.places.within, entriesAt(node, lengths, text.places.owner));
+  text.characters = f.select(isByte, bytesAt(node, text.places, strings.bytes, flat(node, strings.starts)), number(node, behind));
+  return text;
 }
 
 Value stringsEqual(Node &node, const Strings &a, const Strings &b) {
   if (node.failed())
     return {};
   Formula f(node);
-  Dim count = longest(node, a); // a longer one differs in its length
-  Value same = f.equal(characters(node, a, count, -1), characters(node, b, count, -1));
+  // Only those of equal length are compared byte by byte.
+  Value sameLength = f.equal(a.lengths, b.lengths);
   if (node.failed())
     return {};
-  int64_t rank = cast<RankedTensorType>(same.getType()).getRank();
-  Value differing = f.reduce(ReduceKind::Sum, node.cast(node.make<nn::NotOp>(same), node.builder.getI64Type()), {rank - 1}, false);
-  return f.both(f.equal(a.lengths, b.lengths), f.equal(differing, number(node, 0)));
+  SmallVector<Dim> dims = nn::dimsOf(sameLength.getType());
+  auto all = [&](Value value) { return flat(node, f.expand(value, dims)); };
+  Value ends, lengths = f.select(flat(node, sameLength), all(a.lengths), number(node, 0));
+  StringPlaces places = placesOf(node, lengths, ends);
+  Value differs = node.make<nn::NotOp>(f.equal(bytesAt(node, places, a.bytes, all(a.starts)), bytesAt(node, places, b.bytes, all(b.starts))));
+  Value differing = sumByOwner(node, places, node.cast(differs, node.builder.getI64Type()), nn::product(node.context, dims));
+  return node.failed() ? Value() : f.both(sameLength, node.reshape(f.equal(differing, number(node, 0)), dims));
 }
 
 } // namespace tenon::importer

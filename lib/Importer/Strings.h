@@ -25,13 +25,31 @@ mlir::Value stringConstant(Node &node, llvm::ArrayRef<std::string> texts, llvm::
 Strings stringsFrom(Node &node, mlir::Value bytes, mlir::Value ends);
 /// Copies the strings one behind the other: what `bytes` holds is theirs and nothing else. The end of string i is the start of string i + 1.
 Strings packed(Node &node, const Strings &strings);
+/// Places one behind the other, for each string as many as its bytes; all vectors of `count` places.
+struct StringPlaces {
+  nn::Dim count;
+  mlir::Value owner;  ///< i64: which string, in the order of the elements
+  mlir::Value within; ///< i64: which byte of it
+};
+/// `lengths` is an i64 vector; `ends` gets where the places of each end.
+StringPlaces placesOf(Node &node, mlir::Value lengths, mlir::Value &ends);
+/// i64 [strings]: for each of them the sum of the values at its places.
+mlir::Value sumByOwner(Node &node, const StringPlaces &places, mlir::Value values, nn::Dim strings);
+/// i64: the bytes at the places, where `starts`, an i64 vector, says for each string where its own begin.
+mlir::Value bytesAt(Node &node, const StringPlaces &places, mlir::Value bytes, mlir::Value starts);
+/// Entries of a vector, which may have none.
+mlir::Value entriesAt(Node &node, mlir::Value vector, mlir::Value at);
 /// The same strings with all bytes in one tensor.
 llvm::SmallVector<Strings> inOnePool(Node &node, llvm::ArrayRef<Strings> all);
 
-/// The length of the longest of them.
-nn::Dim longest(Node &node, const Strings &strings);
-/// i64 [shape..., count]: bytes, `behind` where there are none any more.
-mlir::Value characters(Node &node, const Strings &strings, nn::Dim count, int64_t behind);
+/// Strings one behind the other, each with a place more than it has bytes.
+struct StringText {
+  StringPlaces places;
+  mlir::Value ends;       ///< i64 [strings]: behind the last place of each
+  mlir::Value characters; ///< i64 [places]: the bytes
+};
+/// `behind`: what stands at the last place of each string.
+StringText textOf(Node &node, const Strings &strings, int64_t behind);
 /// Whether strings are equal; shapes broadcast.
 mlir::Value stringsEqual(Node &node, const Strings &a, const Strings &b);
 
