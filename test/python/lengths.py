@@ -139,3 +139,17 @@ def test_computed_axis(folder):
         expect(plan, {"x": x, "axis": np.array(axis)}, x.cumsum(axis))
     for axis in (3, -4):
         refused(lambda: plan.run({"x": x, "axis": np.array(axis)}), "how many entries of input 1, 'axis', are axes: numbers from -3 to 2: found 0, expected 1")
+
+
+def test_running_sums(folder):
+    """Along every axis, from both ends, with and without the element itself; side by side in vectors and one by one."""
+    for shape, names in (((33, 5, 16), "a, b, c"), ((33, 5, 16), "33, 5, 16"), ((2, 1, 700), "2, 1, 700"), ((3, 0, 2), "a, b, c")):
+        x = np.random.default_rng(1).integers(-9, 9, shape)
+        for axis in range(3):
+            body = " ".join(f"y{i} = CumSum <exclusive: int = {i % 2}, reverse: int = {i // 2}> (x, axis)" for i in range(4))
+            outputs = ", ".join(f"float[d, e, f] y{i}" for i in range(4))
+            plan = tenon.compile(models.model(f"float[{names}] x", outputs, body, initializers=f"<int64 axis = {{{axis}}}>"), threads=2)
+            found = plan.run([x.astype(np.float32)])
+            back = np.flip(np.flip(x, axis).cumsum(axis), axis)
+            for i, wanted in enumerate((x.cumsum(axis), x.cumsum(axis) - x, back, back - x)):
+                np.testing.assert_array_equal(found[f"y{i}"], wanted)

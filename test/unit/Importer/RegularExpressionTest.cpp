@@ -41,7 +41,7 @@ TEST(RegularExpression, WordBoundaries) {
 TEST(RegularExpression, RepetitionsHaveBothEnds) {
   for (int count = 0; count < 7; ++count)
     EXPECT_EQ(matches("a{2,4}", std::string(size_t(count), 'a')), count >= 2 && count <= 4) << count;
-  for (llvm::StringRef characters : {"a{,3}", "a{01}", "a{1,02}", "a{+1}", "a{1 }", "a{"})
+  for (llvm::StringRef characters : {"a{,3}", "a{01}", "a{1,02}", "a{1 }", "a{"})
     EXPECT_TRUE(matches(characters, characters)) << "no repetition, but characters";
   EXPECT_TRUE(matches("(a*)*", "aaaa"));
 }
