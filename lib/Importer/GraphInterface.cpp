@@ -58,7 +58,7 @@ static FailureOr<SmallVector<Part>> partsOf(InputTypes &types, const onnx::Value
   const onnx::TypeProto::Tensor &tensor = tensorOf(input.type());
   if (!isPassable(input.type()))
     return emitError(location) << "the input is no tensor, and no sequence or optional of tensors; nothing else is supported";
-  if (!form.element || (form.isString && form.isSequence) || (!form.isNumeric() && !form.isString && isPacked(form.element)))
+  if (!form.element || (!form.isNumeric() && !form.isString && isPacked(form.element)))
     return emitError(location) << "the input has the element type " << dataTypeName(tensor.elem_type()) << ", which is not supported"
                                << (form.element ? " in a sequence or an optional" : "");
   auto index = IntegerType::get(context, 64);
@@ -67,7 +67,9 @@ static FailureOr<SmallVector<Part>> partsOf(InputTypes &types, const onnx::Value
   if (form.isOptional)
     parts.push_back({"present", RankedTensorType::get({}, IntegerType::get(context, 1))});
   if (form.isSequence) {
-    parts.push_back({"data", nn::tensorOf({symbol("elements")}, form.element)});
+    if (form.isString)
+      parts.push_back({"bytes", nn::tensorOf({symbol("bytes")}, IntegerType::get(context, 8, IntegerType::Unsigned))});
+    parts.push_back({form.isString ? "ends" : "data", nn::tensorOf({symbol("elements")}, form.isString ? index : form.element)});
     parts.push_back({"shapes", nn::tensorOf({symbol("tensors"), Dim::constant(context, kShapeColumns)}, index)});
     return parts;
   }
@@ -86,13 +88,17 @@ static Value fromArguments(Node &node, const Form &form, ArrayRef<Part> types, A
     return isPacked(form.element) ? unpack(node.builder, node.location, arguments[0], types[0].type) : arguments[0];
   SmallVector<Value> parts(arguments);
   ArrayRef<Value> held = arguments.drop_front(form.isOptional ? 1 : 0);
+  Value data = held[0];
   if (form.isString) {
     Strings strings = stringsFrom(node, held[0], held[1]);
+    data = stringsValue(node, strings);
     parts.truncate(form.isOptional ? 1 : 0);
     parts.append({strings.bytes, strings.starts, strings.lengths});
+    if (form.isSequence)
+      parts.push_back(held[2]);
   }
-  if (form.isSequence)
-    requireConsistent(node, {held[0], held[1], form.dims});
+  if (form.isSequence && !node.failed())
+    requireConsistent(node, {data, held.back(), form.dims});
   return compose(node, form, parts);
 }
 
@@ -176,14 +182,14 @@ static SmallVector<std::pair<Value, StringRef>> outputParts(Node &node, Value va
   if (form.isOptional)
     out.emplace_back(parts[0], "present");
   ArrayRef<Value> held = ArrayRef(parts).drop_front(form.isOptional ? 1 : 0);
-  if (form.isSequence) {
-    out.append({{held[0], "data"}, {held[1], "shapes"}});
-  } else if (form.isString) {
+  if (form.isString) {
     Strings strings = packed(node, {held[0], held[1], held[2]});
     out.append({{strings.bytes, "bytes"}, {node.make<nn::AddOp>(strings.starts, strings.lengths), "ends"}});
   } else {
     out.emplace_back(held[0], "data");
   }
+  if (form.isSequence)
+    out.emplace_back(held.back(), "shapes");
   return out;
 }
 

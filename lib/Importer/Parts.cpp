@@ -47,6 +47,7 @@ Form formOf(Value value) {
   }
   if (std::optional<RunTimeSequence> sequence = runTimeSequence(value)) {
     form.isSequence = true;
+    form.isString = isString(sequence->data);
     form.element = getElementTypeOrSelf(sequence->data.getType());
     form.dims = sequence->dims;
     return form;
@@ -113,18 +114,32 @@ std::optional<Form> join(const Form &a, const Form &b) {
 
 //===-- To parts and back -----------------------------------------------------------------------------------------===//
 
-size_t partCount(const Form &form) { return (form.isOptional ? 1 : 0) + (form.isSequence ? 2 : form.isString ? 3 : 1); }
+size_t partCount(const Form &form) { return (form.isOptional ? 1 : 0) + (form.isString ? 3 : 1) + (form.isSequence ? 1 : 0); }
+
+/// The tensors behind a tensor of strings; any other one is itself.
+static SmallVector<Value> tensorParts(Value tensor) {
+  if (!isString(tensor))
+    return {tensor};
+  Strings strings = stringsOf(tensor);
+  return {strings.bytes, strings.starts, strings.lengths};
+}
+
+static SmallVector<Value> sequenceParts(Node &node, const RunTimeSequence &sequence) {
+  if (node.failed())
+    return {};
+  SmallVector<Value> parts = tensorParts(sequence.data);
+  parts.push_back(sequence.shapes);
+  return parts;
+}
 
 /// What an optional that holds nothing passes: something of its types, which nothing reads.
 static SmallVector<Value> nothing(Node &node, const Form &form) {
-  if (!form.element || (!form.isSequence && !form.dims) || (form.isSequence && form.isString)) {
-    node.unsupported(form.element ? "an optional of a sequence of strings, or of tensors of different ranks" : "an optional of which no type is known");
+  if (!form.element || (!form.isSequence && !form.dims)) {
+    node.unsupported(form.element ? "an optional of tensors of different ranks" : "an optional of which no type is known");
     return {};
   }
-  if (form.isSequence) {
-    RunTimeSequence empty = runTimeSequenceOf(node, {}, form.element);
-    return {empty.data, empty.shapes};
-  }
+  if (form.isSequence)
+    return sequenceParts(node, runTimeSequenceOf(node, {}, form.element));
   constexpr int64_t kMost = 1 << 16; // elements; where there were more, none
   int64_t count = 1;
   SmallVector<int64_t> shape;
@@ -132,10 +147,8 @@ static SmallVector<Value> nothing(Node &node, const Form &form) {
     shape.push_back(ShapedType::isDynamic(size) || size > kMost / std::max<int64_t>(count, 1) ? 0 : size);
     count *= shape.back();
   }
-  if (form.isString) {
-    Strings strings = stringsOf(stringConstant(node, std::vector<std::string>(count), shape));
-    return {strings.bytes, strings.starts, strings.lengths};
-  }
+  if (form.isString)
+    return tensorParts(stringConstant(node, std::vector<std::string>(count), shape));
   SmallVector<Dim> dims = llvm::map_to_vector(shape, [&](int64_t size) { return node.dim(size); });
   return {Formula(node).expand(node.scalar(0, form.element), dims)};
 }
@@ -151,18 +164,14 @@ SmallVector<Value> partsOf(Node &node, Value value, const Form &form) {
     llvm::append_range(parts, isAbsent(value) ? nothing(node, inner) : partsOf(node, held ? held.getInputs()[1] : value, inner));
     return parts;
   }
-  if (isString(value)) {
-    Strings strings = stringsOf(value);
-    return {strings.bytes, strings.starts, strings.lengths};
-  }
   if (!form.isSequence)
-    return {value};
+    return tensorParts(value);
   std::optional<RunTimeSequence> sequence = runTimeSequence(value);
-  if (!sequence && (!form.element || form.isString))
-    node.unsupported(form.isString ? "a sequence of strings" : "an empty sequence of which no type is known");
+  if (!sequence && !form.element)
+    node.unsupported("an empty sequence of which no type is known");
   if (!sequence)
     sequence = runTimeSequenceOf(node, SmallVector<Value>(value.getDefiningOp()->getOperands()), form.element);
-  return {sequence->data, sequence->shapes};
+  return sequenceParts(node, *sequence);
 }
 
 Value compose(Node &node, const Form &form, ArrayRef<Value> parts) {
@@ -173,9 +182,8 @@ Value compose(Node &node, const Form &form, ArrayRef<Value> parts) {
     inner.isOptional = false;
     return compound(node, kOptionalType, {parts[0], compose(node, inner, parts.drop_front())});
   }
-  if (form.isSequence)
-    return sequenceValue(node, {parts[0], parts[1], form.dims});
-  return form.isString ? stringsValue(node, {parts[0], parts[1], parts[2]}) : parts[0];
+  Value tensor = form.isString ? stringsValue(node, {parts[0], parts[1], parts[2]}) : parts[0];
+  return form.isSequence ? sequenceValue(node, {tensor, parts.back(), form.dims}) : tensor;
 }
 
 } // namespace tenon::importer

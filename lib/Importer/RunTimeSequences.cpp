@@ -1,6 +1,7 @@
 #include "lib/Importer/RunTimeSequences.h"
 #include "lib/Importer/Formula.h"
 #include "lib/Importer/Parts.h"
+#include "lib/Importer/Strings.h"
 
 namespace tenon::importer {
 using namespace mlir;
@@ -42,7 +43,7 @@ SmallVector<int64_t> fixedDims(Value tensor) {
 }
 
 static Value flat(Node &node, Value value) {
-  return node.failed() ? Value() : node.reshape(value, {nn::numElements(value.getType())});
+  return moved(node, value, [&](Value part) { return node.reshape(part, {nn::numElements(part.getType())}); });
 }
 
 /// `rows` rows of the sizes `dims`.
@@ -63,7 +64,7 @@ RunTimeSequence runTimeSequenceOf(Node &node, ArrayRef<Value> tensors, Type elem
   Formula f(node);
   RunTimeSequence out;
   if (tensors.empty()) {
-    out.data = f.expand(node.scalar(0, element), {node.dim(0)});
+    out.data = element == stringType(node.context) ? stringConstant(node, {}, {0}) : f.expand(node.scalar(0, element), {node.dim(0)});
     out.shapes = shapeRows(node, {}, node.dim(0));
     return out;
   }
@@ -73,8 +74,8 @@ RunTimeSequence runTimeSequenceOf(Node &node, ArrayRef<Value> tensors, Type elem
     shapes.push_back(shapeRows(node, nn::dimsOf(tensor.getType()), node.dim(1)));
     out.dims = i == 0 ? fixedDims(tensor) : commonDims(out.dims, fixedDims(tensor));
   }
-  out.data = tensors.size() == 1 ? data[0] : f.concat(data, 0);
-  out.shapes = tensors.size() == 1 ? shapes[0] : f.concat(shapes, 0);
+  out.data = joined(node, data, 0);
+  out.shapes = joined(node, shapes, 0);
   return out;
 }
 
@@ -167,7 +168,7 @@ void sequenceAt(Node &node, RunTimeSequence sequence) {
   }
   Dim count = nn::product(node.context, sizes);
   node.requireAtMost(read[0] + count, elementsOf(sequence), "the elements of the sequence");
-  node.result(node.reshape(node.slice(sequence.data, 0, read[0], count), sizes));
+  node.result(moved(node, sequence.data, [&](Value part) { return node.reshape(node.slice(part, 0, read[0], count), sizes); }));
 }
 
 /// A vector without `count` entries at `start`, and with those of `inserted` there, if any.
@@ -176,13 +177,14 @@ static Value spliced(Node &node, Value vector, Dim start, Dim count, Value inser
     return {};
   Dim length = nn::dimsOf(vector.getType())[0];
   SmallVector<Value> parts;
+  auto cut = [&](Dim from, Dim size) { return moved(node, vector, [&](Value part) { return node.slice(part, 0, from, size); }); };
   if (!start.isConstant(0))
-    parts.push_back(node.slice(vector, 0, node.dim(0), start));
+    parts.push_back(cut(node.dim(0), start));
   if (inserted)
     parts.push_back(inserted);
   if (length != start + count || parts.empty())
-    parts.push_back(node.slice(vector, 0, start + count, length - start - count));
-  return parts.size() == 1 ? parts[0] : Formula(node).concat(parts, 0);
+    parts.push_back(cut(start + count, length - start - count));
+  return joined(node, parts, 0);
 }
 
 void sequenceInsert(Node &node, RunTimeSequence sequence) {
@@ -277,16 +279,19 @@ void sequenceConcat(Node &node, RunTimeSequence sequence) {
       return;
     sizes[0] = sum[0];
     node.require(nn::product(node.context, sizes), elementsOf(sequence), "the elements of the sequence");
-    return node.result(node.reshape(sequence.data, sizes));
+    return node.result(moved(node, sequence.data, [&](Value part) { return node.reshape(part, sizes); }));
   }
   SmallVector<Dim> stacked{length};
   llvm::append_range(stacked, sizes);
   node.require(nn::product(node.context, stacked), elementsOf(sequence), "the elements of the sequence");
-  Value out = firstAxisTo(node, node.reshape(sequence.data, stacked), axis);
-  if (isNew)
-    return node.result(out);
-  sizes[axis] = sizes[axis] * length;
-  node.result(node.reshape(out, sizes));
+  node.result(moved(node, sequence.data, [&](Value part) {
+    Value out = firstAxisTo(node, node.reshape(part, stacked), axis);
+    if (isNew || node.failed())
+      return out;
+    SmallVector<Dim> widened(sizes);
+    widened[axis] = sizes[axis] * length;
+    return node.reshape(out, widened);
+  }));
 }
 
 void splitEvenly(Node &node, int64_t axis, Dim part, bool keepsAxis) {
@@ -300,23 +305,21 @@ void splitEvenly(Node &node, int64_t axis, Dim part, bool keepsAxis) {
   split.insert(split.begin() + axis, whole);
   partDims[axis] = part;
   restDims[axis] = rest;
-  Value regular = node.reshape(node.slice(node.in(0), axis, node.dim(0), whole * part), split);
-  if (node.failed())
-    return;
-  if (axis > 0) {
-    SmallVector<int64_t> order = llvm::to_vector(llvm::seq<int64_t>(0, int64_t(split.size())));
-    order.erase(order.begin() + axis);
-    order.insert(order.begin(), axis);
-    regular = node.transpose(regular, order);
-  }
+  SmallVector<int64_t> order = llvm::to_vector(llvm::seq<int64_t>(0, int64_t(split.size())));
+  order.erase(order.begin() + axis);
+  order.insert(order.begin(), axis);
+  Value regular = moved(node, node.in(0), [&](Value tensor) {
+    Value parts = node.reshape(node.slice(tensor, axis, node.dim(0), whole * part), split);
+    return axis > 0 && !node.failed() ? node.transpose(parts, order) : parts;
+  });
   RunTimeSequence out;
   if (!keepsAxis) { // parts of one slice
     partDims.erase(partDims.begin() + axis);
     out.data = flat(node, regular);
     out.shapes = shapeRows(node, partDims, whole);
   } else {
-    Value last = node.slice(node.in(0), axis, whole * part, rest);
-    out.data = f.concat({flat(node, regular), flat(node, last)}, 0);
+    Value last = moved(node, node.in(0), [&](Value tensor) { return node.slice(tensor, axis, whole * part, rest); });
+    out.data = joined(node, {flat(node, regular), flat(node, last)}, 0);
     out.shapes = f.concat({shapeRows(node, partDims, whole), shapeRows(node, restDims, rest.min(node.dim(1)))}, 0);
   }
   out.dims = llvm::map_to_vector(partDims, [](Dim dim) { return dim.asConstant().value_or(kFree); });

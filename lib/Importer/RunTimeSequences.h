@@ -8,7 +8,7 @@ namespace tenon::importer {
 constexpr int64_t kShapeColumns = 8;
 
 struct RunTimeSequence {
-  mlir::Value data;   ///< [elements of all]
+  mlir::Value data;   ///< [elements of all]: numbers or strings
   mlir::Value shapes; ///< i64 [tensors, kShapeColumns]: sizes, then -1
   /// Sizes that all its tensors have, kDynamic where they differ or only the run knows; none: not even one rank.
   std::optional<llvm::SmallVector<int64_t>> dims;

@@ -4,6 +4,7 @@
 #include "lib/Importer/Operators.h"
 #include "lib/Importer/Parts.h"
 #include "lib/Importer/RunTimeSequences.h"
+#include "lib/Importer/Strings.h"
 
 namespace tenon::importer {
 using namespace mlir;
@@ -29,9 +30,14 @@ struct SequenceInput {
   RunTimeSequence toRunTime(Node &node) {
     if (atRunTime)
       return *atRunTime;
-    if (llvm::all_of(elements, isNumeric) && !elements.empty())
-      return runTimeSequenceOf(node, elements, getElementTypeOrSelf(elements[0].getType()));
-    node.unsupported(elements.empty() ? "a position that only the run knows, in an empty sequence" : "a position that only the run knows, in a sequence of strings");
+    if (elements.empty()) {
+      node.unsupported("a position that only the run knows, in an empty sequence");
+      return {};
+    }
+    Type element = getElementTypeOrSelf(elements[0].getType());
+    if (llvm::all_of(elements, [&](Value tensor) { return getElementTypeOrSelf(tensor.getType()) == element; }))
+      return runTimeSequenceOf(node, elements, element);
+    node.invalid("the tensors of the sequence have different element types");
     return {};
   }
 };
@@ -180,8 +186,6 @@ static std::optional<SmallVector<Dim>> partSizes(Node &node, Dim extent) {
 
 /// Parts of one size, as many as the run finds.
 static void splitAtRunTime(Node &node, int64_t axis, bool keepsAxis) {
-  if (!isNumeric(node.in(0)))
-    return node.unsupported("strings, in as many parts as only the run knows");
   SmallVector<Dim> part{node.dim(1)};
   if (node.in(1))
     part = node.readSizes(node.in(1), "part");
@@ -204,16 +208,16 @@ static void split(Node &node) {
     return;
   if (!sizes)
     return splitAtRunTime(node, axis, keeps);
-  if (!isNumeric(node.in(0)))
-    return node.unsupported("strings in parts");
   Dim start = node.dim(0);
   SmallVector<Value> parts;
   for (Dim size : *sizes) {
-    Value part = node.slice(node.in(0), axis, start, size);
-    start = start + size;
     SmallVector<Dim> squeezed = dims;
     squeezed.erase(squeezed.begin() + axis);
-    parts.push_back(keeps ? part : node.reshape(part, squeezed));
+    parts.push_back(moved(node, node.in(0), [&](Value tensor) {
+      Value part = node.slice(tensor, axis, start, size);
+      return keeps || node.failed() ? part : node.reshape(part, squeezed);
+    }));
+    start = start + size;
   }
   if (start.isConstant() && dims[axis].isConstant() && start != dims[axis])
     return node.invalid("the parts add up to " + start.str() + ", the axis has " + dims[axis].str());
@@ -231,8 +235,8 @@ static void concat(Node &node) {
   SmallVector<Value> &elements = given->elements;
   if (elements.empty())
     return node.invalid("the sequence is empty");
-  if (!llvm::all_of(elements, isNumeric))
-    return node.unsupported("a sequence of strings");
+  if (!llvm::all_of(elements, [&](Value tensor) { return isString(tensor) == isString(elements[0]); }))
+    return node.invalid("the sequence holds strings and numbers");
   bool isNew = node.integer("new_axis", 0) != 0;
   int64_t rank = cast<RankedTensorType>(elements.front().getType()).getRank() + isNew, axis = node.axisOf(node.integer("axis", 0), rank);
   for (Value &element : elements) {
@@ -242,9 +246,9 @@ static void concat(Node &node) {
     if (int64_t(dims.size()) + 1 != rank)
       return node.invalid("its tensors have different ranks");
     dims.insert(dims.begin() + axis, node.dim(1));
-    element = node.reshape(element, dims);
+    element = moved(node, element, [&](Value tensor) { return node.reshape(tensor, dims); });
   }
-  node.result(elements.size() == 1 ? elements.front() : node.make<nn::ConcatOp>(elements, node.i64(axis)));
+  node.result(joined(node, elements, axis));
 }
 
 //===-- SequenceMap -----------------------------------------------------------------------------------------------===//

@@ -22,8 +22,8 @@ struct PartMarks {
 static Value number(Node &node, int64_t value) { return node.scalar(double(value), node.builder.getI64Type()); }
 static Value asIntegers(Node &node, Value mask) { return node.cast(mask, node.builder.getI64Type()); }
 
-/// A vector moved: entry i is what was entry i + `by`, `behind` where there was none.
-static Value moved(Node &node, Value vector, int64_t by, int64_t behind) {
+/// A vector shifted: entry i is what was entry i + `by`, `behind` where there was none.
+static Value shifted(Node &node, Value vector, int64_t by, int64_t behind) {
   Dim before = node.dim(std::max<int64_t>(-by, 0)), after = node.dim(std::max<int64_t>(by, 0));
   Value longer = node.make<nn::PadOp>(vector, number(node, behind), node.dimsAttr({before}), node.dimsAttr({after}), nn::PadModeAttr::get(node.context, nn::PadMode::Constant));
   return node.failed() ? Value() : node.slice(longer, 0, after, nn::dimsOf(vector.getType())[0]);
@@ -42,18 +42,18 @@ static Value isWhiteSpace(Node &node, Value characters) {
     return asIntegers(node, any);
   };
   // In UTF-8: U+0085, U+00A0; U+1680, U+2000 to U+200A, U+2028, U+2029, U+202F, U+205F, U+3000.
-  Value next = moved(node, characters, 1, -1), pair = f.add(f.mul(characters, 256.0), next);
-  Value triple = f.add(f.mul(pair, 256.0), moved(node, characters, 2, -1));
+  Value next = shifted(node, characters, 1, -1), pair = f.add(f.mul(characters, 256.0), next);
+  Value triple = f.add(f.mul(pair, 256.0), shifted(node, characters, 2, -1));
   Value one = anyOf(characters, {{-1, -1}, {'\t', '\r'}, {0x1C, ' '}}), two = anyOf(pair, {{0xC285, 0xC285}, {0xC2A0, 0xC2A0}});
   Value three = anyOf(triple, {{0xE19A80, 0xE19A80}, {0xE28080, 0xE2808A}, {0xE280A8, 0xE280A9}, {0xE280AF, 0xE280AF}, {0xE2819F, 0xE2819F}, {0xE38080, 0xE38080}});
   Value twoOrMore = f.add(two, three), starts = f.add(one, twoOrMore);
-  return f.add(f.add(starts, moved(node, twoOrMore, -1, 0)), moved(node, three, -2, 0));
+  return f.add(f.add(starts, shifted(node, twoOrMore, -1, 0)), shifted(node, three, -2, 0));
 }
 
 /// Parts are runs of characters that are no white space.
 static PartMarks whiteSpaceMarks(Node &node, Value characters) {
   Formula f(node);
-  Value isSpace = isWhiteSpace(node, characters), before = moved(node, isSpace, -1, 1), one = number(node, 1);
+  Value isSpace = isWhiteSpace(node, characters), before = shifted(node, isSpace, -1, 1), one = number(node, 1);
   return {f.mul(f.sub(one, isSpace), before), f.mul(isSpace, f.sub(one, before))};
 }
 
@@ -62,7 +62,7 @@ static Value matches(Node &node, Value characters, StringRef delimiter) {
   Formula f(node);
   Value all;
   for (auto [i, byte] : llvm::enumerate(delimiter)) {
-    Value is = f.equal(i == 0 ? characters : moved(node, characters, int64_t(i), kEnd), number(node, uint8_t(byte)));
+    Value is = f.equal(i == 0 ? characters : shifted(node, characters, int64_t(i), kEnd), number(node, uint8_t(byte)));
     all = all ? f.both(all, is) : is;
   }
   return asIntegers(node, all);
@@ -109,7 +109,7 @@ static PartMarks delimiterMarks(Node &node, const StringText &text, StringRef de
     separators = leftmost(node, separators, size);
   Value isFirst = asIntegers(node, f.equal(text.places.within, number(node, 0))), isEnd = asIntegers(node, f.equal(text.characters, number(node, kEnd)));
   // A part begins at the front and behind a separator, and ends at a separator and at the end.
-  return {f.add(moved(node, separators, -size, 0), isFirst), f.add(separators, isEnd)};
+  return {f.add(shifted(node, separators, -size, 0), isFirst), f.add(separators, isEnd)};
 }
 
 namespace {

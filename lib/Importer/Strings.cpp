@@ -127,6 +127,29 @@ SmallVector<Strings> inOnePool(Node &node, ArrayRef<Strings> all) {
   return out;
 }
 
+Value moved(Node &node, Value tensor, function_ref<Value(Value)> move) {
+  if (node.failed() || !isString(tensor))
+    return node.failed() ? Value() : move(tensor);
+  Strings strings = stringsOf(tensor);
+  Value starts = move(strings.starts), lengths = move(strings.lengths);
+  return stringsValue(node, {strings.bytes, starts, lengths});
+}
+
+Value joined(Node &node, ArrayRef<Value> tensors, int64_t axis) {
+  if (node.failed() || tensors.size() == 1)
+    return node.failed() ? Value() : tensors[0];
+  Formula f(node);
+  if (!isString(tensors[0]))
+    return f.concat(SmallVector<Value>(tensors), axis);
+  SmallVector<Value> starts, lengths;
+  SmallVector<Strings> all = inOnePool(node, llvm::map_to_vector(tensors, stringsOf));
+  for (const Strings &each : all) {
+    starts.push_back(each.starts);
+    lengths.push_back(each.lengths);
+  }
+  return stringsValue(node, {all[0].bytes, f.concat(starts, axis), f.concat(lengths, axis)});
+}
+
 //===-- Bytes -----------------------------------------------------------------------------------------------------===//
 
 StringText textOf(Node &node, const Strings &strings, int64_t behind) {

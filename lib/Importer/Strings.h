@@ -50,6 +50,11 @@ struct StringText {
 };
 /// `behind`: what stands at the last place of each string.
 StringText textOf(Node &node, const Strings &strings, int64_t behind);
+/// What `move` makes of a tensor by moving its elements: of strings it moves the starts, and in the same way the lengths.
+mlir::Value moved(Node &node, mlir::Value tensor, llvm::function_ref<mlir::Value(mlir::Value)> move);
+/// Tensors of one element type, strings or numbers, one behind the other along `axis`.
+mlir::Value joined(Node &node, llvm::ArrayRef<mlir::Value> tensors, int64_t axis);
+
 /// Whether strings are equal; shapes broadcast.
 mlir::Value stringsEqual(Node &node, const Strings &a, const Strings &b);
 

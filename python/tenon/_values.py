@@ -57,20 +57,25 @@ class Value:
     def _split_sequence(self, value):
         if not isinstance(value, (list, tuple)):
             raise InputError(f"input '{self.name}': a list of arrays of {self.element} was expected, not {type(value).__name__}")
-        tensors = [to_array(tensor, self.name, self.element) for tensor in value]
+        tensors = [self._strings(tensor) if self.is_string else to_array(tensor, self.name, self.element) for tensor in value]
         shapes = np.full((len(tensors), _COLUMNS), -1, np.int64)
         for row, tensor in zip(shapes, tensors):
             if tensor.ndim > _COLUMNS:
                 raise InputError(f"input '{self.name}': an array of it has {tensor.ndim} dimensions; at most {_COLUMNS} are supported")
             row[: tensor.ndim] = tensor.shape
         data = [tensor.ravel() for tensor in tensors]
+        if self.is_string:
+            return [*self._split_strings(np.concatenate([each.astype(object) for each in data]) if data else np.empty(0, object)), shapes]
         return [np.concatenate(data) if data else np.empty(0, numpy_type(self.element)), shapes]
 
-    def _split_strings(self, value):
+    def _strings(self, value):
         texts = value if isinstance(value, np.ndarray) else np.array(value, object)
         if texts.dtype.kind not in "OUST" and texts.size:
             raise InputError(f"input '{self.name}': an array of {texts.dtype} was given; strings were expected")
-        encoded = []
+        return texts
+
+    def _split_strings(self, value):
+        texts, encoded = self._strings(value), []
         for text in texts.ravel().tolist():
             if not isinstance(text, (str, bytes)):
                 raise InputError(f"input '{self.name}': {text!r} was given; strings were expected")
@@ -85,7 +90,8 @@ class Value:
                 return None
             arrays = arrays[1:]
         if self.is_sequence:
-            return _join_sequence(*arrays)
+            *data, shapes = arrays
+            return _join_sequence(_join_strings(*data) if self.is_string else data[0], shapes)
         return _join_strings(*arrays) if self.is_string else arrays[0]
 
 

@@ -243,6 +243,66 @@ def test_sequence_map_and_loop(folder):
         same_list(loop.run([np.array(count), np.ones(3, np.float32)])["y"], [np.full(3, i, np.float32) for i in range(count)])
 
 
+def text_rows(*lengths):
+    return [texts(length)[::-1] for length in lengths]
+
+
+def same_texts(found, expected):
+    assert isinstance(found, list) and len(found) == len(expected), found
+    for a, b in zip(found, expected):
+        same(a, b)
+
+
+def test_string_sequences(folder):
+    body = "a = SequenceAt (x, i) b = SequenceInsert (x, t, i) c = SequenceErase (x, i) d = SequenceInsert (x, t) n = SequenceLength (x) j = ConcatFromSequence <axis: int = 0> (x)"
+    plan = compiled("seq(string[n]) x, int64 i, string[4] t", "string[m] a, seq(string[n]) b, seq(string[n]) c, seq(string[n]) d, int64 n, string[m] j", body)
+    assert plan.inputs[0] == ("x", "sequence(string)", ())
+    x, t = text_rows(3, 0, 17, 1), texts(4)
+    for i in (0, 2, 3, -1, -4):
+        found = plan.run([x, np.array(i), t])
+        inserted, erased = list(x), list(x)
+        inserted.insert(i, t)
+        del erased[i]
+        same(found["a"], x[i])
+        for name, wanted in (("b", inserted), ("c", erased), ("d", x + [t])):
+            same_texts(found[name], wanted)
+        assert found["n"] == 4
+        same(found["j"], np.concatenate(x))
+    refuses("position", plan.run, [x, np.array(4), t])
+    refuses("strings were expected", plan.run, [[np.zeros(3)], np.array(0), t])
+
+
+def test_known_string_sequences(folder):
+    plan = compiled("string[2, 3] x, string[4, 3] y, int64 i", "string[6, 3] j, seq(string[a, b]) p, string[c, d] q, seq(string) e, string[2, 2, 3] k",
+                    "s = SequenceConstruct (x, y) j = ConcatFromSequence <axis: int = 0> (s) p = SplitToSequence <axis: int = 1> (y, two) q = SequenceAt (s, i) e = SequenceErase (s, i) "
+                    "o = SequenceConstruct (x, x) k = ConcatFromSequence <axis: int = 1, new_axis: int = 1> (o)", initializers="<int64 two = {2}>")
+    x, y = texts(2, 3), texts(12)[::-1].reshape(4, 3)
+    for i in (0, 1):
+        found = plan.run([x, y, np.array(i)])
+        same(found["j"], np.concatenate([x, y]))
+        same_texts(found["p"], [y[:, :2], y[:, 2:]])
+        same(found["q"], (x, y)[i])
+        same_texts(found["e"], [(y, x)[i]])
+        same(found["k"], np.stack([x, x], 1))
+
+
+def test_string_sequences_of_the_run(folder):
+    for axis in (0, 1):
+        plan = compiled("string[a, b] x, int64 s", "seq(string) y", f"y = SplitToSequence <axis: int = {axis}> (x, s)")
+        single = compiled("string[a, b] x", "seq(string) y", f"y = SplitToSequence <axis: int = {axis}, keepdims: int = 0> (x)")
+        x = texts(5, 3)
+        for size in (1, 2, 3, 7):
+            same_texts(plan.run([x, np.array(size)])["y"], [x.take(range(start, min(start + size, x.shape[axis])), axis) for start in range(0, x.shape[axis], size)])
+        same_texts(single.run([x])["y"], list(np.moveaxis(x, axis, 0)))
+    loop = compiled("int64 n, string[3] x", "seq(string[m]) y",
+                    "e = SequenceEmpty <dtype: int = 8> () c = Constant <value: tensor = bool {1}> () y = Loop (n, c, e) <body: graph = g (int64 i, bool k, seq(string[m]) s) => "
+                    "(bool k2, seq(string[m]) s2) { k2 = Identity (k) r = StringConcat (x, x) s2 = SequenceInsert (s, r) }>")
+    for count in (0, 1, 5):
+        same_texts(loop.run([np.array(count), texts(3)])["y"], [texts(3) + texts(3)] * count)
+    mapped = compiled("seq(string[n]) x, string y", "seq(string[n]) z", "z = SequenceMap (x, y) <body: graph = g (string[n] a, string b) => (string[n] c) { c = StringConcat (a, b) }>")
+    same_texts(mapped.run([text_rows(3, 2, 5), np.array("!", object)])["z"], [row + "!" for row in text_rows(3, 2, 5)])
+
+
 def test_malformed_parts(folder):
     """What no list of arrays gives: the runtime refuses it, or reads inside what it was given."""
     plan = compiled("seq(float[n]) x, int64 i", "float[m] y", "y = SequenceAt (x, i)")
