@@ -2,6 +2,8 @@
 
 #include "runtime/plan/Steps.h"
 
+#include <algorithm>
+
 namespace tenon {
 
 using namespace plan;
@@ -66,12 +68,24 @@ tn_status PreparedPlan::prepare(tn_plan &plan, const tn_tensor *inputs, const in
     const format::Step &step = *plan.metadata->steps()->Get(i);
     const format::Launch *launch = step.kind_as_Launch();
     tn_kernel_fn kernel = launch && !plan.isForGpu() ? plan.kernelFunction(launch->kernel()) : nullptr;
-    preparedSteps[i] = {kernel, {addresses.data() + slot, symbols.data() + symbol}, 1, 0};
+    preparedSteps[i] = {kernel, {addresses.data() + slot, symbols.data() + symbol}, 1, 0, false};
     forEachOperand(step, [&](const format::Operand &) { ++slot; });
     symbol += launch ? count(launch->symbols()) : 0;
   }
   resolveFirstSegment(plan);
   return TN_OK;
+}
+
+/// Whether the tensors that a launch reads and writes leave a second-level cache, and are what its tasks walk through: where weights outweigh them, tasks
+/// are shares of the weights, which are read in their order.
+static bool isLarge(const tn_layout &layout, const format::Launch &launch) {
+  constexpr int64_t kLarge = 256 << 10; // less stays in anybody's
+  int64_t weights = 0;
+  for (uint32_t i = 0; i < count(launch.operands()); ++i)
+    if (const format::Operand &operand = *launch.operands()->Get(i); operand.kind() == format::OperandKind::Constant)
+      weights += int64_t(layout.plan->metadata->constants()->Get(operand.index())->bytes());
+  int64_t tensors = layout.value(launch.bytes()) - weights;
+  return tensors >= std::max(kLarge, weights);
 }
 
 /// Sizes of a step whose expressions have their values.
@@ -82,6 +96,7 @@ static void setSizes(const tn_layout &layout, const format::Step &step, Prepared
   if (!launch)
     return;
   prepared.tasks = uint32_t(layout.value(launch->tasks()));
+  prepared.isLarge = prepared.tasks > 1 && isLarge(layout, *launch);
   auto *values = const_cast<int64_t *>(prepared.args.symbols);
   for (uint32_t i = 0; i < count(launch->symbols()); ++i)
     values[i] = layout.value(launch->symbols()->Get(i));

@@ -16,6 +16,9 @@ struct PreparedStep {
   tn_kernel_args args;
   uint32_t tasks;
   size_t copyBytes;
+  /// Its tensors do not stay in a cache. A single thread goes through the tasks of the next such launch in the other direction, and so begins with
+  /// what this one has read and written last. Threads have their shares in several caches, and take each other's.
+  bool isLarge;
 };
 
 /// A place in the table of addresses that depends on the caller's memory.

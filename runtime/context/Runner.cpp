@@ -296,11 +296,14 @@ void Runner::runStep(const PreparedStep &step) {
   if (!step.kernel) {
     if (step.copyBytes) // empty tensors may have no memory
       memmove(step.args.buffers[1], step.args.buffers[0], step.copyBytes);
-  } else if (step.tasks > 1 && share.pool.threads() > 1)
+  } else if (step.tasks > 1 && share.pool.threads() > 1) {
     share.pool.run(step.kernel, &step.args, step.tasks);
-  else
+  } else {
+    backwards = step.isLarge ? !backwards : backwards;
+    bool reverse = step.isLarge && backwards;
     for (uint32_t task = 0; task < step.tasks; ++task)
-      step.kernel(&step.args, task);
+      step.kernel(&step.args, reverse ? step.tasks - 1 - task : task);
+  }
 }
 
 void Runner::runSteps(uint32_t first, uint32_t end) {
@@ -321,6 +324,7 @@ void Runner::runSteps(uint32_t first, uint32_t end) {
 tn_status Runner::execute(const tn_tensor *inputs, tn_tensor *outputs) {
   share.pool.wake();
   profiledRuns += times.size() != 0;
+  backwards = true; // the first goes forwards
   const Segments &segments = plan.segments;
   runSteps(0, segments.endStep(0));
   for (uint32_t segment = 1; segment < segments.count(); ++segment) {

@@ -72,6 +72,7 @@ private:
   Array<PreparedPlan *> cache;
   PreparedPlan *current = nullptr;
   uint64_t clock = 0; ///< counts runs, for the age of cache entries
+  bool backwards = false; ///< the direction of the last large launch, where there is one thread
 
   uint8_t *arena = nullptr;
   size_t arenaBytes = 0;

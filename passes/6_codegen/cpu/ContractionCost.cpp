@@ -29,7 +29,8 @@ public:
     readable = p.lhsReadable();
     // Without padding and with rows at even distances the product is one run of rows; else tiles live in boxes of pixels.
     groups = p.rowGroups(readable);
-    boxed = !p.taps.empty() && (p.tapCount() > 1 || groups.size() > 1 || p.padded);
+    bool apart = groups.back().first > p.rowAxes() - int64_t(p.taps.size()); // rows of an image do not follow on one another; images need not
+    boxed = !p.taps.empty() && (p.tapCount() > 1 || apart || p.padded);
     bool packable = p.tapCount() == 1 && !p.padded && p.groups == 1 && p.depth.isConstant();
     if (!readable && packable && llvm::all_of(p.lhsAxes, [](const LhsAxis &axis) { return axis.rowScale == 1; })) {
       boxed = false;
@@ -78,8 +79,23 @@ private:
     double cycles = full * allRows(vectors);
     if (rest)
       cycles += allRows(llvm::divideCeil(rest, lanes));
-    return cycles * sizes.outer * sizes.groups;
+    cycles *= sizes.outer * sizes.groups;
+    return cycles + firstPanelCycles(rows, vectors, cycles);
   }
+
+  /// Weights arrive cold: other layers' have taken their place since the last run. Every panel is prefetched during the one before it; of the first
+  /// one nothing hides the arrival but its own first tile. Where the weights are all that takes time, it makes no difference how they are cut.
+  double firstPanelCycles(int64_t rows, int64_t vectors, double compute) const {
+    if (!p.rhsConstant() || weightsAreFew() || weightBytes() / kColdBytesPerCycle > compute)
+      return 0;
+    int64_t tiles = llvm::divideCeil(sizes.rows, rows), steps = sizes.depth * sizes.taps;
+    double arrival = vectors * lanes * bytes / kColdBytesPerCycle * steps;
+    double wait = arrival - registerTileCycles(llvm::divideCeil(sizes.rows, tiles), vectors, steps);
+    constexpr double kNoticed = 0.02; // less is not worth narrower tiles
+    return wait > kNoticed * compute ? wait : 0;
+  }
+
+  bool weightsAreFew() const { return weightBytes() <= target.l2Bytes / 8; }
 
   SmallVector<RegisterTile> registerTiles() const {
     SmallVector<RegisterTile> tiles;
@@ -114,6 +130,12 @@ private:
     return std::clamp<int64_t>(sizes.multiplications() / kWorthATask, 1, kSharesPerCore * target.cores);
   }
 
+  /// Shares of at least two tiles: during a single one less of the next panel arrives than it takes. The same number for every core.
+  int64_t pairedShares(int64_t tiles) const {
+    int64_t cores = std::max(target.cores, 1), pairs = tiles / 2;
+    return std::max(pairs / cores * cores, std::min(tiles, cores));
+  }
+
   int64_t weightBytes() const { return sizes.columns * sizes.groups * sizes.depth * sizes.taps * bytes; }
   int64_t panels(int64_t vectors) const { return sizes.groups * llvm::divideCeil(sizes.columns, vectors * lanes); }
 
@@ -129,7 +151,7 @@ private:
     // Few k and many rows: all panels stay in the L2 while the rows pass by once. Weights that are more than a small part of it arrive cold, and
     // only panels that are prefetched one by one hide that.
     constexpr int64_t kShortDepth = 256, kManyTiles = 8, kManyPanels = 3;
-    bool rhsFits = weightBytes() <= target.l2Bytes / (p.rhsConstant() ? 8 : 2);
+    bool rhsFits = p.rhsConstant() ? weightsAreFew() : weightBytes() <= target.l2Bytes / 2;
     s.rowsOuter = tiles >= kManyTiles && rhsFits && sizes.depth <= kShortDepth;
     if (s.rowsOuter && !p.rhsConstant() && !p.rhsReadable())
       s.rowsOuter = false; // a panel is packed once for all rows
@@ -154,7 +176,7 @@ private:
     int64_t cachedBlocks = cut ? llvm::divideCeil(tiles, cachedTiles) : 1;
     bool heavyWeights = p.columns.isConstant() && cachedBlocks < std::max(target.cores, 2) && weightBytes() > target.l2Bytes / 2 &&
                         weightBytes() > 2 * sizes.rows * sizes.depth * bytes;
-    int64_t rowShares = std::min(wanted, sizes.outer * tiles);
+    int64_t rowShares = std::min(wanted, s.prefetch ? pairedShares(sizes.outer * tiles) : sizes.outer * tiles);
     if (heavyWeights || tiles * sizes.outer < 2 * target.cores) {
       // Each share of columns packs the rows once more.
       int64_t shares = s.lhs == LhsMode::Packed ? std::min<int64_t>(target.cores, count / 2) : count / 2;

@@ -225,7 +225,7 @@ SmallVector<RowGroup> ContractionProblem::rowGroups(bool lhsInPlace) const {
     if (group.extent.isConstant(1) || extents[axis].isConstant(1))
       return true;
     // A free axis over many known rows stays a loop of its own: the rows then need no code for remainders.
-    constexpr int64_t kManyRows = 96;
+    constexpr int64_t kManyRows = 48;
     nn::Dim inner = nn::product(anchor->getContext(), ArrayRef<nn::Dim>(extents).slice(axis, rowAxes() - axis));
     if (!group.extent.isConstant() && inner.asConstant().value_or(0) >= kManyRows)
       return false;

@@ -9,8 +9,6 @@ using namespace mlir;
 namespace {
 /// Errors above this part of the output's range fall back to the plain product.
 constexpr double kMostError = 1e-4;
-/// What prefetched weights arrive with in one core's second-level cache: 3 to 5 were measured.
-constexpr double kCoreBytesPerCycle = 4;
 /// Rounding errors are a little larger, which has to be worth it.
 constexpr double kWorth = 0.97;
 /// With fewer rows the sums of the weights take what is saved: 197 rows came out even, 1024 a tenth faster.
@@ -97,7 +95,7 @@ private:
     double sums = double(layout.depth) * layout.columns / StrassenLayout::kQuarters / kLine * kSumCycles * layout.blocks;
     double partials = double(layout.rows) * layout.columns / layout.lanes * (layout.depthBlocks - 1) * kPartialCycles;
     double weights = double(layout.depth) * layout.columns * 4;
-    return std::max(products + packing + sums + partials, weights * layout.blocks / kCoreBytesPerCycle);
+    return std::max(products + packing + sums + partials, weights * layout.blocks / kColdBytesPerCycle);
   }
 
   /// What else a tuner may try around a guess.

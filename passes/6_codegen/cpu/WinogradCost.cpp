@@ -11,8 +11,6 @@ namespace {
 constexpr double kMostError = 1e-4;
 /// What weights stream with, from memory for all cores together: 4 (desktop) to 10 (server) were measured.
 constexpr double kBytesPerCycle = 6;
-/// The same into one core's second-level cache, through the prefetches that it can have under way: 3 to 5 were measured.
-constexpr double kCoreBytesPerCycle = 4;
 /// Larger weights and rounding errors have to be worth it.
 constexpr double kWorth = 0.9;
 
@@ -109,7 +107,7 @@ private:
     double weights = weightBytes(layout), share = weights / s.columnTasks, inputs = layout.points * layout.inputPlane * 4.0;
     int64_t passes = share <= target.l2Bytes / 2 ? 1 : llvm::divideCeil(blocks, s.tileTasks);
     double far = inputs > target.l2Bytes ? inputs * llvm::divideCeil(blocks, s.tileTasks) * (1 + llvm::divideCeil(layout.columnBlocks, s.columnTasks)) : 0;
-    double compute = (products + transforms) / tasks, stream = std::max(weights / kBytesPerCycle, share * passes / kCoreBytesPerCycle) + far / kBytesPerCycle;
+    double compute = (products + transforms) / tasks, stream = std::max(weights / kBytesPerCycle, share * passes / kColdBytesPerCycle) + far / kBytesPerCycle;
     constexpr double kNotHidden = 0.1; // of the shorter of the two
     return std::max(compute, stream) + kNotHidden * std::min(compute, stream);
   }
