@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from tenon import _tenon
 from tenon._arrays import to_array, to_buffer
 from tenon._errors import InputError, QuantizationError
-from tenon._plan import Plan, _contents, compile
+from tenon._plan import Plan, compile, model_bytes
 
 
 @dataclass(frozen=True)
@@ -77,7 +77,7 @@ def quantize(
 
 def _model(model) -> tuple[str, bytes]:
     if not isinstance(model, (str, os.PathLike)):
-        return "model.onnx", _contents(model)
+        return "model.onnx", model_bytes(model)
     try:
         with open(model, "rb") as file:
             return os.fspath(model), file.read()

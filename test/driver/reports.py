@@ -23,7 +23,7 @@ def model(tenon_ms, peer_ms, steps):
 def results():
     return {"machine": {"cpu": "A CPU", "cpus": 2, "features": "+avx2,+fma", "vector_bits": 256, "l1_bytes": 32768, "l2_bytes": 524288, "l3_bytes": 1 << 24, "memory_bytes": 1 << 33,
                         "system": "Linux 6", "date": "2026-01-01", "tenon": "0", "onnxruntime": "1", "openvino": "2"},
-            "settings": {"rounds": 3, "duration_s": 0.8, "threads": [1, 2], "whole": True},
+            "settings": {"rounds": 3, "duration_s": 0.8, "threads": [1, 2], "peers": ["onnxruntime", "openvino"], "avx2": False, "whole": True},
             "models": {"quick_net": model(1, 4, [step("contraction", "conv", 900, 0.9)]),
                        "slow_net": model(4, 2, [step("contraction", "fine", 2000, 0.95), step("loops", "bad | node", 1000, 0.1)]),
                        "broken_net": {"error": "broken_net.onnx: 1 operator is not supported"}},

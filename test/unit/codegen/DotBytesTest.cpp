@@ -207,7 +207,7 @@ TEST(QuantizedOps, RoundsToEvenAndSaturates) {
     std::vector<int8_t> s(41);
     kernel.run({x.data(), u.data(), s.data()});
     for (int i = 0; i < 41; ++i) {
-      double rounded = std::isnan(x[i]) ? 0 : std::nearbyint(double(x[i]));
+      double rounded = std::isnan(x[i]) ? -INFINITY : std::nearbyint(double(x[i]));
       EXPECT_EQ(int(u[i]), int(std::clamp(rounded + 100, 0.0, 255.0))) << target << " " << x[i];
       EXPECT_EQ(int(s[i]), int(std::clamp(rounded - 3, -128.0, 127.0))) << target << " " << x[i];
     }

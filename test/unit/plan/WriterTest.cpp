@@ -10,6 +10,7 @@
 #include <fstream>
 #include <gtest/gtest.h>
 #include <sys/resource.h>
+#include <unistd.h>
 
 namespace tenon {
 namespace {
@@ -18,7 +19,7 @@ namespace fs = std::filesystem;
 using plan::ExprOp;
 
 struct Folder {
-  Folder() : path(fs::path(testing::TempDir()) / "tenon_writer_test") {
+  Folder() : path(fs::path(testing::TempDir()) / ("tenon-writer-" + std::to_string(getpid()))) {
     fs::remove_all(path);
     fs::create_directories(path);
   }

@@ -7,6 +7,7 @@
 #include <gtest/gtest.h>
 #include <optional>
 #include <thread>
+#include <unistd.h>
 
 namespace tenon {
 namespace {
@@ -65,7 +66,7 @@ TEST(Run, StaticPlan) {
 }
 
 TEST(Run, FromAFile) {
-  std::string path = testing::TempDir() + "/run_test.plan";
+  std::string path = testing::TempDir() + "/tenon-run-" + std::to_string(getpid()) + ".plan";
   ASSERT_EQ(plan::writePlan(staticPlan(), path), "");
   ASSERT_EQ(tn_plan_check(path.c_str()), TN_OK) << tn_last_error();
   auto plan = Plan::open(path);
