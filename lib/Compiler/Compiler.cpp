@@ -68,7 +68,9 @@ public:
       if (failed(runPhase(phase, *module, target, options.tuningCache, options.exactOrder, options.reproducer, storage)))
         return failure();
       if (phase == Phase::Codegen || (phase == Phase::Plan && done == Phase::Codegen)) {
-        FailureOr<CodeImage> image = cpu::emitKernels(*module, target);
+        FailureOr<CodeImage> image = failure();
+        if (!survives([&] { image = cpu::emitKernels(*module, target); }, options.reproducer))
+          emitError(module->getLoc()) << "the compiler crashed while it generated code";
         if (failed(image)) {
           if (!options.reproducer.empty())
             writeFailingKernel(*module, target, options.reproducer);

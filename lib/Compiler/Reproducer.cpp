@@ -1,6 +1,7 @@
 #include "lib/Compiler/Reproducer.h"
 #include "dialects/kernel/Kernel.h"
 #include "passes/6_codegen/cpu/EmitKernels.h"
+#include "llvm/Support/CrashRecoveryContext.h"
 #include "llvm/Support/FileSystem.h"
 #include "llvm/Support/MemoryBuffer.h"
 
@@ -17,10 +18,22 @@ void writeOnFailure(PassManager &pm, StringRef path) {
   pm.enableCrashReproducerGeneration(path, /*genLocalReproducer=*/true);
 }
 
-static bool compiles(ModuleOp module, const Target &target) {
+bool survives(llvm::function_ref<void()> work, StringRef path) {
+  if (path.empty()) {
+    work();
+    return true;
+  }
+  llvm::CrashRecoveryContext::Enable();
+  bool isDone = llvm::CrashRecoveryContext().RunSafely(work);
+  llvm::CrashRecoveryContext::Disable();
+  return isDone;
+}
+
+static bool compiles(ModuleOp module, const Target &target, StringRef path) {
   ScopedDiagnosticHandler silent(module.getContext(), [](Diagnostic &) { return success(); });
   OwningOpRef<ModuleOp> copy = module.clone();
-  return succeeded(cpu::emitKernels(*copy, target));
+  bool isCompiled = false;
+  return survives([&] { isCompiled = succeeded(cpu::emitKernels(*copy, target)); }, path) && isCompiled;
 }
 
 void writeFailingKernel(ModuleOp module, const Target &target, StringRef path) {
@@ -28,7 +41,7 @@ void writeFailingKernel(ModuleOp module, const Target &target, StringRef path) {
     OwningOpRef<ModuleOp> alone = ModuleOp::create(func.getLoc());
     (*alone)->setAttrs(module->getAttrDictionary());
     OpBuilder::atBlockEnd(alone->getBody()).clone(*func);
-    if (compiles(*alone, target))
+    if (compiles(*alone, target, path))
       continue;
     std::error_code problem;
     llvm::raw_fd_ostream out(path, problem);

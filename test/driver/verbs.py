@@ -1,9 +1,11 @@
 """Every verb, as a user types it."""
 
+import re
+import subprocess
+
 import numpy as np
 import onnx.parser
 from onnx import numpy_helper
-
 
 
 def arrays(*shape, seed=0):
@@ -91,6 +93,20 @@ def test_bench_makes_up_strings_and_sequences(driver):
     (driver.folder / "matrices.onnx").write_bytes(onnx.parser.parse_model(text.replace("float[m]", "float[m, 2]").replace("float[a]", "float[a, 2]")).SerializeToString())
     driver.ok("compile", "matrices.onnx", "-o", "matrices.plan", "--quiet")
     driver.fails("bench", "matrices.plan", message="made up: give others with --inputs")
+
+
+def test_reproducer(driver):
+    """A failing phase leaves a file, and its error the command that fails in the same way; a success leaves nothing."""
+    model = driver.model("mobile_block")
+    driver.ok("compile", model, "-o", "sound.plan", "--reproducer", "failure.mlir", "--quiet")
+    assert not (driver.folder / "failure.mlir").exists()
+    module = driver.ok("compile", model, "--stop-after", "memory")
+    driver.write("strange.mlir", re.sub(r'kernel.schedule<"\w+"', 'kernel.schedule<"nonsense"', module).encode())
+    done = driver.execute("compile", "strange.mlir", "-o", "strange.plan", "--reproducer", "failure.mlir")
+    assert done.returncode == 1 and "nonsense" in done.stderr, done.stderr
+    command = re.search(r"To reproduce: tenon-opt (.*failure.mlir)", done.stderr).group(1).split()
+    again = subprocess.run([str(driver.tenon.parent / "tenon-opt"), *command], cwd=driver.folder, capture_output=True, text=True)
+    assert again.returncode != 0 and "nonsense" in again.stderr, again.stderr
 
 
 def test_compare_says_where_it_is(driver):
