@@ -34,6 +34,7 @@ class Plan:
         self._plan, self._path = plan, path
         self._threads, self._max_bytes = _count("threads", threads, 1 << 32), _count("max_bytes", max_bytes, 1 << 64)
         self._idle: list[_tenon.Context] = []
+        self._process = os.getpid()
         self.warnings = warnings
         self._input_values, self._output_values = group(plan.inputs), group(plan.outputs)
         self.inputs = tuple(TensorInfo(value.name, value.type, value.shape) for value in self._input_values)
@@ -127,6 +128,8 @@ class Plan:
         results = []
         for value, tensor in zip(self._output_values, self.outputs, strict=True):
             results += [self._result_buffer(out[tensor.name], value, tensor)] if tensor.name in out else [None] * len(value.parts)
+        if self._process != os.getpid():  # after a fork: the threads of these contexts are the parent's
+            self._idle, self._process = [], os.getpid()
         context = self._idle.pop() if self._idle else _tenon.Context(self._plan, self._threads, self._max_bytes)
         try:
             made = context.run(buffers, results)

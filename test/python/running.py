@@ -212,3 +212,20 @@ def test_readme(folder):
     done = subprocess.run([sys.executable, "-c", program], cwd=folder, capture_output=True, text=True)
     assert done.returncode == 0, done.stderr
     assert (folder / "model.plan").exists()
+
+
+def test_fork(folder):
+    """A child has none of its parent's threads: it starts its own."""
+    program = f"""
+import os, sys
+sys.path.insert(0, {str(Path(__file__).parent)!r})
+import models, numpy, tenon
+plan = tenon.compile(models.model("float[n, 1024] x", "float[n, 1024] y", "y = Softmax (x)"), threads=2)
+x = numpy.arange(65536, dtype=numpy.float32).reshape(64, 1024) / 65536
+y = plan.run({{"x": x}})["y"]
+if child := os.fork():
+    sys.exit(os.waitpid(child, 0)[1] != 0)
+same = all((plan.run({{"x": x}})["y"] == y).all() for _ in range(10))
+sys.exit(not same or len(os.listdir("/proc/self/task")) != 2)
+"""
+    subprocess.run([sys.executable, "-c", program], check=True, timeout=60)
