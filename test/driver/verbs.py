@@ -82,11 +82,11 @@ def test_run_reads_strings_and_sequences(driver):
 
 def test_bench_makes_up_strings_and_sequences(driver):
     """Of the sizes that are given: strings of letters, sequences of vectors, optionals that hold something."""
-    text = """<ir_version: 10, opset_import: ["" : 21]> graph (string[n] s, seq(float[m]) q, optional(float[k]) o) => (string[n] t, float[a] all, float[k] held)
-      { t = StringConcat (s, s) all = ConcatFromSequence <axis = 0> (q) held = OptionalGetElement (o) }"""
+    text = """<ir_version: 10, opset_import: ["" : 21]> graph (string[n] s, seq(float[m]) q, optional(float[k]) o, seq(string[w]) p) => (string[n] t, float[a] all, float[k] held, int64 count)
+      { t = StringConcat (s, s) all = ConcatFromSequence <axis = 0> (q) held = OptionalGetElement (o) count = SequenceLength (p) }"""
     (driver.folder / "madeup.onnx").write_bytes(onnx.parser.parse_model(text).SerializeToString())
     driver.ok("compile", "madeup.onnx", "-o", "madeup.plan", "--quiet")
-    sizes = [word for size in ("s.bytes=7", "s.ends=3", "q.data=11", "q.shapes=4x8", "o.data=5") for word in ("--shape", size)]
+    sizes = [word for size in ("s.bytes=7", "s.ends=3", "q.data=11", "q.shapes=4x8", "o.data=5", "p.ends=3", "p.shapes=2x8") for word in ("--shape", size)]
     for given in ([], sizes):
         assert driver.json("bench", "madeup.plan", "--duration", "1ms", "--warmup", "0s", *given)["runs"] > 0
     # A sequence of matrices cannot be told from one of vectors.
