@@ -2,7 +2,6 @@
 #include "python/extension/Context.h"
 #include "python/extension/Errors.h"
 #include "python/extension/Plan.h"
-#include "python/extension/Quantize.h"
 #include "tools/tenon/CompilerLibrary.h"
 #include "tools/tenon/Failure.h"
 
@@ -69,7 +68,6 @@ NB_MODULE(_tenon, module) {
   module.attr("version") = tn_version();
   definePlan(module);
   defineContext(module);
-  defineQuantize(module);
   module.def("compile", compile, nb::arg("path"), nb::arg("model").none(), nb::kw_only(), nb::arg("target"), nb::arg("shapes"),
              nb::arg("tuning_cache"), nb::arg("exact_order"), nb::arg("stop_after"), nb::arg("dump_phases"), nb::arg("reproducer"),
              nb::arg("output"));

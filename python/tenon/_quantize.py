@@ -8,7 +8,6 @@ import warnings
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 
-from tenon import _tenon
 from tenon._arrays import to_array, to_buffer
 from tenon._errors import InputError, QuantizationError
 from tenon._plan import Plan, compile, model_bytes
@@ -64,8 +63,10 @@ def quantize(
         raise QuantizationError(f"samples {samples}: 0, for all, or a number was expected")
     if max_drop is not None and not max_drop >= 0:
         raise QuantizationError(f"max_drop {max_drop}: a number of at least 0 was expected")
+    from tenon import _quantizer  # loads protobuf, which running plans does not need
+
     budget = math.inf if metric is not None and max_drop is None else max_drop
-    made, report, used, text, html, notes = _tenon.quantize(
+    made, report, used, text, html, notes = _quantizer.quantize(
         path, contents, dataset=None if dataset is None else lambda signature: _runs(dataset, signature), metric=metric and (lambda onnx: _score(metric, onnx, path, threads)),
         max_drop=budget, recipe=_recipe(recipe), method=method, percentile=percentile, samples=samples, threads=threads, errors=errors, progress=progress,
     )

@@ -1,5 +1,5 @@
 """The extension: plans and contexts without names, element types and defaults, which the package adds."""
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 version: str
@@ -44,20 +44,5 @@ def compile(
     reproducer: str,
     output: str,
 ) -> tuple[bytes, str, str]: ...
-def quantize(
-    path: str,
-    model: bytes,
-    *,
-    dataset: Callable[[list[tuple[str, str, list[int]]]], Iterator[list]] | None,
-    metric: Callable[[bytes], float] | None,
-    max_drop: float | None,
-    recipe: str,
-    method: str,
-    percentile: float,
-    samples: int,
-    threads: int,
-    errors: bool,
-    progress: Callable[[str, float], None] | None,
-) -> tuple[bytes, str, str, str, str, list[str]]: ...
 def operators() -> list[tuple[str, str, int, int]]: ...
 def phases() -> list[str]: ...

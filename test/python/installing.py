@@ -18,6 +18,7 @@ import sys
 import numpy
 import tenon
 
+assert "protobuf" not in open("/proc/self/maps").read(), "programs that only run plans would need it"
 plan = tenon.compile(sys.argv[1])
 x = numpy.arange(8, dtype=numpy.float32).reshape(2, 4)
 y = plan.run({"x": x})["y"]
@@ -25,6 +26,8 @@ assert (y == 2 * x + 1).all(), y
 plan.save("affine.plan")
 assert (tenon.InferenceSession("affine.plan").run(None, {"x": x})[0] == y).all()
 assert tenon.__file__.startswith(sys.prefix), tenon.__file__
+quantized, report = tenon.quantize(sys.argv[2], [{"x": x[:1]}])
+assert report.samples == 1 and tenon.compile(quantized).outputs[0].name == "y", report
 others = {"onnx", "onnxruntime", "ml_dtypes", "google"} & set(sys.modules)
 assert not others, others
 """
@@ -70,7 +73,9 @@ def test_wheel(folder):
         if source.exists():
             (packages / part).symlink_to(source)
     onnx.save(models.affine(), folder / "affine.onnx")
-    execute(python, "-c", PROGRAM, "affine.onnx", cwd=folder)
+    product = models.model("float[n, 4] x", "float[n, 2] y", "y = MatMul (x, w)", initializers="<float[4, 2] w = {1, 2, 3, 4, 5, 6, 7, 8}>")
+    onnx.save(product, folder / "product.onnx")
+    execute(python, "-c", PROGRAM, "affine.onnx", "product.onnx", cwd=folder)
     # The console script, and a plan that it wrote.
     execute(folder / "fresh/bin/tenon", "compile", "affine.onnx", "-o", "other.plan", "--quiet", cwd=folder)
     assert (folder / "other.plan").read_bytes() == (folder / "affine.plan").read_bytes()

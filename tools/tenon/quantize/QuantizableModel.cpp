@@ -169,7 +169,7 @@ std::string QuantizableModel::observed() const {
 }
 
 std::string QuantizableModel::quantized(const std::map<std::string, Steps> &steps, const Floats &inFloat) const {
-  QuantizedWriter writer(*model);
+  QuantizedWriter writer(*model, weightScales);
   for (const std::string &name : tensors(inFloat))
     writer.quantizeTensor(name, steps.at(name));
   for (size_t i = 0; i < found.size(); i++) {
@@ -183,7 +183,7 @@ std::string QuantizableModel::quantized(const std::map<std::string, Steps> &step
 }
 
 std::string QuantizableModel::switched(const std::map<std::string, Steps> &steps) const {
-  QuantizedWriter writer(*model);
+  QuantizedWriter writer(*model, weightScales);
   writer.addSwitches(found.size());
   for (const std::string &name : names)
     writer.quantizeTensor(name, steps.at(name));

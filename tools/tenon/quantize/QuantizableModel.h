@@ -1,6 +1,7 @@
 // An ONNX model as quantization sees it: layers with constant weights, the tensors between them, and the same model with Q/DQ nodes.
 #pragma once
 #include "tools/tenon/quantize/Range.h"
+#include "tools/tenon/quantize/WeightScales.h"
 
 #include <map>
 #include <memory>
@@ -62,6 +63,7 @@ private:
   std::map<std::string, int> producers;
   std::vector<QuantizableLayer> found;
   std::vector<std::string> names;
+  mutable WeightScales weightScales; // found when they are first needed; not thread safe
 };
 
 } // namespace tenon::driver

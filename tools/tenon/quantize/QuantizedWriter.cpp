@@ -28,7 +28,7 @@ std::vector<float> floatsOf(const onnx::TensorProto &tensor, const std::string &
   return values;
 }
 
-QuantizedWriter::QuantizedWriter(const onnx::ModelProto &original) : model(original) {
+QuantizedWriter::QuantizedWriter(const onnx::ModelProto &original, WeightScales &weightScales) : weightScales(weightScales), model(original) {
   int64_t opset = 0;
   bool hasMicrosoft = false;
   for (const onnx::OperatorSetIdProto &set : model.opset_import()) {
@@ -112,14 +112,9 @@ const QuantizedWriter::Weight &QuantizedWriter::quantizedWeight(const std::strin
   int64_t channels = weight.dims(int(axis)), inner = 1;
   for (int i = int(axis) + 1; i < weight.dims_size(); i++)
     inner *= weight.dims(i);
-  std::vector<float> &scales = known->second.scales;
-  scales.assign(size_t(channels), 0);
+  const std::vector<float> &scales = known->second.scales = weightScales.of(name, weight, axis);
   auto channelOf = [&](size_t i) { return size_t(int64_t(i) / inner % channels); };
-  for (size_t i = 0; i < values.size(); i++)
-    scales[channelOf(i)] = std::max(scales[channelOf(i)], std::abs(values[i]));
-  constexpr float kLargest = 127, kSmallestScale = 1e-30f;
-  for (float &scale : scales)
-    scale = scale / kLargest >= kSmallestScale ? scale / kLargest : 1.0f; // a channel of zeros has any scale
+  constexpr float kLargest = 127;
   std::vector<int8_t> bytes(values.size());
   for (size_t i = 0; i < values.size(); i++)
     bytes[i] = int8_t(std::clamp(std::nearbyint(values[i] / scales[channelOf(i)]), -kLargest, kLargest));

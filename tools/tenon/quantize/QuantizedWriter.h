@@ -10,7 +10,7 @@ namespace tenon::driver {
 
 class QuantizedWriter {
 public:
-  explicit QuantizedWriter(const onnx::ModelProto &model);
+  QuantizedWriter(const onnx::ModelProto &model, WeightScales &weightScales);
 
   /// Every reader of the tensor but the graph's outputs reads what is left of it after quantization.
   void quantizeTensor(const std::string &name, Steps steps);
@@ -41,6 +41,7 @@ private:
   onnx::NodeProto node(const std::string &type, const std::vector<std::string> &inputs, const std::string &output, int64_t axis = -1) const;
   void dropUnread();
 
+  WeightScales &weightScales;
   onnx::ModelProto model;
   std::string domain;                                  // of the Q/DQ nodes
   std::set<std::string> taken;

@@ -1,4 +1,4 @@
-#include "python/extension/Quantize.h"
+// tenon._quantizer: the driver's quantization, over samples and a metric of Python's.
 #include "python/extension/Buffers.h"
 #include "python/extension/Errors.h"
 #include "tools/tenon/Failure.h"
@@ -150,10 +150,10 @@ nb::tuple quantize(const std::string &path, nb::bytes model, nb::object dataset,
 }
 
 } // namespace
-
-void defineQuantize(nb::module_ &module) {
-  module.def("quantize", quantize, nb::arg("path"), nb::arg("model"), nb::kw_only(), nb::arg("dataset").none(), nb::arg("metric").none(), nb::arg("max_drop").none(),
-             nb::arg("recipe"), nb::arg("method"), nb::arg("percentile"), nb::arg("samples"), nb::arg("threads"), nb::arg("errors"), nb::arg("progress").none());
-}
-
 } // namespace tenon::python
+
+NB_MODULE(_quantizer, module) {
+  module.def("quantize", tenon::python::quantize, nb::arg("path"), nb::arg("model"), nb::kw_only(), nb::arg("dataset").none(), nb::arg("metric").none(),
+             nb::arg("max_drop").none(), nb::arg("recipe"), nb::arg("method"), nb::arg("percentile"), nb::arg("samples"), nb::arg("threads"), nb::arg("errors"),
+             nb::arg("progress").none());
+}

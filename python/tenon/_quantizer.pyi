@@ -1,0 +1,18 @@
+"""The extension behind tenon.quantize, loaded with the first call."""
+from collections.abc import Callable, Iterator
+
+def quantize(
+    path: str,
+    model: bytes,
+    *,
+    dataset: Callable[[list[tuple[str, str, list[int]]]], Iterator[list]] | None,
+    metric: Callable[[bytes], float] | None,
+    max_drop: float | None,
+    recipe: str,
+    method: str,
+    percentile: float,
+    samples: int,
+    threads: int,
+    errors: bool,
+    progress: Callable[[str, float], None] | None,
+) -> tuple[bytes, str, str, str, str, list[str]]: ...
