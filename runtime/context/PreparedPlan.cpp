@@ -76,8 +76,8 @@ tn_status PreparedPlan::prepare(tn_plan &plan, const tn_tensor *inputs, const in
   return TN_OK;
 }
 
-/// Whether the tensors that a launch reads and writes leave a second-level cache, and are what its tasks walk through: where weights outweigh them, tasks
-/// are shares of the weights, which are read in their order.
+/// Whether the tensors that a launch reads and writes leave a second-level cache, and are what its tasks walk through: where weights outweigh
+/// them, tasks are shares of the weights, which are read in their order.
 static bool isLarge(const tn_layout &layout, const format::Launch &launch) {
   constexpr int64_t kLarge = 256 << 10; // less stays in anybody's
   int64_t weights = 0;

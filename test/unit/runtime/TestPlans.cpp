@@ -110,6 +110,18 @@ Plan countingPlan(uint32_t tasks) {
   return plan;
 }
 
+Plan trailPlan(int64_t bytes) {
+  Plan plan = planWithKernels();
+  plan.kernels = {{"trail", "elementwise", "", kernelEntry("trail"), 0, 1, false, 0}};
+  ExprTable exprs;
+  ExprId zero = exprs.constant(0), four = exprs.constant(4), moved = exprs.constant(bytes);
+  plan.outputs = {{"list", TN_I32, {exprs.constant(13)}, {""}}};
+  Operand list{OperandKind::Output, 0, zero};
+  plan.steps = {Launch{0, {list}, four, {}, {}, zero, moved}, Launch{0, {list}, four, {}, {}, zero, moved}, Launch{0, {list}, four, {}, {}, zero, moved}};
+  plan.exprs = exprs.exprs();
+  return plan;
+}
+
 Plan readingPlan() {
   Plan plan = planWithKernels();
   ExprTable exprs;

@@ -32,6 +32,9 @@ plan::Plan dynamicPlan();
 /// out[i] = 1 for each of `tasks` tasks, on top of what is there.
 plan::Plan countingPlan(uint32_t tasks);
 
+/// Three launches of 4 tasks that append their numbers to a list, which begins with its length; each is said to read and write `bytes`.
+plan::Plan trailPlan(int64_t bytes);
+
 /// y = 2 * first `count` of 8 floats x, for an input `count`; what is behind `count` depends on its value.
 ///   step 0: read the size m from `count`, at most 8
 ///   step 1: require m <= 8

@@ -4,6 +4,7 @@
 #include "runtime/cpu/Topology.h"
 #include "test/unit/runtime/TestPlans.h"
 
+#include <algorithm>
 #include <chrono>
 #include <gtest/gtest.h>
 #include <thread>
@@ -81,6 +82,30 @@ TEST(ThreadPool, ForkJoin) {
 TEST(Topology, ThereIsACore) {
   EXPECT_GE(usableCores(), 1u);
   EXPECT_LE(usableCores(), std::max(1u, std::thread::hardware_concurrency()));
+}
+
+// A single thread begins a launch over large tensors with what the one before has left in the cache; small ones stay there anyway.
+TEST(Threads, OneGoesToAndFro) {
+  for (bool large : {false, true}) {
+    auto bytes = plan::writePlanToMemory(test::trailPlan(large ? 1 << 20 : 1 << 10));
+    tn_plan *plan = nullptr;
+    ASSERT_EQ(tn_plan_open_memory(bytes.data(), bytes.size(), 0, &plan), TN_OK) << tn_last_error();
+    tn_context_options options = TN_CONTEXT_OPTIONS_INIT;
+    options.threads = 1;
+    tn_context *context = nullptr;
+    ASSERT_EQ(tn_context_create(plan, &options, &context), TN_OK) << tn_last_error();
+    std::vector<int32_t> expected = {12, 0, 1, 2, 3, 0, 1, 2, 3, 0, 1, 2, 3};
+    if (large)
+      std::reverse(expected.begin() + 5, expected.begin() + 9);
+    for (int run = 0; run < 2; ++run) { // every run begins forwards
+      std::vector<int32_t> list(13);
+      tn_tensor output = {list.data(), list.size() * 4, TN_I32, 0, {}};
+      ASSERT_EQ(tn_run(context, nullptr, &output), TN_OK) << tn_last_message(context);
+      EXPECT_EQ(list, expected);
+    }
+    tn_context_destroy(context);
+    tn_plan_close(plan);
+  }
 }
 
 // Through the whole runtime: launches of a plan on several threads.

@@ -25,5 +25,11 @@ KERNEL twice(const tn_kernel_args *args, uint32_t task) {
   }
 }
 
+/* Appends the task's number to the list out[1], out[2], …, of which out[0] is the length; for one thread. */
+KERNEL trail(const tn_kernel_args *args, uint32_t task) {
+  int32_t *out = args->buffers[0];
+  out[++out[0]] = (int32_t)task;
+}
+
 /* counters[task] += 1 */
 KERNEL count(const tn_kernel_args *args, uint32_t task) { ((int32_t *)args->buffers[0])[task] += 1; }
