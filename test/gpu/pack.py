@@ -1,11 +1,11 @@
 #!/usr/bin/env python3
 """Makes a folder that checks plans on a machine with a GPU, where there is a driver and Python with numpy and nothing else of Tenon.
 
-    pack.py --tenon build/release/bin/tenon --to FOLDER [--target cuda:sm_90] [--precision fp32,fp16] NAME|MODEL.onnx=GOLDEN.npz ...
+    pack.py --tenon build/release/bin/tenon --to FOLDER [--target cuda:sm_90a] [--precision fp32,fp16] NAME|MODEL.onnx=GOLDEN.npz ...
 
 Copies the runtime, compiles each model at each precision, and lists the plans with their goldens. A NAME is that of a model or skeleton in
 $TENON_SHARED/models, or "all" for every trained model there; skeletons get weights of two values for each tensor, which keep the folder small, and
-goldens from ONNX Runtime. NAME@8 is a skeleton with its first dimension, the batch, set to 8. Run `python3 FOLDER/check.py` there.
+goldens from ONNX Runtime. NAME@8 is a model or skeleton with its first dimension, the batch, set to 8. Run `python3 FOLDER/check.py` there.
 """
 import argparse
 import json
@@ -34,7 +34,7 @@ def fill(source, target, batch, gain):
     from onnx import helper
 
     model = onnx.load(source)
-    dropped = json.loads({entry.key: entry.value for entry in model.metadata_props}["dropped_initializers"])
+    dropped = json.loads({entry.key: entry.value for entry in model.metadata_props}.get("dropped_initializers", "{}"))
     for tensor in model.graph.initializer:
         if tensor.name in dropped:
             mean, deviation = dropped[tensor.name]
@@ -45,10 +45,28 @@ def fill(source, target, batch, gain):
             tensor.raw_data = (signs * deviation + mean).astype(helper.tensor_dtype_to_np_dtype(tensor.data_type)).tobytes()
     del model.metadata_props[:]
     if batch:
-        for value in (*model.graph.input, *model.graph.output):
-            value.type.tensor_type.shape.dim[0].dim_value = batch
-        del model.graph.value_info[:]
+        set_batch(model.graph, batch)
     onnx.save(model, target)
+
+
+def set_batch(graph, batch):
+    """Gives inputs and outputs `batch` as their first dimension, and shapes that begin with an exported batch of 1."""
+    from onnx import numpy_helper
+
+    for value in (*graph.input, *graph.output):
+        value.type.tensor_type.shape.dim[0].dim_value = batch
+    del graph.value_info[:]
+    shapes = {node.input[1] for node in graph.node if node.op_type in ("Reshape", "Expand")}
+    constants = [(tensor.name, tensor) for tensor in graph.initializer]
+    constants += [(node.output[0], node.attribute[0].t) for node in graph.node if node.op_type == "Constant" and node.attribute[0].name == "value"]
+    for name, tensor in constants:
+        dims = numpy_helper.to_array(tensor)
+        if name in shapes and dims.size > 1 and dims[0] == 1:
+            tensor.CopyFrom(numpy_helper.from_array(np.concatenate([[batch], dims[1:]]).astype(dims.dtype), tensor.name))
+    joined = {name for node in graph.node if node.op_type == "Concat" and node.attribute[0].i for name in node.input}
+    for tensor in graph.initializer:  # a token for each image
+        if tensor.name in joined and tensor.dims[0] == 1:
+            tensor.CopyFrom(numpy_helper.from_array(np.repeat(numpy_helper.to_array(tensor), batch, axis=0), tensor.name))
 
 
 def golden_of(model, path):
@@ -84,7 +102,8 @@ def found(word, folder):
     model, golden = folder / f"{name}{'_b' + batch if batch else ''}.onnx", folder / f"{name}{'_b' + batch if batch else ''}.npz"
     low, gain, high = 0.25, 1.5, 32
     for _ in range(12):
-        fill(SHARED / "skeletons" / f"{name}.onnx", model, int(batch or 0), gain)
+        trained = SHARED / f"{name}.onnx"
+        fill(trained if trained.exists() else SHARED / "skeletons" / f"{name}.onnx", model, int(batch or 0), gain)
         magnitude = golden_of(model, golden)
         if SMALLEST < magnitude < LARGEST:
             return model, golden
@@ -104,7 +123,7 @@ def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--tenon", type=Path, required=True)
     parser.add_argument("--to", type=Path, required=True)
-    parser.add_argument("--target", default="cuda:sm_90")
+    parser.add_argument("--target", default="cuda:sm_90a")
     parser.add_argument("--precision", default="fp32")
     parser.add_argument("models", nargs="+")
     arguments = parser.parse_args()

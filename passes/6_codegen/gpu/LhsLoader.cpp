@@ -150,14 +150,18 @@ void LhsLoader::copyChunks(Value step, Value stage) {
   }
 }
 
+/// Lanes where the row has no such tap are some of its elements.
 Value LhsLoader::elements(const Row &row, const Tap &tap, int lanes) {
   SmallVector<Index> position;
   for (auto [axis, map] : llvm::enumerate(c.lhsAxes)) {
     Index at = row.index[axis];
-    if (int(axis) == c.lhsChannel) // a multiple of the lanes, as the alignment of loads sees
+    if (int(axis) == c.lhsChannel) { // a multiple of the lanes, as the alignment of loads sees
       at = b.mul(b.div(w.wide(tap.channel), lanes), lanes);
-    else if (map.tapAxis >= 0)
+    } else if (map.tapAxis >= 0) {
       at = b.add(at, b.mul(w.wide(tap.at[map.tapAxis]), map.tapScale));
+      if (lanes > 1)
+        at = b.max(b.min(at, b.sub(b.dim(nn::dimOf(c.lhs.getType(), axis)), 1)), 0);
+    }
     position.push_back(at);
   }
   return prologue->load(position, lanes, c.lhsChannel);
@@ -178,10 +182,10 @@ void LhsLoader::gather(Value step, Value stage) {
 Value LhsLoader::gatherChunk(const Row &row, ArrayRef<Tap> taps) {
   Type storage = p.bfloat ? Type(b.ops().getBF16Type()) : Type(b.ops().getF16Type());
   auto type = VectorType::get({kChunk}, storage);
-  if (p.channels % kChunk == 0) // of one tap
-    return b.ifElse(
-        reads(row, taps[0]), type, [&] { return KernelBuilder::Values{b.convert(elements(row, taps[0], kChunk), storage)}; },
-        [&] { return KernelBuilder::Values{b.constant(0, type)}; })[0];
+  if (p.channels % kChunk == 0) { // of one tap, and read without a branch: all chunks are on their way together
+    Value chunk = b.convert(elements(row, taps[0], kChunk), storage);
+    return arith::SelectOp::create(b.ops(), reads(row, taps[0]), chunk, b.constant(0, type));
+  }
   Value vector = LLVM::PoisonOp::create(b.ops(), type);
   for (auto [k, tap] : llvm::enumerate(taps)) {
     Value value = b.ifElse(

@@ -11,7 +11,8 @@ constexpr int64_t kFragmentRows = 16, kFragmentColumns = 8, kFragmentDepth = 16;
 
 MatrixEmitter::MatrixEmitter(KernelBuilder &b, const MatrixProblem &p, const MatrixSchedule &s)
     : b(b), w(b), p(p), s(s), fragmentsDown(s.tileRows / s.warpRows / kFragmentRows),
-      fragmentsAcross(s.tileColumns / s.warpColumns / kFragmentColumns), rowStep(s.threads() / kChunksOfRow), lhs(b, w, p, s) {}
+      fragmentsAcross(s.tileColumns / s.warpColumns / kFragmentColumns), rowStep(s.threads() / kChunksOfRow), lhs(b, w, p, s),
+      epilogue(b, p.contraction.result) {}
 
 void MatrixEmitter::emit() {
   thread = w.thread();
@@ -25,10 +26,11 @@ void MatrixEmitter::emit() {
   firstColumn = b.mul(b.rem(tile, tilesAcross), s.tileColumns);
   firstRow = b.mul(b.div(tile, tilesAcross), s.tileRows);
   rank = s.splits == 1 ? w.i32(0) : w.rankInCluster();
-  int64_t share = llvm::divideCeil(p.steps(s), s.splits);
+  // Steps that fill up the last round lie beyond the depth: zeros are copied there.
+  int64_t steps = llvm::alignTo(p.steps(s), s.round), share = s.stepsOfBlock(steps);
   firstStep = w.mul(rank, share);
   lastStep = w.add(firstStep, share);
-  lastStep = w.select(w.below(lastStep, w.i32(p.steps(s))), lastStep, w.i32(p.steps(s)));
+  lastStep = w.select(w.below(lastStep, w.i32(steps)), lastStep, w.i32(steps));
 
   if (s.direct) {
     writeSums(multiplyDirect());
@@ -67,39 +69,50 @@ void MatrixEmitter::loadColumns(Value step, Value stage) {
   }
 }
 
-/// The pipeline: while one stage is multiplied the next ones are on their way.
+/// The pipeline: while the stages of one round are multiplied those of the next are on their way.
 KernelBuilder::Values MatrixEmitter::multiplyAll() {
-  auto stageAt = [&](int64_t stage) { return w.add(shared, stage * s.stageBytes()); };
-  int64_t ahead = s.stages - 1;
+  auto stageAt = [&](Value offset, int64_t stage) { return w.add(w.add(shared, offset), stage * s.stageBytes()); };
+  int64_t ahead = s.stages - s.round, roundBytes = s.round * s.stageBytes();
   auto guarded = [&](Value step, llvm::function_ref<void()> body) {
     b.ifThen(arith::CmpIOp::create(b.ops(), arith::CmpIPredicate::slt, step, lastStep), body);
   };
   // Weights do not depend on the kernel before.
   for (int64_t stage = 0; stage < ahead; ++stage)
-    guarded(w.add(firstStep, stage), [&] { loadColumns(w.add(firstStep, stage), stageAt(stage)); });
+    guarded(w.add(firstStep, stage), [&] { loadColumns(w.add(firstStep, stage), stageAt(w.i32(0), stage)); });
   b.waitForInputs();
   for (int64_t stage = 0; stage < ahead; ++stage) {
-    guarded(w.add(firstStep, stage), [&] { lhs.load(w.add(firstStep, stage), stageAt(stage)); });
-    w.commit();
+    guarded(w.add(firstStep, stage), [&] { lhs.load(w.add(firstStep, stage), stageAt(w.i32(0), stage)); });
+    if ((stage + 1) % s.round == 0)
+      w.commit();
   }
   KernelBuilder::Values init{w.i32(0), w.i32(ahead * s.stageBytes())};
   init.append(fragmentsDown * fragmentsAcross * 4, b.constant(0, b.ops().getF32Type()));
   auto next = [&](Value offset) {
-    Value moved = w.add(offset, s.stageBytes());
+    Value moved = w.add(offset, roundBytes);
     Value wraps = arith::CmpIOp::create(b.ops(), arith::CmpIPredicate::eq, moved, w.i32(s.stages * s.stageBytes()));
     return w.select(wraps, w.i32(0), moved);
   };
-  auto results = b.loop(w.wide(firstStep), w.wide(lastStep), 1, init, [&](Index step, ValueRange carried) {
+  auto results = b.loop(w.wide(firstStep), w.wide(lastStep), s.round, init, [&](Index step, ValueRange carried) {
     KernelBuilder::Values values(carried);
-    w.waitFor(int(s.stages) - 2);
+    w.waitFor(int(s.stages / s.round) - 2);
+    if (s.groups)
+      w.showToProducts();
     w.barrier();
-    Value coming = w.add(w.narrow(step), ahead);
-    guarded(coming, [&] {
-      loadColumns(coming, w.add(shared, values[1]));
-      lhs.load(coming, w.add(shared, values[1]));
-    });
+    MutableArrayRef<Value> sums = MutableArrayRef(values).drop_front(2);
+    if (s.groups) // while they are computed the next stage's copies start
+      multiplyGroup(w.add(shared, values[0]), sums);
+    for (int64_t stage = 0; stage < s.round; ++stage) {
+      Value coming = w.add(w.narrow(step), ahead + stage);
+      guarded(coming, [&] {
+        loadColumns(coming, stageAt(values[1], stage));
+        lhs.load(coming, stageAt(values[1], stage));
+      });
+    }
     w.commit();
-    multiplyStage(w.add(shared, values[0]), MutableArrayRef(values).drop_front(2));
+    if (s.groups)
+      w.waitForProducts(sums);
+    for (int64_t stage = 0; !s.groups && stage < s.round; ++stage)
+      multiplyStage(stageAt(values[0], stage), sums);
     values[0] = next(values[0]);
     values[1] = next(values[1]);
     return values;
@@ -172,43 +185,50 @@ Value MatrixEmitter::readSums(Value row, Value column) {
   return vector::ShuffleOp::create(b.ops(), low, high, order);
 }
 
-void MatrixEmitter::finish() {
+/// Eight columns of a row that this thread finishes, and where they are in the result. Each block of a cluster finishes some of the rows.
+MatrixEmitter::Unit MatrixEmitter::unitOf(Value unit) {
   const cpu::ContractionProblem &c = p.contraction;
-  cpu::Epilogue epilogue(b, c.result);
-  // Each block of a cluster finishes some of the rows.
-  int64_t rows = s.tileRows / s.splits, chunks = s.tileColumns / kChunk, units = rows * chunks;
-  Value base = w.mul(rank, rows);
-  Index total = b.dim(p.rows());
-  auto finishUnit = [&](Value unit) {
-    Value row = w.add(base, w.div(unit, chunks)), column = w.mul(w.rem(unit, chunks), kChunk);
-    Index at = b.add(firstRow, w.wide(row)), n = b.add(firstColumn, w.wide(column));
-    Value inside = arith::AndIOp::create(b.ops(), b.lessThan(at, total), b.lessThan(n, p.columns));
-    b.ifThen(inside, [&] {
-      Value sums = readSums(row, column);
-      Value mask = p.columns % kChunk ? b.tailMask(b.sub(p.columns, n), kChunk) : Value();
-      if (c.bias) {
-        Tensor bias = b.tensorOf(c.bias);
-        Value added = b.loadStrided(bias, b.at(bias, {b.mul(b.div(n, kChunk), kChunk)}), bias.strides[0], kChunk, mask);
-        sums = arith::AddFOp::create(b.ops(), sums, b.convert(added, b.ops().getF32Type()));
-      }
-      SmallVector<Index> position(c.extents.size());
-      position.back() = b.mul(b.div(n, kChunk), kChunk); // a multiple of a chunk, as the alignment of loads and stores sees
-      Index rest = at;
-      for (int axis = c.rowAxes() - 1; axis >= 0; --axis) {
-        Index extent = b.dim(c.extents[axis]);
-        position[axis] = axis ? b.rem(rest, extent) : rest;
-        rest = axis ? b.div(rest, extent) : rest;
-      }
-      epilogue.store(sums, position, mask);
-    });
-  };
+  int64_t chunks = s.tileColumns / kChunk;
+  Unit u;
+  u.row = w.add(w.mul(rank, s.tileRows / s.splits), w.div(unit, chunks));
+  u.column = w.mul(w.rem(unit, chunks), kChunk);
+  Index at = b.add(firstRow, w.wide(u.row)), n = b.add(firstColumn, w.wide(u.column));
+  u.inside = arith::AndIOp::create(b.ops(), b.lessThan(at, b.dim(p.rows())), b.lessThan(n, p.columns));
+  u.position.resize(c.extents.size());
+  u.position.back() = b.mul(b.div(n, kChunk), kChunk); // a multiple of a chunk, as the alignment of loads and stores sees
+  for (int axis = c.rowAxes() - 1; axis >= 0; --axis) {
+    Index extent = b.dim(c.extents[axis]);
+    u.position[axis] = axis ? b.rem(at, extent) : at;
+    at = axis ? b.div(at, extent) : at;
+  }
+  return u;
+}
+
+void MatrixEmitter::forUnits(llvm::function_ref<void(const Unit &)> body) {
+  int64_t units = s.tileRows / s.splits * (s.tileColumns / kChunk);
   for (int64_t first = 0; first < units; first += s.threads()) {
     Value unit = w.add(thread, first);
-    if (first + s.threads() <= units)
-      finishUnit(unit);
-    else
-      b.ifThen(w.below(unit, w.i32(units)), [&] { finishUnit(unit); });
+    auto inside = [&] {
+      Unit u = unitOf(unit);
+      b.ifThen(u.inside, [&] { body(u); });
+    };
+    first + s.threads() <= units ? inside() : b.ifThen(w.below(unit, w.i32(units)), inside);
   }
+}
+
+void MatrixEmitter::finish() {
+  const cpu::ContractionProblem &c = p.contraction;
+  forUnits([&](const Unit &u) {
+    Value sums = readSums(u.row, u.column);
+    Index n = u.position.back();
+    Value mask = p.columns % kChunk ? b.tailMask(b.sub(p.columns, n), kChunk) : Value();
+    if (c.bias) {
+      Tensor bias = b.tensorOf(c.bias);
+      Value added = b.loadStrided(bias, b.at(bias, {n}), bias.strides[0], kChunk, mask);
+      sums = arith::AddFOp::create(b.ops(), sums, b.convert(added, b.ops().getF32Type()));
+    }
+    epilogue.store(sums, u.position, mask);
+  });
   if (s.splits > 1)
     w.clusterBarrier(); // others may still read this block's sums
 }

@@ -65,8 +65,16 @@ private:
   void loadColumns(mlir::Value step, mlir::Value stage);
   KernelBuilder::Values multiplyAll();
   void multiplyStage(mlir::Value stage, llvm::MutableArrayRef<mlir::Value> sums);
-  KernelBuilder::Values multiplyDirect(); // MatrixDirect.cpp
+  void multiplyGroup(mlir::Value stage, llvm::MutableArrayRef<mlir::Value> sums); // a round; there after waitForProducts (MatrixGroup.cpp)
+  KernelBuilder::Values multiplyDirect();                                         // MatrixDirect.cpp
   void multiplyFragments(llvm::ArrayRef<mlir::Value> left, llvm::ArrayRef<mlir::Value> right, llvm::MutableArrayRef<mlir::Value> sums);
+  struct Unit {
+    mlir::Value row, column; // of the tile
+    mlir::Value inside;      // i1
+    llvm::SmallVector<Index> position;
+  };
+  Unit unitOf(mlir::Value unit);
+  void forUnits(llvm::function_ref<void(const Unit &)> body); // all of this thread
   void writeSums(mlir::ValueRange sums);
   void finish();
   mlir::Value readSums(mlir::Value row, mlir::Value column);
@@ -87,6 +95,7 @@ private:
   Index firstRow, firstColumn;
   mlir::Value firstStep, lastStep; // of this block's share of the depth
   LhsLoader lhs;
+  cpu::Epilogue epilogue;
   struct Column {
     mlir::Value inside, from, to, ofTile;
   };

@@ -1,6 +1,6 @@
 #include "passes/6_codegen/gpu/MatrixSchedule.h"
 #include "passes/6_codegen/cpu/Elementwise.h"
-#include <cmath>
+#include "passes/6_codegen/gpu/MatrixCost.h"
 
 namespace tenon::gpu {
 using namespace mlir;
@@ -15,6 +15,8 @@ MatrixSchedule MatrixSchedule::of(kernel::ScheduleAttr attr) {
   s.stages = attr.get("stages", s.stages);
   s.splits = attr.get("splits", s.splits);
   s.direct = attr.get("direct", s.direct);
+  s.groups = attr.get("groups", s.groups);
+  s.round = attr.get("round", s.round);
   return s;
 }
 
@@ -27,7 +29,9 @@ kernel::ScheduleAttr MatrixSchedule::attr(MLIRContext *context) const {
                                     {"warp_depth", warpDepth},
                                     {"stages", stages},
                                     {"splits", splits},
-                                    {"direct", direct}});
+                                    {"direct", direct},
+                                    {"groups", groups},
+                                    {"round", round}});
 }
 
 std::optional<MatrixProblem> MatrixProblem::of(kernel::FuncOp func, const Target &target) {
@@ -87,71 +91,14 @@ kernel::PackingAttr MatrixProblem::packing() const {
 }
 
 namespace {
-constexpr int64_t kSharedLimit = 96 << 10; // two blocks on a multiprocessor, and every architecture from sm_80 on
-constexpr int64_t kSharedOfMultiprocessor = 220 << 10, kThreadsOfMultiprocessor = 2048, kRegistersOfMultiprocessor = 65536;
-
-/// Registers of a thread of a direct schedule, about.
-int64_t directRegisters(const MatrixSchedule &s) {
-  constexpr int64_t kOther = 50, kWordsOfChunk = 4, kAddress = 3;
-  int64_t fragments = (s.tileRows + s.tileColumns) / MatrixSchedule::kChunk;
-  return kOther + fragments * (kWordsOfChunk * s.stages + kAddress) + s.tileRows * s.tileColumns / 32;
-}
-
-/// Blocks of the busiest multiprocessor.
-int64_t blocksOfMultiprocessor(const MatrixSchedule &s, int64_t rows, const MatrixProblem &p, const Target &target) {
-  int64_t tiles = llvm::divideCeil(rows, s.tileRows) * llvm::divideCeil(p.columns, s.tileColumns);
-  return std::max<int64_t>(1, llvm::divideCeil(tiles * s.splits, int64_t(target.cores)));
-}
-
-/// Microseconds of a kernel of a chain, where each starts while the one before ends. Fitted to a sweep of all direct schedules over 40 layers of
-/// ResNet-50, MobileNetV2, YOLOv8n, BERT and ViT on an H100: what it chooses is 5% slower than the best of each on average.
-double directCost(const MatrixSchedule &s, int64_t rows, const MatrixProblem &p, const Target &target) {
-  constexpr double kStart = 1.27, kLatency = 1.2;                                            // of a kernel; of a load under way with others
-  constexpr double kCycles = 4 * 1700;                                                       // of the four schedulers, in a microsecond
-  constexpr double kRowCycles = 7.25, kColumnCycles = 15, kProductCycles = 1.1, kRest = 180; // a warp's, of a step
-  constexpr double kBytesPerMicrosecond = 61e3, kAllBytesPerMicrosecond = 7.85e6;            // to a multiprocessor, to all
-  constexpr double kElement = 2.7e-4, kPart = 0.024;                                         // of the epilogue; of reading a warp's sums
-  constexpr int64_t kBlocksOfMultiprocessor = 32;
-  int64_t blocks = blocksOfMultiprocessor(s, rows, p, target);
-  int64_t together = std::min({blocks, kBlocksOfMultiprocessor, kSharedOfMultiprocessor / s.sharedBytes(), kThreadsOfMultiprocessor / s.threads(),
-                               std::max<int64_t>(1, kRegistersOfMultiprocessor / (s.threads() * directRegisters(s)))});
-  double warps = double(together * s.warpDepth), rowFragments = double(s.tileRows) / 8, columnFragments = double(s.tileColumns) / 8;
-  double cycles = kRest + kRowCycles * rowFragments + kColumnCycles * columnFragments + kProductCycles * rowFragments * columnFragments;
-  double bytes = double(s.tileRows + s.tileColumns) * double(MatrixSchedule::kDirectStep) * 2;
-  double busy = std::max(cycles * warps / kCycles, bytes * warps / kBytesPerMicrosecond);
-  double steps = double(llvm::divideCeil(p.steps(s), s.warpDepth)), ahead = std::min(steps, double(s.stages));
-  double loop = (steps - ahead) * std::max(kLatency / double(s.stages), busy) + ahead * busy;
-  double ends = kElement * double(s.tileRows * s.tileColumns * together) + kPart * double(s.warpDepth);
-  double tiles = double(llvm::divideCeil(rows, s.tileRows) * llvm::divideCeil(p.columns, s.tileColumns));
-  double traffic = tiles * double(s.warpDepth) * (double(s.tileRows) * steps + double(s.tileColumns) * (steps + double(s.stages))) * 64;
-  return kStart + std::max(double(llvm::divideCeil(blocks, together)) * (loop + ends), traffic / kAllBytesPerMicrosecond);
-}
-
-/// The same of a schedule with stages, fitted to 53 kernels of the same networks: most of them within 15%.
-double costOf(const MatrixSchedule &s, int64_t rows, const MatrixProblem &p, const Target &target) {
-  if (s.direct)
-    return directCost(s, rows, p, target);
-  constexpr double kStart = 1.3;                                              // of a block, until its first stage is there
-  constexpr double kFlopsPerMicrosecond = 1.2e6, kBytesPerMicrosecond = 86e3; // of a multiprocessor
-  constexpr double kStep = 0.008, kProducts = 0.25;  // of a step: barrier and copies, and the chain of its products, which warps share
-  constexpr double kLatency = 0.88;                  // from a copy's start to its end
-  constexpr double kCluster = 2.6, kShared = 1.9e-4; // adding up the sums of a cluster: a fixed part, and for each element of the tile
-  constexpr double kElement = 1.1e-4, kPart = 0.038; // of the epilogue; of reading one more warp's or block's sums
-  int64_t blocks = blocksOfMultiprocessor(s, rows, p, target);
-  int64_t together = std::min({blocks, kSharedOfMultiprocessor / s.sharedBytes(), kThreadsOfMultiprocessor / s.threads()});
-  double elements = double(s.tileRows * s.tileColumns), flops = 2 * elements * double(MatrixSchedule::kStep * together);
-  double step = std::max({flops / kFlopsPerMicrosecond, double(s.stageBytes() * together) / kBytesPerMicrosecond,
-                          kStep + kProducts / double(s.warpDepth), kLatency / double(s.stages - 1)});
-  double steps = double(llvm::divideCeil(p.steps(s), s.splits)), waves = double(llvm::divideCeil(blocks, together));
-  double ends = kElement * elements * double(together) + kPart * double(s.splits * s.warpDepth);
-  return waves * (kStart + steps * step + ends) + (s.splits == 1 ? 0 : kCluster + kShared * elements);
-}
+constexpr int64_t kSharedLimit = 96 << 10;    // two blocks on a multiprocessor, and every architecture from sm_80 on
+constexpr int64_t kSharedOfBlock = 220 << 10; // on sm_90
 
 SmallVector<MatrixSchedule> directSchedules(const MatrixProblem &p) {
   constexpr int64_t kMostRegisters = 240, kLargestTile = 2048;
   SmallVector<MatrixSchedule> schedules;
-  if (p.channels % MatrixSchedule::kChunk || !isa<BlockArgument>(kernel::viewOf(p.contraction.lhs).source))
-    return schedules; // gathers are shared by more columns in a stage
+  if (p.channels % MatrixSchedule::kChunk)
+    return schedules; // elements gathered one by one are shared by more columns in a stage
   for (int64_t rows : {16, 32, 64})
     for (int64_t columns : {16, 32, 64})
       for (int64_t warps : {1, 2, 4, 8, 16})
@@ -164,6 +111,36 @@ SmallVector<MatrixSchedule> directSchedules(const MatrixProblem &p) {
           if (!isNeedless && fits)
             schedules.push_back(s);
         }
+  return schedules;
+}
+
+/// Schedules of groups. Tiles as wide as a layer of so many columns waste nothing.
+SmallVector<MatrixSchedule> groupSchedules(const MatrixProblem &p, const Target &target) {
+  constexpr int kFirst = 90;
+  SmallVector<MatrixSchedule> schedules;
+  if (target.computeCapability != kFirst || !target.archSpecific)
+    return schedules;
+  struct Tile {
+    int64_t rows, columns, stages, warpColumns = 1, leastDepth = 1, mostDepth = 1, round = 1;
+  };
+  static constexpr Tile kTiles[] = {{64, 32, 8, 1, 1, 4},  {64, 64, 6, 1, 1, 4}, {64, 64, 6, 1, 1, 1, 2}, {64, 64, 3},           {64, 80, 5, 1, 4, 4},
+                                    {64, 128, 4, 1, 1, 4}, {64, 256, 5, 2},      {128, 32, 4, 1, 1, 2},   {128, 64, 4, 1, 1, 2}, {128, 80, 3},
+                                    {128, 96, 3},          {128, 128, 3},        {128, 128, 6},           {128, 192, 5},         {128, 256, 4},
+                                    {256, 128, 4}};
+  for (const Tile &tile : kTiles)
+    for (int64_t depth = tile.leastDepth; depth <= tile.mostDepth; depth *= 2)
+      for (int64_t splits : {1, 2, 4, 8}) {
+        constexpr int64_t kGatheredStages = 3, kNarrow = 32, kOdd = 80;
+        bool isGathered = p.channels % MatrixSchedule::kChunk;
+        MatrixSchedule s{tile.rows,   tile.columns, tile.rows / 16,   tile.warpColumns, depth,
+                         tile.stages, splits,       /*direct=*/false, /*groups=*/true,  tile.round};
+        if (isGathered)
+          s.stages = std::min(s.stages, kGatheredStages);
+        bool isNeedless = (splits > 1 && p.steps(s) < 2 * splits) || (tile.columns > kNarrow && tile.columns >= 2 * p.columns) ||
+                          (tile.columns == kOdd && p.columns > 2 * kOdd) || (isGathered && tile.round > 1);
+        if (!isNeedless && s.sharedBytes() <= kSharedOfBlock)
+          schedules.push_back(s);
+      }
   return schedules;
 }
 } // namespace
@@ -191,7 +168,9 @@ SmallVector<MatrixSchedule> matrixSchedules(const MatrixProblem &p, const Target
         continue;
       ranked.push_back({costOf(s, rows, p, target), s});
     }
-  for (const MatrixSchedule &s : directSchedules(p))
+  SmallVector<MatrixSchedule> others = directSchedules(p);
+  llvm::append_range(others, groupSchedules(p, target));
+  for (const MatrixSchedule &s : others)
     ranked.push_back({costOf(s, rows, p, target), s});
   auto order = [](const std::pair<double, MatrixSchedule> &entry) {
     const MatrixSchedule &s = entry.second;

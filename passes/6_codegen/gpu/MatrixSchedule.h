@@ -12,16 +12,21 @@ namespace tenon::gpu {
 /// `direct`: nothing is staged. Every warp computes the whole tile over its part of the depth, from fragments that it loads from global memory into
 /// registers, `stages` steps of kDirectStep ahead; no warp waits for another before the sums are added up. For small tiles, where barriers cost
 /// more than reading operands again.
+///
+/// `groups`: four warps, a group, multiply 64 rows by its columns with one instruction (wgmma, sm_90a) that reads both operands from the stage.
 struct MatrixSchedule {
   int64_t tileRows = 64, tileColumns = 64;
   int64_t warpRows = 2, warpColumns = 2, warpDepth = 1;
   int64_t stages = 4;
   int64_t splits = 1;
   bool direct = false;
+  bool groups = false;
+  int64_t round = 1; // stages between two barriers
 
   static constexpr int64_t kStep = 64;       // 128 bytes of a row: a swizzle of eight 16-byte chunks
   static constexpr int64_t kChunk = 8;       // elements of a 16-byte chunk
   static constexpr int64_t kDirectStep = 32; // a chunk for each of the four threads that share a row of a fragment
+  static constexpr int64_t kGroupRows = 64;  // of a group of four warps
 
   static MatrixSchedule of(kernel::ScheduleAttr attr);
   kernel::ScheduleAttr attr(mlir::MLIRContext *context) const;
@@ -32,6 +37,7 @@ struct MatrixSchedule {
   int64_t sumsPitch() const { return tileColumns + 8; }
   int64_t sumsBytes() const { return tileRows * sumsPitch() * 4; }
   int64_t sharedBytes() const { return std::max(direct ? 0 : stages * stageBytes(), warpDepth * sumsBytes()); }
+  int64_t stepsOfBlock(int64_t steps) const { return int64_t(llvm::alignTo(llvm::divideCeil(steps, splits), round)); }
   int64_t step() const { return direct ? kDirectStep : kStep; }
 };
 

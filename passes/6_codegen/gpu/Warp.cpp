@@ -198,4 +198,54 @@ void Warp::multiply(bool bfloat, ValueRange left, ValueRange right, MutableArray
   llvm::copy(parts(result), sums.begin());
 }
 
+// --- matrix products of four warps
+
+Value Warp::swizzledRows(Value address) {
+  // PTX ISA, matrix descriptor: the address and the distance of groups of eight rows in units of 16 bytes, the swizzle of 128 bytes.
+  constexpr int64_t kAddressMask = 0x3FFFF, kUnit = 16, kGroupBytes = 1024, kUnused = 1;
+  constexpr int64_t kRest = int64_t(1) << 62 | (kGroupBytes / kUnit) << 32 | kUnused << 16;
+  Value start = arith::ExtUIOp::create(ops, ops.getI64Type(), div(bitAnd(address, i32(kAddressMask)), kUnit));
+  return arith::OrIOp::create(ops, start, b.integer(kRest, ops.getI64Type()));
+}
+
+void Warp::showToProducts() {
+  assembly({}, {}, "fence.proxy.async.shared::cta;", "~{memory}", true);
+}
+
+/// Assembly that changes f32 values in their registers: operands $N and later for N values.
+void Warp::update(MutableArrayRef<Value> values, ValueRange operands, StringRef text, StringRef constraints) {
+  std::string all;
+  for (size_t i = 0; i < values.size(); ++i)
+    all += i ? ",=f" : "=f";
+  all += constraints;
+  SmallVector<Value> inputs(operands);
+  for (size_t i = 0; i < values.size(); ++i) {
+    all += "," + std::to_string(i);
+    inputs.push_back(values[i]);
+  }
+  SmallVector<Type> types(values.size(), ops.getF32Type());
+  Value result = assembly(LLVM::LLVMStructType::getLiteral(ops.getContext(), types), inputs, text, all + ",~{memory}", true);
+  llvm::copy(parts(result), values.begin());
+}
+
+void Warp::multiplyGroup(bool bfloat, int64_t columns, ArrayRef<std::pair<Value, Value>> operands, MutableArrayRef<Value> sums) {
+  std::string element = bfloat ? "bf16" : "f16", list, constraints;
+  for (size_t i = 0; i < sums.size(); ++i)
+    list += (i ? ", $" : "$") + std::to_string(i);
+  std::string text = "{ .reg .pred adds; setp.eq.u32 adds, 0, 0; wgmma.fence.sync.aligned; ";
+  SmallVector<Value> inputs;
+  for (auto [left, right] : operands) {
+    std::string first = std::to_string(sums.size() + inputs.size()), second = std::to_string(sums.size() + inputs.size() + 1);
+    text += "wgmma.mma_async.sync.aligned.m64n" + std::to_string(columns) + "k16.f32." + element + "." + element + " {" + list + "}, $" + first +
+            ", $" + second + ", adds, 1, 1, 0, 0; ";
+    constraints += ",l,l";
+    inputs.append({left, right});
+  }
+  update(sums, inputs, text + "wgmma.commit_group.sync.aligned; }", constraints);
+}
+
+void Warp::waitForProducts(MutableArrayRef<Value> sums) {
+  update(sums, {}, "wgmma.wait_group.sync.aligned 0;", "");
+}
+
 } // namespace tenon::gpu

@@ -55,9 +55,18 @@ public:
   /// 16 x 8 sums += 16 x 16 of `left` by 16 x 8 of `right`.
   void multiply(bool bfloat, mlir::ValueRange left, mlir::ValueRange right, llvm::MutableArrayRef<mlir::Value> sums);
 
+  // --- matrix products of four warps (sm_90a), of operands in shared memory
+  mlir::Value swizzledRows(mlir::Value address); // describes rows of 128 bytes whose chunks are exchanged, eight rows in 1024 bytes
+  void showToProducts();                         // what this thread wrote to shared memory, or copied and waited for
+  /// Begins: 64 x `columns` sums += 64 x 16 by 16 x `columns` of each pair. Nothing may touch the sums until waitForProducts.
+  void multiplyGroup(bool bfloat, int64_t columns, llvm::ArrayRef<std::pair<mlir::Value, mlir::Value>> operands,
+                     llvm::MutableArrayRef<mlir::Value> sums);
+  void waitForProducts(llvm::MutableArrayRef<mlir::Value> sums);
+
 private:
   mlir::Value assembly(mlir::Type result, mlir::ValueRange operands, llvm::StringRef text, llvm::StringRef constraints, bool effects);
   Fragment parts(mlir::Value structure);
+  void update(llvm::MutableArrayRef<mlir::Value> values, mlir::ValueRange operands, llvm::StringRef text, llvm::StringRef constraints);
   mlir::Value floats(llvm::StringRef instruction, mlir::Value address);
 
   KernelBuilder &b;

@@ -3,10 +3,22 @@
 // RUN: rm -f %t.report
 // RUN: env TENON_PTXAS=%S/Inputs/reporting-ptxas.sh PTXAS_REPORT=%t.report tenon compile %s --target cuda:sm_90 --precision fp16 -o %t.plan --quiet
 // RUN: FileCheck %s < %t.report
+// RUN: rm -f %t.report
+// RUN: env TENON_PTXAS=%S/Inputs/reporting-ptxas.sh PTXAS_REPORT=%t.report tenon compile %s --target cuda:sm_90a --precision fp16 -o %t.plan --quiet
+// RUN: tenon inspect %t.plan | FileCheck %s --check-prefix=GROUPS
+// RUN: FileCheck %s --check-prefix=REPORT --input-file=%t.report
 
 // CHECK-NOT: {{[0-9][0-9][0-9]+}} bytes spill
 // CHECK:     Compiling entry function 'conv_silu_3' for 'sm_90'
 // CHECK-NOT: {{[0-9][0-9][0-9]+}} bytes spill
+
+// Groups of warps on sm_90a: their sums stay in registers from one product to the next, or ptxas would say that it serializes them.
+// GROUPS:     groups=1
+// REPORT-NOT: serialized
+// REPORT-NOT: {{[0-9][0-9][0-9]+}} bytes spill
+// REPORT:     for 'sm_90a'
+// REPORT-NOT: {{[0-9][0-9][0-9]+}} bytes spill
+// REPORT-NOT: serialized
 
 // A deep convolution, a wide one, a product and a stem.
 module attributes {tenon.phase = "import", tenon.target = "native", tenon.model = "products"} {

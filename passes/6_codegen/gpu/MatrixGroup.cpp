@@ -1,0 +1,24 @@
+// Products of four warps together, whose operands stay in shared memory (wgmma).
+//
+// A stage is laid out as the instruction wants it: rows of 128 bytes whose chunks of 16 are exchanged by the number of the row, the swizzle of the
+// pipeline's own copies. What a warp gets of the sums is what mma.sync would give it.
+#include "passes/6_codegen/gpu/MatrixEmitter.h"
+
+namespace tenon::gpu {
+using namespace mlir;
+
+void MatrixEmitter::multiplyGroup(Value stage, MutableArrayRef<Value> sums) {
+  constexpr int64_t kRowBytes = MatrixSchedule::kStep * 2, kDepth = 16; // of one instruction
+  WarpPlace place = warpPlace();
+  Value groupRow = w.mul(w.div(place.row, MatrixSchedule::kGroupRows), MatrixSchedule::kGroupRows);
+  Value left = w.mul(groupRow, kRowBytes), right = w.mul(w.add(place.column, s.tileRows), kRowBytes);
+  SmallVector<std::pair<Value, Value>> operands;
+  for (int64_t i = 0; i < s.round; ++i)
+    for (int64_t first = 0; first < MatrixSchedule::kStep / kDepth; first += s.warpDepth) {
+      Value at = w.add(w.add(stage, w.mul(w.add(place.depth, first), kDepth * 2)), i * s.stageBytes());
+      operands.emplace_back(w.swizzledRows(w.add(at, left)), w.swizzledRows(w.add(at, right)));
+    }
+  w.multiplyGroup(p.bfloat, s.tileColumns / s.warpColumns, operands, sums);
+}
+
+} // namespace tenon::gpu
