@@ -1,5 +1,6 @@
 // Scaled dot-product attention.
 #include "lib/Importer/AttentionMask.h"
+#include "lib/Importer/AttentionSteps.h"
 #include "lib/Importer/Formula.h"
 #include "lib/Importer/Operators.h"
 #include "lib/Importer/TensorData.h"
@@ -20,76 +21,6 @@ static Value splitHeads(Node &node, Value value, int64_t heads) {
   }
   Dim each = size ? *size : dims[2].floorDiv(heads);
   return node.transpose(node.reshape(value, {dims[0], dims[1], node.dim(heads), each}), {0, 2, 1, 3});
-}
-
-namespace {
-struct Operands {
-  Value query, key, value, mask;
-  double scale = 1.0;
-  Value freeScale; // in place of `scale` where the size of heads is free
-};
-
-/// What the node shows of its scores.
-enum class Scores { Raw, Capped, Masked, Probabilities };
-} // namespace
-
-/// [batch, heads of queries, rows, columns] as [batch, heads of keys, queries a key, rows, columns].
-static Value grouped(Node &node, Value value, Dim groups, Dim members) {
-  SmallVector<Dim> d = sizesOf(value);
-  return node.failed() ? Value() : node.reshape(value, {d[0], groups, members, d[2], d[3]});
-}
-
-/// left * right for every head, where left has `members` heads for each of right's.
-static Value groupedProduct(Node &node, Value left, Value right, bool transposeRhs) {
-  Formula f(node);
-  SmallVector<Dim> l = sizesOf(left), r = sizesOf(right);
-  if (node.failed() || l[1] == r[1])
-    return f.matmul(left, right, transposeRhs);
-  std::optional<Dim> members = l[1].dividedExactlyBy(r[1]);
-  Dim each = members ? *members : l[1].floorDiv(r[1]);
-  Value product = f.matmul(grouped(node, left, r[1], each), f.unsqueeze(right, 2), transposeRhs);
-  return node.failed() ? Value() : node.reshape(product, {l[0], l[1], l[2], transposeRhs ? r[2] : r[3]});
-}
-
-/// Every step by itself, for the forms that nn.attention does not have; gives the scores that the node shows.
-static Value spelledOut(Node &node, const Operands &in, double softcap, Type precision, Scores shown, Value &scores) {
-  Formula f(node);
-  Type element = getElementTypeOrSelf(in.query.getType());
-  Value scaled = in.freeScale ? f.mul(in.query, in.freeScale) : f.mul(in.query, in.scale);
-  Value raw = groupedProduct(node, scaled, in.key, true);
-  Value capped = raw;
-  if (softcap != 0.0)
-    capped = f.mul(node.make<nn::TanhOp>(f.div(raw, softcap)), softcap);
-  Value bias = in.mask;
-  Value nothing = node.scalar(-INFINITY, element);
-  if (bias && getElementTypeOrSelf(bias.getType()).isInteger(1))
-    bias = f.select(bias, node.scalar(0, element), nothing);
-  Value masked = capped, hidden;
-  if (bias && !node.failed()) {
-    // -inf hides a key whatever its score is, NaN included.
-    masked = f.select(f.equal(bias, nothing), nothing, f.add(capped, bias));
-    int64_t last = cast<ShapedType>(bias.getType()).getRank() - 1;
-    hidden = f.equal(f.reduce(nn::ReduceKind::Max, bias, {last}), nothing);
-  }
-  Value probabilities = node.make<nn::SoftmaxOp>(node.cast(masked, precision), node.i64(3), UnitAttr());
-  if (hidden)
-    probabilities = f.select(hidden, node.scalar(0, precision), probabilities);
-  probabilities = node.cast(probabilities, element);
-  switch (shown) {
-  case Scores::Raw:
-    scores = raw;
-    break;
-  case Scores::Capped:
-    scores = capped;
-    break;
-  case Scores::Masked:
-    scores = bias ? f.add(capped, bias) : capped;
-    break;
-  case Scores::Probabilities:
-    scores = probabilities;
-    break;
-  }
-  return groupedProduct(node, probabilities, in.value, false);
 }
 
 static bool checkAttention(Node &node) {
@@ -118,7 +49,7 @@ static void attention(Node &node) {
   if (!checkAttention(node))
     return;
   Formula f(node);
-  Operands in;
+  AttentionOperands in;
   in.query = splitHeads(node, node.in(0), node.integer("q_num_heads", 0));
   int64_t keyHeads = node.integer("kv_num_heads", 0);
   in.key = node.failed() ? Value() : splitHeads(node, node.in(1), keyHeads);
@@ -158,7 +89,7 @@ static void attention(Node &node) {
   if (isPlain)
     out = node.make<nn::AttentionOp>(in.query, in.key, in.value, in.mask, node.f64(in.scale), node.unit(causal), node.unit(true));
   else
-    out = spelledOut(node, in, softcap, precision, Scores(node.integer("qk_matmul_output_mode", 0)), scores);
+    out = spelledOut(node, in, softcap, precision, AttentionScores(node.integer("qk_matmul_output_mode", 0)), scores);
   if (node.failed())
     return;
   SmallVector<Dim> dims = nn::dimsOf(out.getType());

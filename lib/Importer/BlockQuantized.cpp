@@ -50,19 +50,29 @@ static void matMulNBits(Node &node) {
     return node.invalid("N, K and block_size must be positive");
   if (b.bits != 2 && b.bits != 4 && b.bits != 8)
     return node.unsupported("elements of " + Twine(b.bits) + " bits; 2, 4 and 8 are supported");
-  if (node.in(4))
-    return node.unsupported("a permutation of the groups (g_idx)");
+  if (node.in(4) && node.in(3))
+    return node.unsupported("a permutation of the groups (g_idx) beside zero points");
   b.count = llvm::divideCeil(uint64_t(b.depth), uint64_t(b.size));
   Dim needed = node.dim(b.rows * b.count * (b.size * b.bits / 8));
   if (nn::product(node.context, node.dims(1)) != needed || nn::product(node.context, node.dims(2)) != node.dim(b.rows * b.count))
     return node.invalid("the weights and their scales must hold " + Twine(b.rows) + " rows of " + Twine(b.count) + " blocks of " + Twine(b.size));
   Value packed = node.reshape(node.in(1), {node.dim(b.rows), node.dim(b.count), node.dim(b.size * b.bits / 8)});
   Value elements = node.cast(unpacked(node, packed, b.bits), node.element(0));
-  Value scales = node.reshape(node.in(2), {node.dim(b.rows), node.dim(b.count), node.dim(1)});
-  Value real = node.make<nn::MulOp>(node.make<nn::SubOp>(elements, zeroPoints(node, b)), scales);
-  Value weights = node.reshape(real, {node.dim(b.rows), node.dim(b.count * b.size)});
-  if (b.count * b.size != b.depth)
-    weights = node.slice(weights, 1, node.dim(0), node.dim(b.depth));
+  Value scales = node.reshape(node.in(2), {node.dim(b.rows), node.dim(b.count), node.dim(1)}), points = zeroPoints(node, b);
+  auto asRows = [&](Value value) {
+    Value rows = node.failed() ? Value() : node.reshape(value, {node.dim(b.rows), node.dim(b.count * b.size)});
+    return b.count * b.size == b.depth ? rows : node.slice(rows, 1, node.dim(0), node.dim(b.depth));
+  };
+  Value weights;
+  if (node.in(4)) { // for each of the K which block's scale is its own
+    if (node.rank(4) != 1 || !node.dims(4)[0].isConstant() || *node.dims(4)[0].asConstant() < b.depth)
+      return node.invalid("g_idx must have an entry for each of the " + Twine(b.depth) + " columns");
+    Value blocks = node.slice(node.in(4), 0, node.dim(0), node.dim(b.depth));
+    Value chosen = node.make<nn::GatherOp>(node.failed() ? Value() : node.reshape(scales, {node.dim(b.rows), node.dim(b.count)}), blocks, node.i64(1));
+    weights = node.make<nn::MulOp>(node.make<nn::SubOp>(asRows(elements), points), chosen);
+  } else {
+    weights = asRows(node.make<nn::MulOp>(node.make<nn::SubOp>(elements, points), scales));
+  }
   if (node.rank(0) < 2)
     return node.unsupported("a vector operand");
   node.result(node.make<nn::MatMulOp>(node.in(0), weights, node.in(5), UnitAttr(), node.unit(true)));

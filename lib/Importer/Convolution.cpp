@@ -67,6 +67,8 @@ static void fusedConv(Node &node) {
     out = node.make<nn::ClipOp>(out, at(0, std::numeric_limits<float>::lowest()), at(1, std::numeric_limits<float>::max()));
   else if (activation == "HardSigmoid")
     out = node.make<nn::HardSigmoidOp>(out, at(0, 0.2), at(1, 0.5));
+  else if (activation == "HardSwish")
+    out = node.make<nn::MulOp>(out, node.make<nn::HardSigmoidOp>(out, at(0, 1.0 / 6.0), at(1, 0.5)));
   else if (!activation.empty())
     return node.unsupported("the activation '" + activation + "'");
   node.result(out);

@@ -1,4 +1,5 @@
 // Microsoft's attention of language models: a cache of keys and values, rotated positions, fewer heads of keys than of queries.
+#include "lib/Importer/AttentionSteps.h"
 #include "lib/Importer/Operators.h"
 
 namespace tenon::importer {
@@ -36,7 +37,9 @@ public:
     double scale = node.real("scale", 0.0);
     if (scale == 0.0)
       scale = 1.0 / std::sqrt(double(*size.asConstant()));
-    Value out = node.make<nn::AttentionOp>(query, keys, values, mask(nn::dimOf(keys.getType(), 2)), node.f64(scale), UnitAttr(), node.unit(true));
+    Value out = attend(keys, values, scale);
+    if (node.failed())
+      return;
     node.result(0, node.reshape(node.transpose(out, {0, 2, 1, 3}), {batch, length, size * heads}));
     node.result(1, keys);
     node.result(2, values);
@@ -48,8 +51,8 @@ private:
       node.invalid("num_heads, " + Twine(heads) + ", must be a multiple of kv_num_heads, " + Twine(keyHeads));
     else if (!node.in(5) || !node.in(6))
       node.invalid("seqlens_k and total_sequence_length are missing");
-    else if (node.real("softcap", 0.0) != 0.0 || node.integer("smooth_softmax", 0) == 1 || node.in(11))
-      node.unsupported("softcap, smooth_softmax and head_sink");
+    else if (node.wants(3))
+      node.unsupported("the scores as a result");
     else if (node.rank(0) != 3 || !node.in(1) != !node.in(2) || !node.in(3) != !node.in(4))
       node.invalid("a query of rank 3 was expected, and keys and values both or neither");
     else if (node.integer("do_rotary", 0) != 0 && (!node.in(7) || !node.in(8)))
@@ -60,6 +63,18 @@ private:
   Dim one() { return node.dim(1); }
   Value number(double v) { return node.scalar(v, i64); }
   Value sizeOf(Dim dim) { return node.constant({dim}, RankedTensorType::get({}, i64)); }
+
+  Value attend(Value keys, Value values, double scale) {
+    Value seen = mask(nn::dimOf(keys.getType(), 2)), sink, scores;
+    double softcap = node.real("softcap", 0.0);
+    if (node.in(11)) // a score for each head
+      sink = node.reshape(node.in(11), {one(), node.dim(heads), one(), one()});
+    else if (node.integer("smooth_softmax", 0) == 1)
+      sink = node.reshape(node.scalar(0, node.element(0)), {one(), one(), one(), one()});
+    if (softcap == 0.0 && !sink)
+      return node.make<nn::AttentionOp>(query, keys, values, seen, node.f64(scale), UnitAttr(), node.unit(true));
+    return spelledOut(node, {query, keys, values, seen, scale, {}, sink}, softcap, node.element(0), AttentionScores::Raw, scores);
+  }
 
   /// [batch, length, count * size] to [batch, count, length, size].
   Value split(Value x, int64_t count) {

@@ -153,3 +153,26 @@ def test_running_sums(folder):
             back = np.flip(np.flip(x, axis).cumsum(axis), axis)
             for i, wanted in enumerate((x.cumsum(axis), x.cumsum(axis) - x, back, back - x)):
                 np.testing.assert_array_equal(found[f"y{i}"], wanted)
+
+
+def test_indices_outside(folder):
+    """ONNX forbids them; they are taken as the nearest ones inside, by everything that indexes, and nothing outside is read or written."""
+    x, u = counting(4, 3), np.full((3, 3), 50, np.float32)
+    for constant in (False, True):
+        def plan(body, indices):
+            names = ",".join(map(str, indices.shape))
+            given = "" if constant else f", int64[{names}] i"
+            initializers = f"<int64[{names}] i = {{{','.join(map(str, indices.ravel()))}}}>" if constant else ""
+            built = tenon.compile(models.model(f"float[4, 3] x, float[3, 3] u{given}", "float y", body, initializers=initializers), threads=1)
+            return built.run({"x": x, "u": u} | ({} if constant else {"i": indices}))["y"]
+
+        rows = vector(-9, 2, 1 << 40)
+        np.testing.assert_array_equal(plan("y = Gather (x, i)", rows), x[[0, 2, 3]])
+        pairs = vector(-9, 1, 7, -2, 2, 99).reshape(3, 2)
+        np.testing.assert_array_equal(plan("y = GatherND (x, i)", pairs), x[[0, 3, 2], [1, 1, 2]])
+        table = np.repeat(rows[:, None], 3, 1)
+        np.testing.assert_array_equal(plan("y = GatherElements (x, i)", table), x[[0, 2, 3]])
+        wanted = x.copy()
+        wanted[[0, 2, 3]] = u
+        np.testing.assert_array_equal(plan("y = ScatterElements (x, i, u)", table), wanted)
+        np.testing.assert_array_equal(plan("y = ScatterND (x, i, u)", rows[:, None]), wanted)

@@ -109,7 +109,7 @@ case("EmbedLayerNormalization", [ids, segments, *tables, None, integers(np.int32
 case("EmbedLayerNormalization", [ids, segments, *tables, None, integers(np.int32, 0, 12, 1, 6)], {"epsilon": 1e-6}, [0, 1])
 
 image, weights = real(1, 4, 9, 9), real(6, 4, 3, 3)
-for name, parameters in (("Relu", []), ("LeakyRelu", [0.2]), ("Tanh", []), ("Sigmoid", []), ("Clip", [-0.5, 0.5]), ("HardSigmoid", [0.3, 0.4])):
+for name, parameters in (("Relu", []), ("LeakyRelu", [0.2]), ("Tanh", []), ("Sigmoid", []), ("Clip", [-0.5, 0.5]), ("HardSigmoid", [0.3, 0.4]), ("HardSwish", [1 / 6, 0.5])):
     attributes = {"pads": [1, 1, 1, 1], "strides": [2, 2], "activation": name}
     case("FusedConv", [image, weights, real(6)], attributes | ({"activation_params": parameters} if parameters else {}), fixed=[1, 2])
 case("FusedConv", [image, weights, real(6), real(1, 6, 9, 9)], {"pads": [1, 1, 1, 1], "activation": "Relu"}, fixed=[1, 2])
@@ -145,6 +145,7 @@ for bits in (4, 8):
         if bits == 4:  # as floats; ONNX Runtime has those for 4 bits
             case("MatMulNBits", [left, packed, scales, real(rows * blocks, scale=4)], attributes, fixed=[1, 2, 3], tolerance=1e-4)
 packed, scales, points, blocks = narrow_weights(4, 6, 64, 16)
+case("MatMulNBits", [real(3, 64), packed, scales, None, integers(np.int32, 0, 4, 64)], {"K": 64, "N": 6, "bits": 4, "block_size": 16}, fixed=[1, 2, 3, 4], tolerance=1e-4)
 case("MatMulNBits", [real(3, 64), packed, scales, points], {"K": 64, "N": 6, "bits": 4, "block_size": 16, "accuracy_level": 1}, fixed=[1, 2, 3], tolerance=1e-4)
 
 # Attention ------------------------------------------------------------------------------------------------------------
@@ -192,7 +193,7 @@ case("MultiHeadAttention", [query, query, query, None, None, None, *pasts], {"nu
 case("MultiHeadAttention", [query, query, query, real(3 * hidden), np.ones((batch, 8), np.int32), None, *pasts], {"num_heads": heads}, [0, 1, 2], tolerance=1e-4)
 
 
-def group_query(length, past, room=0, key_heads=2, size=16, packed=False, lengths=None, **attributes):
+def group_query(length, past, room=0, key_heads=2, size=16, packed=False, lengths=None, sink=None, **attributes):
     """Old tokens in a cache of `past + room` places; `lengths`: of all tokens of each sequence."""
     heads, batch, total = 4, 2, past + length
     lengths = np.array(lengths or [total, total], np.int32)
@@ -203,6 +204,8 @@ def group_query(length, past, room=0, key_heads=2, size=16, packed=False, length
     inputs += [*(cache if past + room else (None, None)), lengths - 1, scalar(lengths.max(), np.int32)]
     if attributes.get("do_rotary"):
         inputs += [np.cos(angles), np.sin(angles)]
+    if sink is not None:
+        inputs += [None] * (11 - len(inputs)) + [sink]
     case("GroupQueryAttention", inputs, {"num_heads": heads, "kv_num_heads": key_heads} | attributes, 3, [6], 1e-4, lengths)
 
 
@@ -220,6 +223,11 @@ group_query(1, 6, do_rotary=1, local_window_size=4)
 group_query(5, 0, do_rotary=1, local_window_size=2)
 group_query(5, 0, do_rotary=1, key_heads=1)
 group_query(5, 0, 8, do_rotary=1)
+group_query(5, 0, do_rotary=1, softcap=2.0)
+group_query(1, 6, do_rotary=1, softcap=2.0, local_window_size=4)
+group_query(5, 0, smooth_softmax=1)
+group_query(1, 6, do_rotary=1, smooth_softmax=1, softcap=1.5)
+group_query(5, 0, do_rotary=1, sink=real(4))
 
 # Bytes ----------------------------------------------------------------------------------------------------------------
 

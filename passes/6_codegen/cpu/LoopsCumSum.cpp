@@ -18,7 +18,8 @@ void emitCumSum(KernelBuilder &b, Evaluator &evaluator, nn::CumSumOp op, int64_t
   int last = int(dims.size()) - 1;
   while (last >= 0 && dims[last].isConstant(1))
     --last;
-  int lanes = last >= 0 && evaluator.lanesAllowed(op.getInput(), last) ? evaluator.preferredLanes() : 0;
+  bool hasLanes = !b.target().isGpu() && last >= 0 && evaluator.lanesAllowed(op.getInput(), last); // threads of a GPU share the lines
+  int lanes = hasLanes ? evaluator.preferredLanes() : 0;
   LoopNest nest = chooseNest(b, dims, SmallVector<int>(dims.size(), 0), tasks, lanes);
   nest.overlaps = true; // the input is not overwritten
   nest.emit(b, evaluator, [](const Place &) {}, [&](const Place &line) {
