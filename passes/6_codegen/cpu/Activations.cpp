@@ -50,6 +50,8 @@ Value erfDouble(Registers r, Value x) {
 
 /// 2^y for y in [-126, 127] to 2 ulp; the reduction is exact and runs on the add pipes.
 Value quickExp2(Registers r, Value y) {
+  if (r.b.target().isGpu())
+    return r.unitExp2(y);
   // 2^f = 1 + f q(f) to 9e-8: the coefficients of e^f scaled by powers of log(2).
   constexpr double kQuick[] = {6.931469739e-01, 2.402224396e-01, 5.550732544e-02, 9.671127370e-03, 1.326492213e-03};
   FloatFormat format = FloatFormat::of(y);
@@ -67,7 +69,7 @@ Value emitTanh(KernelBuilder &b, Value x) {
     return tanhDouble(r, x);
   x = r.clamp(x, -kTanhEnd, kTanhEnd);
   Value z = r.mul(x, x);
-  return r.clamp(r.div(r.mul(x, r.polynomial(z, kTanhTop)), r.polynomial(z, kTanhBottom)), -1, 1);
+  return r.clamp(r.quickDiv(r.mul(x, r.polynomial(z, kTanhTop)), r.polynomial(z, kTanhBottom)), -1, 1);
 }
 
 Value emitErf(KernelBuilder &b, Value x) {
@@ -86,7 +88,7 @@ Value emitSigmoid(KernelBuilder &b, Value x) {
   // The sum is 1 to the last bit long before e^-x leaves the range that the quick exponential has.
   Value e = emitExpNegative(b, r.neg(r.abs(x)));
   Value positive = r.cmp(arith::CmpFPredicate::OGE, x, r.c(0, x));
-  return r.div(r.select(positive, r.c(1, x), e), r.add(e, 1.0));
+  return r.quickDiv(r.select(positive, r.c(1, x), e), r.add(e, 1.0));
 }
 
 Value emitSilu(KernelBuilder &b, Value x) {
@@ -96,7 +98,7 @@ Value emitSilu(KernelBuilder &b, Value x) {
   // x / (1 + 2^(-x log2 e)). Below -87 the result is 0 to 37 digits, and its argument must not grow.
   x = r.atLeast(x, r.c(-87, x));
   Value y = r.atLeast(r.mul(x, -kLog2e), r.c(-126, x));
-  return r.div(x, r.add(quickExp2(r, y), 1.0));
+  return r.quickDiv(x, r.add(quickExp2(r, y), 1.0));
 }
 
 Value emitGelu(KernelBuilder &b, Value x, bool tanhForm) {
@@ -124,7 +126,7 @@ Value emitGelu(KernelBuilder &b, Value x, bool tanhForm) {
       bottom[i] *= power;
   }
   Value a = r.atMost(x, r.c(-kLowest, x)), z = r.mul(a, a);
-  Value erf = r.div(r.mul(a, r.polynomial(z, top)), r.polynomial(z, bottom));
+  Value erf = r.quickDiv(r.mul(a, r.polynomial(z, top)), r.polynomial(z, bottom));
   Value half = r.mul(x, 0.5);
   return r.fma(half, erf, half);
 }

@@ -72,6 +72,8 @@ Value emitExpNegative(KernelBuilder &b, Value x) {
   Registers r{b};
   if (FloatFormat::of(x).isDouble)
     return emitExp(b, x);
+  if (b.target().isGpu())
+    return r.unitExp2(r.mul(x, kLog2e));
   constexpr double kLowest = -87.33; // e^x is a normal number down to here
   auto [f, n] = reduce(r, r.atLeast(x, r.c(kLowest, x)));
   Value p = r.fma(f, r.polynomial(f, kExpQuick), 1.0);

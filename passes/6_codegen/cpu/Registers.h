@@ -31,6 +31,16 @@ struct Registers {
   Value sub(Value x, Value y) const { return mlir::arith::SubFOp::create(b.ops(), x, y); }
   Value mul(Value x, Value y) const { return mlir::arith::MulFOp::create(b.ops(), x, y); }
   Value div(Value x, Value y) const { return mlir::arith::DivFOp::create(b.ops(), x, y); }
+  /// For |y| from 2^-126 to 2^126; to 2 ulp on GPUs, in a few instructions.
+  Value quickDiv(Value x, Value y) const {
+    return mlir::arith::DivFOp::create(b.ops(), x, y, b.target().isGpu() ? mlir::arith::FastMathFlags::afn : mlir::arith::FastMathFlags::none);
+  }
+  /// 2^y of f32 by the special function unit of a GPU: to 2 ulp, and 0 or infinity beyond the range.
+  Value unitExp2(Value y) const {
+    auto op = mlir::LLVM::Exp2Op::create(b.ops(), y);
+    op.setFastmathFlags(mlir::LLVM::FastmathFlags::afn);
+    return op;
+  }
   Value neg(Value x) const { return mlir::arith::NegFOp::create(b.ops(), x); }
   Value fma(Value x, Value y, Value z) const { return b.fma(x, y, z); }
   Value add(Value x, double y) const { return add(x, c(y, x)); }

@@ -2,6 +2,8 @@
 //
 // Errors are the largest against a double (f32) or long double (f64) reference, in units of the last place of the result, and hold
 // with and without fused multiply-add; test/unit/codegen measures them. NaN gives NaN, and the ends of the range are IEEE's.
+// On GPUs the exponential below zero, the sigmoid, SiLU, GELU and tanh take f32 exponentials and quotients from the special function unit, which
+// errs by 2 ulp (and by what rounding the argument of the exponential adds: 1e-5 at -87).
 // The coefficients come from FitCoefficients.py. The rare functions compute f32 in f64: half the lanes, and nothing can cancel.
 #pragma once
 #include "passes/6_codegen/cpu/KernelBuilder.h"

@@ -258,7 +258,11 @@ std::optional<AttentionTile> AttentionTile::of(const cpu::AttentionProblem &p, c
       return std::nullopt;
   AttentionTile tile;
   tile.width = p.width;
+  // So few keys are one step of each warp: their loads are all on their way at once.
+  constexpr int64_t kMostTogether = 8;
   int64_t known = p.keys.asConstant().value_or(tile.warps * kKeys);
+  if (known > tile.warps * kKeys && known <= kMostTogether * kKeys)
+    tile.warps = kMostTogether;
   while (tile.warps > 1 && known <= (tile.warps / 2) * kKeys)
     tile.warps /= 2;
   return tile;

@@ -144,22 +144,30 @@ private:
     Value slice = w.div(thread, kGroups);
     if (blocks > 1)
       slice = w.add(slice, arith::MulIOp::create(ops, w.rankInCluster(), w.i32(kSlices)));
-    constexpr int64_t kAtOnce = 4; // positions whose loads are under way together
-    int64_t positions = *positionsOf(reduce), step = kSlices * blocks, whole = positions / (step * kAtOnce) * (step * kAtOnce);
+    constexpr int64_t kMostAtOnce = 16, kSums = 4; // positions whose loads are under way together; independent sums
+    int64_t positions = *positionsOf(reduce), step = kSlices * blocks, atOnce = std::min<int64_t>(kMostAtOnce, llvm::divideCeil(positions, step));
+    int64_t whole = positions / (step * atOnce) * (step * atOnce), rest = llvm::divideCeil(positions - whole, step);
     auto element = [&](Index position) { return evaluator.at(reduce.getInput(), at(position)); };
-    KernelBuilder::Values sums(kAtOnce, evaluator.identity(fold, vector));
-    sums = b.loop(w.wide(slice), b.add(w.wide(slice), whole), step * kAtOnce, sums, [&](Index first, ValueRange carried) {
+    auto add = [&](MutableArrayRef<Value> sums, int64_t i, Value x) { sums[i % kSums] = evaluator.combine(fold, sums[i % kSums], x); };
+    KernelBuilder::Values sums(kSums, evaluator.identity(fold, vector));
+    if (whole)
+      sums = b.loop(w.wide(slice), whole, step * atOnce, sums, [&](Index first, ValueRange carried) {
+        Evaluator::Scope scope(evaluator);
+        KernelBuilder::Values next(carried);
+        for (int64_t i = 0; i < atOnce; ++i)
+          add(next, i, element(b.add(first, i * step)));
+        return next;
+      });
+    for (int64_t i = 0; i < rest; ++i) {
       Evaluator::Scope scope(evaluator);
-      KernelBuilder::Values next;
-      for (int64_t i = 0; i < kAtOnce; ++i)
-        next.push_back(evaluator.combine(fold, carried[i], element(b.add(first, i * step))));
-      return next;
-    });
-    sums[0] = b.loop(b.add(w.wide(slice), whole), positions, step, sums[0], [&](Index position, ValueRange carried) {
-      Evaluator::Scope scope(evaluator);
-      return KernelBuilder::Values{evaluator.combine(fold, carried[0], element(position))};
-    })[0];
-    for (int64_t i = 1; i < kAtOnce; ++i)
+      Index position = b.add(w.wide(slice), whole + i * step);
+      bool isLast = i + 1 == rest; // which some threads do not have: they read another one
+      Value x = element(isLast ? b.min(position, positions - 1) : position);
+      if (isLast)
+        x = arith::SelectOp::create(ops, b.lessThan(position, positions), x, evaluator.identity(fold, vector));
+      add(sums, i, x);
+    }
+    for (int64_t i = 1; i < kSums; ++i)
       sums[0] = evaluator.combine(fold, sums[0], sums[i]);
     return sums[0];
   }

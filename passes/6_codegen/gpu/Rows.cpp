@@ -83,14 +83,20 @@ public:
       place.index[axis] = axis ? b.rem(rest, b.dim(outer[axis])) : rest;
       rest = axis ? b.div(rest, b.dim(outer[axis])) : rest;
     }
-    if (auto reduce = dyn_cast<nn::ReduceOp>(anchor))
+    if (auto reduce = dyn_cast<nn::ReduceOp>(anchor)) {
+      b.waitForInputs();
       return emitReduction(reduce);
+    }
     axis = int(outer.size());
-    place.index.push_back(Evaluator::unknown());
+    Index length = b.dim(nn::dimOf(input.getType(), axis));
+    place.index.push_back(Index(0));
+    loadConstants(length);
+    b.waitForInputs();
+    place.index.back() = Evaluator::unknown();
     evaluator.hoist(input, place);
     place.index.back() = Index(0);
     SmallVector<cpu::Range> range;
-    range.push_back({0, b.dim(nn::dimOf(input.getType(), axis))});
+    range.push_back({0, length});
     evaluator.provide(anchor->getResult(0), isa<nn::SoftmaxOp>(anchor) ? softmax(range) : norm(range));
     auto all = [&] {
       Evaluator::Scope scope(evaluator);
@@ -101,6 +107,33 @@ public:
 
 private:
   using Element = std::function<Value(const Place &)>;
+
+  /// The scale and bias of a norm, which do not depend on the kernel before, where the thread's parts of a row are few.
+  void loadConstants(Index length) {
+    if (!isa<nn::LayerNormOp, nn::RMSNormOp>(anchor))
+      return;
+    int lanes = lanesOfElements(length);
+    for (unsigned operand = 1; operand < anchor->getNumOperands(); ++operand) {
+      auto argument = dyn_cast<BlockArgument>(anchor->getOperand(operand));
+      if (!argument || !func.getArgAttr(argument.getArgNumber(), "kernel.constant"))
+        continue;
+      for (Index start : chunksOf(length, std::max(lanes, 1))) {
+        Place there{place.index, lanes, lanes ? axis : -1};
+        there.index[axis] = start;
+        constants[operand].push_back(evaluator.atOperand(anchor, operand, there));
+      }
+    }
+  }
+
+  Value normOperand(unsigned operand, const Place &p) {
+    ArrayRef<Value> loaded = constants[operand];
+    return chunk >= 0 && !loaded.empty() ? loaded[chunk] : evaluator.atOperand(anchor, operand, p);
+  }
+
+  int lanesOfElements(Index length) {
+    auto results = func.terminator().getOperands();
+    return lanesFor(length, [&] { return llvm::all_of(results, [&](Value v) { return Evaluator::lanesSuit(v, axis); }); });
+  }
 
   Value spread(Value v, int lanes) { return lanes ? b.splat(v, lanes) : v; }
 
@@ -204,9 +237,9 @@ private:
     return [this, centred, inverse, scale, bias](const Place &p) -> Value {
       Value x = arith::MulFOp::create(ops, centred(p), spread(inverse, p.lanes));
       if (scale)
-        x = arith::MulFOp::create(ops, x, evaluator.atOperand(anchor, 1, p));
+        x = arith::MulFOp::create(ops, x, normOperand(1, p));
       if (bias)
-        x = arith::AddFOp::create(ops, x, evaluator.atOperand(anchor, scale ? 2 : 1, p));
+        x = arith::AddFOp::create(ops, x, normOperand(scale ? 2 : 1, p));
       return x;
     };
   }
@@ -242,15 +275,15 @@ private:
   }
 
   void emitElements(Index length) {
-    auto results = func.terminator().getOperands();
-    int lanes = lanesFor(length, [&] { return llvm::all_of(results, [&](Value v) { return Evaluator::lanesSuit(v, axis); }); });
-    int width = std::max(lanes, 1);
+    int lanes = lanesOfElements(length), width = std::max(lanes, 1);
     ArrayRef<Index> starts = chunksOf(length, width);
-    for (Index start : starts) {
+    for (auto [i, start] : llvm::enumerate(starts)) {
       Place there{place.index, lanes, lanes ? axis : -1};
       there.index[axis] = start;
+      chunk = int(i);
       store(there);
     }
+    chunk = -1;
     if (!starts.empty())
       return;
     b.loop(b.mul(lane, width), length, sharing * width, [&](Index i) {
@@ -285,6 +318,8 @@ private:
   Evaluator evaluator;
   int64_t sharing;                          // threads of a row
   std::map<int, SmallVector<Index>> chunks; // by their width
+  SmallVector<Value> constants[3];          // of a norm's operands, for each chunk
+  int chunk = -1;                           // that is stored
   Index lane;                               // this thread's number among them
   int axis = -1;                            // of the row
   Place place;                              // of the row, 0 along it
@@ -304,7 +339,7 @@ public:
     KernelPlan plan;
     plan.tasks = nn::product(func.getContext(), rowDims(func)).ceilDiv(kWarp / threadsOfRow(func));
     plan.overwrites.assign(func.getNumResults(), -1);
-    plan.block = {kWarp, 1, 0};
+    plan.block = {kWarp, 1, 0, 1, /*waits=*/true};
     return plan;
   }
 
