@@ -214,7 +214,7 @@ def NN_CastOp : NN_Op<"cast", [NN_Elementwise]> {
 }
 
 def NN_QuantizeOp : NN_Op<"quantize", [NN_Elementwise]> {
-  let summary = "saturate(round(x) + zero_point) as an integer of 8 bits; halves go to even, NaN to the zero point";
+  let summary = "saturate(round(x) + zero_point) as an integer of 8 bits; halves go to even, NaN to the lowest";
   let description = [{
     The scale is not part of it: the input counts in steps of the result.
 

@@ -195,7 +195,7 @@ def NN_ScatterElementsOp : NN_ScatterBase<"scatter_elements"> {
   let summary = "a copy of `input` with `updates` written (or reduced into) where gather_elements would read";
   let description = [{
     `reduction` (sum, prod, max or min) combines an update with the element it meets, in any order; without it indices are distinct.
-    Negative indices count from the end; an index outside the axis writes nothing.
+    Negative indices count from the end; an index outside the axis is taken as the nearest one inside.
 
     ```mlir
     %y = nn.scatter_elements %x, %i, %u {axis = 0 : i64} : (tensor<8xf32>, tensor<2xi64>, tensor<2xf32>) -> tensor<8xf32>

@@ -86,6 +86,7 @@ typedef enum tn_dtype TN_ENUM {
 ///   a sequence of tensors    NAME.data [elements], the tensors one behind the other, and NAME.shapes, i64 [tensors, 8]: the sizes of each, then -1
 ///   a tensor of strings      NAME.bytes, u8 [bytes], the strings one behind the other (UTF-8, not terminated), and NAME.ends, i64 of the tensor's shape:
 ///                            the position behind each string, which is where the next one starts (the layout of Apache Arrow)
+///   a sequence of those      NAME.bytes, NAME.ends [elements] and NAME.shapes
 ///
 /// A sequence whose shapes do not add up to its elements fails the run; ends that lie outside the bytes are moved to the nearest end. Outputs are well-formed.
 typedef enum tn_part TN_ENUM {
