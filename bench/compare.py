@@ -71,6 +71,8 @@ class Comparison:
                 except Failed as error:
                     failed[runtime] = str(error).splitlines()[-1][:200]
                     print(f"{name}: {runtime}: {failed[runtime]}", file=sys.stderr)
+            if len(failed) == len(self.peers):
+                raise Failed(f"no peer can run it: {failed}")
         return reports, failed
 
     def compiled(self, model, folder):
