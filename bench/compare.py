@@ -8,7 +8,7 @@ Each measurement is a process of its own, pinned to as many CPUs as it has threa
 The runtimes take turns, and what counts is the median over the rounds of each round's median: slow phases of the machine hit all of them.
 Tenon's outputs are compared with ONNX Runtime's first. Models come from the folder that TENON_SHARED names: all float models there; those that Tenon cannot
 compile are listed with the reason. With --avx2 Tenon and OpenVINO do without the wider vectors that the machine may have; ONNX Runtime knows no such setting and
-stays out. Also measured: throughput of a batch and of several contexts, the time from a process's start to its first result (Tenon
+stays out. OpenVINO's fully connected layers are computed by MLAS, ONNX Runtime's library, and take wider vectors all the same. Also measured: throughput of a batch and of several contexts, the time from a process's start to its first result (Tenon
 reads a plan, the peers the ONNX file), peak memory of processes, compilation, what a dispatch costs, and every step's share of the processor's peak.
 
 Writes OUTPUT.json after every model, and OUTPUT.md and a chart, OUTPUT.svg, at the end; --report makes these two from the JSON again.
