@@ -74,23 +74,21 @@ CASES = {
 }
 
 
-def runner(tenon, model):
-    plan = tenon.compile(str(model))
+def runner(plan):
     name, output = plan.inputs[0].name, plan.outputs[0].name
     return lambda image: plan.run({name: image})[output]
 
 
 def measure(name, case, arguments, tenon, folder):
     model, quantized = arguments.shared / "models" / f"{name}.onnx", folder / f"{name}.onnx"
-    run = runner(tenon, model)
+    plan = tenon.compile(str(model))
     images = np.concatenate(list(case.calibration()))
-    input_name = tenon.compile(str(model)).inputs[0].name
-    np.savez(folder / "calibration.npz", **{input_name: images})
+    np.savez(folder / "calibration.npz", **{plan.inputs[0].name: images})
     words = [arguments.build / "bin/tenon", "quantize", model, "--calibration", folder / "calibration.npz", "-o", quantized, "--quiet", *shlex.split(arguments.options)]
     done = subprocess.run(words)
     if done.returncode not in (0, 3):
         sys.exit(f"{name}: tenon quantize failed")
-    exact, found = case.score(run), case.score(runner(tenon, quantized))
+    exact, found = case.score(runner(plan)), case.score(runner(tenon.compile(str(quantized))))
     print(f"| {name} | {case.unit} | {len(images)} | {case.count()} | {exact:.3f} | {found:.3f} | {100 * (exact - found):.2f} |", flush=True)
 
 

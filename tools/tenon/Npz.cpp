@@ -47,22 +47,23 @@ NpzReader::~NpzReader() { zip_discard(handle(archive)); }
 bool NpzReader::has(const std::string &name) const { return std::find(keys.begin(), keys.end(), name) != keys.end(); }
 
 /// Bytes of an entry, unpacked.
-uint64_t NpzReader::sizeOf(const std::string &name, const std::string &what) const {
+NpzReader::Entry NpzReader::open(const std::string &name) const {
+  std::string what = path + ", array '" + name + "'", entry = name + ".npy";
   zip_stat_t status;
   zip_stat_init(&status);
-  if (zip_stat(handle(archive), (name + ".npy").c_str(), 0, &status) != 0)
+  if (zip_stat(handle(archive), entry.c_str(), 0, &status) != 0)
     throw Failure(what + ": is not there");
   if (status.size > (status.comp_size + 1) * kLargestRatio)
     throw Failure(what + ": is damaged: " + std::to_string(status.comp_size) + " bytes cannot hold " + std::to_string(status.size));
-  return status.size;
-}
-
-HostTensor NpzReader::read(const std::string &name) const {
-  std::string what = path + ", array '" + name + "'", entry = name + ".npy";
-  uint64_t size = sizeOf(name, what);
   zip_file_t *file = zip_fopen(handle(archive), entry.c_str(), 0);
   if (!file)
     throw Failure(what + ": cannot be read: " + zip_strerror(handle(archive)));
+  return {what, status.size, file};
+}
+
+HostTensor NpzReader::read(const std::string &name) const {
+  auto [what, size, opened] = open(name);
+  auto *file = static_cast<zip_file_t *>(opened);
   std::vector<std::byte> bytes(size);
   zip_int64_t got = zip_fread(file, bytes.data(), bytes.size());
   // The checksum is compared when the end is reached.
@@ -76,11 +77,7 @@ HostTensor NpzReader::read(const std::string &name) const {
 }
 
 NpzStream NpzReader::stream(const std::string &name) const {
-  std::string what = path + ", array '" + name + "'", entry = name + ".npy";
-  uint64_t size = sizeOf(name, what);
-  zip_file_t *file = zip_fopen(handle(archive), entry.c_str(), 0);
-  if (!file)
-    throw Failure(what + ": cannot be read: " + zip_strerror(handle(archive)));
+  auto [what, size, file] = open(name);
   NpzStream stream(file, what);
   std::vector<std::byte> bytes(std::min<uint64_t>(size, kNpyPrefix));
   stream.readRaw(bytes.data(), bytes.size());
@@ -97,7 +94,7 @@ NpzStream NpzReader::stream(const std::string &name) const {
     throw Failure(what + ": is truncated: " + typeText(header.dtype, header.dims) + " takes " + std::to_string(stream.left) + " bytes, " + std::to_string(size - headerBytes) + " are there");
   if (header.fortranOrder && header.dims.size() > 1) {
     stream.whole = read(name);
-    zip_fclose(file);
+    zip_fclose(static_cast<zip_file_t *>(file));
     stream.file = nullptr;
   }
   return stream;

@@ -51,7 +51,12 @@ public:
   NpzStream stream(const std::string &name) const;
 
 private:
-  uint64_t sizeOf(const std::string &name, const std::string &what) const;
+  struct Entry {
+    std::string what; // for messages
+    uint64_t size;    // of the data behind compression
+    void *file;       // the caller's to close
+  };
+  Entry open(const std::string &name) const;
 
   std::string path;
   void *archive = nullptr;
