@@ -16,6 +16,7 @@ namespace tenon {
 
 struct CompileOptions {
   /// "native", an x86-64 level ("x86-64-v3"), an LLVM CPU name ("znver5"), "aarch64[+feature...]", or a GPU: "cuda:sm_90", "jetson-orin".
+  /// Several GPUs, "cuda:sm_90a,jetson-orin", make one plan, which holds the model for each of them.
   std::string target = "native";
   /// Fixes free dimensions: (input name, "1x3x224x224"); an entry that is a name keeps or renames the symbol.
   std::vector<std::pair<std::string, std::string>> shapes;

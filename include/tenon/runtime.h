@@ -174,8 +174,13 @@ typedef struct tn_plan_info {
   int32_t is_static;          ///< 1: all shapes and arena offsets are fixed in the plan
   uint32_t device_code_count; ///< architectures of GPUs that the plan has code for: tn_plan_device_code
   const char *device;         ///< where it runs: "cpu", "cuda"
+  uint32_t variant_count;     ///< this one included: tn_plan_variant
 } tn_plan_info;
 TN_API tn_status tn_plan_get_info(const tn_plan *plan, tn_plan_info *info);
+/// A plan for GPUs may hold a variant for each of several architectures: the same symbols, inputs and outputs, other kernels, steps and buffers. What is
+/// asked of a plan is answered for its first variant, number 0, which is the plan itself; ask the others for theirs. File, metadata, weights
+/// and code sizes are those of all together. Variants live as long as the plan and are not closed. Null when out of range.
+TN_API const tn_plan *tn_plan_variant(const tn_plan *plan, uint32_t index);
 /// The i-th CPU feature that the code needs; null when out of range.
 TN_API const char *tn_plan_feature(const tn_plan *plan, uint32_t index);
 
@@ -320,6 +325,8 @@ typedef struct tn_context_options {
 /// Errors: TN_INVALID_ARGUMENT, TN_OUT_OF_MEMORY, TN_DEVICE.
 TN_API tn_status tn_context_create(tn_plan *plan, const tn_context_options *options, tn_context **context);
 TN_API void tn_context_destroy(tn_context *context);
+/// The plan that the context runs: of a plan with several variants that with the best code for the context's GPU. Its steps are those of tn_profile_step.
+TN_API const tn_plan *tn_context_plan(const tn_context *context);
 
 /// Runs the plan once, synchronously.
 ///

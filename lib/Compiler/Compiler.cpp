@@ -40,77 +40,74 @@ public:
       : path(path), bytes(bytes), options(options), dump(options.dumpPhases) {}
 
   LogicalResult run(MLIRContext &context, CompileResult &result) {
-    llvm::Expected<Target> parsed = Target::parse(options.target);
-    if (!parsed)
-      return emitError(UnknownLoc::get(&context)) << llvm::toString(parsed.takeError());
-    target = std::move(*parsed);
-    if (failed(chooseStorage(context)))
+    if (failed(parseTargets(context)) || failed(chooseStorage(context)))
       return failure();
     std::optional<Phase> last = options.stopAfter.empty() ? Phase::Plan : phaseNamed(options.stopAfter);
     if (!last)
       return emitError(UnknownLoc::get(&context)) << "no phase is called '" << options.stopAfter << "'; the phases are "
                                                   << llvm::join(phaseNames(), ", ");
-
-    Phase done = Phase::Import;
     auto start = std::chrono::steady_clock::now();
-    if (failed(load(context, done)))
+    if (failed(load(context)))
       return failure();
     finish(Phase::Import, start, result);
-    if (done == Phase::Import && failed(dump.write(*module, 0, phaseName(done))))
+    if (done == Phase::Import && failed(dump.write(*variants.front().module, 0, phaseName(done))))
       return failure();
-
-    CodeImage code;
-    for (int next = int(done) + 1; next <= int(*last); ++next) {
-      Phase phase = Phase(next);
-      start = std::chrono::steady_clock::now();
-      if (options.progress)
-        options.progress(phaseName(phase).str(), double(next) / (int(*last) + 1));
-      if (failed(runPhase(phase, *module, target, options.tuningCache, options.exactOrder, options.reproducer, storage)))
+    for (Variant &variant : variants)
+      if (failed(runPhases(variant, *last, result)))
         return failure();
-      if (phase == Phase::Codegen || (phase == Phase::Plan && done == Phase::Codegen)) {
-        FailureOr<CodeImage> image = failure();
-        if (!survives([&] { image = cpu::emitKernels(*module, target); }, options.reproducer))
-          emitError(module->getLoc()) << "the compiler crashed while it generated code";
-        if (failed(image)) {
-          if (!options.reproducer.empty())
-            writeFailingKernel(*module, target, options.reproducer);
-          return failure();
-        }
-        code = std::move(*image);
-      }
-      (*module)->setAttr("tenon.phase", StringAttr::get(&context, phaseName(phase)));
-      if (failed(dump.write(*module, next, phaseName(phase))))
-        return failure();
-      if (phase == Phase::Plan) {
-        FailureOr<std::vector<std::byte>> bytes = serializePlan(*module, code, target, options.output);
-        if (failed(bytes))
-          return failure();
-        result.plan = std::move(*bytes);
-      }
-      finish(phase, start, result);
-    }
+    if (*last == Phase::Plan && failed(serialize(result)))
+      return failure();
     if (failed(dump.writeWeights(&context)))
       return failure();
     if (!options.stopAfter.empty())
-      result.ir = moduleText(*module);
+      result.ir = moduleText(*variants.front().module);
     count(result);
     return success();
   }
 
 private:
+  /// The model for one target.
+  struct Variant {
+    Target target;
+    OwningOpRef<ModuleOp> module;
+    CodeImage code;
+  };
+
+  LogicalResult parseTargets(MLIRContext &context) {
+    SmallVector<StringRef> names;
+    StringRef(options.target).split(names, ',');
+    for (StringRef name : names) {
+      bool isShort = names.size() > 1 && name.starts_with("sm_"); // cuda:sm_90,sm_87
+      llvm::Expected<Target> parsed = Target::parse(isShort ? ("cuda:" + name).str() : name.str());
+      if (!parsed)
+        return emitError(UnknownLoc::get(&context)) << llvm::toString(parsed.takeError());
+      if (names.size() > 1 && !parsed->isGpu())
+        return emitError(UnknownLoc::get(&context)) << "several targets make one plan for several GPUs; " << name << " is none";
+      if (llvm::any_of(variants, [&](const Variant &other) { return other.target.gpuArch() == parsed->gpuArch() && parsed->isGpu(); }))
+        return emitError(UnknownLoc::get(&context)) << "two targets are for " << parsed->gpuArch();
+      variants.emplace_back().target = std::move(*parsed);
+    }
+    if (names.size() > 1 && !(options.stopAfter.empty() && options.dumpPhases.empty() && options.tuningCache.empty()))
+      return emitError(UnknownLoc::get(&context)) << "stopping after a phase, dumping phases and tuning caches are for one target, found " << names.size();
+    return success();
+  }
+
   LogicalResult chooseStorage(MLIRContext &context) {
     if (options.precision.empty() || options.precision == "fp32")
       return success();
     if (options.precision != "fp16" && options.precision != "bf16")
       return emitError(UnknownLoc::get(&context)) << "unknown precision '" << options.precision << "'; fp32, fp16 and bf16 are known";
-    if (!target.isGpu())
+    if (const Target &target = variants.front().target; !target.isGpu())
       return emitError(UnknownLoc::get(&context)) << "the precision " << options.precision << " is for GPUs; " << target.name << " computes in fp32";
     storage = options.precision == "fp16" ? "f16" : "bf16";
     return success();
   }
 
-  LogicalResult load(MLIRContext &context, Phase &done) {
+  LogicalResult load(MLIRContext &context) {
+    OwningOpRef<ModuleOp> module;
     if (!bytes && (StringRef(path).ends_with(".mlir") || StringRef(path).ends_with(".mlirbc"))) {
+      if (variants.size() > 1)
+        return emitError(UnknownLoc::get(&context)) << "a module that a phase dump wrote is for one target, found " << variants.size();
       module = parseDump(&context, path);
       if (!module)
         return failure();
@@ -119,34 +116,93 @@ private:
       if (!named)
         return emitError(UnknownLoc::get(&context)) << "expected the attribute tenon.phase with the last phase that was run, as phase dumps have it";
       done = *named;
-      return success();
+    } else {
+      FailureOr<OwningOpRef<ModuleOp>> imported = importModel(&context, path, options.shapes, variants.front().target, bytes);
+      if (failed(imported))
+        return failure();
+      module = std::move(*imported);
     }
-    FailureOr<OwningOpRef<ModuleOp>> imported = importModel(&context, path, options.shapes, target, bytes);
-    if (failed(imported))
-      return failure();
-    module = std::move(*imported);
+    for (Variant &variant : llvm::drop_begin(variants)) {
+      variant.module = module->clone();
+      (*variant.module)->setAttr("tenon.target", StringAttr::get(&context, variant.target.name));
+    }
+    variants.front().module = std::move(module);
     return success();
   }
 
+  LogicalResult runPhases(Variant &variant, Phase last, CompileResult &result) {
+    size_t number = &variant - variants.data();
+    int phases = int(last) - int(done);
+    for (int next = int(done) + 1; next <= int(last); ++next) {
+      Phase phase = Phase(next);
+      auto start = std::chrono::steady_clock::now();
+      if (options.progress)
+        options.progress(phaseName(phase).str(), double(number * phases + next - int(done)) / (variants.size() * phases + 1));
+      if (failed(runPhase(phase, *variant.module, variant.target, options.tuningCache, options.exactOrder, options.reproducer, storage)))
+        return failure();
+      if (phase == Phase::Codegen && failed(emit(variant)))
+        return failure();
+      (*variant.module)->setAttr("tenon.phase", StringAttr::get(variant.module->getContext(), phaseName(phase)));
+      if (failed(dump.write(*variant.module, next, phaseName(phase))))
+        return failure();
+      finish(phase, start, result);
+    }
+    return success();
+  }
+
+  LogicalResult emit(Variant &variant) {
+    FailureOr<CodeImage> image = failure();
+    if (!survives([&] { image = cpu::emitKernels(*variant.module, variant.target); }, options.reproducer))
+      emitError(variant.module->getLoc()) << "the compiler crashed while it generated code";
+    if (failed(image)) {
+      if (!options.reproducer.empty())
+        writeFailingKernel(*variant.module, variant.target, options.reproducer);
+      return failure();
+    }
+    variant.code = std::move(*image);
+    return success();
+  }
+
+  LogicalResult serialize(CompileResult &result) {
+    auto start = std::chrono::steady_clock::now();
+    SmallVector<CompiledModule> modules;
+    for (Variant &variant : variants) {
+      if (done >= Phase::Codegen && failed(emit(variant))) // dumps hold no code
+        return failure();
+      modules.push_back({*variant.module, variant.code, variant.target});
+    }
+    FailureOr<std::vector<std::byte>> written = serializePlan(modules, options.output);
+    if (failed(written))
+      return failure();
+    result.plan = std::move(*written);
+    finish(Phase::Plan, start, result);
+    return success();
+  }
+
+  /// Adds up what a phase took for all targets.
   void finish(Phase phase, std::chrono::steady_clock::time_point start, CompileResult &result) {
     std::chrono::duration<double> seconds = std::chrono::steady_clock::now() - start;
-    result.times.push_back({phaseName(phase).str(), seconds.count()});
+    auto known = llvm::find_if(result.times, [&](const PhaseTime &time) { return time.phase == phaseName(phase); });
+    if (known == result.times.end())
+      known = result.times.insert(known, {phaseName(phase).str(), 0});
+    known->seconds += seconds.count();
   }
 
   void count(CompileResult &result) {
-    module->walk([&](Operation *op) {
-      result.kernels += isa<kernel::FuncOp>(op);
-      result.dispatches += isa<kernel::DispatchOp, plan::LaunchOp>(op);
-    });
+    for (Variant &variant : variants)
+      variant.module->walk([&](Operation *op) {
+        result.kernels += isa<kernel::FuncOp>(op);
+        result.dispatches += isa<kernel::DispatchOp, plan::LaunchOp>(op);
+      });
   }
 
   const std::string &path;
   std::optional<std::string_view> bytes;
   const CompileOptions &options;
   PhaseDump dump;
-  Target target;
+  std::vector<Variant> variants;
   StringRef storage; // of f32 tensors, where it is a half type
-  OwningOpRef<ModuleOp> module;
+  Phase done = Phase::Import; // before this compilation
 };
 
 CompileResult compile(const std::string &path, std::optional<std::string_view> bytes, const CompileOptions &options) {

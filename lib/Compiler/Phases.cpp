@@ -72,7 +72,7 @@ FailureOr<std::vector<std::byte>> compileForEvaluation(ModuleOp module, const Ta
   FailureOr<CodeImage> code = cpu::emitKernels(module, target);
   if (failed(code))
     return failure();
-  return serializePlan(module, *code, target);
+  return serializePlan({{module, *code, target}});
 }
 
 } // namespace tenon

@@ -510,26 +510,40 @@ FailureOr<plan::FuncOp> mainOf(ModuleOp module) {
   return funcs.front();
 }
 
-} // namespace
-
-FailureOr<std::vector<std::byte>> serializePlan(ModuleOp module, const CodeImage &code, const Target &target, StringRef path) {
-  FailureOr<plan::FuncOp> main = mainOf(module);
+/// The plan of one module; what it points to lives in `shared`.
+FailureOr<plan::Plan> planOf(const CompiledModule &compiled, Shared &shared) {
+  FailureOr<plan::FuncOp> main = mainOf(compiled.module);
   if (failed(main))
     return failure();
-  Shared shared(module, code, target);
   FailureOr<plan::Plan> made = FunctionSerializer(shared, false).run(*main);
   if (failed(made))
     return failure();
-  plan::Plan &result = *made;
-  describeProducer(module, result);
-  result.plans = std::move(shared.plans);
-  result.code = std::as_bytes(std::span(code.bytes));
-  for (const DeviceImage &image : code.device)
-    result.deviceCode.push_back({image.arch, image.isPtx, std::as_bytes(std::span(image.bytes))});
+  describeProducer(compiled.module, *made);
+  made->plans = std::move(shared.plans);
+  made->code = std::as_bytes(std::span(compiled.code.bytes));
+  for (const DeviceImage &image : compiled.code.device)
+    made->deviceCode.push_back({image.arch, image.isPtx, std::as_bytes(std::span(image.bytes))});
+  return made;
+}
+
+} // namespace
+
+FailureOr<std::vector<std::byte>> serializePlan(ArrayRef<CompiledModule> modules, StringRef path) {
+  plan::Plan result;
+  std::list<Shared> shared;
+  for (const CompiledModule &compiled : modules) {
+    FailureOr<plan::Plan> made = planOf(compiled, shared.emplace_back(compiled.module, compiled.code, compiled.target));
+    if (failed(made))
+      return failure();
+    if (shared.size() == 1)
+      result = std::move(*made);
+    else
+      result.variants.push_back(std::move(*made));
+  }
   if (path.empty())
     return plan::writePlanToMemory(result);
   if (std::string problem = plan::writePlan(result, path.str()); !problem.empty())
-    return mlir::emitError(UnknownLoc::get(module.getContext())) << problem;
+    return mlir::emitError(UnknownLoc::get(ModuleOp(modules.front().module).getContext())) << problem;
   return std::vector<std::byte>();
 }
 

@@ -133,7 +133,13 @@ VectorOffset<Offset<fb::Kernel>> kernels(FlatBufferBuilder &builder, const std::
   });
 }
 
-/// `offsets.constants` is consumed from its front: the plan's own constants, then those of the plans it calls.
+uint64_t takeFirst(std::span<const uint64_t> &list) {
+  uint64_t first = list.front();
+  list = list.subspan(1);
+  return first;
+}
+
+/// `offsets` are consumed from their fronts.
 Offset<fb::Metadata> metadataOf(FlatBufferBuilder &builder, const Plan &plan, SectionOffsets &offsets) {
   auto producer = builder.CreateSharedString(plan.producer);
   auto model = builder.CreateSharedString(plan.model);
@@ -153,9 +159,7 @@ Offset<fb::Metadata> metadataOf(FlatBufferBuilder &builder, const Plan &plan, Se
   auto outputs = signature(builder, plan.outputs);
   auto constants = tables<fb::Constant>(builder, plan.constants, [&](const Constant &constant) {
     auto name = builder.CreateSharedString(constant.name);
-    uint64_t offset = offsets.constants.front();
-    offsets.constants = offsets.constants.subspan(1);
-    return fb::CreateConstant(builder, name, offset, constant.bytes);
+    return fb::CreateConstant(builder, name, takeFirst(offsets.constants), constant.bytes);
   });
 
   std::vector<fb::Buffer> buffers;
@@ -177,14 +181,16 @@ Offset<fb::Metadata> metadataOf(FlatBufferBuilder &builder, const Plan &plan, Se
   if (!plan.plans.empty())
     plans = tables<fb::Metadata>(builder, plan.plans, [&](const Plan &called) { return metadataOf(builder, called, offsets); });
   VectorOffset<Offset<fb::DeviceCode>> deviceCode;
-  size_t nextCode = 0;
   if (!plan.deviceCode.empty())
     deviceCode = tables<fb::DeviceCode>(builder, plan.deviceCode, [&](const DeviceCode &code) {
       auto arch = builder.CreateSharedString(code.arch);
-      return fb::CreateDeviceCode(builder, arch, code.isPtx, offsets.deviceCode[nextCode++], code.bytes.size());
+      return fb::CreateDeviceCode(builder, arch, code.isPtx, takeFirst(offsets.deviceCode), code.bytes.size());
     });
+  VectorOffset<Offset<fb::Metadata>> variants;
+  if (!plan.variants.empty())
+    variants = tables<fb::Metadata>(builder, plan.variants, [&](const Plan &variant) { return metadataOf(builder, variant, offsets); });
   return fb::CreateMetadata(builder, producer, model, tuning, targetTable, exprList, symbols, inputs, outputs, constants, bufferList, kernelList,
-                            steps, memory, results, plans, deviceCode);
+                            steps, memory, results, plans, deviceCode, variants);
 }
 
 } // namespace

@@ -11,47 +11,81 @@
 namespace tenon::plan {
 namespace {
 
-/// Where the constants lie in the weights section, and its size. Plans that call each other share constants of the same bytes.
-struct WeightsLayout {
-  std::vector<uint64_t> offsets; ///< by constant: the plan's, then those of the plans it calls
-  std::vector<std::pair<uint64_t, const Constant *>> contents;
-  uint64_t bytes = 0;
-};
-
-WeightsLayout layOutWeights(const Plan &plan) {
-  WeightsLayout layout;
-  std::map<std::pair<const void *, uint64_t>, uint64_t> placed;
-  auto place = [&](const Constant &constant) {
-    uint64_t offset = alignUp(layout.bytes, kConstantAlignment);
-    auto [entry, isNew] = placed.try_emplace({constant.data, constant.bytes}, offset);
-    layout.offsets.push_back(entry->second);
-    if (!isNew)
+/// Where the constants lie in the weights section, and its size. Plans that call each other share constants of the same memory, variants those of the
+/// same bytes: each was compiled by itself.
+class WeightsLayout {
+public:
+  explicit WeightsLayout(const Plan &plan) {
+    place(plan);
+    for (const Plan &called : plan.plans)
+      place(called);
+    if (plan.variants.empty())
       return;
-    layout.contents.emplace_back(offset, &constant);
-    layout.bytes = offset + constant.bytes;
-  };
-  std::for_each(plan.constants.begin(), plan.constants.end(), place);
-  for (const Plan &called : plan.plans)
-    std::for_each(called.constants.begin(), called.constants.end(), place);
-  return layout;
-}
+    for (const auto &[offset, constant] : contents)
+      byChecksum.emplace(checksum(constant->data, constant->bytes), offset);
+    for (const Plan &variant : plan.variants)
+      place(variant);
+  }
+
+  std::vector<uint64_t> offsets; ///< by constant, in the order of SectionOffsets
+  std::map<uint64_t, const Constant *> contents;
+  uint64_t bytes = 0;
+
+private:
+  void place(const Plan &plan) {
+    for (const Constant &constant : plan.constants) {
+      auto [entry, isNew] = placed.try_emplace({constant.data, constant.bytes}, 0);
+      if (isNew)
+        entry->second = offsetOf(constant);
+      offsets.push_back(entry->second);
+    }
+  }
+
+  uint64_t offsetOf(const Constant &constant) {
+    uint64_t sum = byChecksum.empty() ? 0 : checksum(constant.data, constant.bytes);
+    if (auto known = byChecksum.find(sum); known != byChecksum.end()) {
+      const Constant &other = *contents.at(known->second);
+      if (other.bytes == constant.bytes && std::memcmp(other.data, constant.data, constant.bytes) == 0)
+        return known->second;
+    }
+    uint64_t offset = alignUp(bytes, kConstantAlignment);
+    contents.emplace(offset, &constant);
+    bytes = offset + constant.bytes;
+    if (!byChecksum.empty())
+      byChecksum.emplace(sum, offset);
+    return offset;
+  }
+
+  std::map<std::pair<const void *, uint64_t>, uint64_t> placed;
+  std::map<uint64_t, uint64_t> byChecksum; ///< offsets; empty while the same bytes mean the same memory
+};
 
 /// Where device code lies in the section of its kind, and the sizes of both sections.
 struct DeviceLayout {
-  std::vector<uint64_t> offsets;
+  struct Image {
+    const DeviceCode *code;
+    uint64_t offset;
+  };
+  std::vector<Image> images;
+  std::vector<uint64_t> offsets; ///< of `images`
   uint64_t cubinBytes = 0, ptxBytes = 0;
-};
 
-DeviceLayout layOutDeviceCode(const Plan &plan) {
-  DeviceLayout layout;
-  for (const DeviceCode &code : plan.deviceCode) {
-    uint64_t &bytes = code.isPtx ? layout.ptxBytes : layout.cubinBytes;
-    bytes = alignUp(bytes, kConstantAlignment);
-    layout.offsets.push_back(bytes);
-    bytes += code.bytes.size();
+  explicit DeviceLayout(const Plan &plan) {
+    place(plan);
+    std::for_each(plan.variants.begin(), plan.variants.end(), [&](const Plan &variant) { place(variant); });
   }
-  return layout;
-}
+
+private:
+  void place(const Plan &plan) {
+    for (const DeviceCode &code : plan.deviceCode) {
+      uint64_t &bytes = code.isPtx ? ptxBytes : cubinBytes;
+      bytes = alignUp(bytes, kConstantAlignment);
+      images.push_back({&code, bytes});
+      offsets.push_back(bytes);
+      bytes += code.bytes.size();
+    }
+  }
+};
 
 /// Writes sections one after the other and their checksums with them.
 class SectionWriter {
@@ -101,8 +135,8 @@ FileHeader makeHeader(const Plan &plan, const std::vector<SectionEntry> &section
 }
 
 void writeSections(const Plan &plan, Sink &sink) {
-  WeightsLayout weights = layOutWeights(plan);
-  DeviceLayout device = layOutDeviceCode(plan);
+  WeightsLayout weights(plan);
+  DeviceLayout device(plan);
   std::vector<std::byte> metadata = writeMetadata(plan, {weights.offsets, device.offsets});
 
   // Code is mapped where its addresses are its offsets: it has to start on a page of the target.
@@ -133,15 +167,15 @@ void writeSections(const Plan &plan, Sink &sink) {
       writer.append(metadata.data(), metadata.size());
     if (section.kind == SectionKind::CpuCode)
       writer.append(plan.code.data(), plan.code.size());
-    for (size_t i = 0; section.kind == SectionKind::Weights && i < weights.contents.size(); ++i) {
-      auto [offset, constant] = weights.contents[i];
-      writer.padTo(section.offset + offset);
-      writer.append(constant->data, constant->bytes);
-    }
-    for (size_t i = 0; i < plan.deviceCode.size(); ++i)
-      if (section.kind == (plan.deviceCode[i].isPtx ? SectionKind::Ptx : SectionKind::Cubin)) {
-        writer.padTo(section.offset + device.offsets[i]);
-        writer.append(plan.deviceCode[i].bytes.data(), plan.deviceCode[i].bytes.size());
+    if (section.kind == SectionKind::Weights)
+      for (const auto &[offset, constant] : weights.contents) {
+        writer.padTo(section.offset + offset);
+        writer.append(constant->data, constant->bytes);
+      }
+    for (const auto &[code, offset] : device.images)
+      if (section.kind == (code->isPtx ? SectionKind::Ptx : SectionKind::Cubin)) {
+        writer.padTo(section.offset + offset);
+        writer.append(code->bytes.data(), code->bytes.size());
       }
     writer.end(section);
   }

@@ -233,6 +233,8 @@ struct Plan {
   std::span<const std::byte> code;
   /// The kernels of a plan for a GPU, found by their names; cubins first.
   std::vector<DeviceCode> deviceCode;
+  /// The model for other architectures of GPUs, with the same symbols, inputs and outputs. They have no variants, and no plans that steps call.
+  std::vector<Plan> variants;
 };
 
 /// Writes `plan` to a temporary file beside `path` and renames it: on failure nothing is left behind, and an existing file stays as it was.

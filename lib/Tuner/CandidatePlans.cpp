@@ -96,7 +96,7 @@ LogicalResult finishPlan(ModuleOp module, const Target &target, StringRef path) 
   FailureOr<CodeImage> code = cpu::emitKernels(module, target);
   if (failed(code) || failed(runPhase(Phase::Plan, module, target)))
     return failure();
-  return serializePlan(module, *code, target, path);
+  return serializePlan({{module, *code, target}}, path);
 }
 
 } // namespace

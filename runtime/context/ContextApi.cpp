@@ -45,6 +45,8 @@ tn_status tn_context_create(tn_plan *plan, const tn_context_options *given, tn_c
   tn_context_options options;
   if (tn_status status = readOptions(given, options, message))
     return status;
+  if (tn_status status = chooseVariant(*plan, options.device, &plan, message))
+    return status;
   // The object itself comes from the application's allocator too; the context counts from here on.
   Memory memory(options.allocator, options.max_bytes);
   tn_context *made = nullptr;
@@ -83,6 +85,8 @@ tn_status tn_output_shapes(tn_context *context, const tn_tensor *inputs, tn_tens
     context->message.clear();
   return context ? context->runner.outputShapes(inputs, outputs) : threadMessage().fail(TN_INVALID_ARGUMENT, "tn_output_shapes: the context is null");
 }
+
+const tn_plan *tn_context_plan(const tn_context *context) { return context ? &context->runner.program() : nullptr; }
 
 const char *tn_last_message(const tn_context *context) { return context ? context->message.c_str() : tn_last_error(); }
 

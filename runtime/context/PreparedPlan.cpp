@@ -49,15 +49,14 @@ void PreparedPlan::resolve(uint32_t slot, const format::Operand &operand) {
     arenaPatches[arenaPatchCount++] = {slot, operand.index(), planLayout->offsets[operand.index()] + offset};
     break;
   case format::OperandKind::Constant:
-    // Kernels only read weights: the verifier refuses a constant as a result.
-    addresses[slot] = const_cast<uint8_t *>(weights + plan.metadata->constants()->Get(operand.index())->offset() + offset);
+    addresses[slot] = static_cast<uint8_t *>(constant(operand.index())) + offset;
     break;
   case format::OperandKind::Result:
     break;
   }
 }
 
-tn_status PreparedPlan::prepare(tn_plan &plan, const tn_tensor *inputs, const int64_t *given, const uint8_t *weightsAt, Message &message) {
+tn_status PreparedPlan::prepare(tn_plan &plan, const tn_tensor *inputs, const int64_t *given, Weights weightsAt, Message &message) {
   weights = weightsAt;
   if (tn_status status = makeLayout(plan, inputs, given, memory, &planLayout, message))
     return status;
@@ -121,7 +120,7 @@ void *PreparedPlan::addressOf(const format::Operand &operand, const RunMemory &r
   case format::OperandKind::Output:
     return static_cast<uint8_t *>(run.outputs[index].data) + offset;
   case format::OperandKind::Constant:
-    return const_cast<uint8_t *>(weights + plan.metadata->constants()->Get(index)->offset() + offset);
+    return static_cast<uint8_t *>(constant(index)) + offset;
   case format::OperandKind::Buffer: {
     uint32_t segment = plan.segments.ofBuffer(*plan.metadata->buffers()->Get(index));
     uint8_t *base = segment ? run.blocks[plan.segments.block(segment)] : run.arena;

@@ -37,6 +37,12 @@ struct RunMemory {
   const tn_tensor *results; ///< of calls
 };
 
+/// Where kernels find the constants of a plan.
+struct Weights {
+  const uint8_t *base = nullptr;
+  const uint64_t *offsets = nullptr; ///< of each constant; null: those of the file
+};
+
 class PreparedPlan {
 public:
   explicit PreparedPlan(Memory &memory) : memory(memory) {}
@@ -44,7 +50,7 @@ public:
 
   /// Lays the plan out for the inputs' shapes and resolves what does not depend on the context's memory. `given` is the caller's, as for makeLayout;
   /// `weights` is where kernels find the weights.
-  tn_status prepare(tn_plan &plan, const tn_tensor *inputs, const int64_t *given, const uint8_t *weights, Message &message);
+  tn_status prepare(tn_plan &plan, const tn_tensor *inputs, const int64_t *given, Weights weights, Message &message);
   /// Resolves the arena's buffers; cheap when the arena has not moved.
   void bindArena(uint8_t *arena);
   /// Resolves inputs and outputs. Allocates nothing.
@@ -62,6 +68,10 @@ private:
   tn_status countAndAllocate(const tn_plan &plan, Message &message);
   void resolveFirstSegment(const tn_plan &plan);
   void *addressOf(const plan::format::Operand &operand, const RunMemory &run) const;
+  /// Kernels only read constants: the verifier refuses one as a result.
+  void *constant(uint32_t index) const {
+    return const_cast<uint8_t *>(weights.base) + (weights.offsets ? weights.offsets[index] : planLayout->plan->metadata->constants()->Get(index)->offset());
+  }
   void resolve(uint32_t slot, const plan::format::Operand &operand);
 
   Memory &memory;
@@ -76,7 +86,7 @@ private:
   uint32_t arenaPatchCount = 0;
   uint32_t inputPatchCount = 0;
   uint32_t outputPatchCount = 0;
-  const uint8_t *weights = nullptr;
+  Weights weights;
   uint8_t *boundArena = nullptr;
 };
 

@@ -133,7 +133,7 @@ tn_status Runner::select(const tn_tensor *inputs, const int64_t *given) {
       PreparedPlan *made = nullptr;
       if (tn_status status = createObject(share.memory, &made, "the prepared launches", share.message, share.memory))
         return status;
-      if (tn_status status = made->prepare(plan, inputs, given, gpu ? gpu->weights() : plan.weights, share.message)) {
+      if (tn_status status = made->prepare(plan, inputs, given, gpu ? gpu->weights() : Weights{plan.weights}, share.message)) {
         destroyPrepared(made);
         return status;
       }

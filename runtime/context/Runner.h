@@ -34,6 +34,7 @@ public:
   tn_status outputShapes(const tn_tensor *inputs, tn_tensor *outputs);
   tn_status setProfile(bool on);
 
+  const tn_plan &program() const { return plan; }
   bool isForGpu() const { return plan.isForGpu(); }
   /// Makes the GPU numbered `device` run the plan.
   tn_status startGpu(uint32_t device);

@@ -7,13 +7,17 @@ tn_status GpuContext::start(tn_plan &, uint32_t, Memory &, Message &message) {
   return message.fail(TN_WRONG_TARGET, "compiled for a GPU; this runtime was built without support for GPUs (TENON_CUDA=OFF)");
 }
 GpuContext::~GpuContext() {}
-const uint8_t *GpuContext::weights() const {
-  return nullptr;
+Weights GpuContext::weights() const {
+  return {};
 }
 tn_status GpuContext::run(PreparedPlan &, const GpuRun &, Message &message) {
   return message.fail(TN_WRONG_TARGET, "no support for GPUs");
 }
 void GpuContext::forget(PreparedPlan &) {}
+tn_status chooseVariant(tn_plan &plan, uint32_t, tn_plan **chosen, Message &) {
+  *chosen = &plan;
+  return TN_OK;
+}
 void releaseDevicePlans(tn_plan &) {}
 bool hasGpuSupport() {
   return false;

@@ -3,6 +3,7 @@
 #include "runtime/cuda/GpuContext.h"
 #include "runtime/plan/Plan.h"
 
+#include <cstdio>
 #include <pthread.h>
 
 namespace tenon::cuda {
@@ -15,21 +16,22 @@ struct Locked {
   ~Locked() { pthread_mutex_unlock(&uploads); }
 };
 
-tn_status findDevice(DevicePlan &on, Message &message) {
-  const Driver &driver = *on.driver;
+/// Fills what `gpu` says about GPU number `ordinal`.
+tn_status describe(const Driver &driver, int ordinal, Gpu &gpu, Message &message) {
   int count = 0, major = 0, minor = 0;
   Result result = driver.deviceGetCount(&count);
   if (result == kNoDevice || (!result && count == 0))
     return message.fail(TN_DEVICE, "the driver shows no GPU (is CUDA_VISIBLE_DEVICES empty?)");
   if (result)
     return driver.fail(result, "counting the GPUs", message);
-  if (on.ordinal >= count)
-    return message.fail(TN_DEVICE, "GPU %d does not exist; the driver shows %d", on.ordinal, count);
-  if ((result = driver.deviceGet(&on.device, on.ordinal)) || (result = driver.deviceGetName(on.name, sizeof on.name, on.device)) ||
-      (result = driver.deviceGetAttribute(&major, kAttributeMajor, on.device)) ||
-      (result = driver.deviceGetAttribute(&minor, kAttributeMinor, on.device)) || (result = driver.primaryContextRetain(&on.context, on.device)))
+  if (ordinal >= count)
+    return message.fail(TN_DEVICE, "GPU %d does not exist; the driver shows %d", ordinal, count);
+  if ((result = driver.deviceGet(&gpu.device, ordinal)) || (result = driver.deviceGetName(gpu.name, sizeof gpu.name, gpu.device)) ||
+      (result = driver.deviceGetAttribute(&major, kAttributeMajor, gpu.device)) ||
+      (result = driver.deviceGetAttribute(&minor, kAttributeMinor, gpu.device)))
     return driver.fail(result, "opening the GPU", message);
-  on.capability = 10 * major + minor;
+  gpu.ordinal = ordinal;
+  gpu.capability = 10 * major + minor;
   return TN_OK;
 }
 
@@ -41,22 +43,38 @@ bool runs(const plan::format::DeviceCode &code, int capability) {
   return arch <= capability && (code.is_ptx() || arch / 10 == capability / 10);
 }
 
-tn_status loadModule(const tn_plan &plan, DevicePlan &on, Message &message) {
+/// Machine code before PTX, which the driver compiles now; the newest architecture of each, and what is for it alone.
+int rank(const plan::format::DeviceCode &code) {
+  const char *arch = code.arch()->c_str();
+  return (code.is_ptx() ? 0 : 10'000) + 2 * int(plan::computeCapability(arch)) + plan::isArchSpecific(arch);
+}
+
+/// The best code for a GPU; null where the plan has none that it runs.
+const plan::format::DeviceCode *bestCode(const tn_plan &plan, int capability) {
   const auto *list = plan.metadata->device_code();
   const plan::format::DeviceCode *best = nullptr;
-  for (uint32_t i = 0; i < plan::count(list); ++i) {
-    const plan::format::DeviceCode &code = *list->Get(i);
-    if (!runs(code, on.capability))
-      continue;
-    // Machine code before PTX, which the driver compiles now; the newest architecture of each.
-    auto rank = [](const plan::format::DeviceCode &c) { return (c.is_ptx() ? 0 : 1000) + int(plan::computeCapability(c.arch()->c_str())); };
-    if (!best || rank(code) > rank(*best))
+  for (uint32_t i = 0; i < plan::count(list); ++i)
+    if (const plan::format::DeviceCode &code = *list->Get(i); runs(code, capability) && (!best || rank(code) > rank(*best)))
       best = &code;
-  }
+  return best;
+}
+
+tn_status noCode(const tn_plan &plan, const Gpu &gpu, Message &message) {
+  char archs[200] = "";
+  size_t used = size_t(snprintf(archs, sizeof archs, "%s", plan.metadata->target()->arch()->c_str()));
+  for (const tn_plan *variant : plan.variants)
+    if (used < sizeof archs)
+      used += size_t(snprintf(archs + used, sizeof archs - used, ", %s", variant->metadata->target()->arch()->c_str()));
+  return message.fail(TN_WRONG_TARGET, "holds code for %s, and GPU %d (%s) is sm_%d; compile with --target cuda:sm_%d", archs, gpu.ordinal, gpu.name,
+                      gpu.capability, gpu.capability);
+}
+
+tn_status loadModule(const tn_plan &plan, DevicePlan &on, Message &message) {
+  const plan::format::DeviceCode *best = bestCode(plan, on.capability);
   if (!best)
-    return message.fail(TN_WRONG_TARGET, "holds code for %s, and GPU %d (%s) is sm_%d; compile with --target cuda:sm_%d",
-                        plan.metadata->target()->arch()->c_str(), on.ordinal, on.name, on.capability, on.capability);
-  const uint8_t *section = plan.sectionBytes(best->is_ptx() ? plan.ptxSection : plan.cubinSection).data();
+    return noCode(plan, on, message);
+  const tn_plan &file = plan.root();
+  const uint8_t *section = file.sectionBytes(best->is_ptx() ? file.ptxSection : file.cubinSection).data();
   Result result = on.driver->moduleLoad(&on.module, section + best->offset());
   if (result == kNoBinaryForGpu || result == kInvalidPtx || result == kUnsupportedPtx)
     return message.fail(TN_WRONG_TARGET, "the driver cannot load the plan's %s for %s on GPU %d (%s): update the driver or compile for sm_%d",
@@ -84,11 +102,42 @@ tn_status findFunctions(const tn_plan &plan, DevicePlan &on, Message &message) {
   return TN_OK;
 }
 
-tn_status upload(const tn_plan &plan, DevicePlan &on, Message &message) {
+/// Of a file that holds several variants only the constants of this one, one behind the other; otherwise all as they lie in the file.
+tn_status uploadWeights(const tn_plan &plan, DevicePlan &on, Message &message) {
+  uint64_t fileBytes = plan.root().sectionBytes(plan.root().weightsSection).size(), bytes = plan.weightsBytes();
+  bool isWhole = bytes >= fileBytes;
+  bytes = isWhole ? fileBytes : bytes;
+  if (!bytes)
+    return TN_OK;
+  if (tn_status status = allocateOnDevice(*on.driver, bytes, "the weights", &on.weights, message))
+    return status;
+  auto copy = [&](uint64_t to, uint64_t from, uint64_t size) {
+    Result result = size ? on.driver->copyToDevice(on.weights + to, plan.weights + from, size) : kSuccess;
+    return result ? on.driver->fail(result, "copying the weights to the GPU", message) : TN_OK;
+  };
+  if (isWhole)
+    return copy(0, 0, bytes);
+  const auto *constants = plan.metadata->constants();
+  if (tn_status status = on.offsets.allocate(libraryMemory(), plan::count(constants), "the constants of a plan", message))
+    return status;
+  uint64_t next = 0;
+  for (uint32_t i = 0; i < plan::count(constants); ++i) {
+    const plan::format::Constant &constant = *constants->Get(i);
+    if (tn_status status = copy(next, constant.offset(), constant.bytes()))
+      return status;
+    on.offsets[i] = next;
+    next += plan::alignUp(constant.bytes(), plan::kConstantAlignment);
+  }
+  return TN_OK;
+}
+
+tn_status upload(const tn_plan &plan, int ordinal, DevicePlan &on, Message &message) {
   if (tn_status status = Driver::open(&on.driver, message))
     return status;
-  if (tn_status status = findDevice(on, message))
+  if (tn_status status = describe(*on.driver, ordinal, on, message))
     return status;
+  if (Result result = on.driver->primaryContextRetain(&on.context, on.device))
+    return on.driver->fail(result, "opening the GPU", message);
   CurrentContext current(*on.driver, on.context);
   if (plan::count(plan.metadata->kernels())) {
     if (tn_status status = loadModule(plan, on, message))
@@ -96,13 +145,7 @@ tn_status upload(const tn_plan &plan, DevicePlan &on, Message &message) {
     if (tn_status status = findFunctions(plan, on, message))
       return status;
   }
-  size_t bytes = plan.sectionBytes(plan.weightsSection).size();
-  if (!bytes)
-    return TN_OK;
-  if (tn_status status = allocateOnDevice(*on.driver, bytes, "the weights", &on.weights, message))
-    return status;
-  Result result = on.driver->copyToDevice(on.weights, plan.weights, bytes);
-  return result ? on.driver->fail(result, "copying the weights to the GPU", message) : TN_OK;
+  return uploadWeights(plan, on, message);
 }
 
 } // namespace
@@ -139,8 +182,7 @@ tn_status devicePlan(tn_plan &plan, int ordinal, DevicePlan **result, Message &m
   DevicePlan *made = nullptr;
   if (tn_status status = createObject(libraryMemory(), &made, "a plan on a GPU", message))
     return status;
-  made->ordinal = ordinal;
-  if (tn_status status = upload(plan, *made, message)) {
+  if (tn_status status = upload(plan, ordinal, *made, message)) {
     destroyObject(libraryMemory(), made);
     return status;
   }
@@ -153,6 +195,25 @@ tn_status devicePlan(tn_plan &plan, int ordinal, DevicePlan **result, Message &m
 } // namespace tenon::cuda
 
 namespace tenon {
+
+tn_status chooseVariant(tn_plan &plan, uint32_t device, tn_plan **chosen, Message &message) {
+  *chosen = &plan;
+  if (plan.variants.size() == 0)
+    return TN_OK;
+  const cuda::Driver *driver = nullptr;
+  if (tn_status status = cuda::Driver::open(&driver, message))
+    return status;
+  cuda::Gpu gpu;
+  if (tn_status status = cuda::describe(*driver, int(device), gpu, message))
+    return status;
+  const plan::format::DeviceCode *best = cuda::bestCode(plan, gpu.capability);
+  for (tn_plan *variant : plan.variants)
+    if (const auto *code = cuda::bestCode(*variant, gpu.capability); code && (!best || cuda::rank(*code) > cuda::rank(*best))) {
+      best = code;
+      *chosen = variant;
+    }
+  return best ? TN_OK : cuda::noCode(plan, gpu, message);
+}
 
 void releaseDevicePlans(tn_plan &plan) {
   while (cuda::DevicePlan *first = plan.devicePlans) {

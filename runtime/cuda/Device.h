@@ -26,16 +26,20 @@ private:
 /// Memory of a device. Errors say how much was wanted for what, and how much there is.
 tn_status allocateOnDevice(const Driver &driver, size_t bytes, const char *what, DevicePointer *memory, Message &message);
 
-/// A plan on one device, shared by the contexts there. Lives as long as the plan.
-struct DevicePlan {
-  const Driver *driver = nullptr;
+struct Gpu {
   int ordinal = 0;
   DeviceId device = 0;
-  ContextHandle context = nullptr;
   char name[96] = "";
   int capability = 0; ///< 10 * major + minor
+};
+
+/// A plan on one device, shared by the contexts there. Lives as long as the plan.
+struct DevicePlan : Gpu {
+  const Driver *driver = nullptr;
+  ContextHandle context = nullptr;
   ModuleHandle module = nullptr;
   DevicePointer weights = 0;
+  Array<uint64_t> offsets; ///< of the constants in `weights`, where they are not those of the file
   Array<FunctionHandle> functions; ///< of the plan's kernels
   DevicePlan *next = nullptr;
 

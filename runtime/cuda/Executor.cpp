@@ -234,8 +234,8 @@ GpuContext::~GpuContext() {
     destroyObject(*memory, executor);
 }
 
-const uint8_t *GpuContext::weights() const {
-  return reinterpret_cast<const uint8_t *>(executor->weights());
+Weights GpuContext::weights() const {
+  return executor->weights();
 }
 
 tn_status GpuContext::run(PreparedPlan &prepared, const GpuRun &run, Message &message) {

@@ -20,7 +20,7 @@ public:
   tn_status start(uint32_t device, Message &message);
   tn_status run(PreparedPlan &prepared, const GpuRun &run, Message &message);
   void forget(PreparedPlan &prepared);
-  DevicePointer weights() const { return on->weights; }
+  Weights weights() const { return {reinterpret_cast<const uint8_t *>(on->weights), on->offsets.data()}; }
 
 private:
   /// Makes room for a shape: arena and tensors on the device, tensors on the host.

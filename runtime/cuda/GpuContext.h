@@ -30,8 +30,8 @@ public:
   /// `device` is the GPU's number. Uploads the plan if it is the first context there.
   tn_status start(tn_plan &plan, uint32_t device, Memory &memory, Message &message);
   ~GpuContext();
-  /// Where kernels read the plan's weights: an address on the device.
-  const uint8_t *weights() const;
+  /// Where kernels read the plan's weights, on the device.
+  Weights weights() const;
   tn_status run(PreparedPlan &prepared, const GpuRun &run, Message &message);
   /// Drops what was made for `prepared`.
   void forget(PreparedPlan &prepared);
@@ -41,6 +41,8 @@ private:
   Memory *memory = nullptr;
 };
 
+/// Of a plan and its variants the one with the best code for GPU number `device`. Errors: TN_DEVICE, TN_WRONG_TARGET.
+tn_status chooseVariant(tn_plan &plan, uint32_t device, tn_plan **chosen, Message &message);
 /// Frees what a plan has on devices.
 void releaseDevicePlans(tn_plan &plan);
 /// Whether this library can run plans on GPUs, if there is one.

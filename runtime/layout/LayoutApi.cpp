@@ -26,9 +26,8 @@ void tn_layout_destroy(tn_layout *layout) { destroyLayout(layout); }
 tn_status tn_layout_memory(const tn_layout *layout, tn_memory_info *info) {
   if (!layout)
     return nullLayout();
-  uint64_t weights = layout->plan->weightsSection ? layout->plan->weightsSection->bytes : 0;
   uint64_t arena = (uint64_t(layout->arenaBytes) + 63) & ~uint64_t(63); // where outputs start
-  return giveInfo<tn_memory_info>({0, layout->alignment, arena, uint64_t(layout->lowerBound), uint64_t(layout->naiveBytes), uint64_t(layout->outputTotal), weights},
+  return giveInfo<tn_memory_info>({0, layout->alignment, arena, uint64_t(layout->lowerBound), uint64_t(layout->naiveBytes), uint64_t(layout->outputTotal), layout->plan->weightsBytes()},
                                   info, threadMessage());
 }
 

@@ -71,6 +71,8 @@ tn_status tn_plan::verify(uint32_t flags, Message &message) {
       return status;
   if (tn_status status = openCalledPlans(referred, codeBytes, message))
     return status;
+  if (tn_status status = openVariants(referred, message))
+    return status;
   return verifyProgram(message);
 }
 
@@ -106,12 +108,9 @@ tn_status tn_plan::openCalledPlans(const SectionBytes &referred, std::span<const
     return status;
   std::fill(plans.begin(), plans.end(), nullptr);
   for (uint32_t i = 0; i < planCount; ++i) {
-    if (tn_status status = createObject(libraryMemory(), &plans[i], "a plan that steps call", message))
+    if (tn_status status = addPart(metadata->plans()->Get(i), &plans[i], message))
       return status;
     tn_plan &called = *plans[i];
-    called.caller = this;
-    called.metadata = metadata->plans()->Get(i);
-    called.weights = weights;
     if (tn_status status = verifyCalled(*called.metadata, *metadata, i, referred, message))
       return status;
     if (tn_status status = checkKernels(*called.metadata, codeBytes, message))
@@ -120,6 +119,43 @@ tn_status tn_plan::openCalledPlans(const SectionBytes &referred, std::span<const
       return status;
   }
   return checkCallers(*metadata, message);
+}
+
+tn_status tn_plan::openVariants(const SectionBytes &referred, Message &message) {
+  uint32_t variantCount = count(metadata->variants());
+  if (variantCount == 0)
+    return TN_OK;
+  if (tn_status status = variants.allocate(libraryMemory(), variantCount, "the variants of a plan", message))
+    return status;
+  std::fill(variants.begin(), variants.end(), nullptr);
+  for (uint32_t i = 0; i < variantCount; ++i) {
+    if (tn_status status = addPart(metadata->variants()->Get(i), &variants[i], message))
+      return status;
+    if (tn_status status = verifyVariant(*variants[i]->metadata, *metadata, referred, message))
+      return status;
+    if (tn_status status = variants[i]->verifyProgram(message))
+      return status;
+  }
+  return TN_OK;
+}
+
+tn_status tn_plan::addPart(const Metadata *partMetadata, tn_plan **part, Message &message) {
+  if (tn_status status = createObject(libraryMemory(), part, "a plan inside a plan", message))
+    return status;
+  (*part)->owner = this;
+  (*part)->metadata = partMetadata;
+  (*part)->weights = weights;
+  return TN_OK;
+}
+
+uint64_t tn_plan::weightsBytes() const {
+  const SectionEntry *section = root().weightsSection;
+  if (!owner && variants.size() == 0)
+    return section ? section->bytes : 0;
+  uint64_t total = 0;
+  for (uint32_t i = 0; i < count(metadata->constants()); ++i)
+    total += alignUp(metadata->constants()->Get(i)->bytes(), kConstantAlignment);
+  return total;
 }
 
 tn_status tn_plan::verifyProgram(Message &message) {
@@ -137,9 +173,11 @@ tn_status tn_plan::verifyProgram(Message &message) {
 }
 
 tn_plan::~tn_plan() {
-  for (tn_plan *called : plans)
-    if (called)
-      called->release();
+  releaseDevicePlans(*this);
+  for (const Array<tn_plan *> *parts : {&plans, &variants})
+    for (tn_plan *part : *parts)
+      if (part)
+        destroyObject(libraryMemory(), part);
 }
 
 tn_status tn_plan::checkTarget(Message &message) const {
@@ -172,10 +210,8 @@ tn_status tn_plan::mapCode(Message &message) {
 }
 
 void tn_plan::release() {
-  if (references.fetch_sub(1, std::memory_order_acq_rel) != 1)
-    return;
-  releaseDevicePlans(*this);
-  destroyObject(libraryMemory(), this);
+  if (root().references.fetch_sub(1, std::memory_order_acq_rel) == 1)
+    destroyObject(libraryMemory(), &root());
 }
 
 namespace {

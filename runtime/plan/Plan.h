@@ -28,15 +28,17 @@ struct tn_plan {
 
   ~tn_plan();
 
-  void retain() { references.fetch_add(1, std::memory_order_relaxed); }
+  /// References count for the whole file: plans that are part of another one live as long as that.
+  void retain() { root().references.fetch_add(1, std::memory_order_relaxed); }
   /// Destroys the plan when this was the last reference.
   void release();
 
   tn_kernel_fn kernelFunction(uint32_t kernel) const {
     return reinterpret_cast<tn_kernel_fn>(root().code.base() + metadata->kernels()->Get(kernel)->entry());
   }
-  /// The plan in whose file this one is: itself, unless it is called by others.
-  const tn_plan &root() const { return caller ? *caller : *this; }
+  /// The plan in whose file this one is: itself, unless it is called by others or a variant.
+  const tn_plan &root() const { return owner ? *owner : *this; }
+  tn_plan &root() { return owner ? *owner : *this; }
   std::span<const uint8_t> sectionBytes(const tenon::plan::SectionEntry *section) const;
 
   uint32_t inputCount() const { return tenon::plan::count(metadata->inputs()); }
@@ -50,11 +52,17 @@ struct tn_plan {
   /// Some symbol is the size of an input's axis.
   bool hasFreeAxes() const { return freeAxes; }
 
+  /// Bytes of the weights that this plan reads, as a device that runs it keeps them: each constant aligned as in the file.
+  uint64_t weightsBytes() const;
+
   /// Compiled for a GPU: kernels are found by name in device code, not in `code`.
   bool isForGpu() const { return tenon::plan::isForGpu(*metadata); }
 
 private:
   tn_status openCalledPlans(const tenon::plan::SectionBytes &referred, std::span<const uint8_t> codeBytes, tenon::Message &message);
+  tn_status openVariants(const tenon::plan::SectionBytes &referred, tenon::Message &message);
+  /// Makes a plan that is part of this one.
+  tn_status addPart(const Metadata *partMetadata, tn_plan **part, tenon::Message &message);
 
 public:
   tenon::PlanBytes bytes;
@@ -72,6 +80,7 @@ public:
   bool freeAxes = false;
   tenon::CodeImage code;
   tenon::Array<tn_plan *> plans; ///< that steps call; share weights and code with this one, which keeps them
-  tn_plan *caller = nullptr;
+  tenon::Array<tn_plan *> variants; ///< for other GPUs, likewise
+  tn_plan *owner = nullptr;
   std::atomic<uint32_t> references{1};
 };

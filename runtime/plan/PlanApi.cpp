@@ -78,8 +78,9 @@ tn_status tn_plan_get_info(const tn_plan *plan, tn_plan_info *info) {
   if (!plan)
     return nullPlan();
   const format::Metadata &metadata = *plan->metadata;
+  const tn_plan &file = plan->root();
   tn_plan_info filled = {};
-  filled.format_version = plan->sections.formatVersion;
+  filled.format_version = file.sections.formatVersion;
   filled.producer = text(metadata.producer());
   filled.model = text(metadata.model());
   filled.arch = text(metadata.target()->arch());
@@ -93,14 +94,15 @@ tn_status tn_plan_get_info(const tn_plan *plan, tn_plan_info *info) {
   filled.step_count = plan->stepCount();
   filled.buffer_count = plan->bufferCount();
   filled.constant_count = count(metadata.constants());
-  filled.file_bytes = plan->bytes.size();
-  filled.metadata_bytes = plan->metadataSection->bytes;
-  filled.weights_bytes = plan->weightsSection ? plan->weightsSection->bytes : 0;
-  for (const SectionEntry *section : {plan->codeSection, plan->cubinSection, plan->ptxSection})
+  filled.file_bytes = file.bytes.size();
+  filled.metadata_bytes = file.metadataSection->bytes;
+  filled.weights_bytes = file.weightsSection ? file.weightsSection->bytes : 0;
+  for (const SectionEntry *section : {file.codeSection, file.cubinSection, file.ptxSection})
     filled.code_bytes += section ? section->bytes : 0;
   filled.is_static = plan->symbolCount() == 0 && plan->hasFixedOffsets();
   filled.device_code_count = count(metadata.device_code());
   filled.device = plan->isForGpu() ? "cuda" : "cpu";
+  filled.variant_count = uint32_t(1 + plan->variants.size());
   return giveInfo(filled, info, threadMessage());
 }
 
@@ -111,6 +113,12 @@ tn_status tn_plan_device_code(const tn_plan *plan, uint32_t index, tn_device_cod
     return badIndex("device code", index, count(plan->metadata->device_code()), threadMessage());
   const format::DeviceCode &code = *plan->metadata->device_code()->Get(index);
   return giveInfo<tn_device_code_info>({0, code.is_ptx(), code.arch()->c_str(), code.bytes()}, info, threadMessage());
+}
+
+const tn_plan *tn_plan_variant(const tn_plan *plan, uint32_t index) {
+  if (!plan || index > plan->variants.size())
+    return nullptr;
+  return index ? plan->variants[index - 1] : plan;
 }
 
 const char *tn_plan_feature(const tn_plan *plan, uint32_t index) {

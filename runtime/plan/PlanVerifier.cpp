@@ -12,6 +12,7 @@ namespace {
 using namespace format;
 
 constexpr uint32_t kMaxPlans = 4096; // each call makes a runner: memory in proportion to the metadata
+constexpr uint32_t kMaxVariants = 64;
 
 class MetadataVerifier {
 public:
@@ -30,6 +31,8 @@ public:
       return message.fail(TN_BAD_PLAN, "corrupted metadata: too many plans that steps call, or symbols that a caller would have to give");
     if (!isRoot() && count(metadata.plans()) != 0)
       return message.fail(TN_BAD_PLAN, "corrupted metadata: a plan that steps call holds plans");
+    if (count(metadata.variants()) > (isRoot() && isForGpu(metadata) ? kMaxVariants : 0))
+      return message.fail(TN_BAD_PLAN, "corrupted metadata: variants of what can have none, or too many");
     if (isForGpu(metadata) && !isRoot())
       return message.fail(TN_BAD_PLAN, "corrupted metadata: a plan that steps call is for a GPU");
     return TN_OK;
@@ -394,6 +397,39 @@ private:
   uint32_t stepCount;
 };
 
+bool sameText(const flatbuffers::String *a, const flatbuffers::String *b) {
+  return strcmp(text(a), text(b)) == 0;
+}
+
+/// Two tensors of verified plans: element type, name, and dimensions that are the same numbers or the same words.
+bool sameTensor(const Metadata &aPlan, const Tensor &a, const Metadata &bPlan, const Tensor &b) {
+  if (a.dtype() != b.dtype() || a.part() != b.part() || !sameText(a.name(), b.name()) || !sameText(a.value(), b.value()) ||
+      count(a.dims()) != count(b.dims()) || count(a.dim_text()) != count(b.dim_text()))
+    return false;
+  for (uint32_t axis = 0; axis < count(a.dims()); ++axis) {
+    const Expr &aDim = *aPlan.exprs()->Get(a.dims()->Get(axis)), &bDim = *bPlan.exprs()->Get(b.dims()->Get(axis));
+    if (aDim.op() != bDim.op() || (aDim.op() <= ExprOp::Symbol && aDim.a() != bDim.a()))
+      return false;
+    if (axis < count(a.dim_text()) && !sameText(a.dim_text()->Get(axis), b.dim_text()->Get(axis)))
+      return false;
+  }
+  return true;
+}
+
+bool sameSymbol(const Symbol &a, const Symbol &b) {
+  return a.input() == b.input() && a.axis() == b.axis() && a.minimum() == b.minimum() && a.maximum() == b.maximum() && a.source() == b.source() &&
+         sameText(a.name(), b.name());
+}
+
+template <typename List, typename Same> bool sameLists(const List *a, const List *b, Same same) {
+  if (count(a) != count(b))
+    return false;
+  for (uint32_t i = 0; i < count(a); ++i)
+    if (!same(*a->Get(i), *b->Get(i)))
+      return false;
+  return true;
+}
+
 } // namespace
 
 bool isForGpu(const Metadata &metadata) {
@@ -430,6 +466,17 @@ tn_status verifyMetadata(const SectionBytes &sections, const Metadata *&metadata
 
 tn_status verifyCalled(const Metadata &metadata, const Metadata &root, uint32_t index, const SectionBytes &sections, Message &message) {
   return MetadataVerifier(metadata, root, index + 1, sections, message).verify();
+}
+
+tn_status verifyVariant(const Metadata &metadata, const Metadata &root, const SectionBytes &sections, Message &message) {
+  if (!isForGpu(metadata) || count(metadata.variants()) || count(metadata.plans()))
+    return message.fail(TN_BAD_PLAN, "corrupted metadata: a variant is not for a GPU, or holds plans");
+  if (tn_status status = MetadataVerifier(metadata, metadata, 0, sections, message).verify())
+    return status;
+  auto sameTensors = [&](const Tensor &a, const Tensor &b) { return sameTensor(metadata, a, root, b); };
+  bool isSame = sameLists(metadata.inputs(), root.inputs(), sameTensors) && sameLists(metadata.outputs(), root.outputs(), sameTensors) &&
+                sameLists(metadata.symbols(), root.symbols(), sameSymbol);
+  return isSame ? TN_OK : message.fail(TN_BAD_PLAN, "corrupted metadata: a variant has another signature than its plan");
 }
 
 } // namespace tenon::plan

@@ -36,4 +36,7 @@ tn_status verifyMetadata(const SectionBytes &sections, const format::Metadata *&
 /// The same for plan `index` of those that `root` holds: it may call those behind it only, which keeps calls finite.
 tn_status verifyCalled(const format::Metadata &metadata, const format::Metadata &root, uint32_t index, const SectionBytes &sections, Message &message);
 
+/// The same for a variant of `root`, which has the signature of `root` and is for a GPU too.
+tn_status verifyVariant(const format::Metadata &metadata, const format::Metadata &root, const SectionBytes &sections, Message &message);
+
 } // namespace tenon::plan

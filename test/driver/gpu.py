@@ -26,6 +26,29 @@ def test_same_input_same_bytes(driver):
     assert (driver.folder / "again.plan").read_bytes() == first
 
 
+def test_one_plan_for_several_gpus(driver):
+    one = driver.plan("residual_convolutions", *TARGET, "--precision", "fp16")
+    two = driver.plan("residual_convolutions", "--target", "cuda:sm_90,sm_87", "--precision", "fp16")
+    said, alone = driver.json("inspect", two), driver.json("inspect", one)
+    assert said["arch"] == "sm_90" and [variant["arch"] for variant in said["variants"]] == ["sm_87"], said
+    for key in ("kernels", "steps", "buffers", "device_code"):
+        assert said[key] == alone[key], key
+    assert {code["arch"] for code in said["variants"][0]["device_code"]} == {"sm_87"}, said["variants"]
+    # Weights that both have are there once.
+    assert said["weights_bytes"] < 2 * alone["weights_bytes"], (said["weights_bytes"], alone["weights_bytes"])
+    assert "For sm_87" in driver.ok("inspect", two)
+    if not os.path.exists("/dev/nvidia0"):
+        driver.fails("check", two, message="intact, but cannot run here")
+
+
+def test_several_targets_that_cannot_be(driver):
+    model = driver.model("residual_convolutions")
+    for targets, message in (("cuda:sm_90,x86-64-v3", "several GPUs; x86-64-v3 is none"), ("cuda:sm_90,sm_42", "unknown target 'cuda:sm_42'"),
+                             ("cuda:sm_90,cuda:sm_90", "two targets are for sm_90"), ("cuda:sm_90,", "unknown target ''")):
+        driver.fails("compile", model, "-o", "no.plan", "--target", targets, message=message)
+    driver.fails("compile", model, "-o", "no.plan", "--target", "cuda:sm_90,sm_87", "--dump-phases", "dump", message="one target, found 2")
+
+
 def test_without_an_assembler_there_is_ptx(driver):
     os.environ["TENON_PTXAS"] = "/nonexistent"
     try:

@@ -40,6 +40,7 @@ class Library:
         self.c = ctypes.CDLL(str(path))
         for name in ("tn_last_error", "tn_last_message", "tn_status_name", "tn_plan_step_source"):
             getattr(self.c, name).restype = c_char_p
+        self.c.tn_context_plan.restype = c_void_p
 
 
 class Plan:
@@ -88,15 +89,16 @@ class Plan:
         for _ in range(times):
             run()
         steps, index = [], 0
+        program = c_void_p(self.c.tn_context_plan(self.context))
         while True:
             step, measured = StepInfo(struct_size=ctypes.sizeof(StepInfo)), StepProfile(struct_size=ctypes.sizeof(StepProfile))
-            if self.c.tn_plan_step(self.plan, index, byref(step)) or self.c.tn_profile_step(self.context, index, byref(measured)):
+            if self.c.tn_plan_step(program, index, byref(step)) or self.c.tn_profile_step(self.context, index, byref(measured)):
                 break
             kernel = KernelInfo(struct_size=ctypes.sizeof(KernelInfo))
             family = "copy"
-            if step.kernel >= 0 and not self.c.tn_plan_kernel(self.plan, step.kernel, byref(kernel)):
+            if step.kernel >= 0 and not self.c.tn_plan_kernel(program, step.kernel, byref(kernel)):
                 family = f"{kernel.family.decode()} {kernel.schedule.decode()}"
-            source = self.c.tn_plan_step_source(self.plan, index, 0)
+            source = self.c.tn_plan_step_source(program, index, 0)
             steps.append((family, (source or b"").decode(), measured.min_ns / 1e3))
             index += 1
         self.c.tn_profile(self.context, 0)

@@ -17,7 +17,8 @@ StepProfile describeStep(const tn_plan *plan, uint32_t step) {
   return result;
 }
 
-std::vector<StepProfile> profileOf(const tn_plan *plan, const tn_context *context, const tn_layout *layout) {
+std::vector<StepProfile> profileOf(const tn_context *context, const tn_layout *layout) {
+  const tn_plan *plan = tn_context_plan(context);
   std::vector<StepProfile> steps;
   for (uint32_t i = 0; i < infoOfPlan(plan).step_count; i++) {
     StepProfile step = describeStep(plan, i);

@@ -19,6 +19,6 @@ struct StepProfile {
 StepProfile describeStep(const tn_plan *plan, uint32_t step);
 
 /// The steps of a context that has run with profiling on, in their order; costs are those of the given layout.
-std::vector<StepProfile> profileOf(const tn_plan *plan, const tn_context *context, const tn_layout *layout);
+std::vector<StepProfile> profileOf(const tn_context *context, const tn_layout *layout);
 
 } // namespace tenon::driver

@@ -88,7 +88,7 @@ public:
       for (const tn_tensor &tensor : *tensors)
         measured.tensorBytes += tensor.bytes;
     tn_layout *made = nullptr;
-    require(tn_layout_create(plan.get(), views.data(), &made), arguments.plan);
+    require(tn_layout_create(tn_context_plan(context.get()), views.data(), &made), arguments.plan);
     layout.reset(made);
     measured.memory = infoOf<tn_memory_info>([&](tn_memory_info *info) { return tn_layout_memory(made, info); });
   }
@@ -135,7 +135,7 @@ private:
     do
       run();
     while (secondsSince(start) < duration);
-    measured.steps = profileOf(plan.get(), context.get(), layout.get());
+    measured.steps = profileOf(context.get(), layout.get());
   }
 
   const Arguments &arguments;

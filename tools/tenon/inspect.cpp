@@ -22,7 +22,7 @@ struct Arguments {
 /// Everything that is shown, at one set of input shapes.
 struct Contents {
   std::string path;
-  PlanHandle plan;
+  const tn_plan *plan; ///< a variant of the plan
   LayoutHandle layout;
   tn_plan_info info{};
   tn_memory_info memory{};
@@ -32,16 +32,16 @@ struct Contents {
   std::vector<StepProfile> steps;
   std::vector<tn_buffer_info> buffers;
 
-  explicit Contents(const Arguments &arguments) : path(arguments.plan), plan(openPlan(path)), info(infoOfPlan(plan.get())) {
-    inputShapes = driver::inputShapes(plan.get(), parseShapes(arguments.shapes), &assumed);
+  Contents(const Arguments &arguments, const tn_plan *plan) : path(arguments.plan), plan(plan), info(infoOfPlan(plan)) {
+    inputShapes = driver::inputShapes(plan, parseShapes(arguments.shapes), &assumed);
     tn_layout *made = nullptr;
-    require(tn_layout_create(plan.get(), inputShapes.data(), &made), path);
+    require(tn_layout_create(plan, inputShapes.data(), &made), path);
     layout.reset(made);
     memory = infoOf<tn_memory_info>([&](tn_memory_info *memory) { return tn_layout_memory(made, memory); });
     for (uint32_t i = 0; i < info.kernel_count; i++)
-      kernels.push_back(infoOf<tn_kernel_info>([&](tn_kernel_info *kernel) { return tn_plan_kernel(plan.get(), i, kernel); }));
+      kernels.push_back(infoOf<tn_kernel_info>([&](tn_kernel_info *kernel) { return tn_plan_kernel(plan, i, kernel); }));
     for (uint32_t i = 0; i < info.step_count; i++) {
-      steps.push_back(describeStep(plan.get(), i));
+      steps.push_back(describeStep(plan, i));
       auto cost = infoOf<tn_step_cost>([&](tn_step_cost *cost) { return tn_layout_step(made, i, cost); });
       steps.back().flops = cost.flops;
       steps.back().bytes = cost.bytes;
@@ -56,7 +56,7 @@ struct Contents {
   std::vector<tn_device_code_info> deviceCodes() const {
     std::vector<tn_device_code_info> codes;
     for (uint32_t i = 0; i < info.device_code_count; i++)
-      codes.push_back(infoOf<tn_device_code_info>([&](tn_device_code_info *code) { return tn_plan_device_code(plan.get(), i, code); }));
+      codes.push_back(infoOf<tn_device_code_info>([&](tn_device_code_info *code) { return tn_plan_device_code(plan, i, code); }));
     return codes;
   }
 
@@ -74,34 +74,38 @@ struct Contents {
   std::string features() const {
     std::string text;
     for (uint32_t i = 0; i < info.feature_count; i++)
-      text += (i ? " " : "") + std::string(tn_plan_feature(plan.get(), i));
+      text += (i ? " " : "") + std::string(tn_plan_feature(plan, i));
     return text;
   }
 };
 
 std::string ratioText(uint64_t arena, uint64_t bound) { return bound ? numberText(double(arena) / double(bound), 3) + " x" : "-"; }
 
-void printHeader(const Contents &contents) {
+void printHeader(const std::vector<Contents> &variants) {
+  const Contents &contents = variants.front();
   const tn_plan_info &info = contents.info;
   std::printf("%s: %s, format %u, written by %s\n", contents.path.c_str(), bytesText(info.file_bytes).c_str(), info.format_version, info.producer);
   std::printf("  model    %s\n", info.model[0] ? info.model : "(unnamed)");
   std::printf("  target   %s, %s\n", info.arch, info.cpu);
   if (contents.isForGpu())
-    std::printf("           NVIDIA GPU; %s\n", contents.deviceCode().c_str());
+    for (const Contents &variant : variants)
+      std::printf("           NVIDIA GPU; %s\n", variant.deviceCode().c_str());
   else
     std::printf("           %s\n", cut(contents.features().empty() ? "no further CPU features" : "needs " + contents.features(), 88).c_str());
   std::printf("  sizes    weights %s, code %s, metadata %s\n", bytesText(info.weights_bytes).c_str(), bytesText(info.code_bytes).c_str(),
               bytesText(info.metadata_bytes).c_str());
-  std::printf("  work     %u kernels, %u steps, %s shapes\n", info.kernel_count, info.step_count, info.is_static ? "fixed" : "free");
+  for (const Contents &variant : variants)
+    std::printf("  work     %u kernels, %u steps, %s shapes%s\n", variant.info.kernel_count, variant.info.step_count, info.is_static ? "fixed" : "free",
+                variants.size() > 1 ? (std::string(", ") + variant.info.arch).c_str() : "");
   if (info.tuning[0])
     std::printf("  tuning   %s\n", info.tuning);
 }
 
 void printSignature(const Contents &contents) {
   Table table({{"", Align::Left}, {"name"}, {"type"}});
-  for (const tn_tensor_info &input : inputsOf(contents.plan.get()))
+  for (const tn_tensor_info &input : inputsOf(contents.plan))
     table.add({"input", input.name, typeText(input)});
-  for (const tn_tensor_info &output : outputsOf(contents.plan.get()))
+  for (const tn_tensor_info &output : outputsOf(contents.plan))
     table.add({"output", output.name, typeText(output)});
   std::printf("\nSignature\n%s", table.text().c_str());
 }
@@ -111,7 +115,7 @@ void printMemory(const Contents &contents) {
   std::printf("\nMemory");
   if (!contents.info.is_static) {
     std::printf(" at");
-    std::vector<tn_tensor_info> inputs = inputsOf(contents.plan.get());
+    std::vector<tn_tensor_info> inputs = inputsOf(contents.plan);
     for (size_t i = 0; i < inputs.size(); i++)
       std::printf(" %s %s", inputs[i].name, typeText(inputs[i].dtype, dimsOf(contents.inputShapes[i])).c_str());
     if (!contents.assumed.empty())
@@ -161,18 +165,11 @@ Json signatureJson(const std::vector<tn_tensor_info> &tensors) {
   return list;
 }
 
-void printJson(const Contents &contents) {
-  const tn_plan_info &info = contents.info;
-  Json json = {{"plan", contents.path}, {"format_version", info.format_version}, {"producer", info.producer}, {"model", info.model}, {"arch", info.arch}, {"cpu", info.cpu},
-               {"features", Json::array()}, {"tuning", info.tuning}, {"static", info.is_static != 0}, {"file_bytes", info.file_bytes}, {"weights_bytes", info.weights_bytes},
-               {"code_bytes", info.code_bytes}, {"metadata_bytes", info.metadata_bytes}};
-  for (uint32_t i = 0; i < info.feature_count; i++)
-    json["features"].push_back(tn_plan_feature(contents.plan.get(), i));
-  json["device"] = info.device;
+/// What variants of a plan have of their own.
+Json programJson(const Contents &contents) {
+  Json json = {{"arch", contents.info.arch}, {"cpu", contents.info.cpu}};
   for (const tn_device_code_info &code : contents.deviceCodes())
     json["device_code"].push_back({{"arch", code.arch}, {"ptx", code.is_ptx != 0}, {"bytes", code.bytes}});
-  json["inputs"] = signatureJson(inputsOf(contents.plan.get()));
-  json["outputs"] = signatureJson(outputsOf(contents.plan.get()));
   json["memory"] = {{"arena_bytes", contents.memory.arena_bytes}, {"lower_bound", contents.memory.lower_bound}, {"naive_bytes", contents.memory.naive_bytes}, {"weights_bytes", contents.memory.weights_bytes}};
   json["kernels"] = json["steps"] = json["buffers"] = Json::array();
   for (const tn_kernel_info &kernel : contents.kernels)
@@ -185,23 +182,46 @@ void printJson(const Contents &contents) {
     json["steps"].push_back({{"kernel", step.kernel}, {"tasks", step.tasks}, {"flops", step.flops}, {"bytes", step.bytes}, {"sources", step.sources}});
   for (const tn_buffer_info &buffer : contents.buffers)
     json["buffers"].push_back({{"offset", buffer.offset}, {"bytes", buffer.bytes}, {"first_step", buffer.first_step}, {"last_step", buffer.last_step}});
+  return json;
+}
+
+void printJson(const std::vector<Contents> &variants) {
+  const Contents &contents = variants.front();
+  const tn_plan_info &info = contents.info;
+  Json json = {{"plan", contents.path}, {"format_version", info.format_version}, {"producer", info.producer}, {"model", info.model},
+               {"features", Json::array()}, {"tuning", info.tuning}, {"static", info.is_static != 0}, {"file_bytes", info.file_bytes}, {"weights_bytes", info.weights_bytes},
+               {"code_bytes", info.code_bytes}, {"metadata_bytes", info.metadata_bytes}, {"device", info.device}};
+  for (uint32_t i = 0; i < info.feature_count; i++)
+    json["features"].push_back(tn_plan_feature(contents.plan, i));
+  json["inputs"] = signatureJson(inputsOf(contents.plan));
+  json["outputs"] = signatureJson(outputsOf(contents.plan));
+  json.update(programJson(contents));
+  for (size_t i = 1; i < variants.size(); i++)
+    json["variants"].push_back(programJson(variants[i]));
   std::printf("%s\n", json.dump(2, ' ', false, Json::error_handler_t::replace).c_str());
 }
 
 int inspectPlan(const Arguments &arguments) {
-  Contents contents(arguments);
+  PlanHandle plan = openPlan(arguments.plan);
+  std::vector<Contents> variants;
+  for (uint32_t i = 0; i < infoOfPlan(plan.get()).variant_count; i++)
+    variants.emplace_back(arguments, tn_plan_variant(plan.get(), i));
   if (arguments.json) {
-    printJson(contents);
+    printJson(variants);
     return 0;
   }
-  printHeader(contents);
-  printSignature(contents);
-  printMemory(contents);
-  if (arguments.quiet)
-    return 0;
-  printKernels(contents);
-  printSteps(contents);
-  printArena(contents);
+  printHeader(variants);
+  printSignature(variants.front());
+  for (const Contents &variant : variants) {
+    if (variants.size() > 1)
+      std::printf("\nFor %s, %s\n", variant.info.arch, variant.info.cpu);
+    printMemory(variant);
+    if (arguments.quiet)
+      continue;
+    printKernels(variant);
+    printSteps(variant);
+    printArena(variant);
+  }
   return 0;
 }
 

@@ -3,6 +3,7 @@
 
 #include "test/unit/runtime/TestPlans.h"
 
+#include <array>
 #include <cstring>
 #include <functional>
 #include <gtest/gtest.h>
@@ -91,6 +92,97 @@ TEST(GpuPlan, ImpossiblePlansAreRefused) {
   };
   for (const auto &[sentence, change] : changes) {
     plan::Plan plan = gpuPlan();
+    change(plan);
+    tn_plan *made = opened(plan);
+    EXPECT_EQ(made, nullptr) << sentence;
+    tn_plan_close(made);
+    EXPECT_NE(std::string(tn_last_error()).find(sentence), std::string::npos) << "expected: " << sentence << "\nfound: " << tn_last_error();
+  }
+}
+
+/// The model for two architectures: the second has other weights beside the first one's, and one kernel less.
+plan::Plan planOfTwo() {
+  static const std::array<float, 4> more = {1, 2, 3, 4};
+  plan::Plan plan = gpuPlan(), other = gpuPlan();
+  static const std::vector<std::byte> copies = [&] { // the same bytes at another address
+    auto *bytes = static_cast<const std::byte *>(plan.constants[0].data);
+    return std::vector<std::byte>(bytes, bytes + plan.constants[0].bytes);
+  }();
+  other.target.arch = "sm_87";
+  for (plan::DeviceCode &code : other.deviceCode)
+    code.arch = "sm_87";
+  other.constants[0].data = copies.data();
+  other.constants.push_back({"more", more.data(), sizeof more});
+  plan.variants = {std::move(other)};
+  return plan;
+}
+
+TEST(GpuPlanVariants, AreToldApart) {
+  tn_plan *plan = opened(planOfTwo());
+  ASSERT_TRUE(plan) << tn_last_error();
+  EXPECT_EQ(tn_plan_check_memory(plan::writePlanToMemory(planOfTwo()).data(), plan::writePlanToMemory(planOfTwo()).size()), TN_OK) << tn_last_error();
+  const tn_plan *variant = tn_plan_variant(plan, 1);
+  ASSERT_TRUE(variant);
+  EXPECT_EQ(tn_plan_variant(plan, 0), plan);
+  EXPECT_EQ(tn_plan_variant(plan, 2), nullptr);
+  EXPECT_EQ(tn_plan_variant(variant, 1), nullptr);
+  tn_plan_info first{}, second{};
+  first.struct_size = second.struct_size = sizeof first;
+  ASSERT_EQ(tn_plan_get_info(plan, &first), TN_OK);
+  ASSERT_EQ(tn_plan_get_info(variant, &second), TN_OK);
+  EXPECT_EQ(first.variant_count, 2u);
+  EXPECT_EQ(second.variant_count, 1u);
+  EXPECT_STREQ(first.arch, "sm_90");
+  EXPECT_STREQ(second.arch, "sm_87");
+  EXPECT_EQ(second.file_bytes, first.file_bytes);
+  EXPECT_EQ(second.constant_count, first.constant_count + 1);
+  tn_device_code_info code{};
+  code.struct_size = sizeof code;
+  ASSERT_EQ(tn_plan_device_code(variant, 0, &code), TN_OK);
+  EXPECT_STREQ(code.arch, "sm_87");
+  tn_plan_close(plan);
+}
+
+TEST(GpuPlanVariants, ShareWeightsOfTheSameBytes) {
+  tn_plan *plan = opened(planOfTwo());
+  ASSERT_TRUE(plan) << tn_last_error();
+  tn_constant_info ours{}, theirs{};
+  ours.struct_size = theirs.struct_size = sizeof ours;
+  ASSERT_EQ(tn_plan_constant(plan, 0, &ours), TN_OK);
+  ASSERT_EQ(tn_plan_constant(tn_plan_variant(plan, 1), 0, &theirs), TN_OK);
+  EXPECT_EQ(ours.offset, theirs.offset);
+  uint32_t last = uint32_t(gpuPlan().constants.size());
+  ASSERT_EQ(tn_plan_constant(tn_plan_variant(plan, 1), last, &theirs), TN_OK);
+  EXPECT_GT(theirs.offset, ours.offset);
+  // A GPU that runs one variant keeps the constants of that one.
+  auto weightsOf = [&](uint32_t index) {
+    tn_layout *layout = nullptr;
+    EXPECT_EQ(tn_layout_create(tn_plan_variant(plan, index), nullptr, &layout), TN_OK) << tn_last_error();
+    tn_memory_info memory{};
+    memory.struct_size = sizeof memory;
+    EXPECT_EQ(tn_layout_memory(layout, &memory), TN_OK);
+    tn_layout_destroy(layout);
+    return memory.weights_bytes;
+  };
+  EXPECT_EQ(weightsOf(1), weightsOf(0) + 64);
+  tn_plan_close(plan);
+}
+
+TEST(GpuPlanVariants, ImpossibleOnesAreRefused) {
+  using Change = std::function<void(plan::Plan &)>;
+  const std::pair<const char *, Change> changes[] = {
+      {"another signature", [](auto &plan) { plan.variants[0].inputs[0].name = "other"; }},
+      {"another signature", [](auto &plan) { plan.variants[0].outputs[0].dtype = TN_F16; }},
+      {"another signature", [](auto &plan) { plan.variants[0].inputs[0].dims.pop_back(), plan.variants[0].inputs[0].dimText.pop_back(); }},
+      {"is not for a GPU, or holds plans", [](auto &plan) { plan.variants[0].variants = {gpuPlan()}; }},
+      {"is not for a GPU, or holds plans", [](auto &plan) { plan.variants[0].plans = {test::staticPlan()}; }},
+      {"is not for a GPU, or holds plans", [](auto &plan) { plan.variants[0] = test::staticPlan(); }},
+      {"its block of threads is impossible", [](auto &plan) { plan.variants[0].kernels[0].threads = 2000; }},
+      {"variants of what can have none, or too many", [](auto &plan) { plan.variants.resize(65, plan.variants[0]); }},
+      {"variants of what can have none, or too many", [](auto &plan) { plan = test::staticPlan(), plan.variants = {gpuPlan()}; }},
+  };
+  for (const auto &[sentence, change] : changes) {
+    plan::Plan plan = planOfTwo();
     change(plan);
     tn_plan *made = opened(plan);
     EXPECT_EQ(made, nullptr) << sentence;
