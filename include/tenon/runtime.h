@@ -328,6 +328,19 @@ TN_API void tn_context_destroy(tn_context *context);
 /// The plan that the context runs: of a plan with several variants that with the best code for the context's GPU. Its steps are those of tn_profile_step.
 TN_API const tn_plan *tn_context_plan(const tn_context *context);
 
+/// A GPU, as its driver describes it.
+typedef struct tn_device_info {
+  uint32_t struct_size;
+  uint32_t capability; ///< 10 * major + minor: 90 for sm_90
+  const char *name;    ///< lives as long as the plan
+  uint32_t multiprocessors;
+  uint32_t clock_khz;      ///< the highest
+  uint64_t memory_bytes;   ///< all of it
+  uint64_t bytes_per_s;    ///< of its memory, at the highest clock
+} tn_device_info;
+/// The GPU that the context runs on. Errors: TN_INVALID_ARGUMENT where it runs on the CPU.
+TN_API tn_status tn_context_device(const tn_context *context, tn_device_info *info);
+
 /// Runs the plan once, synchronously.
 ///
 /// `inputs` and `outputs` hold one tensor for each entry of the plan's signature, in its order; their memory stays the caller's, is read and written

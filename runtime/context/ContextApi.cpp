@@ -88,6 +88,13 @@ tn_status tn_output_shapes(tn_context *context, const tn_tensor *inputs, tn_tens
 
 const tn_plan *tn_context_plan(const tn_context *context) { return context ? &context->runner.program() : nullptr; }
 
+tn_status tn_context_device(const tn_context *context, tn_device_info *info) {
+  Message &message = threadMessage();
+  if (!context || !context->runner.gpuContext())
+    return message.fail(TN_INVALID_ARGUMENT, context ? "tn_context_device: the context runs on the CPU" : "tn_context_device: the context is null");
+  return giveInfo(context->runner.gpuContext()->device(), info, message);
+}
+
 const char *tn_last_message(const tn_context *context) { return context ? context->message.c_str() : tn_last_error(); }
 
 uint32_t tn_context_threads(const tn_context *context) { return context ? context->pool.threads() : 0; }

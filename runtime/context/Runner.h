@@ -36,6 +36,8 @@ public:
 
   const tn_plan &program() const { return plan; }
   bool isForGpu() const { return plan.isForGpu(); }
+  /// Null: the plan runs on the CPU.
+  const GpuContext *gpuContext() const { return gpu; }
   /// Makes the GPU numbered `device` run the plan.
   tn_status startGpu(uint32_t device);
   /// Queues a run on a GPU's stream.

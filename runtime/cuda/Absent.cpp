@@ -10,6 +10,9 @@ GpuContext::~GpuContext() {}
 Weights GpuContext::weights() const {
   return {};
 }
+tn_device_info GpuContext::device() const {
+  return {};
+}
 tn_status GpuContext::run(PreparedPlan &, const GpuRun &, Message &message) {
   return message.fail(TN_WRONG_TARGET, "no support for GPUs");
 }

@@ -159,6 +159,19 @@ tn_status allocateOnDevice(const Driver &driver, size_t bytes, const char *what,
   return message.fail(TN_OUT_OF_MEMORY, "%s: %zu bytes of the GPU's memory are needed, %zu of %zu are free", what, bytes, free, total);
 }
 
+tn_device_info DevicePlan::describe() const {
+  CurrentContext current(*driver, context);
+  int values[4] = {}; // a driver that does not know one leaves it 0
+  const int attributes[] = {kAttributeMultiprocessors, kAttributeClock, kAttributeMemoryClock, kAttributeBusWidth};
+  for (int i = 0; i < 4; ++i)
+    driver->deviceGetAttribute(&values[i], attributes[i], device);
+  size_t free = 0, total = 0;
+  driver->memoryInfo(&free, &total);
+  constexpr uint64_t kTransfersPerClock = 2, kBitsPerByte = 8;
+  uint64_t bandwidth = kTransfersPerClock * 1000 * uint64_t(values[2]) * uint64_t(values[3]) / kBitsPerByte;
+  return {0, uint32_t(capability), name, uint32_t(values[0]), uint32_t(values[1]), total, bandwidth};
+}
+
 DevicePlan::~DevicePlan() {
   if (!context)
     return;

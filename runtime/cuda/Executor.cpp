@@ -238,6 +238,10 @@ Weights GpuContext::weights() const {
   return executor->weights();
 }
 
+tn_device_info GpuContext::device() const {
+  return executor->device();
+}
+
 tn_status GpuContext::run(PreparedPlan &prepared, const GpuRun &run, Message &message) {
   return executor->run(prepared, run, message);
 }

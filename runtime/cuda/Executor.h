@@ -20,6 +20,7 @@ public:
   tn_status start(uint32_t device, Message &message);
   tn_status run(PreparedPlan &prepared, const GpuRun &run, Message &message);
   void forget(PreparedPlan &prepared);
+  tn_device_info device() const { return on->describe(); }
   Weights weights() const { return {reinterpret_cast<const uint8_t *>(on->weights), on->offsets.data()}; }
 
 private:

@@ -32,6 +32,7 @@ public:
   ~GpuContext();
   /// Where kernels read the plan's weights, on the device.
   Weights weights() const;
+  tn_device_info device() const;
   tn_status run(PreparedPlan &prepared, const GpuRun &run, Message &message);
   /// Drops what was made for `prepared`.
   void forget(PreparedPlan &prepared);

@@ -1,5 +1,6 @@
 """Every verb, as a user types it."""
 
+import json
 import re
 import subprocess
 
@@ -161,6 +162,17 @@ def test_bench_runs_contexts_at_once(driver):
     assert report["together"]["contexts"] == 2 and report["together"]["runs_per_s"] > 0 and not report.get("profile") and "peak" not in report, report
     driver.fails("bench", driver.plan("mobile_block"), "--contexts", 0, code=2, message="--contexts")
     driver.fails("bench", driver.plan("mobile_block"), "--profile", "--no-profile", code=2, message="exclude")
+
+
+def test_bench_writes_a_trace(driver):
+    plan = driver.plan("mobile_block")
+    report = driver.json("bench", plan, "--duration", "20ms", "--warmup", "0s", "--threads", "1", "--trace", "trace.json")
+    events = json.loads((driver.folder / "trace.json").read_text())["traceEvents"]
+    assert [event["args"]["kernel"] for event in events] == [step["kernel"] for step in report["profile"]], events
+    assert all(event["ph"] == "X" and event["dur"] > 0 for event in events), events
+    assert all(abs(before["ts"] + before["dur"] - after["ts"]) < 1e-6 for before, after in zip(events, events[1:])), events
+    driver.fails("bench", plan, "--trace", "no.json", "--no-profile", code=2, message="exclude")
+    driver.fails("bench", plan, "--duration", "1ms", "--trace", "absent/no.json", message="absent/no.json")
 
 
 def test_inspect_shows_everything(driver):

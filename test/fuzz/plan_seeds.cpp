@@ -10,7 +10,7 @@ int main(int argc, char **argv) {
   const std::pair<const char *, tenon::plan::Plan> plans[] = {{"static", tenon::test::staticPlan()},       {"dynamic", tenon::test::dynamicPlan()},
                                                               {"counting", tenon::test::countingPlan(3)},  {"reading", tenon::test::readingPlan()},
                                                               {"branching", tenon::test::branchingPlan()}, {"looping", tenon::test::loopingPlan()},
-                                                              {"gpu", tenon::test::gpuPlan()}};
+                                                              {"gpu", tenon::test::gpuPlan()},             {"two-gpus", tenon::test::twoGpusPlan()}};
   for (const auto &[name, plan] : plans)
     if (std::string error = tenon::plan::writePlan(plan, folder + "/" + name + ".plan"); !error.empty()) {
       std::fprintf(stderr, "%s\n", error.c_str());

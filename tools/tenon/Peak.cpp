@@ -1,5 +1,6 @@
 #include "tools/tenon/Peak.h"
 
+#include <utility>
 #include <algorithm>
 #include <atomic>
 #include <chrono>
@@ -104,6 +105,16 @@ Peak measurePeak(uint32_t threads) {
   std::vector<float> memory(kFloats, 1.0f);
   size_t share = kFloats / threads;
   peak.bytes = double(share * threads * sizeof(float)) / bestSeconds(threads, [&](uint32_t thread) { sink = loops.readAll(memory.data() + thread * share, share); });
+  return peak;
+}
+
+Peak peakOf(const tn_device_info &gpu) {
+  // Operations a clock and multiprocessor, without sparsity: NVIDIA's descriptions of the architectures.
+  constexpr std::pair<uint32_t, double> kPerClock[] = {{75, 1024}, {80, 2048}, {86, 512}, {87, 2048}, {89, 512}, {90, 4096}, {100, 8192}, {120, 512}};
+  Peak peak{0, double(gpu.bytes_per_s)};
+  for (auto [capability, perClock] : kPerClock)
+    if (capability <= gpu.capability)
+      peak.flops = perClock * gpu.multiprocessors * gpu.clock_khz * 1e3;
   return peak;
 }
 

@@ -1,6 +1,6 @@
-// What the processor can do at most, measured: the roof that kernels are held against.
+// What the processor can do at most: the roof that kernels are held against.
 #pragma once
-#include <cstdint>
+#include "tenon/runtime.h"
 
 namespace tenon::driver {
 
@@ -11,5 +11,8 @@ struct Peak {
 
 /// Measures for about 0.1 s what `threads` threads reach together, with the widest vectors that this processor has.
 Peak measurePeak(uint32_t threads);
+
+/// What a GPU's matrix units reach with f16 operands and f32 sums, and its memory, at their highest clocks.
+Peak peakOf(const tn_device_info &gpu);
 
 } // namespace tenon::driver

@@ -1,5 +1,7 @@
 #include "tools/tenon/Profile.h"
 
+#include <nlohmann/json.hpp>
+
 namespace tenon::driver {
 
 StepProfile describeStep(const tn_plan *plan, uint32_t step) {
@@ -31,6 +33,25 @@ std::vector<StepProfile> profileOf(const tn_context *context, const tn_layout *l
     steps.push_back(std::move(step));
   }
   return steps;
+}
+
+std::string traceText(const std::vector<StepProfile> &steps) {
+  nlohmann::ordered_json events = nlohmann::ordered_json::array();
+  double at = 0;
+  for (const StepProfile &step : steps) {
+    double microseconds = step.seconds * 1e6;
+    events.push_back({{"name", step.sources.empty() ? step.kernel : step.sources},
+                      {"cat", step.family},
+                      {"ph", "X"}, // an event with a duration
+                      {"ts", at},
+                      {"dur", microseconds},
+                      {"pid", 0},
+                      {"tid", 0},
+                      {"args", {{"step", step.step}, {"kernel", step.kernel}, {"flops", step.flops}, {"bytes", step.bytes}, {"tasks", step.tasks}}}});
+    at += microseconds;
+  }
+  nlohmann::ordered_json json = {{"displayTimeUnit", "ns"}, {"traceEvents", events}};
+  return json.dump(1, ' ', false, nlohmann::ordered_json::error_handler_t::replace) + "\n";
 }
 
 } // namespace tenon::driver

@@ -21,4 +21,7 @@ StepProfile describeStep(const tn_plan *plan, uint32_t step);
 /// The steps of a context that has run with profiling on, in their order; costs are those of the given layout.
 std::vector<StepProfile> profileOf(const tn_context *context, const tn_layout *layout);
 
+/// Steps one behind the other, each as long as its fastest run, in the JSON that chrome://tracing and Perfetto read.
+std::string traceText(const std::vector<StepProfile> &steps);
+
 } // namespace tenon::driver

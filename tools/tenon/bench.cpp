@@ -1,5 +1,6 @@
 // tenon bench: how long a plan takes to open, to run first, and to run again and again.
 #include "tools/tenon/Failure.h"
+#include "tools/tenon/File.h"
 #include "tools/tenon/Inputs.h"
 #include "tools/tenon/Options.h"
 #include "tools/tenon/Peak.h"
@@ -28,6 +29,7 @@ struct Arguments {
   InputOptions inputs;
   std::vector<std::string> shapes;
   uint32_t threads = 0, contexts = 1;
+  std::string trace;
   bool wholeProfile = false, noProfile = false, json = false, quiet = false;
 };
 
@@ -42,7 +44,8 @@ struct Measurement {
   tn_memory_info memory{};
   std::vector<std::string> assumed; ///< free dimensions that nobody gave a size
   std::vector<StepProfile> steps;
-  Peak peak; ///< of as many threads as the plan ran with
+  Peak peak; ///< of the GPU, or of as many threads as the plan ran with
+  tn_device_info gpu{}; ///< no name: the plan runs on the CPU
 
   double percentile(double fraction) const { return runs[std::min(runs.size() - 1, size_t(fraction * double(runs.size())))]; }
   double mean() const { return elapsed / double(runs.size()); }
@@ -112,8 +115,10 @@ public:
     if (!arguments.noProfile)
       profile(measured, std::min(duration, 0.5));
     measured.processBytes = peakBytes();
+    measured.gpu.struct_size = sizeof measured.gpu;
+    bool isOnGpu = tn_context_device(context.get(), &measured.gpu) == TN_OK;
     if (!arguments.noProfile)
-      measured.peak = measurePeak(measured.threads);
+      measured.peak = isOnGpu ? peakOf(measured.gpu) : measurePeak(measured.threads);
   }
 
 private:
@@ -149,6 +154,8 @@ private:
 
 /// The share of the processor's peak that a step reaches, of arithmetic or of memory, whichever is nearer; above 1 its data came from a cache.
 double shareOfPeak(const StepProfile &step, const Peak &peak) {
+  if (peak.flops <= 0 || peak.bytes <= 0) // a GPU that does not say
+    return 0;
   return std::max(double(step.flops) / peak.flops, double(step.bytes) / peak.bytes) / std::max(step.seconds, 1e-9);
 }
 
@@ -156,6 +163,8 @@ void printJson(const Arguments &arguments, const Measurement &measured) {
   nlohmann::ordered_json json;
   json["plan"] = arguments.plan;
   json["threads"] = measured.threads;
+  if (measured.gpu.name)
+    json["gpu"] = {{"name", measured.gpu.name}, {"capability", measured.gpu.capability}, {"multiprocessors", measured.gpu.multiprocessors}};
   json["runs"] = measured.runs.size();
   json["latency_ms"] = {{"min", measured.runs.front() * 1e3},     {"median", measured.percentile(0.5) * 1e3}, {"p90", measured.percentile(0.9) * 1e3},
                         {"p99", measured.percentile(0.99) * 1e3}, {"max", measured.runs.back() * 1e3},        {"mean", measured.mean() * 1e3}};
@@ -183,6 +192,13 @@ void printJson(const Arguments &arguments, const Measurement &measured) {
                                {"tasks", step.tasks},
                                {"share_of_peak", shareOfPeak(step, measured.peak)}});
   std::printf("%s\n", json.dump(2, ' ', false, nlohmann::ordered_json::error_handler_t::replace).c_str());
+}
+
+/// "2 threads", or the GPU's name
+std::string processorText(const Measurement &measured) {
+  if (measured.gpu.name)
+    return measured.gpu.name;
+  return std::to_string(measured.threads) + " thread" + (measured.threads == 1 ? "" : "s");
 }
 
 /// The slowest steps first; the whole list only where it was asked for.
@@ -213,15 +229,15 @@ void printProfile(const Arguments &arguments, const Measurement &measured) {
                numberText(double(step.flops) / seconds * 1e-9, 1), numberText(double(step.bytes) / seconds * 1e-9, 1),
                numberText(100 * shareOfPeak(step, measured.peak), 0), step.family, step.sources});
   }
-  std::printf("\n  peak of %u thread%s: %s GFLOP/s, %s GB/s\n\n%s", measured.threads, measured.threads == 1 ? "" : "s",
-              numberText(measured.peak.flops * 1e-9, 1).c_str(), numberText(measured.peak.bytes * 1e-9, 1).c_str(), table.text().c_str());
+  std::printf("\n  peak of %s: %s GFLOP/s, %s GB/s\n\n%s", processorText(measured).c_str(), numberText(measured.peak.flops * 1e-9, 1).c_str(),
+              numberText(measured.peak.bytes * 1e-9, 1).c_str(), table.text().c_str());
   if (shown < measured.steps.size())
     std::printf("  and %zu more steps: %s us, %s %% (--profile lists all)\n", measured.steps.size() - shown, numberText(rest * 1e6, 1).c_str(),
                 numberText(100 * rest / std::max(total, 1e-9), 1).c_str());
 }
 
 void printText(const Arguments &arguments, const Measurement &measured) {
-  std::printf("%s: %zu runs with %u thread%s\n", arguments.plan.c_str(), measured.runs.size(), measured.threads, measured.threads == 1 ? "" : "s");
+  std::printf("%s: %zu runs with %s\n", arguments.plan.c_str(), measured.runs.size(), processorText(measured).c_str());
   std::printf("  latency     min %s, median %s, p90 %s, p99 %s\n", timeText(measured.runs.front()).c_str(),
               timeText(measured.percentile(0.5)).c_str(), timeText(measured.percentile(0.9)).c_str(), timeText(measured.percentile(0.99)).c_str());
   std::printf("  throughput  %s runs/s\n", numberText(1 / measured.mean(), 1).c_str());
@@ -244,9 +260,15 @@ int benchPlan(const Arguments &arguments) {
     throw UsageFailure("--contexts must be 1 to 1024");
   if (arguments.noProfile && arguments.wholeProfile)
     throw UsageFailure("--profile and --no-profile exclude each other");
+  if (arguments.noProfile && !arguments.trace.empty())
+    throw UsageFailure("--trace and --no-profile exclude each other");
   Measurement measured;
   Bench bench(arguments, measured);
   bench.measure(measured);
+  if (!arguments.trace.empty()) {
+    std::string trace = traceText(measured.steps);
+    writeFile(arguments.trace, std::as_bytes(std::span(trace)));
+  }
   if (arguments.json)
     printJson(arguments, measured);
   else
@@ -275,6 +297,7 @@ void addBench(CLI::App &app, Action &action) {
   verb->add_option("--contexts", arguments->contexts, "also run so many contexts at once, each with --threads")->type_name("N");
   verb->add_flag("--no-profile", arguments->noProfile, "measure runs only, neither steps nor the processor");
   verb->add_flag("--profile", arguments->wholeProfile, "list every step, not just the slowest");
+  verb->add_option("--trace", arguments->trace, "write the steps as a trace for chrome://tracing or Perfetto")->type_name("FILE");
   verb->add_flag("--json", arguments->json, "print JSON");
   verb->add_flag("--quiet", arguments->quiet, "no progress");
   verb->callback([arguments, &action] { action = [arguments] { return benchPlan(*arguments); }; });

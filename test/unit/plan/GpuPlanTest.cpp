@@ -3,7 +3,6 @@
 
 #include "test/unit/runtime/TestPlans.h"
 
-#include <array>
 #include <cstring>
 #include <functional>
 #include <gtest/gtest.h>
@@ -12,6 +11,7 @@ namespace tenon {
 namespace {
 
 using test::gpuPlan;
+using test::twoGpusPlan;
 
 tn_plan *opened(const plan::Plan &data) {
   auto bytes = plan::writePlanToMemory(data);
@@ -69,6 +69,10 @@ TEST(GpuPlan, AsynchronousRunsAreForGpus) {
   ASSERT_EQ(tn_context_create(plan, nullptr, &context), TN_OK);
   EXPECT_EQ(tn_run_async(context, nullptr, nullptr, nullptr), TN_INVALID_ARGUMENT);
   EXPECT_NE(std::string(tn_last_message(context)).find("use tn_run"), std::string::npos);
+  EXPECT_EQ(tn_context_plan(context), plan);
+  tn_device_info gpu{};
+  gpu.struct_size = sizeof gpu;
+  EXPECT_EQ(tn_context_device(context, &gpu), TN_INVALID_ARGUMENT);
   tn_context_destroy(context);
   tn_plan_close(plan);
 }
@@ -100,27 +104,10 @@ TEST(GpuPlan, ImpossiblePlansAreRefused) {
   }
 }
 
-/// The model for two architectures: the second has other weights beside the first one's, and one kernel less.
-plan::Plan planOfTwo() {
-  static const std::array<float, 4> more = {1, 2, 3, 4};
-  plan::Plan plan = gpuPlan(), other = gpuPlan();
-  static const std::vector<std::byte> copies = [&] { // the same bytes at another address
-    auto *bytes = static_cast<const std::byte *>(plan.constants[0].data);
-    return std::vector<std::byte>(bytes, bytes + plan.constants[0].bytes);
-  }();
-  other.target.arch = "sm_87";
-  for (plan::DeviceCode &code : other.deviceCode)
-    code.arch = "sm_87";
-  other.constants[0].data = copies.data();
-  other.constants.push_back({"more", more.data(), sizeof more});
-  plan.variants = {std::move(other)};
-  return plan;
-}
-
 TEST(GpuPlanVariants, AreToldApart) {
-  tn_plan *plan = opened(planOfTwo());
+  tn_plan *plan = opened(twoGpusPlan());
   ASSERT_TRUE(plan) << tn_last_error();
-  EXPECT_EQ(tn_plan_check_memory(plan::writePlanToMemory(planOfTwo()).data(), plan::writePlanToMemory(planOfTwo()).size()), TN_OK) << tn_last_error();
+  EXPECT_EQ(tn_plan_check_memory(plan::writePlanToMemory(twoGpusPlan()).data(), plan::writePlanToMemory(twoGpusPlan()).size()), TN_OK) << tn_last_error();
   const tn_plan *variant = tn_plan_variant(plan, 1);
   ASSERT_TRUE(variant);
   EXPECT_EQ(tn_plan_variant(plan, 0), plan);
@@ -144,7 +131,7 @@ TEST(GpuPlanVariants, AreToldApart) {
 }
 
 TEST(GpuPlanVariants, ShareWeightsOfTheSameBytes) {
-  tn_plan *plan = opened(planOfTwo());
+  tn_plan *plan = opened(twoGpusPlan());
   ASSERT_TRUE(plan) << tn_last_error();
   tn_constant_info ours{}, theirs{};
   ours.struct_size = theirs.struct_size = sizeof ours;
@@ -182,7 +169,7 @@ TEST(GpuPlanVariants, ImpossibleOnesAreRefused) {
       {"variants of what can have none, or too many", [](auto &plan) { plan = test::staticPlan(), plan.variants = {gpuPlan()}; }},
   };
   for (const auto &[sentence, change] : changes) {
-    plan::Plan plan = planOfTwo();
+    plan::Plan plan = twoGpusPlan();
     change(plan);
     tn_plan *made = opened(plan);
     EXPECT_EQ(made, nullptr) << sentence;

@@ -1,5 +1,6 @@
 #include "test/unit/runtime/TestPlans.h"
 
+#include <array>
 #include <cstring>
 #include <elf.h>
 #include <fstream>
@@ -222,6 +223,22 @@ Plan gpuPlan() {
   plan.deviceCode = {{"sm_90", false, std::as_bytes(std::span(kCubin))}, {"sm_90", true, std::as_bytes(std::span(kPtx))}};
   for (Kernel &kernel : plan.kernels)
     kernel.entry = 0, kernel.threads = kernel.tasksPerBlock = 128;
+  return plan;
+}
+
+Plan twoGpusPlan() {
+  static const std::array<float, 4> more = {1, 2, 3, 4};
+  Plan plan = gpuPlan(), other = gpuPlan();
+  static const std::vector<std::byte> copies = [&] {
+    auto *bytes = static_cast<const std::byte *>(plan.constants[0].data);
+    return std::vector<std::byte>(bytes, bytes + plan.constants[0].bytes);
+  }();
+  other.target.arch = "sm_87";
+  for (DeviceCode &code : other.deviceCode)
+    code.arch = "sm_87";
+  other.constants[0].data = copies.data();
+  other.constants.push_back({"more", more.data(), sizeof more});
+  plan.variants = {std::move(other)};
   return plan;
 }
 

@@ -52,5 +52,7 @@ plan::Plan loopingPlan();
 
 /// The static plan as if it had been compiled for a GPU: made-up machine code and PTX.
 plan::Plan gpuPlan();
+/// The same for sm_90 and sm_87, whose variant has the same weights at another address, and one more.
+plan::Plan twoGpusPlan();
 
 } // namespace tenon::test
