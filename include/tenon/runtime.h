@@ -319,6 +319,20 @@ typedef struct tn_context_options {
 } tn_context_options;
 #define TN_CONTEXT_OPTIONS_INIT {(uint32_t)sizeof(tn_context_options), 0, NULL, 0, 0, {NULL, NULL, NULL}, NULL, 0, 0, 0, 0, 0}
 
+/// A GPU, as its driver describes it.
+typedef struct tn_device_info {
+  uint32_t struct_size;
+  uint32_t capability; ///< 10 * major + minor: 90 for sm_90
+  char name[96];
+  uint32_t multiprocessors;
+  uint32_t clock_khz;    ///< the highest
+  uint64_t memory_bytes; ///< all of it
+  uint64_t bytes_per_s;  ///< of its memory, at the highest clock
+} tn_device_info;
+/// GPU number `device` of this machine, as tn_context_options.device counts. Errors: TN_DEVICE where there is no driver or no such GPU, TN_WRONG_TARGET
+/// where the library was built without GPUs.
+TN_API tn_status tn_device_get_info(uint32_t device, tn_device_info *info);
+
 /// Makes a context; `options` may be null. `*context` is set on success only. On failure tn_last_error() says why.
 /// The context keeps the plan open. Kernels compute in the floating-point environment of the thread that runs them; workers inherit that of the
 /// thread that makes the context. Nothing switches denormals off: do so before making the context if the model needs it. Do not fork a process and go on using a context with threads > 1 in the child.
@@ -327,19 +341,6 @@ TN_API tn_status tn_context_create(tn_plan *plan, const tn_context_options *opti
 TN_API void tn_context_destroy(tn_context *context);
 /// The plan that the context runs: of a plan with several variants that with the best code for the context's GPU. Its steps are those of tn_profile_step.
 TN_API const tn_plan *tn_context_plan(const tn_context *context);
-
-/// A GPU, as its driver describes it.
-typedef struct tn_device_info {
-  uint32_t struct_size;
-  uint32_t capability; ///< 10 * major + minor: 90 for sm_90
-  const char *name;    ///< lives as long as the plan
-  uint32_t multiprocessors;
-  uint32_t clock_khz;      ///< the highest
-  uint64_t memory_bytes;   ///< all of it
-  uint64_t bytes_per_s;    ///< of its memory, at the highest clock
-} tn_device_info;
-/// The GPU that the context runs on. Errors: TN_INVALID_ARGUMENT where it runs on the CPU.
-TN_API tn_status tn_context_device(const tn_context *context, tn_device_info *info);
 
 /// Runs the plan once, synchronously.
 ///
@@ -380,6 +381,8 @@ TN_API uint32_t tn_context_threads(const tn_context *context);
 TN_API uint64_t tn_context_bytes(const tn_context *context);
 
 /// Switches measuring of steps on (1) or off (0); switching on clears the numbers. Costs two clock readings a step (about 50 ns).
+/// 2: on a GPU every step is launched sixteen times in a row, which overlap as steps of a run do, and its time is a sixteenth of theirs. What such
+/// a run computes is of no use: steps may overwrite what they read. On a CPU the same as 1.
 TN_API tn_status tn_profile(tn_context *context, int on);
 typedef struct tn_step_profile {
   uint32_t struct_size;

@@ -14,7 +14,7 @@ struct TuningRecord {
   std::string schedule; ///< the attribute as text: #kernel.schedule<"contraction", {...}>
   std::string target;   ///< instruction set: architecture and features; a record counts for equal ones only
   std::string cpu;      ///< machine that it was measured on
-  int threads = 1;
+  int threads = 1;       ///< of a GPU: its multiprocessors, as the target has them
   double ns = 0;         ///< of one run with `schedule`
   double untunedNs = 0;  ///< of one run with the cost model's choice, measured in turn with it
   int candidates = 0;    ///< schedules tried, from the first of the compiler's list
@@ -78,14 +78,15 @@ struct CacheSizes {
 
 struct TuneOptions {
   std::string target = "native";
+  std::string precision = "fp32";                          ///< as in CompileOptions
   std::vector<std::pair<std::string, std::string>> shapes; ///< as in CompileOptions
   std::string cache;                                       ///< file that is read, and appended to
   std::string output;                                      ///< where the tuned plan goes; empty: nowhere
   std::string folder;                                      ///< for plans of candidates, which come and go; must exist
-  std::string machine;                                     ///< name of the CPU that measures; empty: this machine's
+  std::string machine;                                     ///< name of the CPU or GPU that measures; empty: this machine's CPU
   CacheSizes caches;                                       ///< of the machine that measures, where it is not this one
   double seconds = 300;                                    ///< wall clock for all
-  int threads = 0;                                         ///< 0: the target's cores
+  int threads = 0;                                         ///< 0: the target's cores; of no use for a GPU
   bool verify = false;
   /// Called on the tuning thread; returns one entry for each plan, or nothing where the job was lost: what measures is gone. Required.
   std::function<std::vector<Measured>(const MeasureJob &)> measure;

@@ -32,6 +32,16 @@ FailureOr<OwningOpRef<ModuleOp>> importModel(MLIRContext *context, const std::st
   return module;
 }
 
+FailureOr<StringRef> storageFor(StringRef precision, const Target &target, MLIRContext *context) {
+  if (precision.empty() || precision == "fp32")
+    return StringRef();
+  if (precision != "fp16" && precision != "bf16")
+    return emitError(UnknownLoc::get(context)) << "unknown precision '" << precision << "'; fp32, fp16 and bf16 are known";
+  if (!target.isGpu())
+    return emitError(UnknownLoc::get(context)) << "the precision " << precision << " is for GPUs; " << target.name << " computes in fp32";
+  return StringRef(precision == "fp16" ? "f16" : "bf16");
+}
+
 namespace {
 
 class Compilation {
@@ -40,8 +50,12 @@ public:
       : path(path), bytes(bytes), options(options), dump(options.dumpPhases) {}
 
   LogicalResult run(MLIRContext &context, CompileResult &result) {
-    if (failed(parseTargets(context)) || failed(chooseStorage(context)))
+    if (failed(parseTargets(context)))
       return failure();
+    FailureOr<StringRef> chosen = storageFor(options.precision, variants.front().target, &context);
+    if (failed(chosen))
+      return failure();
+    storage = *chosen;
     std::optional<Phase> last = options.stopAfter.empty() ? Phase::Plan : phaseNamed(options.stopAfter);
     if (!last)
       return emitError(UnknownLoc::get(&context)) << "no phase is called '" << options.stopAfter << "'; the phases are "
@@ -89,17 +103,6 @@ private:
     }
     if (names.size() > 1 && !(options.stopAfter.empty() && options.dumpPhases.empty() && options.tuningCache.empty()))
       return emitError(UnknownLoc::get(&context)) << "stopping after a phase, dumping phases and tuning caches are for one target, found " << names.size();
-    return success();
-  }
-
-  LogicalResult chooseStorage(MLIRContext &context) {
-    if (options.precision.empty() || options.precision == "fp32")
-      return success();
-    if (options.precision != "fp16" && options.precision != "bf16")
-      return emitError(UnknownLoc::get(&context)) << "unknown precision '" << options.precision << "'; fp32, fp16 and bf16 are known";
-    if (const Target &target = variants.front().target; !target.isGpu())
-      return emitError(UnknownLoc::get(&context)) << "the precision " << options.precision << " is for GPUs; " << target.name << " computes in fp32";
-    storage = options.precision == "fp16" ? "f16" : "bf16";
     return success();
   }
 

@@ -67,7 +67,7 @@ void KernelSearch::measure(ArrayRef<kernel::ScheduleAttr> schedules, ArrayRef<Ca
     broken = true;
     return;
   }
-  MeasureJob job{MeasureJob::Kind::Kernels, {}, target.cores, options.verify, seconds};
+  MeasureJob job{MeasureJob::Kind::Kernels, {}, measuringThreads(target), options.verify, seconds};
   SmallVector<size_t> measuredIndex;
   for (auto [i, plan] : llvm::enumerate(plans)) {
     if (!plan.problem.empty()) {

@@ -6,6 +6,11 @@
 
 namespace tenon {
 
+/// Threads of the contexts that measure.
+inline int measuringThreads(const Target &target) {
+  return target.isGpu() ? 1 : target.cores;
+}
+
 /// A time limit that starts when it is made.
 class Deadline {
 public:

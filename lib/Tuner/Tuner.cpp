@@ -49,10 +49,10 @@ private:
     if (!parsed)
       return emitError(UnknownLoc::get(&context)) << llvm::toString(parsed.takeError());
     target = std::move(*parsed);
-    if (target.isGpu())
-      return emitError(UnknownLoc::get(&context)) << "cannot tune for " << target.name << ": schedules for GPUs cannot be measured yet; "
-                                                  << "`tenon compile --target " << target.name << "` takes the cost model's choice";
-    if (options.threads > 0)
+    FailureOr<StringRef> storage = storageFor(options.precision, target, &context);
+    if (failed(storage))
+      return failure();
+    if (options.threads > 0 && !target.isGpu())
       target.cores = options.threads;
     auto take = [](auto known, auto &field) { field = known > 0 ? known : field; };
     take(options.caches.l1Bytes, target.l1Bytes);
@@ -64,7 +64,7 @@ private:
       return failure();
     module = std::move(*imported);
     for (Phase phase : {Phase::Graph, Phase::Fuse})
-      if (failed(runPhase(phase, *module, target)))
+      if (failed(runPhase(phase, *module, target, {}, false, {}, *storage)))
         return failure();
     schedule::markConstants(*module);
     schedule::markWinogradErrors(*module);
@@ -102,7 +102,7 @@ private:
 
   LogicalResult profile(MLIRContext &context) {
     constexpr double kProfileSeconds = 1;
-    MeasureJob job{MeasureJob::Kind::Profile, {untunedPlan()}, target.cores, false, std::min(kProfileSeconds, compareSeconds + 0.1)};
+    MeasureJob job{MeasureJob::Kind::Profile, {untunedPlan()}, measuringThreads(target), false, std::min(kProfileSeconds, compareSeconds + 0.1)};
     std::vector<Measured> answer = options.measure(job);
     if (answer.empty())
       return emitError(UnknownLoc::get(&context)) << "the untuned plan cannot be measured: what measures is gone";
@@ -224,7 +224,7 @@ private:
     if (failed(compileScheduled(*module, target, path, options.cache)))
       return failure();
     std::vector<Measured> both = options.measure(
-        {MeasureJob::Kind::Models, {untunedPlan(), path}, target.cores, options.verify, std::max(0.2, std::min(compareSeconds, deadline.left()))});
+        {MeasureJob::Kind::Models, {untunedPlan(), path}, measuringThreads(target), options.verify, std::max(0.2, std::min(compareSeconds, deadline.left()))});
     if (both.empty()) {
       report.message += "the whole model was not compared: what measures is gone\n";
       return success();

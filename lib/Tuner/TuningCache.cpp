@@ -56,6 +56,8 @@ auto keyOf(const TuningRecord &r) {
 } // namespace
 
 std::string instructionSetOf(const Target &target) {
+  if (target.isGpu())
+    return target.gpuArch();
   return llvm::Triple(target.triple).getArchName().str() + " " + llvm::join(target.required, " ");
 }
 

@@ -88,11 +88,13 @@ tn_status tn_output_shapes(tn_context *context, const tn_tensor *inputs, tn_tens
 
 const tn_plan *tn_context_plan(const tn_context *context) { return context ? &context->runner.program() : nullptr; }
 
-tn_status tn_context_device(const tn_context *context, tn_device_info *info) {
+tn_status tn_device_get_info(uint32_t device, tn_device_info *info) {
   Message &message = threadMessage();
-  if (!context || !context->runner.gpuContext())
-    return message.fail(TN_INVALID_ARGUMENT, context ? "tn_context_device: the context runs on the CPU" : "tn_context_device: the context is null");
-  return giveInfo(context->runner.gpuContext()->device(), info, message);
+  message.setPrefix(nullptr);
+  tn_device_info filled = {};
+  if (tn_status status = describeDevice(device, filled, message))
+    return status;
+  return giveInfo(filled, info, message);
 }
 
 const char *tn_last_message(const tn_context *context) { return context ? context->message.c_str() : tn_last_error(); }
@@ -102,7 +104,7 @@ uint32_t tn_context_threads(const tn_context *context) { return context ? contex
 uint64_t tn_context_bytes(const tn_context *context) { return context ? sizeof(tn_context) + context->memory.bytesInUse() : 0; }
 
 tn_status tn_profile(tn_context *context, int on) {
-  return context ? context->runner.setProfile(on != 0) : threadMessage().fail(TN_INVALID_ARGUMENT, "tn_profile: the context is null");
+  return context ? context->runner.setProfile(on) : threadMessage().fail(TN_INVALID_ARGUMENT, "tn_profile: the context is null");
 }
 
 tn_status tn_profile_step(const tn_context *context, uint32_t step, tn_step_profile *profile) {

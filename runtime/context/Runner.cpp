@@ -96,11 +96,13 @@ tn_status Runner::startGpu(uint32_t device) {
   return gpu->start(plan, device, share.memory, share.message);
 }
 
-tn_status Runner::setProfile(bool on) {
+tn_status Runner::setProfile(int level) {
+  constexpr int kRepeats = 16;
   profiledRuns = 0;
   times.reset();
-  if (!on)
+  if (level == 0)
     return TN_OK;
+  stepRepeats = gpu && level > 1 ? kRepeats : 1;
   if (tn_status status = times.allocate(share.memory, plan.stepCount(), "the profile", share.message))
     return status;
   std::fill(times.begin(), times.end(), StepTimes{0, UINT64_MAX, 0});
@@ -244,7 +246,7 @@ tn_status Runner::run(const tn_tensor *inputs, tn_tensor *outputs, const int64_t
   if (tn_status status = begin(inputs, outputs, given))
     return status;
   if (gpu)
-    return runOnGpu({.inputs = inputs, .outputs = outputs, .times = times.data()});
+    return runOnGpu({.inputs = inputs, .outputs = outputs, .times = times.data(), .repeats = stepRepeats});
   if (tn_status status = placeOutputs(outputs))
     return status;
   current->bindTensors(inputs, outputs);

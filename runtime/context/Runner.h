@@ -32,12 +32,11 @@ public:
   /// As tn_run. `given` are the values of the symbols whose source is the caller.
   tn_status run(const tn_tensor *inputs, tn_tensor *outputs, const int64_t *given);
   tn_status outputShapes(const tn_tensor *inputs, tn_tensor *outputs);
-  tn_status setProfile(bool on);
+  /// `level` as for tn_profile.
+  tn_status setProfile(int level);
 
   const tn_plan &program() const { return plan; }
   bool isForGpu() const { return plan.isForGpu(); }
-  /// Null: the plan runs on the CPU.
-  const GpuContext *gpuContext() const { return gpu; }
   /// Makes the GPU numbered `device` run the plan.
   tn_status startGpu(uint32_t device);
   /// Queues a run on a GPU's stream.
@@ -45,6 +44,7 @@ public:
 
   Array<StepTimes> times; ///< empty while profiling is off
   uint32_t profiledRuns = 0;
+  int stepRepeats = 1; ///< of a profiled run on a GPU
 
 private:
   /// Sets `current` to the launches prepared for the inputs' shapes, making them if they are new.

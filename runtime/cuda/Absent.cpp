@@ -10,13 +10,13 @@ GpuContext::~GpuContext() {}
 Weights GpuContext::weights() const {
   return {};
 }
-tn_device_info GpuContext::device() const {
-  return {};
-}
 tn_status GpuContext::run(PreparedPlan &, const GpuRun &, Message &message) {
   return message.fail(TN_WRONG_TARGET, "no support for GPUs");
 }
 void GpuContext::forget(PreparedPlan &) {}
+tn_status describeDevice(uint32_t, tn_device_info &, Message &message) {
+  return message.fail(TN_WRONG_TARGET, "this runtime was built without support for GPUs (TENON_CUDA=OFF)");
+}
 tn_status chooseVariant(tn_plan &plan, uint32_t, tn_plan **chosen, Message &) {
   *chosen = &plan;
   return TN_OK;

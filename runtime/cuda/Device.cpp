@@ -4,6 +4,7 @@
 #include "runtime/plan/Plan.h"
 
 #include <cstdio>
+#include <cstring>
 #include <pthread.h>
 
 namespace tenon::cuda {
@@ -159,19 +160,6 @@ tn_status allocateOnDevice(const Driver &driver, size_t bytes, const char *what,
   return message.fail(TN_OUT_OF_MEMORY, "%s: %zu bytes of the GPU's memory are needed, %zu of %zu are free", what, bytes, free, total);
 }
 
-tn_device_info DevicePlan::describe() const {
-  CurrentContext current(*driver, context);
-  int values[4] = {}; // a driver that does not know one leaves it 0
-  const int attributes[] = {kAttributeMultiprocessors, kAttributeClock, kAttributeMemoryClock, kAttributeBusWidth};
-  for (int i = 0; i < 4; ++i)
-    driver->deviceGetAttribute(&values[i], attributes[i], device);
-  size_t free = 0, total = 0;
-  driver->memoryInfo(&free, &total);
-  constexpr uint64_t kTransfersPerClock = 2, kBitsPerByte = 8;
-  uint64_t bandwidth = kTransfersPerClock * 1000 * uint64_t(values[2]) * uint64_t(values[3]) / kBitsPerByte;
-  return {0, uint32_t(capability), name, uint32_t(values[0]), uint32_t(values[1]), total, bandwidth};
-}
-
 DevicePlan::~DevicePlan() {
   if (!context)
     return;
@@ -208,6 +196,27 @@ tn_status devicePlan(tn_plan &plan, int ordinal, DevicePlan **result, Message &m
 } // namespace tenon::cuda
 
 namespace tenon {
+
+tn_status describeDevice(uint32_t device, tn_device_info &info, Message &message) {
+  const cuda::Driver *driver = nullptr;
+  cuda::Gpu gpu;
+  if (tn_status status = cuda::Driver::open(&driver, message))
+    return status;
+  if (tn_status status = cuda::describe(*driver, int(device), gpu, message))
+    return status;
+  int values[4] = {}; // a driver that does not know one leaves it 0
+  const int attributes[] = {cuda::kAttributeMultiprocessors, cuda::kAttributeClock, cuda::kAttributeMemoryClock, cuda::kAttributeBusWidth};
+  for (int i = 0; i < 4; ++i)
+    driver->deviceGetAttribute(&values[i], attributes[i], gpu.device);
+  size_t total = 0;
+  driver->deviceTotalMemory(&total, gpu.device);
+  constexpr uint64_t kTransfersPerClock = 2, kBitsPerByte = 8;
+  uint64_t bandwidth = kTransfersPerClock * 1000 * uint64_t(values[2]) * uint64_t(values[3]) / kBitsPerByte;
+  info = {0, uint32_t(gpu.capability), "", uint32_t(values[0]), uint32_t(values[1]), total, bandwidth};
+  static_assert(sizeof info.name == sizeof gpu.name);
+  memcpy(info.name, gpu.name, sizeof info.name);
+  return TN_OK;
+}
 
 tn_status chooseVariant(tn_plan &plan, uint32_t device, tn_plan **chosen, Message &message) {
   *chosen = &plan;

@@ -3,7 +3,6 @@
 
 #include "runtime/cuda/Driver.h"
 #include "runtime/support/Memory.h"
-#include "tenon/runtime.h"
 
 struct tn_plan;
 
@@ -44,7 +43,6 @@ struct DevicePlan : Gpu {
   Array<FunctionHandle> functions; ///< of the plan's kernels
   DevicePlan *next = nullptr;
 
-  tn_device_info describe() const;
   ~DevicePlan();
 };
 

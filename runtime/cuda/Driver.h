@@ -49,6 +49,7 @@ struct LaunchConfig {
   F(deviceGet, "cuDeviceGet", (DeviceId * device, int ordinal))                                                                                      \
   F(deviceGetName, "cuDeviceGetName", (char *name, int length, DeviceId device))                                                                     \
   F(deviceGetAttribute, "cuDeviceGetAttribute", (int *value, int attribute, DeviceId device))                                                        \
+  F(deviceTotalMemory, "cuDeviceTotalMem_v2", (size_t *bytes, DeviceId device))                                                                      \
   F(primaryContextRetain, "cuDevicePrimaryCtxRetain", (ContextHandle * context, DeviceId device))                                                    \
   F(primaryContextRelease, "cuDevicePrimaryCtxRelease_v2", (DeviceId device))                                                                        \
   F(contextPush, "cuCtxPushCurrent_v2", (ContextHandle context))                                                                                     \

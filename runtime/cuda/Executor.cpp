@@ -198,7 +198,7 @@ tn_status Executor::run(PreparedPlan &prepared, const GpuRun &run, Message &mess
   prepared.bindArena(reinterpret_cast<uint8_t *>(block));
   prepared.bindTensors(inputs.data(), outputs.data());
   if (run.times && !run.isAsync) {
-    if (tn_status status = measureSteps(prepared, run.times, message))
+    if (tn_status status = measureSteps(prepared, run, message))
       return status;
   } else {
     GraphExecHandle exec = nullptr;
@@ -236,10 +236,6 @@ GpuContext::~GpuContext() {
 
 Weights GpuContext::weights() const {
   return executor->weights();
-}
-
-tn_device_info GpuContext::device() const {
-  return executor->device();
 }
 
 tn_status GpuContext::run(PreparedPlan &prepared, const GpuRun &run, Message &message) {

@@ -20,7 +20,6 @@ public:
   tn_status start(uint32_t device, Message &message);
   tn_status run(PreparedPlan &prepared, const GpuRun &run, Message &message);
   void forget(PreparedPlan &prepared);
-  tn_device_info device() const { return on->describe(); }
   Weights weights() const { return {reinterpret_cast<const uint8_t *>(on->weights), on->offsets.data()}; }
 
 private:
@@ -38,7 +37,7 @@ private:
   tn_status capture(PreparedPlan &prepared, GraphExecHandle *exec, Message &message);
   tn_status queueSteps(const PreparedPlan &prepared, Message &message);
   tn_status queueStep(const PreparedPlan &prepared, uint32_t step, bool overlaps, Message &message);
-  tn_status measureSteps(const PreparedPlan &prepared, StepTimes *times, Message &message);
+  tn_status measureSteps(const PreparedPlan &prepared, const GpuRun &run, Message &message);
   tn_status fail(Result result, const char *what, Message &message) const { return on->driver->fail(result, what, message); }
   bool isOnDevice(const void *address) const;
 

@@ -23,6 +23,7 @@ struct GpuRun {
   void *stream = nullptr;     ///< the caller's, where `isAsync`
   bool isAsync = false;       ///< all tensors are on the device; returns when the work is queued
   StepTimes *times = nullptr; ///< of every step; null: not measured
+  int repeats = 1;            ///< of every step, where they are measured
 };
 
 class GpuContext {
@@ -32,7 +33,6 @@ public:
   ~GpuContext();
   /// Where kernels read the plan's weights, on the device.
   Weights weights() const;
-  tn_device_info device() const;
   tn_status run(PreparedPlan &prepared, const GpuRun &run, Message &message);
   /// Drops what was made for `prepared`.
   void forget(PreparedPlan &prepared);
@@ -42,6 +42,8 @@ private:
   Memory *memory = nullptr;
 };
 
+/// What the driver says about a GPU. Errors: TN_DEVICE.
+tn_status describeDevice(uint32_t device, tn_device_info &info, Message &message);
 /// Of a plan and its variants the one with the best code for GPU number `device`. Errors: TN_DEVICE, TN_WRONG_TARGET.
 tn_status chooseVariant(tn_plan &plan, uint32_t device, tn_plan **chosen, Message &message);
 /// Frees what a plan has on devices.

@@ -120,8 +120,9 @@ void Executor::forget(PreparedPlan &prepared) {
   prepared.graph = nullptr;
 }
 
-tn_status Executor::measureSteps(const PreparedPlan &prepared, StepTimes *times, Message &message) {
+tn_status Executor::measureSteps(const PreparedPlan &prepared, const GpuRun &run, Message &message) {
   const Driver &driver = *on->driver;
+  StepTimes *times = run.times;
   uint32_t steps = plan.stepCount();
   if (!events.size()) {
     if (tn_status status = events.allocate(memory, steps + 1, "the clock of the steps", message))
@@ -133,8 +134,9 @@ tn_status Executor::measureSteps(const PreparedPlan &prepared, StepTimes *times,
   }
   Result result = driver.eventRecord(events[0], stream);
   for (uint32_t i = 0; i < steps && !result; ++i) {
-    if (tn_status status = queueStep(prepared, i, false, message))
-      return status;
+    for (int repeat = 0; repeat < run.repeats; ++repeat)
+      if (tn_status status = queueStep(prepared, i, repeat > 0 && isLaunch(plan, i) && on->capability >= kFirstWithDependentLaunch, message))
+        return status;
     result = driver.eventRecord(events[i + 1], stream);
   }
   if (result || (result = driver.streamSynchronize(stream)))
@@ -143,7 +145,7 @@ tn_status Executor::measureSteps(const PreparedPlan &prepared, StepTimes *times,
     float milliseconds = 0;
     if ((result = driver.eventElapsedTime(&milliseconds, events[i], events[i + 1])))
       return fail(result, "reading an event", message);
-    uint64_t elapsed = uint64_t(double(milliseconds) * 1e6);
+    uint64_t elapsed = uint64_t(double(milliseconds) * 1e6 / run.repeats);
     times[i] = {elapsed, std::min(times[i].minimum, elapsed), times[i].total + elapsed};
   }
   return TN_OK;

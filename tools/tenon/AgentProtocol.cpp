@@ -40,6 +40,8 @@ Machine parseMachine(const Json &json) {
   machine.l1Ways = int(wholeNumber(json.at("l1_ways"), "machine: l1_ways", 0, kMostWays));
   machine.l2Bytes = wholeNumber(json.at("l2_bytes"), "machine: l2_bytes", 0, kMostBytes);
   machine.l3Bytes = wholeNumber(json.at("l3_bytes"), "machine: l3_bytes", 0, kMostBytes);
+  machine.gpu = json.value("gpu", "");
+  machine.gpuTarget = json.value("gpu_target", "");
   return machine;
 }
 
@@ -65,7 +67,9 @@ std::string machineLine(const Machine &machine) {
                  {"l1_bytes", machine.l1Bytes},
                  {"l1_ways", machine.l1Ways},
                  {"l2_bytes", machine.l2Bytes},
-                 {"l3_bytes", machine.l3Bytes}}}});
+                 {"l3_bytes", machine.l3Bytes},
+                 {"gpu", machine.gpu},
+                 {"gpu_target", machine.gpuTarget}}}});
 }
 
 std::string errorLine(const std::string &error, bool busy) {

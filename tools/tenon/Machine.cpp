@@ -50,6 +50,17 @@ void readCaches(Machine &machine) {
   }
 }
 
+void describeGpu(Machine &machine) {
+  tn_device_info gpu{};
+  gpu.struct_size = sizeof gpu;
+  if (tn_device_get_info(0, &gpu) != TN_OK)
+    return;
+  constexpr uint32_t kFirstWithOwnCode = 90; // what is fastest there runs on that architecture alone
+  bool hasOwnCode = gpu.capability >= kFirstWithOwnCode && gpu.capability % 10 == 0;
+  machine.gpu = gpu.name;
+  machine.gpuTarget = "cuda:sm_" + std::to_string(gpu.capability) + (hasOwnCode ? "a" : "");
+}
+
 } // namespace
 
 int coresOfThisProcess() {
@@ -66,6 +77,7 @@ Machine thisMachine() {
       machine.target += std::string("+") + feature;
   machine.cores = coresOfThisProcess();
   readCaches(machine);
+  describeGpu(machine);
   return machine;
 }
 

@@ -12,6 +12,8 @@ struct Machine {
   // Data caches of one core; 0 where the system does not tell.
   int64_t l1Bytes = 0, l2Bytes = 0, l3Bytes = 0;
   int l1Ways = 0;
+  std::string gpu;       ///< the first GPU as its driver calls it; empty: there is none
+  std::string gpuTarget; ///< as --target takes it: "cuda:sm_90a"
 };
 
 Machine thisMachine();

@@ -1,5 +1,6 @@
 // A plan that a measuring process opens, feeds and times.
 #pragma once
+#include "tools/tenon/Failure.h"
 #include "tools/tenon/Plan.h"
 
 #include <chrono>
@@ -8,6 +9,11 @@
 #include <vector>
 
 namespace tenon::driver {
+
+/// A kernel failed on a GPU, which this process cannot use any more.
+struct DeviceLost : Failure {
+  using Failure::Failure;
+};
 
 class MeasuredPlan {
 public:
@@ -19,6 +25,10 @@ public:
 
   /// One run; its seconds. Throws Failure.
   double run();
+  /// Of a plan for a GPU, the seconds of its kernels as they follow each other in a long run, without what copies and starting it take; results are of no
+  /// use then. Of others, those of a run. Throws Failure.
+  double runKernels();
+  bool isForGpu() const;
   /// Drops the plan's weights from the caches.
   void cool();
   /// How long the context's threads stay awake after a run: another plan that is timed before disturbs.

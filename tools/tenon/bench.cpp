@@ -115,8 +115,9 @@ public:
     if (!arguments.noProfile)
       profile(measured, std::min(duration, 0.5));
     measured.processBytes = peakBytes();
-    measured.gpu.struct_size = sizeof measured.gpu;
-    bool isOnGpu = tn_context_device(context.get(), &measured.gpu) == TN_OK;
+    bool isOnGpu = std::string_view(infoOfPlan(plan.get()).device) == "cuda";
+    if (isOnGpu)
+      measured.gpu = infoOf<tn_device_info>([](tn_device_info *info) { return tn_device_get_info(0, info); });
     if (!arguments.noProfile)
       measured.peak = isOnGpu ? peakOf(measured.gpu) : measurePeak(measured.threads);
   }
@@ -163,7 +164,7 @@ void printJson(const Arguments &arguments, const Measurement &measured) {
   nlohmann::ordered_json json;
   json["plan"] = arguments.plan;
   json["threads"] = measured.threads;
-  if (measured.gpu.name)
+  if (measured.gpu.name[0])
     json["gpu"] = {{"name", measured.gpu.name}, {"capability", measured.gpu.capability}, {"multiprocessors", measured.gpu.multiprocessors}};
   json["runs"] = measured.runs.size();
   json["latency_ms"] = {{"min", measured.runs.front() * 1e3},     {"median", measured.percentile(0.5) * 1e3}, {"p90", measured.percentile(0.9) * 1e3},
@@ -196,7 +197,7 @@ void printJson(const Arguments &arguments, const Measurement &measured) {
 
 /// "2 threads", or the GPU's name
 std::string processorText(const Measurement &measured) {
-  if (measured.gpu.name)
+  if (measured.gpu.name[0])
     return measured.gpu.name;
   return std::to_string(measured.threads) + " thread" + (measured.threads == 1 ? "" : "s");
 }

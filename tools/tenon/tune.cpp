@@ -74,9 +74,28 @@ Measure guarded(Measure measure, std::string &problems) {
   };
 }
 
+bool isGpu(const std::string &target) {
+  for (const TargetSummary &known : compiler().knownTargets())
+    if (known.name == target)
+      return known.cpu.starts_with("sm_");
+  return target == "cuda";
+}
+
+/// Tunes for the machine's GPU, by the name "cuda" or that of its architecture.
+void useGpu(const Machine &machine, TuneOptions &options) {
+  if (machine.gpu.empty())
+    throw Failure("--target " + options.target + ": there is no GPU on the machine that measures");
+  if (options.target == "cuda")
+    options.target = machine.gpuTarget;
+  options.machine = machine.gpu;
+  options.threads = 1;
+}
+
 /// Tunes for the agent's machine where the command line names no other.
 void useAgent(AgentClient &agent, TuneOptions &options) {
   const Machine &machine = agent.machine();
+  if (isGpu(options.target))
+    return useGpu(machine, options);
   if (options.target == "native")
     options.target = machine.target;
   if (options.threads == 0)
@@ -111,6 +130,8 @@ int tuneModel(Arguments &arguments) {
     useAgent(agent.emplace(arguments.agent, arguments.tokenFile.empty() ? "" : readToken(arguments.tokenFile)), options);
     options.measure = guarded([&](const MeasureJob &job) { return agent->measure(job); }, problems);
   }
+  if (!agent && isGpu(options.target))
+    useGpu(thisMachine(), options);
   if (options.threads == 0)
     options.threads = coresOfThisProcess();
 
@@ -142,7 +163,8 @@ void addTune(CLI::App &app, Action &action) {
   verb->add_option("--cache", arguments->cache, "cache to read and append to; MODEL.tuning.jsonl here by default")->type_name("FILE");
   verb->add_option("--budget", arguments->budget, "wall-clock time for all: 90s, 5m, 1h")->capture_default_str()->type_name("TIME");
   verb->add_option("--threads", arguments->options.threads, "threads to tune for; one for each core by default")->type_name("N");
-  verb->add_option("--target", arguments->options.target, "machine to tune for, which must run here: see `tenon targets`")->capture_default_str();
+  verb->add_option("--target", arguments->options.target, "machine to tune for, which must run here: see `tenon targets`; cuda is this machine's GPU")->capture_default_str();
+  verb->add_option("--precision", arguments->options.precision, "on GPUs, how f32 tensors are stored: fp32, fp16 or bf16")->capture_default_str();
   verb->add_option("--agent", arguments->agent, "measure on another machine, where `tenon agent` runs; it is tuned for")->type_name("HOST:PORT");
   verb->add_option("--token-file", arguments->tokenFile, "the agent's secret")->type_name("FILE");
   verb->add_option("--shape", arguments->shapes, "name=1x3x224x224: fix the free dimensions of an input")
