@@ -36,15 +36,14 @@ ContractionEmitter::TileRows ContractionEmitter::runTile(const Block &block, Ind
   tile.packedRow = b.sub(first, block.firstRow);
   int axis = layout.groups.back().carrier;
   if (s.lhs == LhsMode::Packed) {
-    int64_t depth = llvm::alignTo(blockDepth.get(), ContractionLayout::kPackGroup);
-    tile.base = b.add(lhs.offset, b.mul(tile.packedRow, depth));
+    tile.base = b.add(lhs.offset, b.mul(tile.packedRow, layout.packedPitch));
   } else {
     tile.base = b.add(lhs.offset, b.mul(first, lhsStride(axis)));
     for (int outer = 0; outer < layout.groups.back().first; ++outer)
       tile.base = b.add(tile.base, b.mul(block.rows[outer], lhsStride(outer)));
   }
   for (int64_t r = 0; r < rows; ++r) {
-    tile.offsets.push_back(s.lhs == LhsMode::Packed ? Index(r * ContractionLayout::kPackGroup) : b.mul(lhsStride(axis), r));
+    tile.offsets.push_back(s.lhs == LhsMode::Packed ? Index(r * layout.packedPitch) : b.mul(lhsStride(axis), r));
     tile.positions.push_back(block.rows);
     tile.positions.back()[axis] = b.add(first, r);
   }
@@ -76,17 +75,17 @@ ContractionEmitter::TileRows ContractionEmitter::boxTile(const Block &block, Ind
   return tile;
 }
 
-LhsAddress ContractionEmitter::lhsAddress(const Panel &panel, const TileRows &rows) {
+LhsAddress ContractionEmitter::lhsAddress(const Panel &panel, const TileRows &rows, const DepthBlock &depth) {
   LhsAddress address;
   address.memory = lhs;
   address.base = rows.base;
   address.rows = rows.offsets;
   if (s.lhs == LhsMode::Packed) {
-    address.depth = static_cast<int64_t>(rows.offsets.size());
-    address.unroll = 1;
+    address.depth = address.unroll = 1;
     return address;
   }
   address.depth = address.unroll = lhs.strides[p.lhsChannel];
+  address.base = b.add(address.base, b.mul(b.mul(depth.number, blockDepth), address.depth));
   if (p.groups > 1) {
     Index group = b.div(panel.number, *layout.panels / p.groups);
     address.base = b.add(address.base, b.mul(b.mul(group, *layout.depth), address.depth));
@@ -225,12 +224,11 @@ void ContractionEmitter::stageBand(const Block &block) {
 }
 
 void ContractionEmitter::packBlock(const Block &block, const DepthBlock &depth) {
-  int64_t count = blockDepth.get();
-  int64_t aligned = llvm::alignTo(count, ContractionLayout::kPackGroup);
   forRowTiles(b, block.total, s.rows, block.firstTile, block.endTile, [&](Index first, int64_t rows, Index) {
-    Index offset = b.add(lhs.offset, b.mul(b.sub(first, block.firstRow), aligned));
-    packRows(b, p, lhs, offset, rows, ContractionLayout::kPackGroup, b.mul(depth.number, count), count,
-             [&](int64_t r) { return lhsPosition(block, b.add(first, r)); });
+    b.loop(first, b.add(first, rows), 1, [&](Index row) {
+      Index to = b.add(lhs.offset, b.mul(b.sub(row, block.firstRow), layout.packedPitch));
+      packRow(b, p, lhs, to, lhsPosition(block, row), b.mul(depth.number, blockDepth), blockDepth.get());
+    });
   });
 }
 

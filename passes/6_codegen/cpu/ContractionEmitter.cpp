@@ -199,9 +199,7 @@ void ContractionEmitter::tilesOf(const Block &block, llvm::function_ref<void(con
 void ContractionEmitter::tile(const Block &block, const Panel &panel, const TileRows &rows, const DepthBlock &depth, Index firstPanel) {
   int64_t count = rows.offsets.size();
   TileShape shape{count, panel.vectors, layout.lanes, {}, {}, blockDepth, s.unroll, element, s.vectors, p.dot};
-  if (s.lhs == LhsMode::Packed)
-    shape.unroll = ContractionLayout::kPackGroup;
-  LhsAddress left = lhsAddress(panel, rows);
+  LhsAddress left = lhsAddress(panel, rows, depth);
   RhsAddress right = rhsAddress(block, panel, depth);
   mergeTaps(shape, block, rows, left, right);
   if (!shape.depth.isConstant())

@@ -52,7 +52,7 @@ private:
   TileRows runTile(const Block &block, Index first, int64_t rows, Index number);
   TileRows boxTile(const Block &block, Index first, int64_t rows, Index number, llvm::function_ref<std::pair<Index, Index>(int64_t)> pixel);
   llvm::SmallVector<Index> lhsPosition(const Block &block, Index row);
-  LhsAddress lhsAddress(const Panel &panel, const TileRows &rows);
+  LhsAddress lhsAddress(const Panel &panel, const TileRows &rows, const DepthBlock &depth);
   RhsAddress rhsAddress(const Block &block, const Panel &panel, const DepthBlock &depth);
   std::pair<Index, Index> liveTaps(const Block &block, const TileRows &rows, int tap);
   void mergeTaps(TileShape &shape, const Block &block, const TileRows &rows, LhsAddress &lhs, RhsAddress &rhs);

@@ -72,6 +72,12 @@ static int64_t bandPitch(const ContractionProblem &p, int64_t bytes) {
   return meet ? channels + kLineBytes / bytes : channels;
 }
 
+int64_t rowPitch(int64_t depth, int64_t elementBytes) {
+  constexpr int64_t kMeeting = 1024, kLineBytes = 64;
+  int64_t bytes = llvm::alignTo(depth * elementBytes, kLineBytes);
+  return (bytes % kMeeting ? bytes : bytes + kLineBytes) / elementBytes;
+}
+
 /// The largest extent of a box along one axis; none if it is not bounded.
 static std::optional<int64_t> boxBound(int64_t chosen, nn::Dim extent) {
   return chosen > 0 ? chosen : extent.asConstant();
@@ -107,8 +113,9 @@ ContractionLayout::ContractionLayout(const ContractionProblem &p, const Contract
   else
     blockRows = boxBound(s.boxHeight, groups[groups.size() - 2].extent).value_or(0) * boxBound(s.boxWidth, groups.back().extent).value_or(0);
 
+  packedPitch = rowPitch(s.depthBlock ? s.depthBlock : depth.value_or(0), bytes);
   if (s.lhs == LhsMode::Packed)
-    lhsBytes = blockRows * llvm::alignTo(s.depthBlock ? s.depthBlock : depth.value_or(0), kPackGroup) * bytes;
+    lhsBytes = blockRows * packedPitch * bytes;
   if (s.lhs == LhsMode::Band && s.boxed()) {
     lhsBytes = bytes;
     for (auto [axis, info] : llvm::enumerate(p.lhsAxes)) {

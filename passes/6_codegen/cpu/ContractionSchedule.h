@@ -8,7 +8,7 @@ namespace tenon::cpu {
 /// How a tile reads the left operand.
 enum class LhsMode {
   InPlace, // where it lies
-  Packed,  // rows of a block are first copied as [row tile][k / group][row][group]: no cache conflicts between far rows, fused prologues
+  Packed,  // rows of a block are first copied, one behind the other: no cache conflicts between far rows, fused prologues
   Band,    // the part of the input under a block of outputs is first copied, with its padding: convolutions
 };
 
@@ -35,13 +35,12 @@ struct ContractionSchedule {
 
 /// Sizes that both the emitter and the plan derive from a problem and its schedule.
 struct ContractionLayout {
-  static constexpr int64_t kPackGroup = 8; // k of one row that lie together in a packed left operand
-
   int64_t lanes = 1;          // of a vector of the computation type
   int64_t panelColumns = 1;   // n of one panel, at most vectors * lanes
   std::optional<int64_t> panels; // of all groups; none if n is not known
   std::optional<int64_t> depth;
   llvm::SmallVector<RowGroup> groups; // of row axes
+  int64_t packedPitch = 0;    // Packed: elements from one row of a block to the next
   // Byte offsets of the parts of a task's workspace.
   int64_t lhsBytes = 0, rhsOffset = 0, rhsBytes = 0, partialOffset = 0, partialBytes = 0, totalBytes = 0;
   int64_t partialStride = 0;  // elements of one row of partial sums
@@ -52,6 +51,10 @@ struct ContractionLayout {
 
   ContractionLayout(const ContractionProblem &p, const ContractionSchedule &s, const Target &target);
 };
+
+/// Elements from one row of `depth` elements to the next in a copy of rows that a register tile reads together: whole lines, and rows whose lines do
+/// not meet in a few sets of the first-level cache.
+int64_t rowPitch(int64_t depth, int64_t elementBytes);
 
 /// Why `s` cannot compute `p`, or an empty string.
 std::string validate(const ContractionProblem &p, const ContractionSchedule &s, const Target &target);

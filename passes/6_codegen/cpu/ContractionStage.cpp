@@ -175,28 +175,15 @@ void copyBand(KernelBuilder &b, const ContractionProblem &p, const LhsBox &box, 
   BandCopy(b, p, box, band).emit();
 }
 
-void packRows(KernelBuilder &b, const ContractionProblem &p, const Tensor &packed, Index offset, int64_t rows, int64_t group,
-              Index depthStart, int64_t depth, llvm::function_ref<SmallVector<Index>(int64_t)> position) {
+void packRow(KernelBuilder &b, const ContractionProblem &p, const Tensor &packed, Index to, SmallVector<Index> row, Index depthStart, int64_t depth) {
   Prologue source(b, p.lhs);
-  SmallVector<SmallVector<Index>> starts;
-  for (int64_t r = 0; r < rows; ++r)
-    starts.push_back(position(r));
-  int64_t lanes = std::min<int64_t>(group, b.target().lanes(packed.element.getIntOrFloatBitWidth()));
-  auto copy = [&](Index k, int64_t count) {
-    for (int64_t r = 0; r < rows; ++r)
-      for (int64_t i = 0; i < count; i += lanes) {
-        int64_t width = std::min(lanes, count - i);
-        SmallVector<Index> at = starts[r];
-        at[p.lhsChannel] = b.sum(at[p.lhsChannel], depthStart, k, i);
-        Value mask = width < lanes ? b.tailMask(width, lanes) : Value();
-        Value vector = b.convert(source.load(at, lanes, p.lhsChannel, mask), packed.element);
-        b.store(vector, packed, b.sum(offset, b.mul(k, rows), r * group + i));
-      }
-  };
-  int64_t whole = depth / group * group;
-  b.loop(0, whole, group, [&](Index k) { copy(k, group); });
-  if (whole < depth)
-    copy(whole, depth - whole);
+  int64_t lanes = b.target().lanes(packed.element.getIntOrFloatBitWidth());
+  b.lanesLoop(depth, lanes, [&](Index k, Value mask) {
+    SmallVector<Index> at = row;
+    at[p.lhsChannel] = b.sum(at[p.lhsChannel], depthStart, k);
+    Value vector = b.convert(source.load(at, lanes, p.lhsChannel, mask), packed.element);
+    mask ? b.storeMasked(vector, packed, b.add(to, k), mask) : b.store(vector, packed, b.add(to, k));
+  });
 }
 
 namespace {

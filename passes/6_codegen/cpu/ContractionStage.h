@@ -23,10 +23,8 @@ struct LhsBox {
 /// The prologue above lhs is evaluated on the way.
 void copyBand(KernelBuilder &b, const ContractionProblem &p, const LhsBox &box, const Tensor &band);
 
-/// Packs `rows` rows of lhs, k in [depthStart, depthStart + depth), as [k / group][row][group] from `offset` of `packed` on.
-/// `position(r)` gives the position in lhs of row r at k = 0.
-void packRows(KernelBuilder &b, const ContractionProblem &p, const Tensor &packed, Index offset, int64_t rows, int64_t group,
-              Index depthStart, int64_t depth, llvm::function_ref<llvm::SmallVector<Index>(int64_t)> position);
+/// Copies k in [depthStart, depthStart + depth) of one row of lhs to `to` of `packed`. `row` is its position in lhs at k = 0.
+void packRow(KernelBuilder &b, const ContractionProblem &p, const Tensor &packed, Index to, llvm::SmallVector<Index> row, Index depthStart, int64_t depth);
 
 /// Packs columns [column, column + count) of rhs as [tap][k][width] at the start of `panel`; columns from `count` on are zero.
 /// `rows` are the positions along the row axes (for a batched rhs).

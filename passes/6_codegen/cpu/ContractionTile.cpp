@@ -100,7 +100,7 @@ private:
     Index rhsOffset = b.sum(rhsBase, b.mul(k, rhs.depth), b.mul(rhs.depth, unrolled));
     Values vectors;
     for (int64_t x = 0; x < shape.vectors; ++x)
-      vectors.push_back(loadVector(rhsOffset, x));
+      vectors.push_back(rhs.difference ? subtracted(rhsOffset, b.sub(rhsOffset, rhsBase), x) : loadVector(rhsOffset, x));
     Index lhsOffset = b.add(b.add(lhsBase, b.mul(k, lhs.depth)), b.mul(lhs.unroll, unrolled));
     int64_t first = unrolled % splits * shape.rows * shape.vectors;
     for (int64_t r = 0; r < shape.rows; ++r) {
@@ -120,6 +120,15 @@ private:
     Value mask = x == shape.vectors - 1 ? rhs.tail : Value();
     Value vector = b.loadStrided(rhs.memory, at, rhs.column, shape.lanes, mask);
     return b.convert(vector, shape.element);
+  }
+
+  /// Loads and stores that take place while the pipes multiply cost nothing; the subtraction alone takes turns of a pipe.
+  Value subtracted(Index offset, Index along, int64_t x) {
+    const RhsAddress::Difference &from = *rhs.difference;
+    Value minus = b.load(from.minus, b.sum(from.minusBase, along, x * shape.lanes), shape.lanes);
+    Value difference = arith::SubFOp::create(b.ops(), loadVector(offset, x), minus);
+    b.store(difference, from.kept, b.sum(from.keptBase, along, x * shape.lanes));
+    return difference;
   }
 
   Value loadScalar(Index at) {

@@ -1,6 +1,7 @@
 // The register tile of a contraction: rows x vectors accumulators over the taps and the depth.
 #pragma once
 #include "passes/6_codegen/cpu/KernelBuilder.h"
+#include <optional>
 
 namespace tenon::cpu {
 
@@ -22,6 +23,15 @@ struct RhsAddress {
   Index depth;
   Index column = 1; // vectors are gathered where this is not 1
   mlir::Value tail; // mask of the last vector where memory ends with it; null: whole vectors can be read
+
+  /// Where the right operand is a difference of two panels, what is subtracted, and where the difference is kept for other tiles. Without taps.
+  struct Difference {
+    Tensor minus;
+    Index minusBase;
+    Tensor kept;
+    Index keptBase;
+  };
+  std::optional<Difference> difference;
 };
 
 /// Cache lines that the depth loop touches ahead of their use, `lines` of them in each iteration.

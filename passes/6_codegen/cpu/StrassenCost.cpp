@@ -73,11 +73,11 @@ private:
     return Choice{s, cost(s)};
   }
 
-  /// The largest part of the depth whose quarters and sums of a pair of panels take at most a sixth of the L2.
+  /// The largest part of the depth whose quarters and sums of a pair of panels take at most a fifth of the L2.
   int64_t depthBlock(int64_t vectors) const {
     constexpr int64_t kPanels = StrassenLayout::kQuarters + StrassenLayout::kSums;
-    int64_t depth = *p.depth.asConstant(), most = target.l2Bytes / 6 / (kPanels * vectors * target.lanes(32) * 4) * 2;
-    constexpr int64_t kStep = 2 * StrassenLayout::kPackGroup, kLeast = 128;
+    int64_t depth = *p.depth.asConstant(), most = target.l2Bytes / 5 / (kPanels * vectors * target.lanes(32) * 4) * 2;
+    constexpr int64_t kStep = 2 * StrassenLayout::kStep, kLeast = 128;
     for (int64_t block = std::min(depth, most) / kStep * kStep; block >= kLeast; block -= kStep)
       if (depth % block == 0)
         return block;
@@ -86,13 +86,13 @@ private:
 
   double cost(const StrassenSchedule &s) const {
     StrassenLayout layout(p, s, target);
-    // Cycles for one vector of k of a pair of rows, of both halves; for a line of each quarter of the weights, whose sums go to the L2; and for a
-    // vector of results that goes through memory once more.
-    constexpr double kPackCycles = 16, kSumCycles = 20, kPartialCycles = 4;
-    constexpr int64_t kLine = 16;
+    // Cycles for eight k of a pair of rows, of both halves; for a vector of a sum of weights, made between the multiply-adds of a first tile; and for
+    // a vector of results that goes through memory once more.
+    constexpr double kPackCycles = 16, kSumCycles = 0.5, kPartialCycles = 4;
+    constexpr int64_t kPacked = 8;
     double products = double(StrassenLayout::kProducts) * layout.pairs * layout.depthBlocks * balancedTileCycles(layout.pairRows, s.rows, s.vectors, layout.halfDepth);
-    double packing = double(layout.pairRows) * layout.depth / 2 / StrassenLayout::kPackGroup * kPackCycles * s.columnTasks;
-    double sums = double(layout.depth) * layout.columns / StrassenLayout::kQuarters / kLine * kSumCycles * layout.blocks;
+    double packing = double(layout.pairRows) * layout.depth / 2 / kPacked * kPackCycles * s.columnTasks;
+    double sums = double(layout.depth) * layout.columns / layout.lanes * kSumCycles * layout.blocks;
     double partials = double(layout.rows) * layout.columns / layout.lanes * (layout.depthBlocks - 1) * kPartialCycles;
     double weights = double(layout.depth) * layout.columns * 4;
     return std::max(products + packing + sums + partials, weights * layout.blocks / kColdBytesPerCycle);

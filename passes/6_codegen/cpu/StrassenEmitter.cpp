@@ -9,7 +9,7 @@ using Values = KernelBuilder::Values;
 StrassenEmitter::StrassenEmitter(KernelBuilder &b, const ContractionProblem &p, const StrassenSchedule &s)
     : b(b), p(p), s(s), layout(p, s, b.target()), group(p.rowGroups(false).front()), epilogue(b, p.result), source(b, p.lhs) {
   Type f32 = b.ops().getF32Type();
-  packed = b.workspace(f32, 0, {StrassenLayout::kProducts * layout.blockRows * layout.halfDepth});
+  packed = b.workspace(f32, 0, {StrassenLayout::kProducts * layout.blockRows * layout.packedPitch});
   panels = b.workspace(f32, layout.panelsOffset, {StrassenLayout::kSums * layout.halfDepth * layout.panelColumns});
   products = b.workspace(f32, layout.productsOffset, {StrassenLayout::kProducts * s.rows * layout.panelColumns});
   if (layout.depthBlocks > 1)
@@ -27,7 +27,6 @@ void StrassenEmitter::emit() {
     auto pass = [&](const Depth &depth) {
       pack(rows, depth);
       b.loop(firstPair, endPair, 1, [&](Index pair) {
-        sumPanels(pair, depth);
         forRowTiles(b, layout.pairRows, s.rows, rows.firstTile, rows.endTile, [&](Index firstRow, int64_t count, Index tileNumber) {
           tile({firstRow, b.sub(firstRow, rows.firstRow), count, b.sub(tileNumber, rows.firstTile)}, pair, firstPair, depth);
         });
@@ -47,18 +46,18 @@ StrassenEmitter::Block StrassenEmitter::block(Index number) {
   return {first, end, b.add(b.mul(first, low), b.min(first, larger))};
 }
 
-/// The sums of the rows' quarters as [tile][product][k / group][row][group].
+/// The sums of the rows' quarters as [tile][product][row][k].
 void StrassenEmitter::pack(const Block &block, const Depth &depth) {
-  int64_t rowElements = StrassenLayout::kProducts * layout.halfDepth;
+  int64_t rowElements = StrassenLayout::kProducts * layout.packedPitch;
   forRowTiles(b, layout.pairRows, s.rows, block.firstTile, block.endTile, [&](Index first, int64_t rows, Index) {
     Index to = b.add(packed.offset, b.mul(b.sub(first, block.firstRow), rowElements));
-    b.loop(0, rows, 1, [&](Index r) { packRow(b.add(first, r), b.add(to, b.mul(r, StrassenLayout::kPackGroup)), rows, depth); });
+    b.loop(0, rows, 1, [&](Index r) { packRow(b.add(first, r), b.add(to, b.mul(r, layout.packedPitch)), rows, depth); });
   });
 }
 
 void StrassenEmitter::packRow(Index row, Index to, int64_t rows, const Depth &depth) {
   Registers r{b};
-  int64_t lanes = std::min(StrassenLayout::kPackGroup, layout.lanes), half = layout.halfDepth;
+  int64_t half = layout.halfDepth, lanes = std::gcd(layout.lanes, half);
   // The partner of the last of an odd number of rows may be any row: its products are not stored, and cancel elsewhere.
   SmallVector<Index> upper = lhsPosition(row), lower = lhsPosition(b.min(b.add(row, layout.pairRows), layout.rows - 1));
   Index start = b.mul(depth.number, s.depthBlock);
@@ -69,10 +68,8 @@ void StrassenEmitter::packRow(Index row, Index to, int64_t rows, const Depth &de
   b.loop(0, half, lanes, [&](Index k) {
     Value a11 = read(upper, k), a12 = read(upper, b.add(k, half)), a21 = read(lower, k), a22 = read(lower, b.add(k, half));
     Value s1 = r.add(a21, a22), s2 = r.sub(s1, a11), s3 = r.sub(a11, a21), s4 = r.sub(a12, s2);
-    Index group = b.mul(b.div(k, StrassenLayout::kPackGroup), rows * StrassenLayout::kPackGroup);
-    Index at = b.sum(to, group, b.rem(k, StrassenLayout::kPackGroup));
-    for (auto [product, value] : llvm::enumerate(Values{s2, s3, a22, s1, a11, a12, s4}))
-      b.store(value, packed, b.add(at, int64_t(product) * rows * half));
+    for (auto [product, value] : llvm::enumerate(Values{s1, s3, s2, a22, a11, a12, s4}))
+      b.store(value, packed, b.sum(to, k, int64_t(product) * rows * layout.packedPitch));
   });
 }
 
@@ -110,13 +107,23 @@ void StrassenEmitter::tile(const Tile &tile, Index pair, Index firstPair, const 
       for (int64_t x = 0; x < s.vectors; ++x)
         b.store(sums[r * s.vectors + x], products, at(number, r, x));
   };
-  int64_t panelElements = layout.halfDepth * layout.panelColumns;
-  b.loop(0, StrassenLayout::kSums, 1, [&](Index number) {
-    multiply(number, {panels, b.add(panels.offset, b.mul(number, panelElements)), {}, layout.panelColumns, 1, {}});
+  auto stored = [&](Index quarter) { return RhsAddress{weights, quarterAt(pair, depth, quarter), {}, layout.panelColumns, 1, {}}; };
+  auto summed = [&](Index number) { return RhsAddress{panels, panelAt(number), {}, layout.panelColumns, 1, {}}; };
+  auto difference = [&](Index number, Index quarter, const RhsAddress &minus) {
+    RhsAddress right = stored(quarter);
+    right.difference = RhsAddress::Difference{minus.memory, minus.base, panels, panelAt(number)};
+    multiply(number, right);
+  };
+  auto sumAndMultiply = [&] {
+    b.loop(0, 2, 1, [&](Index i) { difference(i, b.add(b.mul(i, 2), 1), stored(i)); });               // T1 = B12 - B11, T3 = B22 - B12
+    b.loop(0, 2, 1, [&](Index i) { difference(b.add(i, 2), b.sub(3, i), summed(b.mul(i, 2))); });     // T2 = B22 - T1, T4 = B21 - T2
+  };
+  b.ifThen(b.equal(tile.number, 0), sumAndMultiply, [&] {
+    b.loop(0, StrassenLayout::kSums, 1, [&](Index number) { multiply(number, summed(number)); });
   });
   b.loop(StrassenLayout::kSums, StrassenLayout::kProducts, 1, [&](Index number) { // B11, B21, B22
-    Index stored = b.sub(number, StrassenLayout::kSums);
-    multiply(number, {weights, quarterAt(pair, depth, b.add(stored, b.min(stored, 1))), {}, layout.panelColumns, 1, {}});
+    Index other = b.sub(number, StrassenLayout::kSums);
+    multiply(number, stored(b.add(other, b.min(other, 1))));
   });
   b.loop(0, tile.rows, 1, [&](Index row) {
     Registers r{b};
@@ -125,7 +132,7 @@ void StrassenEmitter::tile(const Tile &tile, Index pair, Index firstPair, const 
       Values p;
       for (int64_t number = 0; number < StrassenLayout::kProducts; ++number)
         p.push_back(b.load(products, at(number, row, x), layout.lanes));
-      auto [s2t2, s3t3, a22t4, s1t1, a11b11, a12b21, s4b22] = std::tuple(p[0], p[1], p[2], p[3], p[4], p[5], p[6]);
+      auto [s1t1, s3t3, s2t2, a22t4, a11b11, a12b21, s4b22] = std::tuple(p[0], p[1], p[2], p[3], p[4], p[5], p[6]);
       Value u2 = r.add(a11b11, s2t2), u3 = r.add(u2, s3t3);
       for (auto [quarter, sum] : llvm::enumerate(Values{r.add(a11b11, a12b21), r.add(r.add(u2, s1t1), s4b22), r.add(u3, a22t4), r.add(u3, s1t1)}))
         quarters[quarter].push_back(sum);
@@ -148,17 +155,9 @@ Index StrassenEmitter::quarterAt(Index pair, const Depth &depth, Index number) {
   return b.add(weights.offset, b.mul(b.add(b.mul(matrix, StrassenLayout::kQuarters), number), layout.halfDepth * layout.panelColumns));
 }
 
-/// T2, T3, T4 and T1 of a pair of panels, the right operands of the first products.
-void StrassenEmitter::sumPanels(Index pair, const Depth &depth) {
-  Registers r{b};
-  int64_t elements = layout.halfDepth * layout.panelColumns;
-  b.loop(0, elements, layout.lanes, [&](Index i) {
-    auto quarter = [&](int64_t number) { return b.load(weights, b.add(quarterAt(pair, depth, number), i), layout.lanes); };
-    Value b11 = quarter(0), b12 = quarter(1), b21 = quarter(2), b22 = quarter(3);
-    Value t1 = r.sub(b12, b11), t2 = r.sub(b22, t1), t3 = r.sub(b22, b12), t4 = r.sub(b21, t2);
-    for (auto [number, value] : llvm::enumerate(Values{t2, t3, t4, t1}))
-      b.store(value, panels, b.sum(panels.offset, int64_t(number) * elements, i));
-  });
+/// Where one of the sums of a pair's quarters begins: T1, T3, T2, T4, the right operands of the first products.
+Index StrassenEmitter::panelAt(Index number) {
+  return b.add(panels.offset, b.mul(number, layout.halfDepth * layout.panelColumns));
 }
 
 /// The quarters of the next pair, spread over the products of the tiles.
@@ -166,7 +165,7 @@ PrefetchStream StrassenEmitter::nextPair(const Tile &tile, Index pair, const Dep
   if (!s.prefetch)
     return {};
   constexpr int64_t kLine = 16, kMostLines = 4, kProducts = StrassenLayout::kProducts;
-  int64_t iterations = layout.halfDepth / StrassenLayout::kPackGroup, tiles = llvm::divideCeil(layout.tiles, layout.blocks);
+  int64_t iterations = layout.halfDepth / StrassenLayout::kUnroll, tiles = llvm::divideCeil(layout.tiles, layout.blocks);
   int64_t lines = llvm::divideCeil(StrassenLayout::kQuarters * layout.halfDepth * layout.panelColumns, kLine);
   int64_t each = std::min<int64_t>(llvm::divideCeil(lines, tiles * kProducts * iterations), kMostLines);
   int64_t useful = llvm::divideCeil(lines, iterations * each);
@@ -175,12 +174,11 @@ PrefetchStream StrassenEmitter::nextPair(const Tile &tile, Index pair, const Dep
 }
 
 Values StrassenEmitter::product(const Tile &tile, Index pair, const Depth &depth, Index number, const RhsAddress &right) {
-  constexpr int64_t kGroup = StrassenLayout::kPackGroup, kProducts = StrassenLayout::kProducts;
-  int64_t half = layout.halfDepth;
-  TileShape shape{tile.rows, s.vectors, layout.lanes, {}, {}, half, kGroup, packed.element};
-  LhsAddress left{packed, b.sum(packed.offset, b.mul(tile.packedRow, kProducts * half), b.mul(number, tile.rows * half)), {}, {}, tile.rows, 1};
+  int64_t pitch = layout.packedPitch;
+  TileShape shape{tile.rows, s.vectors, layout.lanes, {}, {}, layout.halfDepth, StrassenLayout::kUnroll, packed.element};
+  LhsAddress left{packed, b.sum(packed.offset, b.mul(tile.packedRow, StrassenLayout::kProducts * pitch), b.mul(number, tile.rows * pitch)), {}, {}, 1, 1};
   for (int64_t r = 0; r < tile.rows; ++r)
-    left.rows.push_back(r * kGroup);
+    left.rows.push_back(r * pitch);
   Values zero(tile.rows * s.vectors, b.constant(0.0, VectorType::get({layout.lanes}, packed.element)));
   return emitTile(b, shape, left, right, nextPair(tile, pair, depth, number), zero);
 }

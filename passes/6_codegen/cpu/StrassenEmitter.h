@@ -1,5 +1,5 @@
-// The loops of a Strassen product: for each block of rows and of k the sums of the rows' quarters, then for each pair of panels
-// the sums of their quarters and, for each tile, the seven products, accumulated into the four quarters of the result.
+// The loops of a Strassen product: for each block of rows and of k the sums of the rows' quarters, then for each pair of panels and each tile
+// the seven products, accumulated into the four quarters of the result. The first tile makes the sums of the pair's quarters while it multiplies.
 #pragma once
 #include "passes/6_codegen/cpu/ContractionTile.h"
 #include "passes/6_codegen/cpu/Elementwise.h"
@@ -35,7 +35,7 @@ private:
   void packRow(Index row, Index to, int64_t rows, const Depth &depth);
   llvm::SmallVector<Index> lhsPosition(Index row);
   Index quarterAt(Index pair, const Depth &depth, Index number);
-  void sumPanels(Index pair, const Depth &depth);
+  Index panelAt(Index number);
   void tile(const Tile &tile, Index pair, Index firstPair, const Depth &depth);
   KernelBuilder::Values product(const Tile &tile, Index pair, const Depth &depth, Index number, const RhsAddress &right);
   PrefetchStream nextPair(const Tile &tile, Index pair, const Depth &depth, Index number);

@@ -1,4 +1,5 @@
 #include "passes/6_codegen/cpu/StrassenSchedule.h"
+#include "passes/6_codegen/cpu/ContractionSchedule.h"
 #include "llvm/Support/MathExtras.h"
 
 namespace tenon::cpu {
@@ -35,7 +36,8 @@ StrassenLayout::StrassenLayout(const ContractionProblem &p, const StrassenSchedu
   tiles = llvm::divideCeil(pairRows, s.rows);
   blocks = llvm::divideCeil(tiles, s.blockTiles);
   blockRows = std::min(llvm::divideCeilSigned(tiles, blocks) * s.rows, pairRows);
-  panelsOffset = kProducts * blockRows * halfDepth * kBytes;
+  packedPitch = rowPitch(halfDepth, kBytes);
+  panelsOffset = kProducts * blockRows * packedPitch * kBytes;
   productsOffset = panelsOffset + kSums * halfDepth * panelColumns * kBytes;
   partialOffset = productsOffset + kProducts * s.rows * panelColumns * kBytes;
   partialStride = llvm::divideCeilSigned(pairs, s.columnTasks) * 2 * panelColumns;
@@ -64,7 +66,7 @@ std::string validate(const ContractionProblem &p, const StrassenSchedule &s, con
     return "a register tile has 1 to 64 vectors: mr * nv";
   if (s.blockTiles < 1 || s.blockTiles > (1 << 20) || s.rowTasks < 1 || s.columnTasks < 1)
     return "mt, tm and tn are at least 1";
-  if (s.depthBlock < 1 || s.depthBlock % (2 * StrassenLayout::kPackGroup) || *p.depth.asConstant() % s.depthBlock)
+  if (s.depthBlock < 1 || s.depthBlock % (2 * StrassenLayout::kStep) || *p.depth.asConstant() % s.depthBlock)
     return "kc is a multiple of 16 that divides the depth";
   if (*p.columns.asConstant() % (2 * s.vectors * target.lanes(32)))
     return "two panels of nv vectors divide the columns";

@@ -32,7 +32,8 @@ struct StrassenSchedule {
 /// Sizes that both the emitter and the plan derive from a problem and its schedule. Elements are f32.
 struct StrassenLayout {
   static constexpr int64_t kProducts = 7, kQuarters = 4, kSums = 4; // kSums of right operands
-  static constexpr int64_t kPackGroup = 8; // k of one row that lie together in a packed left operand
+  static constexpr int64_t kStep = 8;      // divides half of a depth block
+  static constexpr int64_t kUnroll = 4;    // steps of the products at once
 
   int64_t lanes, panelColumns;
   int64_t depth, halfDepth, depthBlocks; // halfDepth: of a block
@@ -40,6 +41,7 @@ struct StrassenLayout {
   int64_t rows, pairRows;                // all rows, and half of them
   int64_t tiles, blocks;
   int64_t blockRows;                     // pairs of rows of the largest block
+  int64_t packedPitch;                   // elements from one packed row to the next
   int64_t partialStride;                 // elements of a row of partial sums
   int64_t panelsOffset, productsOffset, partialOffset, totalBytes; // parts of a task's workspace, in bytes; the packed rows are at 0
 
