@@ -40,7 +40,7 @@ static void addPasses(OpPassManager &pm, Phase phase, const Target &target, Stri
   case Phase::Graph:
     return graph::buildGraphPipeline(pm, {.storage = storage.str(), .evaluator = evaluator});
   case Phase::Fuse:
-    return fuse::buildFusePipeline(pm, {});
+    return fuse::buildFusePipeline(pm, {.target = target});
   case Phase::Schedule:
     schedule::buildSchedulePipeline(pm, target, tuningCache, exactOrder);
     return pm.addNestedPass<func::FuncOp>(graph::createFoldConstantsPass(evaluator, /*everything=*/true));

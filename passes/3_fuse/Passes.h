@@ -1,6 +1,7 @@
 // Phase fuse: nn to kernel. Ops that are computed together become kernels; equal kernels are one.
 #pragma once
 #include "dialects/kernel/Kernel.h"
+#include "lib/Target/Target.h"
 #include "mlir/Dialect/Func/IR/FuncOps.h"
 #include "mlir/Pass/Pass.h"
 #include "mlir/Pass/PassManager.h"
@@ -14,8 +15,11 @@ namespace tenon::fuse {
 #define GEN_PASS_REGISTRATION
 #include "passes/3_fuse/Passes.h.inc"
 
+std::unique_ptr<mlir::Pass> createChainDepthwise(const Target &target);
+
 struct FuseOptions {
   bool summary = false; // print how many dispatches there are, and of what
+  std::optional<Target> target; // a CPU: chains of convolutions become one kernel where that pays there; none: nowhere
 };
 
 /// Adds the phase to a module's pass manager.

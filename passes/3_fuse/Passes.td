@@ -31,6 +31,21 @@ def Outline : Pass<"kernel-outline", "::mlir::ModuleOp"> {
   let statistics = [Statistic<"kernels", "outlined", "kernels outlined">];
 }
 
+def ChainDepthwise : Pass<"kernel-chain-depthwise", "::mlir::ModuleOp"> {
+  let summary = "Compute a depthwise convolution together with the 1x1 convolutions around it";
+  let description = [{
+    Blocks of mobile networks expand an image to many channels, filter each channel, and project them to few again. Where the many channels of all
+    pixels would leave the second-level cache between two kernels, one kernel computes all of it row by row (the depthwise_chain family). Only where the
+    tensor between the convolutions has no other reader, and where the family's cost model says that it pays on the target. Of a block whose gate needs all
+    pixels first (squeeze and excite), expansion and filter are joined.
+    Before:  %1 = kernel.dispatch @expand(%x, %w0) …   %2 = kernel.dispatch @filter(%1, %w1) …   %3 = kernel.dispatch @project(%2, %w2, %x) …
+    After:   %3 = kernel.dispatch @expand(%x, %w0, %w1, %w2) …
+  }];
+  let options = [Option<"targetName", "target", "std::string", "\"native\"", "the CPU whose caches count">];
+  let dependentDialects = ["::tenon::nn::NNDialect", "::tenon::kernel::KernelDialect"];
+  let statistics = [Statistic<"chains", "chains", "chains that became one kernel">];
+}
+
 def Deduplicate : Pass<"kernel-deduplicate", "::mlir::ModuleOp"> {
   let summary = "Make equal kernels one and name them by what they compute";
   let description = [{

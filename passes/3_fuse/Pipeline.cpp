@@ -8,6 +8,8 @@ namespace tenon::fuse {
 void buildFusePipeline(OpPassManager &manager, const FuseOptions &options) {
   manager.addNestedPass<func::FuncOp>(createFormGroups());
   manager.addPass(createOutline());
+  if (options.target && !options.target->isGpu())
+    manager.addPass(createChainDepthwise(*options.target));
   // The same view may have been copied into a kernel twice.
   manager.addNestedPass<kernel::FuncOp>(createCSEPass());
   manager.addPass(createDeduplicate({options.summary}));
@@ -21,7 +23,7 @@ struct FusePipelineOptions : PassPipelineOptions<FusePipelineOptions> {
 
 void registerFusePipeline() {
   PassPipelineRegistration<FusePipelineOptions>("fuse", "Phase fuse: nn to kernel",
-                                                [](OpPassManager &manager, const FusePipelineOptions &o) { buildFusePipeline(manager, {o.summary}); });
+                                                [](OpPassManager &manager, const FusePipelineOptions &o) { buildFusePipeline(manager, {o.summary, {}}); });
 }
 
 } // namespace tenon::fuse

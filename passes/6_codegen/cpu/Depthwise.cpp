@@ -61,6 +61,52 @@ public:
 };
 } // namespace
 
+int64_t depthwisePixels(const Target &target, int64_t widest, int64_t stride) {
+  // 7 to 8 pixels fill the registers at stride 1, fewer beside the taps of a row of 5; with a stride a loaded vector serves fewer taps.
+  bool isRoomy = target.vectorRegisters >= 32;
+  return stride == 1 ? (widest <= 3 || isRoomy ? 8 : 6) : (widest > 3 && isRoomy ? 6 : 4);
+}
+
+kernel::PackingAttr depthwisePacking(RankedTensorType filter) {
+  auto perm = llvm::to_vector(llvm::seq<int64_t>(2, filter.getRank()));
+  perm.append({1, 0});
+  return kernel::PackingAttr::get(filter.getContext(), filter.getShape(), filter.getShape(), perm);
+}
+
+DepthwiseParameters::DepthwiseParameters(KernelBuilder &b, nn::ConvOp conv) : b(b), spatial(conv.getStrides().size()), lanes(b.target().lanes(32)) {
+  if (auto unpack = conv.getWeight().getDefiningOp<kernel::UnpackOp>()) {
+    filter = b.argument(cast<BlockArgument>(unpack.getPacked()).getArgNumber());
+    packed = true;
+  } else {
+    filter = b.tensorOf(conv.getWeight());
+  }
+  if (conv.getBias())
+    biases = b.tensorOf(conv.getBias());
+}
+
+Value DepthwiseParameters::read(const Tensor &t, Index offset, Index stride, Value mask) {
+  Value x = stride.is(1) ? b.loadMasked(t, offset, lanes, mask) : b.loadStrided(t, offset, stride, lanes, mask);
+  return computeType(t.element) == t.element ? x : b.convert(x, computeType(t.element));
+}
+
+Value DepthwiseParameters::weight(Index row, Index column, Index c, Value mask) {
+  SmallVector<Index> index;
+  if (!packed)
+    index = {c, 0};
+  if (spatial == 2)
+    index.push_back(row);
+  index.push_back(column);
+  if (packed)
+    index.append({Index(0), c});
+  return read(filter, b.at(filter, index), packed ? filter.strides.back() : filter.strides.front(), mask);
+}
+
+Value DepthwiseParameters::bias(Index c, Value mask) {
+  if (!biases)
+    return b.constant(0, VectorType::get({lanes}, computeType(filter.element)));
+  return read(*biases, b.at(*biases, c), 1, mask);
+}
+
 bool DepthwiseFamily::matches(kernel::FuncOp func, const Target &) const {
   nn::ConvOp conv = onlyOp<nn::ConvOp>(func);
   if (!conv || conv.getLayout() != nn::Layout::ChannelsLast || conv.getStrides().size() > 2)
@@ -81,9 +127,7 @@ void DepthwiseFamily::schedules(kernel::FuncOp func, const Target &target, Small
   int64_t taps = 1, widest = weight.getShape().back(), stride = conv.getStrides().back();
   for (int64_t size : weight.getShape().drop_front(2))
     taps *= size;
-  // 7 to 8 pixels fill the registers at stride 1, fewer beside the taps of a row of 5; with a stride a loaded vector serves fewer taps.
-  bool isRoomy = target.vectorRegisters >= 32;
-  int64_t best = stride == 1 ? (widest <= 3 || isRoomy ? 8 : 6) : (widest > 3 && isRoomy ? 6 : 4);
+  int64_t best = depthwisePixels(target, widest, stride);
   int64_t tasks = int64_t(target.cores) * 2;
   bool unroll = taps <= 25; // tuned on AVX-512: rows of 5x5 unrolled are up to 1.29 times as fast
   auto add = [&](int64_t pixels, bool rows) {
@@ -111,12 +155,8 @@ KernelPlan DepthwiseFamily::plan(kernel::FuncOp func, kernel::ScheduleAttr sched
   // A vector instruction does `lanes` multiply-adds: tasks are counted in those.
   plan.tasks = tasksFor(operations(func).ceilDiv(2 * target.lanes(32) / 4), schedule.get("tasks", 1)).min(windowRows(conv.getResult()));
   plan.overwrites.assign(func.getNumResults(), -1);
-  if (auto argument = dyn_cast<BlockArgument>(conv.getWeight())) {
-    auto shape = cast<RankedTensorType>(argument.getType()).getShape();
-    auto perm = llvm::to_vector(llvm::seq<int64_t>(2, shape.size()));
-    perm.append({1, 0});
-    plan.packings.emplace_back(argument.getArgNumber(), kernel::PackingAttr::get(func.getContext(), shape, shape, perm));
-  }
+  if (auto argument = dyn_cast<BlockArgument>(conv.getWeight()))
+    plan.packings.emplace_back(argument.getArgNumber(), depthwisePacking(cast<RankedTensorType>(argument.getType())));
   return plan;
 }
 
@@ -135,35 +175,9 @@ LogicalResult DepthwiseFamily::emit(kernel::FuncOp func, kernel::ScheduleAttr sc
   window.pixels = schedule.get("pixels", 4);
   window.unrollRows = schedule.get("unroll_rows", 1);
 
-  auto read = [&](const Tensor &t, Index offset, Index stride, Value mask) {
-    Value x = stride.is(1) ? (mask ? b.loadMasked(t, offset, lanes, mask) : b.load(t, offset, lanes)) : b.loadStrided(t, offset, stride, lanes, mask);
-    return computeType(t.element) == t.element ? x : b.convert(x, computeType(t.element));
-  };
-  // The filter: packed it is [R..., 1, C], else [C, 1, R...].
-  Tensor filter;
-  bool packed = false;
-  if (auto unpack = conv.getWeight().getDefiningOp<kernel::UnpackOp>()) {
-    filter = b.argument(cast<BlockArgument>(unpack.getPacked()).getArgNumber());
-    packed = true;
-  } else {
-    filter = b.tensorOf(conv.getWeight());
-  }
-  auto parameter = [&](Index r, Index s, Index c, Value mask) {
-    SmallVector<Index> index;
-    if (!packed)
-      index = {c, 0};
-    if (spatial == 2)
-      index.push_back(r);
-    index.push_back(s);
-    if (packed)
-      index.append({Index(0), c});
-    return read(filter, b.at(filter, index), packed ? filter.strides.back() : filter.strides.front(), mask);
-  };
+  DepthwiseParameters parameters(b, conv);
+  auto parameter = [&](Index r, Index s, Index c, Value mask) { return parameters.weight(r, s, c, mask); };
   window.parameter = parameter;
-
-  std::optional<Tensor> bias;
-  if (conv.getBias())
-    bias = b.tensorOf(conv.getBias());
   Type type = VectorType::get({lanes}, element);
   auto decode = [&](Value bytes) {
     Value number = b.convert(bytes, element, input.isUnsigned);
@@ -171,7 +185,7 @@ LogicalResult DepthwiseFamily::emit(kernel::FuncOp func, kernel::ScheduleAttr sc
   };
   if (input.isBytes)
     window.decode = decode;
-  auto start = [&](Index c, Value mask) { return bias ? read(*bias, b.at(*bias, c), 1, mask) : b.constant(0, type); };
+  auto start = [&](Index c, Value mask) { return parameters.bias(c, mask); };
   auto step = [&](Value acc, Value x, Value weight) { return b.fma(x, weight, acc); };
   Epilogue epilogue(b, conv.getResult());
   auto finish = [&](Value acc, ArrayRef<Index> position, Value mask, bool) { epilogue.store(acc, position, mask); };

@@ -22,7 +22,13 @@ class Epilogue {
 public:
   /// Whether everything from `anchor` to the terminator is such a program.
   static bool matches(mlir::Value anchor);
-  Epilogue(KernelBuilder &b, mlir::Value anchor);
+  /// The same up to the first operand of `reader`, another anchor, which is all that the program gives.
+  static bool matchesUpTo(mlir::Value anchor, mlir::Operation *reader);
+  /// With `reader`, the program up to its first operand.
+  Epilogue(KernelBuilder &b, mlir::Value anchor, mlir::Operation *reader = nullptr);
+
+  /// What becomes of `acc` on the way to the reader's first operand.
+  mlir::Value value(mlir::Value acc, llvm::ArrayRef<Index> position, mlir::Value mask = {});
 
   /// Applies the program to `lanes` neighbours along the last axis of the anchor's result at `position` (one index per axis)
   /// and stores every result of the kernel. `acc` is a scalar or a vector in the anchor's computation type; `mask` as in
@@ -37,6 +43,7 @@ private:
 
   KernelBuilder &builder;
   mlir::Value anchor;
+  mlir::Operation *end = nullptr; // another anchor that reads what the program gives; null: kernel.return
   OperandReader reader;
   llvm::SmallVector<mlir::Operation *> program;
   llvm::SmallVector<Tensor> results;

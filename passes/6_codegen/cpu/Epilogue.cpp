@@ -12,17 +12,26 @@ bool broadcasts(Value operand, ArrayRef<nn::Dim> shape) {
   return nn::dimsOf(operand.getType()).size() <= shape.size() && OperandReader::canRead(operand);
 }
 
-/// Collects the ops below `anchor`; false if one of them is not the epilogue's business.
-bool collectProgram(Value anchor, SmallVectorImpl<Operation *> &program) {
+/// Collects the ops below `anchor`, up to kernel.return or to `end`; false if one of them is not the epilogue's business.
+bool collectProgram(Value anchor, Operation *end, SmallVectorImpl<Operation *> &program) {
   // Values that depend on the anchor, each with the rearrangement that its positions have gone through.
   llvm::DenseMap<Value, Operation *> frames{{anchor, nullptr}};
   Block *block = anchor.getParentBlock();
+  bool ended = false;
   for (Operation &op : *block) {
     auto depends = [&](Value operand) { return frames.contains(operand); };
     if (llvm::none_of(op.getOperands(), depends))
       continue;
+    if (ended) // what `end` reads is read by something else too
+      return false;
+    if (&op == end) {
+      ended = depends(op.getOperand(0)) && !frames.lookup(op.getOperand(0)) && llvm::none_of(op.getOperands().drop_front(), depends);
+      if (!ended)
+        return false;
+      continue;
+    }
     if (isa<kernel::ReturnOp>(op))
-      return llvm::all_of(op.getOperands(), depends);
+      return !end && llvm::all_of(op.getOperands(), depends);
     Operation *frame = frames.lookup(*llvm::find_if(op.getOperands(), depends));
     if (isRearrangement(&op)) {
       frame = &op;
@@ -37,7 +46,7 @@ bool collectProgram(Value anchor, SmallVectorImpl<Operation *> &program) {
     frames[op.getResult(0)] = frame;
     program.push_back(&op);
   }
-  return false;
+  return ended;
 }
 
 /// The anchor's position carried through the rearrangements of the program.
@@ -70,13 +79,17 @@ private:
 };
 } // namespace
 
-bool Epilogue::matches(Value anchor) {
+bool Epilogue::matches(Value anchor) { return matchesUpTo(anchor, nullptr); }
+
+bool Epilogue::matchesUpTo(Value anchor, Operation *reader) {
   SmallVector<Operation *> program;
-  return collectProgram(anchor, program);
+  return collectProgram(anchor, reader, program);
 }
 
-Epilogue::Epilogue(KernelBuilder &b, Value anchor) : builder(b), anchor(anchor), reader(b) {
-  collectProgram(anchor, program);
+Epilogue::Epilogue(KernelBuilder &b, Value anchor, Operation *end) : builder(b), anchor(anchor), end(end), reader(b) {
+  collectProgram(anchor, end, program);
+  if (end)
+    return;
   for (unsigned i = 0, e = b.kernelFunc().getNumResults(); i < e; ++i)
     results.push_back(b.result(i));
 }
@@ -101,12 +114,13 @@ void Epilogue::store(Value acc, ArrayRef<Index> position, Value mask) {
   }
 }
 
-bool Epilogue::storeAt(Value acc, const LanePosition &position, Value mask) {
-  Frames frames(builder, anchor, position);
+/// Runs the program on `acc`: the registers of all its values. None if the lanes do not stay neighbours.
+static std::optional<llvm::DenseMap<Value, Value>> evaluate(KernelBuilder &b, OperandReader &reader, ArrayRef<Operation *> program,
+                                                            llvm::function_ref<Value(Operation *)> inputOf, Frames &frames, Value anchor, Value acc,
+                                                            Value mask) {
   for (Operation *op : program)
     if (!frames.follow(op, inputOf(op)))
-      return false;
-
+      return std::nullopt;
   llvm::DenseMap<Value, Value> registers{{anchor, acc}};
   for (Operation *op : program) {
     if (isRearrangement(op)) {
@@ -119,14 +133,29 @@ bool Epilogue::storeAt(Value acc, const LanePosition &position, Value mask) {
       Value known = registers.lookup(operand);
       operands.push_back(known ? known : reader.readBroadcast(operand, shape, frames.of(op->getResult(0)), mask));
     }
-    registers[op->getResult(0)] = emitElementwise(builder, op, operands);
+    registers[op->getResult(0)] = emitElementwise(b, op, operands);
   }
+  return registers;
+}
+
+Value Epilogue::value(Value acc, ArrayRef<Index> position, Value mask) {
+  int lanes = cast<VectorType>(acc.getType()).getNumElements();
+  Frames frames(builder, anchor, {SmallVector<Index>(position), int(position.size()) - 1, lanes});
+  auto registers = evaluate(builder, reader, program, [&](Operation *op) { return inputOf(op); }, frames, anchor, acc, mask);
+  return registers->lookup(end->getOperand(0));
+}
+
+bool Epilogue::storeAt(Value acc, const LanePosition &position, Value mask) {
+  Frames frames(builder, anchor, position);
+  auto registers = evaluate(builder, reader, program, [&](Operation *op) { return inputOf(op); }, frames, anchor, acc, mask);
+  if (!registers)
+    return false;
 
   // Everything has been read: a result may overwrite an operand.
   for (auto [result, value] : llvm::zip_equal(results, builder.kernelFunc().terminator().getOperands())) {
     const LanePosition &at = frames.of(value);
     bool isUnsigned = result.element.isUnsignedInteger();
-    Value stored = builder.convert(registers.lookup(value), result.element, isUnsigned, isUnsigned);
+    Value stored = builder.convert(registers->lookup(value), result.element, isUnsigned, isUnsigned);
     Index stride = at.lanes ? result.strides[at.axis] : Index(1);
     builder.storeStrided(stored, result, builder.at(result, at.index), stride, mask);
   }

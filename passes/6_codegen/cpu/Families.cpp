@@ -2,6 +2,7 @@
 #include "passes/6_codegen/cpu/Attention.h"
 #include "passes/6_codegen/cpu/Contraction.h"
 #include "passes/6_codegen/cpu/Depthwise.h"
+#include "passes/6_codegen/cpu/DepthwiseChain.h"
 #include "passes/6_codegen/cpu/KernelFamily.h"
 #include "passes/6_codegen/cpu/LinearAttention.h"
 #include "passes/6_codegen/cpu/Loops.h"
@@ -22,7 +23,7 @@ llvm::ArrayRef<const KernelFamily *> families(const Target &target) {
   if (target.isGpu())
     return gpu::families();
   static const KernelFamily *const all[] = {
-      &depthwiseFamily(), &narrowConvolutionFamily(), &winogradFamily(), &strassenFamily(), &contractionFamily(), &attentionFamily(), &recurrentFamily(), &recurrenceFamily(),
+      &depthwiseFamily(), &depthwiseChainFamily(), &narrowConvolutionFamily(), &winogradFamily(), &strassenFamily(), &contractionFamily(), &attentionFamily(), &recurrentFamily(), &recurrenceFamily(),
       &linearAttentionFamily(), &topKFamily(),        &poolingFamily(),  &rowReductionFamily(), &transposeFamily(), &loopsFamily()};
   return all;
 }

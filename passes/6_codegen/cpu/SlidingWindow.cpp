@@ -40,20 +40,22 @@ public:
 
   void emit() {
     auto [low, high] = b.share(b.mul(w.input.sizes[0], w.rows), b.tasks(), b.task());
-    b.loop(low, high, 1, [&](Index unit) {
-      image = w.rows.is(1) ? unit : b.div(unit, w.rows);
-      row = w.rows.is(1) ? Index(0) : b.rem(unit, w.rows);
-      top = b.sub(b.mul(row, w.vertical.stride), w.vertical.pad);
-      taps = tapsInside(b, top, w.vertical.size, w.vertical.dilation, height);
-      Range all{0, w.vertical.size};
-      if (neverClipped()) {
-        taps = all;
-        return emitRow(true);
-      }
-      Value whole = b.equal(b.sub(taps.high, taps.low), w.vertical.size);
-      Range clipped = taps;
-      b.ifThen(whole, [&] { taps = all, emitRow(true); }, [&] { taps = clipped, emitRow(false); });
-    });
+    b.loop(low, high, 1, [&](Index unit) { emitRowOf(w.rows.is(1) ? unit : b.div(unit, w.rows), w.rows.is(1) ? Index(0) : b.rem(unit, w.rows)); });
+  }
+
+  void emitRowOf(Index ofImage, Index number) {
+    image = ofImage;
+    row = number;
+    top = b.sub(b.mul(row, w.vertical.stride), w.vertical.pad);
+    taps = tapsInside(b, top, w.vertical.size, w.vertical.dilation, height);
+    Range all{0, w.vertical.size};
+    if (neverClipped()) {
+      taps = all;
+      return emitRow(true);
+    }
+    Value whole = b.equal(b.sub(taps.high, taps.low), w.vertical.size);
+    Range clipped = taps;
+    b.ifThen(whole, [&] { taps = all, emitRow(true); }, [&] { taps = clipped, emitRow(false); });
   }
 
 private:
@@ -124,6 +126,8 @@ private:
 
   Index offsetOf(Index r, Index x, Index c) {
     Index y = b.add(top, b.mul(r, w.vertical.dilation));
+    if (w.ring)
+      y = b.rem(y, w.ring);
     return flat ? b.at(w.input, {image, x, c}) : b.at(w.input, {image, y, x, c});
   }
 
@@ -202,5 +206,6 @@ private:
 } // namespace
 
 void SlidingWindow::emit(KernelBuilder &b) const { WindowEmitter(b, *this).emit(); }
+void SlidingWindow::emitRow(KernelBuilder &b, Index image, Index row) const { WindowEmitter(b, *this).emitRowOf(image, row); }
 
 } // namespace tenon::cpu

@@ -20,6 +20,7 @@ public:
   /// From loaded elements to what `step` takes. Null: a conversion to their computation type.
   llvm::function_ref<mlir::Value(mlir::Value)> decode;
   bool unrollRows = true;       // the window's rows, away from the border
+  int64_t ring = 0;             // row y of the input lies at row y modulo this; 0: at y
 
   /// The reduction: the accumulator at the start (for channels from `c` on), one tap, and what becomes of the accumulator.
   /// `inside` says that no tap of the window was left out.
@@ -31,6 +32,8 @@ public:
 
   /// Emits this task's share of the rows of all images.
   void emit(KernelBuilder &b) const;
+  /// Emits one row of one image.
+  void emitRow(KernelBuilder &b, Index image, Index row) const;
 };
 
 /// The window's axes from the attributes of a convolution or a pool; `spatial` is 1 or 2.
