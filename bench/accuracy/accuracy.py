@@ -1,9 +1,10 @@
 #!/usr/bin/env python3
 """What 8 bits cost networks that are measured on labelled data: f32 and tenon quantize's result, on samples that were not used for calibration.
 
-    accuracy.py [-k PATTERN] [--options='--method entropy'] [--shared ../shared] [--build build/release]
+    accuracy.py [-k PATTERN] [--options='--method entropy']... [--shared ../shared] [--build build/release]
 
-Needs Pillow (bench/requirements.txt). Prints a table in Markdown.
+Needs Pillow (bench/requirements.txt). Prints a table in Markdown, with a row for each --options. Its distance is that of the outputs from f32's, relative
+to their length, the mean over the first samples: it tells what accuracy on few samples does not.
 """
 import argparse
 import os
@@ -12,6 +13,7 @@ import shlex
 import subprocess
 import sys
 import tempfile
+import time
 from pathlib import Path
 
 import numpy as np
@@ -74,35 +76,56 @@ CASES = {
 }
 
 
-def runner(plan):
-    name, output = plan.inputs[0].name, plan.outputs[0].name
-    return lambda image: plan.run({name: image})[output]
+class Runner:
+    """Runs a plan, and compares its first outputs with another's."""
+
+    samples = 40
+
+    def __init__(self, plan, exact=None):
+        self.plan, self.exact, self.kept, self.distances = plan, exact, [], []
+
+    def __call__(self, image):
+        output = self.plan.run({self.plan.inputs[0].name: image})[self.plan.outputs[0].name]
+        if len(self.kept) < self.samples:
+            if self.exact:
+                expected = self.exact.kept[len(self.kept)]
+                self.distances.append(np.linalg.norm((output - expected).ravel()) / np.linalg.norm(expected.ravel()))
+            self.kept.append(output.copy() if self.exact is None else None)
+        return output
+
+    def distance(self):
+        return float(np.mean(self.distances))
 
 
 def measure(name, case, arguments, tenon, folder):
     model, quantized = arguments.shared / "models" / f"{name}.onnx", folder / f"{name}.onnx"
-    plan = tenon.compile(str(model))
+    exact = Runner(tenon.compile(str(model)))
     images = np.concatenate(list(case.calibration()))
-    np.savez(folder / "calibration.npz", **{plan.inputs[0].name: images})
-    words = [arguments.build / "bin/tenon", "quantize", model, "--calibration", folder / "calibration.npz", "-o", quantized, "--quiet", *shlex.split(arguments.options)]
-    done = subprocess.run(words)
-    if done.returncode not in (0, 3):
-        sys.exit(f"{name}: tenon quantize failed")
-    exact, found = case.score(runner(plan)), case.score(runner(tenon.compile(str(quantized))))
-    print(f"| {name} | {case.unit} | {len(images)} | {case.count()} | {exact:.3f} | {found:.3f} | {100 * (exact - found):.2f} |", flush=True)
+    np.savez(folder / "calibration.npz", **{exact.plan.inputs[0].name: images})
+    before = case.score(exact)
+    for options in arguments.options or [""]:
+        words = [arguments.build / "bin/tenon", "quantize", model, "--calibration", folder / "calibration.npz", "-o", quantized, "--quiet", *shlex.split(options)]
+        begin = time.perf_counter()
+        done = subprocess.run(words)
+        seconds = time.perf_counter() - begin
+        if done.returncode not in (0, 3):
+            sys.exit(f"{name}: tenon quantize {options} failed")
+        found = Runner(tenon.compile(str(quantized)), exact)
+        after = case.score(found)
+        print(f"| {name} | {options or 'defaults'} | {case.unit} | {len(images)} | {case.count()} | {before:.3f} | {after:.3f} | {100 * (before - after):.2f} | {100 * found.distance():.2f} % | {seconds:.0f} |", flush=True)
 
 
 def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("-k", default="", metavar="PATTERN", help="only models whose name matches this regular expression")
-    parser.add_argument("--options", default="", help="more options for tenon quantize")
+    parser.add_argument("--options", action="append", help="more options for tenon quantize; several times: each is measured")
     parser.add_argument("--shared", type=Path, default=Path(os.environ.get("TENON_SHARED", ROOT.parent / "shared")))
     parser.add_argument("--build", type=Path, default=ROOT / "build/release")
     arguments = parser.parse_args()
     sys.path.insert(0, str(arguments.build.resolve() / "python"))
     import tenon
 
-    print("| model | measured | calibrated with | measured on | f32 | 8 bits | drop, points |\n|---|---|---|---|---|---|---|")
+    print("| model | options | measured | calibrated with | measured on | f32 | 8 bits | drop, points | distance | s |\n|---|---|---|---|---|---|---|---|---|---|")
     with tempfile.TemporaryDirectory(prefix="tenon-accuracy-") as folder:
         for name, make in CASES.items():
             if re.search(arguments.k, name):

@@ -17,6 +17,8 @@ public:
       : path(path), compiled(model.observed(), path, options.threads), watched(model.allTensors().begin(), model.allTensors().end()) {
     if (compiled.inputs().empty())
       throw Failure(path + ": has no inputs, so that there is nothing to calibrate with");
+    if (options.rowBytes)
+      sampleRows(model, options.rowBytes);
   }
 
   const std::vector<tn_tensor_info> &signature() const { return compiled.inputs(); }
@@ -31,18 +33,35 @@ public:
   }
 
   std::map<std::string, ValueCounts> counts;
+  std::vector<RowSample> rows; // by layer
 
 private:
+  void sampleRows(const QuantizableModel &model, size_t bytes) {
+    std::vector<LayerShape> shapes;
+    for (const QuantizableLayer &layer : model.layers())
+      shapes.push_back(model.shapeOf(layer));
+    std::vector<size_t> capacities = rowCapacities(shapes, bytes);
+    for (size_t i = 0; i < shapes.size(); i++) {
+      readers[model.layers()[i].input].push_back(i);
+      rows.emplace_back(shapes[i], capacities[i], /*seed=*/i);
+    }
+  }
+
   void count(const char *name, const tn_tensor &tensor, const std::string &what) {
     if (tensor.dtype != TN_F32 || !watched.contains(name))
       return;
     if (!counts[name].add(static_cast<const float *>(tensor.data), elementsOf(tensor)))
       throw Failure(path + ": tensor '" + name + "' holds NaN or infinity in " + what + "; the float model itself fails there");
+    counts[name].endRun();
+    if (auto layers = readers.find(name); layers != readers.end())
+      for (size_t layer : layers->second)
+        rows[layer].add(static_cast<const float *>(tensor.data), dimsOf(tensor));
   }
 
   std::string path;
   CompiledModel compiled;
   std::set<std::string> watched;
+  std::map<std::string, std::vector<size_t>> readers; // layers whose rows are kept
 };
 
 } // namespace
@@ -77,6 +96,7 @@ Observation observe(const QuantizableModel &model, const std::string &path, Data
     if (!observer.counts.contains(name))
       throw Failure(path + ": tensor '" + name + "' is no f32 tensor; quantize a model in f32");
   observation.tensors = std::move(observer.counts);
+  observation.rows = std::move(observer.rows);
   return observation;
 }
 

@@ -2,6 +2,7 @@
 #pragma once
 #include "tools/tenon/quantize/Dataset.h"
 #include "tools/tenon/quantize/QuantizableModel.h"
+#include "tools/tenon/quantize/RowSample.h"
 #include "tools/tenon/quantize/ValueCounts.h"
 
 #include <functional>
@@ -16,10 +17,12 @@ struct CalibrationOptions {
   uint32_t threads = 0;           // 0: one for each core
   KeptSamples *heldOut = nullptr; // receives every fifth run, which is not calibrated with, as long as it has room; null: nothing is held out
   KeptSamples *kept = nullptr;    // receives runs that are calibrated with; null: none
+  size_t rowBytes = 0;            // for rows of what layers read; 0: none are kept
 };
 
 struct Observation {
   std::map<std::string, ValueCounts> tensors;
+  std::vector<RowSample> rows; // by layer; empty where none were asked for
   int64_t samples = 0;
 };
 

@@ -1,34 +1,13 @@
 #include "tools/tenon/quantize/QuantizableModel.h"
 #include "tools/tenon/Failure.h"
+#include "tools/tenon/quantize/NodeAttributes.h"
 #include "tools/tenon/quantize/QuantizedWriter.h"
-
-#include "onnx-ml.pb.h"
 
 #include <algorithm>
 #include <set>
 
 namespace tenon::driver {
-
 namespace {
-
-const onnx::AttributeProto *attribute(const onnx::NodeProto &node, const std::string &name) {
-  for (const onnx::AttributeProto &attribute : node.attribute())
-    if (attribute.name() == name)
-      return &attribute;
-  return nullptr;
-}
-
-int64_t integer(const onnx::NodeProto &node, const std::string &name, int64_t otherwise) {
-  const onnx::AttributeProto *found = attribute(node, name);
-  return found ? found->i() : otherwise;
-}
-
-float real(const onnx::NodeProto &node, const std::string &name, float otherwise) {
-  const onnx::AttributeProto *found = attribute(node, name);
-  return found ? found->f() : otherwise;
-}
-
-bool isStandard(const onnx::NodeProto &node) { return node.domain().empty() || node.domain() == "ai.onnx"; }
 
 /// Ops whose results are elements of their first input, or of all of them (Concat).
 bool onlyMoves(const onnx::NodeProto &node) {
@@ -109,9 +88,56 @@ void QuantizableModel::findLayers() {
       throw Failure(path + ": the weights '" + weight->name() + "' lie in another file; a model of one file was expected");
     bool hasBias = node.op_type() != "MatMul" && node.input_size() >= 3 && floats(node.input(2)) && floats(node.input(2))->dims_size() == 1;
     found.push_back({i, layerName(node), node.op_type(), node.input(0), node.input(1), hasBias ? node.input(2) : "", *axis});
+    if (node.op_type() == "MatMul")
+      findAddition(found.back());
   }
   if (found.empty())
     throw Failure(path + ": holds no Conv, Gemm or MatMul with constant f32 weights: there is nothing to quantize");
+}
+
+void QuantizableModel::findAddition(QuantizableLayer &layer) const {
+  const onnx::GraphProto &graph = model->graph();
+  const std::string &result = graph.node(layer.node).output(0);
+  for (const onnx::ValueInfoProto &output : graph.output())
+    if (output.name() == result)
+      return;
+  int readers = 0;
+  for (int i = 0; i < graph.node_size(); i++) {
+    const onnx::NodeProto &node = graph.node(i);
+    for (const onnx::AttributeProto &attribute : node.attribute())
+      if (attribute.has_g() || attribute.graphs_size())
+        return; // a body may read it, too
+    for (int input = 0; input < node.input_size(); input++) {
+      if (node.input(input) != result)
+        continue;
+      const onnx::TensorProto *other = node.input_size() == 2 ? floats(node.input(1 - input)) : nullptr;
+      bool isSum = isStandard(node) && node.op_type() == "Add" && other && other->dims_size() == 1 && other->dims(0) == floats(layer.weight)->dims(1);
+      layer.addition = isSum ? i : -1;
+      layer.addend = 1 - input;
+      readers++;
+    }
+  }
+  if (readers != 1)
+    layer.addition = -1;
+}
+
+LayerShape QuantizableModel::shapeOf(const QuantizableLayer &layer) const {
+  return driver::shapeOf(model->graph().node(layer.node), *floats(layer.weight), layer.axis);
+}
+
+std::vector<float> QuantizableModel::weightOf(const QuantizableLayer &layer) const { return floatsOf(*floats(layer.weight), layer.weight); }
+
+bool QuantizableModel::canShift(const QuantizableLayer &layer) const {
+  const onnx::NodeProto &node = model->graph().node(layer.node);
+  if (layer.type == "MatMul")
+    return layer.addition >= 0;
+  bool hasNone = node.input_size() < 3 || node.input(2).empty();
+  return hasNone || (!layer.bias.empty() && floats(layer.bias)->dims(0) == floats(layer.weight)->dims(int(layer.axis)));
+}
+
+std::vector<float> QuantizableModel::biasValues(const QuantizableLayer &layer) const {
+  const std::string &name = layer.addition >= 0 ? model->graph().node(layer.addition).input(layer.addend) : layer.bias;
+  return name.empty() ? std::vector<float>(size_t(floats(layer.weight)->dims(int(layer.axis))), 0) : floatsOf(*floats(name), name);
 }
 
 /// Walks up from what layers read: through moves to their inputs, and through bounds to the operands of sums.
@@ -168,8 +194,8 @@ std::string QuantizableModel::observed() const {
   return copy.SerializeAsString();
 }
 
-std::string QuantizableModel::quantized(const std::map<std::string, Steps> &steps, const Floats &inFloat) const {
-  QuantizedWriter writer(*model, weightScales);
+std::string QuantizableModel::quantized(const std::map<std::string, Steps> &steps, const Floats &inFloat, const FittedConstants &fitted) const {
+  QuantizedWriter writer(*model, weightScales, fitted);
   for (const std::string &name : tensors(inFloat))
     writer.quantizeTensor(name, steps.at(name));
   for (size_t i = 0; i < found.size(); i++) {
@@ -177,13 +203,13 @@ std::string QuantizableModel::quantized(const std::map<std::string, Steps> &step
     if (inFloat[i])
       writer.keepLayer(layer);
     else
-      writer.quantizeLayer(layer, *floats(layer.weight), biasOf(layer), steps.at(layer.input));
+      writer.quantizeLayer(i, layer, *floats(layer.weight), biasOf(layer), steps.at(layer.input));
   }
   return writer.finish();
 }
 
-std::string QuantizableModel::switched(const std::map<std::string, Steps> &steps) const {
-  QuantizedWriter writer(*model, weightScales);
+std::string QuantizableModel::switched(const std::map<std::string, Steps> &steps, const FittedConstants &fitted) const {
+  QuantizedWriter writer(*model, weightScales, fitted);
   writer.addSwitches(found.size());
   for (const std::string &name : names)
     writer.quantizeTensor(name, steps.at(name));

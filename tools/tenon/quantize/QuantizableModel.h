@@ -1,5 +1,6 @@
 // An ONNX model as quantization sees it: layers with constant weights, the tensors between them, and the same model with Q/DQ nodes.
 #pragma once
+#include "tools/tenon/quantize/LayerShape.h"
 #include "tools/tenon/quantize/Range.h"
 #include "tools/tenon/quantize/WeightScales.h"
 
@@ -24,6 +25,14 @@ struct QuantizableLayer {
   std::string type;     // "Conv"
   std::string input, weight, bias; // bias: "" where it has none that is known
   int64_t axis;         // of the weight, along which each slice gets a scale
+  int addition = -1;    // of a MatMul: the node that adds a known number to each column of its result, and to nothing else; -1: none
+  int addend = 0;       // which of the addition's inputs these are
+};
+
+/// Constants that are not the nearest to the float model's.
+struct FittedConstants {
+  std::map<std::string, std::vector<int8_t>> codes; // by weight, in its order
+  std::map<size_t, std::vector<float>> biases;      // by layer
 };
 
 class QuantizableModel {
@@ -46,12 +55,21 @@ public:
   /// The model with all tensors that the graph computes among its outputs, behind its own ones.
   std::string observed() const;
   /// The model with QuantizeLinear and DequantizeLinear around every tensor, signed 8-bit weights with a scale for each channel, and 32-bit biases.
-  std::string quantized(const std::map<std::string, Steps> &steps, const Floats &inFloat) const;
+  std::string quantized(const std::map<std::string, Steps> &steps, const Floats &inFloat, const FittedConstants &fitted) const;
   /// The model with each layer twice, in f32 and in 8 bits, and one more input, the last: f32[layers], 1 for each layer whose 8 bits count, 0 for others.
-  std::string switched(const std::map<std::string, Steps> &steps) const;
+  std::string switched(const std::map<std::string, Steps> &steps, const FittedConstants &fitted) const;
+
+  LayerShape shapeOf(const QuantizableLayer &layer) const;
+  std::vector<float> weightOf(const QuantizableLayer &layer) const; // as it is stored
+  const std::vector<float> &scalesOf(const QuantizableLayer &layer) const { return weightScales.of(layer.weight, *floats(layer.weight), layer.axis); }
+  /// Whether each of its results can be shifted by a constant without another op.
+  bool canShift(const QuantizableLayer &layer) const;
+  /// What is added to each result of a layer that can be shifted.
+  std::vector<float> biasValues(const QuantizableLayer &layer) const;
 
 private:
   void findLayers();
+  void findAddition(QuantizableLayer &layer) const;
   void refuseQuantized() const;
   std::string layerName(const onnx::NodeProto &node) const;
   const onnx::TensorProto *floats(const std::string &name) const;

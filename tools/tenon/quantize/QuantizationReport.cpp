@@ -42,6 +42,11 @@ Json budgetJson(const BudgetReport &budget) {
           {"max_drop", numberOf(budget.maxDrop)}, {"met", budget.isMet}, {"measured", budget.measured}};
 }
 
+void addTechniques(Json &json, const Techniques &techniques) {
+  for (const NamedTechnique &technique : kTechniques)
+    json[technique.name] = (techniques.*technique.value).value_or(false);
+}
+
 } // namespace
 
 size_t QuantizationReport::quantizedLayers() const {
@@ -63,13 +68,17 @@ std::string reportText(const QuantizationReport &report) {
 }
 
 std::string reportJson(const QuantizationReport &report) {
-  Json json = {{"model", report.model}, {"samples", report.samples}, {"layers", Json::array()}, {"tensors", Json::array()}};
+  Json json = {{"model", report.model}, {"samples", report.samples}};
+  addTechniques(json, report.techniques);
+  json["layers"] = json["tensors"] = Json::array();
   for (const LayerReport &layer : report.layers) {
     Json entry = {{"name", layer.name}, {"type", layer.type}, {"bits", layer.bits}, {"input", layer.input}, {"error", nullptr}};
     if (const TensorReport *input = tensorOf(report, layer.input))
       entry["range"] = {input->range.low, input->range.high};
     if (layer.error)
       entry["error"] = numberOf(*layer.error);
+    if (layer.rounding)
+      entry["rounding"] = {{"nearest", layer.rounding->nearest}, {"adapted", layer.rounding->adapted}};
     json["layers"].push_back(std::move(entry));
   }
   for (const TensorReport &tensor : report.tensors)
@@ -81,7 +90,9 @@ std::string reportJson(const QuantizationReport &report) {
 }
 
 std::string recipeJson(const QuantizationReport &report) {
-  Json json = {{"recipe", 1}, {"model", report.model}, {"layers", Json::array()}, {"tensors", Json::array()}};
+  Json json = {{"recipe", 1}, {"model", report.model}};
+  addTechniques(json, report.techniques);
+  json["layers"] = json["tensors"] = Json::array();
   for (const LayerReport &layer : report.layers) {
     Json entry = {{"name", layer.name}, {"bits", layer.bits}, {"input", layer.input}};
     if (layer.error)

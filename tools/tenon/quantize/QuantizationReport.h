@@ -1,6 +1,7 @@
 // What quantization did and what it costs, for people and programs.
 #pragma once
 #include "tools/tenon/quantize/QuantizableModel.h"
+#include "tools/tenon/quantize/Techniques.h"
 
 #include <optional>
 
@@ -10,6 +11,10 @@ struct LayerReport {
   std::string name, type, input;
   int bits = 8;                // 32: f32
   std::optional<double> error; // of the network's outputs with this layer alone in 8 bits, relative to their length
+  struct Rounding {
+    double nearest = 0, adapted = 0; // squared errors of the layer's own results over samples' rows, relative to them
+  };
+  std::optional<Rounding> rounding; // where weights were rounded for the results
 };
 
 struct TensorReport {
@@ -37,6 +42,7 @@ struct QuantizationReport {
   std::vector<LayerReport> layers;
   std::vector<TensorReport> tensors;
   std::optional<BudgetReport> budget;
+  Techniques techniques;       // that were used
 
   size_t quantizedLayers() const;
   size_t quantizedTensors() const;

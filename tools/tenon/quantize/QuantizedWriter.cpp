@@ -28,7 +28,8 @@ std::vector<float> floatsOf(const onnx::TensorProto &tensor, const std::string &
   return values;
 }
 
-QuantizedWriter::QuantizedWriter(const onnx::ModelProto &original, WeightScales &weightScales) : weightScales(weightScales), model(original) {
+QuantizedWriter::QuantizedWriter(const onnx::ModelProto &original, WeightScales &weightScales, const FittedConstants &fitted)
+    : weightScales(weightScales), fitted(fitted), model(original) {
   int64_t opset = 0;
   bool hasMicrosoft = false;
   for (const onnx::OperatorSetIdProto &set : model.opset_import()) {
@@ -115,8 +116,9 @@ const QuantizedWriter::Weight &QuantizedWriter::quantizedWeight(const std::strin
   const std::vector<float> &scales = known->second.scales = weightScales.of(name, weight, axis);
   auto channelOf = [&](size_t i) { return size_t(int64_t(i) / inner % channels); };
   constexpr float kLargest = 127;
-  std::vector<int8_t> bytes(values.size());
-  for (size_t i = 0; i < values.size(); i++)
+  auto codes = fitted.codes.find(name);
+  std::vector<int8_t> bytes = codes == fitted.codes.end() ? std::vector<int8_t>(values.size()) : codes->second;
+  for (size_t i = 0; codes == fitted.codes.end() && i < values.size(); i++)
     bytes[i] = int8_t(std::clamp(std::nearbyint(values[i] / scales[channelOf(i)]), -kLargest, kLargest));
 
   std::string scale = addFloats(name + "_scale", scales, false);
@@ -135,15 +137,13 @@ const QuantizedWriter::Weight &QuantizedWriter::quantizedWeight(const std::strin
   return known->second;
 }
 
-/// The bias in the steps of the sums; as it is where that takes more than 32 bits.
-std::string QuantizedWriter::quantizedBias(const std::string &name, const onnx::TensorProto &bias, const std::vector<float> &scales) {
-  std::vector<float> values = floatsOf(bias, name);
+std::optional<std::string> QuantizedWriter::quantizedBias(const std::string &name, const std::vector<float> &values, const std::vector<float> &scales) {
   constexpr double kLargest = 1 << 30; // leaves as much for the sum
   std::vector<int32_t> steps;
   for (size_t i = 0; i < values.size(); i++) {
     double step = double(values[i]) / scales[i];
     if (!(std::abs(step) <= kLargest))
-      return name;
+      return std::nullopt;
     steps.push_back(int32_t(std::nearbyint(step)));
   }
   std::string scale = addFloats(name + "_scale", scales, false), zeroPoint = fresh(name + "_zero_point");
@@ -161,20 +161,33 @@ std::string QuantizedWriter::quantizedBias(const std::string &name, const onnx::
   return real;
 }
 
-void QuantizedWriter::quantizeLayer(const QuantizableLayer &layer, const onnx::TensorProto &weight, const onnx::TensorProto *bias, Steps input) {
-  quantizeConstants(*model.mutable_graph()->mutable_node(layer.node), layer, weight, bias, input);
+void QuantizedWriter::quantizeLayer(size_t index, const QuantizableLayer &layer, const onnx::TensorProto &weight, const onnx::TensorProto *bias, Steps input) {
+  quantizeConstants(index, *model.mutable_graph()->mutable_node(layer.node), layer, weight, bias, input);
+  if (auto shifted = fitted.biases.find(index); shifted != fitted.biases.end() && layer.addition >= 0) {
+    std::string name = addFloats(layer.weight + "_shift", shifted->second, false);
+    model.mutable_graph()->mutable_node(layer.addition)->set_input(layer.addend, name);
+  }
 }
 
-void QuantizedWriter::quantizeConstants(onnx::NodeProto &node, const QuantizableLayer &layer, const onnx::TensorProto &weight, const onnx::TensorProto *bias, Steps input) {
+void QuantizedWriter::quantizeConstants(size_t index, onnx::NodeProto &node, const QuantizableLayer &layer, const onnx::TensorProto &weight, const onnx::TensorProto *bias, Steps input) {
   const Weight &quantized = quantizedWeight(layer.weight, weight, layer.axis);
   node.set_input(1, quantized.name);
-  if (!bias)
+  auto shifted = fitted.biases.find(index);
+  bool isShifted = shifted != fitted.biases.end() && layer.addition < 0;
+  if (!bias && !isShifted)
     return;
-  std::vector<float> scales;
+  std::vector<float> scales, values = isShifted ? shifted->second : floatsOf(*bias, layer.bias);
   for (float scale : quantized.scales)
     scales.push_back(input.scale * scale);
-  if (bias->dims(0) == int64_t(scales.size()))
-    node.set_input(2, quantizedBias(layer.bias, *bias, scales));
+  if (values.size() != scales.size())
+    return;
+  std::string name = bias ? layer.bias : layer.weight + "_bias";
+  std::optional<std::string> integers = quantizedBias(name, values, scales);
+  if (!integers && !isShifted)
+    return; // it stays as it is
+  while (node.input_size() < 3)
+    node.add_input("");
+  node.set_input(2, integers ? *integers : addFloats(name + "_shifted", values, false));
 }
 
 void QuantizedWriter::keepLayer(const QuantizableLayer &layer) { kept.insert(layer.node); }
@@ -196,7 +209,7 @@ void QuantizedWriter::switchLayer(size_t index, const QuantizableLayer &layer, c
   coarse.set_name(approximate);
   coarse.set_output(0, approximate);
   coarse.set_input(0, dequantized.at(layer.input));
-  quantizeConstants(coarse, layer, weight, bias, input);
+  quantizeConstants(index, coarse, layer, weight, bias, input);
 
   onnx::TensorProto *place = model.mutable_graph()->add_initializer();
   place->set_name(fresh(result + "_switch_index"));

@@ -4,18 +4,20 @@
 
 #include "onnx-ml.pb.h"
 
+#include <optional>
 #include <set>
 
 namespace tenon::driver {
 
 class QuantizedWriter {
 public:
-  QuantizedWriter(const onnx::ModelProto &model, WeightScales &weightScales);
+  /// `fitted` replaces weights and biases of layers in 8 bits.
+  QuantizedWriter(const onnx::ModelProto &model, WeightScales &weightScales, const FittedConstants &fitted);
 
   /// Every reader of the tensor but the graph's outputs reads what is left of it after quantization.
   void quantizeTensor(const std::string &name, Steps steps);
-  /// The layer's weights become signed bytes, its bias (null: none) counts in the steps of the sums.
-  void quantizeLayer(const QuantizableLayer &layer, const onnx::TensorProto &weight, const onnx::TensorProto *bias, Steps input);
+  /// The layer's weights become signed bytes, its bias (null: none) counts in the steps of the sums. `index` of the layer among all.
+  void quantizeLayer(size_t index, const QuantizableLayer &layer, const onnx::TensorProto &weight, const onnx::TensorProto *bias, Steps input);
   /// The layer reads what it read, whatever becomes of its input.
   void keepLayer(const QuantizableLayer &layer);
 
@@ -33,15 +35,17 @@ private:
     std::vector<float> scales;
   };
   /// `node` with quantized weights and bias.
-  void quantizeConstants(onnx::NodeProto &node, const QuantizableLayer &layer, const onnx::TensorProto &weight, const onnx::TensorProto *bias, Steps input);
+  void quantizeConstants(size_t index, onnx::NodeProto &node, const QuantizableLayer &layer, const onnx::TensorProto &weight, const onnx::TensorProto *bias, Steps input);
   const Weight &quantizedWeight(const std::string &name, const onnx::TensorProto &weight, int64_t axis);
-  std::string quantizedBias(const std::string &name, const onnx::TensorProto &bias, const std::vector<float> &scales);
+  /// The bias in the steps of the sums; none where that takes more than 32 bits.
+  std::optional<std::string> quantizedBias(const std::string &name, const std::vector<float> &values, const std::vector<float> &scales);
   std::string fresh(const std::string &wish);
   std::string addFloats(const std::string &wish, const std::vector<float> &values, bool scalar);
   onnx::NodeProto node(const std::string &type, const std::vector<std::string> &inputs, const std::string &output, int64_t axis = -1) const;
   void dropUnread();
 
   WeightScales &weightScales;
+  const FittedConstants &fitted;
   onnx::ModelProto model;
   std::string domain;                                  // of the Q/DQ nodes
   std::set<std::string> taken;

@@ -1,6 +1,8 @@
 #include "tools/tenon/quantize/Quantizer.h"
 #include "tools/tenon/Failure.h"
 #include "tools/tenon/quantize/AccuracyControl.h"
+#include "tools/tenon/quantize/LayerFit.h"
+#include "tools/tenon/quantize/RangeChoice.h"
 #include "tools/tenon/quantize/Sensitivity.h"
 
 #include <algorithm>
@@ -11,24 +13,30 @@ namespace {
 
 // Enough to rank layers by: their errors are far apart.
 constexpr size_t kSensitivityRuns = 8, kSensitivityBytes = 256 << 20;
+// For rows of what layers read.
+constexpr size_t kRowBytes = size_t(512) << 20;
 
 class Quantization {
 public:
   Quantization(const QuantizableModel &model, const QuantizeOptions &options, const Recipe &recipe, const ProgressFunction &progress)
       : model(model), options(options), recipe(recipe), progress(progress), inFloat(recipe.inFloat(model)), kept("the calibration's samples", kSensitivityRuns, kSensitivityBytes) {
     report.model = options.path;
+    report.techniques = options.techniques.orElse(recipe.techniques).orElse(kUsualTechniques);
     if (std::find(inFloat.begin(), inFloat.end(), false) == inFloat.end())
       throw Failure(options.path + ": the recipe leaves every layer in f32: there is nothing to quantize");
   }
 
   Quantized run(Dataset *calibration, const MetricMaker &makeMetric) {
     calibrate(calibration);
+    if (*report.techniques.biasCorrection || *report.techniques.adaptiveRounding)
+      fit = fitLayers(model, observation, steps, inFloat, {*report.techniques.adaptiveRounding, *report.techniques.biasCorrection, options.threads}, progress);
+    observation.rows.clear();
     if (options.maxDrop)
       meetBudget(makeMetric);
     if (options.measureErrors)
       measureErrors();
     progress("writing", 1);
-    std::string quantized = model.quantized(steps, inFloat);
+    std::string quantized = model.quantized(steps, inFloat, fit.constants);
     describe();
     return {std::move(quantized), std::move(report)};
   }
@@ -49,12 +57,19 @@ private:
     if (!calibration && !isComplete)
       throw Failure(options.path + ": tensor '" + *std::find_if_not(needed.begin(), needed.end(), hasRange) + "' has no range in the recipe; give samples to calibrate it with");
     if (calibration) {
-      CalibrationOptions settings{options.limit, options.threads, options.heldOut, &kept};
+      CalibrationOptions settings{options.limit, options.threads, options.heldOut, &kept, needsRows() ? kRowBytes : 0};
       observation = observe(model, options.path, *calibration, settings, progress);
     }
+    if (!calibration && (*report.techniques.biasCorrection || *report.techniques.adaptiveRounding))
+      throw Failure(options.path + ": bias correction and adaptive rounding follow samples, of which there are none; give some, or rule both out");
     report.samples = observation.samples;
     for (const std::string &name : needed)
       chooseSteps(name);
+  }
+
+  bool needsRows() const {
+    auto isAuto = [](const auto &entry) { return entry.second.method == RangeMethod::Auto; };
+    return *report.techniques.biasCorrection || *report.techniques.adaptiveRounding || options.method == RangeMethod::Auto || std::any_of(recipe.tensors.begin(), recipe.tensors.end(), isAuto);
   }
 
   void chooseSteps(const std::string &name) {
@@ -65,16 +80,13 @@ private:
     RangeMethod method = given && given->method ? *given->method : options.method;
     tensor.method = nameOf(method);
     if (seen != observation.tensors.end()) {
-      const ValueCounts &counts = seen->second;
-      tensor.extremes = {counts.low(), counts.high()};
-      Range usual = tensor.extremes;
-      if (ValueCounts::Outliers outliers = counts.outliers(); outliers.count && method != RangeMethod::MinMax) {
-        usual = {std::max(usual.low, -outliers.limit), std::min(usual.high, outliers.limit)};
-        tensor.outliers = outliers.count;
-        tensor.outlierLimit = outliers.limit;
-      }
-      tensor.seen = counts.histogram(usual);
-      tensor.range = chooseRange(*tensor.seen, method, options.percentile);
+      RangeChoice choice = RangeChooser(model, observation, options.percentile, options.threads).choose(name, given && given->range && method == RangeMethod::Auto ? RangeMethod::Mse : method);
+      tensor.extremes = {seen->second.low(), seen->second.high()};
+      tensor.method = nameOf(choice.method);
+      tensor.outliers = choice.outliers.count;
+      tensor.outlierLimit = choice.outliers.limit;
+      tensor.seen = std::move(choice.seen);
+      tensor.range = choice.range;
     }
     if (given && given->range) {
       tensor.range = *given->range;
@@ -87,7 +99,7 @@ private:
 
   const std::vector<double> &measureErrors() {
     if (errors.empty())
-      errors = measureSensitivity(model, steps, options.path, kept, options.threads, progress);
+      errors = measureSensitivity(model, steps, fit.constants, options.path, kept, options.threads, progress);
     return errors;
   }
 
@@ -107,7 +119,7 @@ private:
     search.score = [&](const QuantizableModel::Floats &choice) {
       measured++;
       progress("layers in f32", 1 - 1 / double(measured)); // how many there will be is not known
-      return scoreOf(model.quantized(steps, choice));
+      return scoreOf(model.quantized(steps, choice, fit.constants));
     };
     BudgetResult result = searchBudget(search);
     inFloat = result.inFloat;
@@ -117,7 +129,9 @@ private:
   void describe() {
     for (size_t i = 0; i < inFloat.size(); i++) {
       const QuantizableLayer &layer = model.layers()[i];
-      report.layers.push_back({layer.name, layer.type, layer.input, inFloat[i] ? kFloatBits : kQuantizedBits, errors.empty() ? std::nullopt : std::optional(errors[i])});
+      report.layers.push_back({layer.name, layer.type, layer.input, inFloat[i] ? kFloatBits : kQuantizedBits, errors.empty() ? std::nullopt : std::optional(errors[i]), std::nullopt});
+      if (auto rounding = fit.roundings.find(i); rounding != fit.roundings.end() && !inFloat[i])
+        report.layers.back().rounding = {rounding->second.before, rounding->second.after};
     }
     std::vector<std::string> quantized = model.tensors(inFloat);
     for (TensorReport &tensor : report.tensors)
@@ -132,6 +146,7 @@ private:
   KeptSamples kept;
   Observation observation;
   std::map<std::string, Steps> steps;
+  LayerFit fit;
   std::vector<double> errors; // by layer; empty: not measured
   QuantizationReport report;
 };

@@ -15,6 +15,7 @@ struct QuantizeOptions {
   uint32_t threads = 0;                    // 0: one for each core
   std::optional<double> maxDrop;           // of the metric's score, at least 0; infinite: it is measured only. None: it is not
   bool measureErrors = false;              // of each layer, even where the budget is met without
+  Techniques techniques;                   // beyond ranges; those left open are the recipe's, or the usual ones
   KeptSamples *heldOut = nullptr;          // receives samples to measure with: CalibrationOptions::heldOut
 };
 

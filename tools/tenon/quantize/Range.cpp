@@ -37,13 +37,21 @@ void Histogram::add(double begin, double end, double count) {
 double Histogram::total() const { return std::accumulate(counts.begin(), counts.end(), 0.0); }
 
 constexpr std::pair<const char *, RangeMethod> kMethods[] = {
-    {"min-max", RangeMethod::MinMax}, {"percentile", RangeMethod::Percentile}, {"mse", RangeMethod::Mse}, {"entropy", RangeMethod::Entropy}};
+    {"min-max", RangeMethod::MinMax}, {"moving-average", RangeMethod::MovingAverage}, {"percentile", RangeMethod::Percentile}, {"mse", RangeMethod::Mse},
+    {"entropy", RangeMethod::Entropy}, {"auto", RangeMethod::Auto}};
 
 std::optional<RangeMethod> rangeMethodNamed(const std::string &name) {
   for (const auto &[text, method] : kMethods)
     if (name == text)
       return method;
   return std::nullopt;
+}
+
+std::string rangeMethodNames() {
+  std::string names;
+  for (const auto &known : kMethods)
+    names += (names.empty() ? "" : ", ") + std::string(known.first);
+  return names;
 }
 
 const char *nameOf(RangeMethod method) {
@@ -57,6 +65,15 @@ Steps stepsFor(Range range) {
   if (!(scale >= kSmallestScale))
     return {float(1 / kSteps), 0};
   return {float(scale), uint8_t(std::clamp(std::nearbyint(-low / scale), 0.0, kSteps))};
+}
+
+std::vector<float> roundedTo(Steps steps, const std::vector<float> &values) {
+  std::vector<float> rounded;
+  rounded.reserve(values.size());
+  float zero = steps.zeroPoint;
+  for (float value : values)
+    rounded.push_back((std::clamp(std::nearbyint(value / steps.scale) + zero, 0.0f, float(kSteps)) - zero) * steps.scale);
+  return rounded;
 }
 
 namespace {
@@ -153,6 +170,8 @@ Range chooseRange(const Histogram &histogram, RangeMethod method, double percent
     return {histogram.low(), histogram.high()};
   switch (method) {
   case RangeMethod::MinMax:
+  case RangeMethod::MovingAverage:
+  case RangeMethod::Auto:
     break;
   case RangeMethod::Percentile:
     return withinPercentile(histogram, percentile);

@@ -31,11 +31,13 @@ struct Range {
   double low = 0, high = 0;
 };
 
-enum class RangeMethod { MinMax, Percentile, Mse, Entropy };
+enum class RangeMethod { MinMax, MovingAverage, Percentile, Mse, Entropy, Auto };
 std::optional<RangeMethod> rangeMethodNamed(const std::string &name);
+/// "min-max, moving-average, …"
+std::string rangeMethodNames();
 const char *nameOf(RangeMethod method);
 
-/// What values are clipped to. `percentile` of all values stay inside (method Percentile): 99.99 clips one in ten thousand.
+/// What values are clipped to; the whole histogram for methods that do not choose from one (MovingAverage, Auto). `percentile` of all values stay inside (method Percentile): 99.99 clips one in ten thousand.
 Range chooseRange(const Histogram &histogram, RangeMethod method, double percentile);
 
 /// A scale and a zero point for 8 bits without a sign. 0 is exact, as padding and ReLU need it.
@@ -45,5 +47,7 @@ struct Steps {
 };
 /// Ranges of nothing but zeros, or too small for normal numbers, get the scale 1/255.
 Steps stepsFor(Range range);
+/// What these steps leave of values.
+std::vector<float> roundedTo(Steps steps, const std::vector<float> &values);
 
 } // namespace tenon::driver

@@ -22,6 +22,9 @@ public:
     Json json = Json::parse(text, nullptr, /*allow_exceptions=*/false);
     if (!json.is_object() || !json.contains("recipe") || json["recipe"] != 1)
       fail("is no recipe: JSON with \"recipe\": 1 was expected, as --save-recipe writes it");
+    for (const NamedTechnique &technique : kTechniques)
+      if (json.contains(technique.name))
+        recipe.techniques.*technique.value = truthOf(json[technique.name], technique.name);
     for (const Json &layer : listOf(json, "layers"))
       readLayer(layer);
     for (const Json &tensor : listOf(json, "tensors"))
@@ -38,6 +41,12 @@ private:
     if (!json[key].is_array())
       fail(std::string("\"") + key + "\" is no list; one of objects with a \"name\" was expected");
     return json[key];
+  }
+
+  bool truthOf(const Json &json, const char *key) const {
+    if (!json.is_boolean())
+      fail(std::string("\"") + key + "\" is neither true nor false");
+    return json;
   }
 
   std::string nameOf(const Json &entry, const char *what, const std::set<std::string> &known) const {
@@ -64,7 +73,7 @@ private:
     if (entry.contains("method")) {
       tensor.method = entry["method"].is_string() ? rangeMethodNamed(entry["method"]) : std::nullopt;
       if (!tensor.method)
-        fail("tensor '" + name + "' has an unknown \"method\"; the methods are min-max, percentile, mse, entropy");
+        fail("tensor '" + name + "' has an unknown \"method\"; the methods are " + rangeMethodNames());
     }
     if (entry.contains("low") != entry.contains("high"))
       fail("tensor '" + name + "' has one end of a range; \"low\" and \"high\", or neither, were expected");

@@ -1,13 +1,15 @@
 // What was decided for each layer and tensor: saved as JSON, edited by people, applied again.
 #pragma once
 #include "tools/tenon/quantize/QuantizableModel.h"
+#include "tools/tenon/quantize/Techniques.h"
 
 #include <optional>
 
 namespace tenon::driver {
 
 /// {"recipe": 1, "layers": [{"name": …, "bits": 8 or 32}, …], "tensors": [{"name": …, "method": …, "low": …, "high": …}, …]}. Layers that are not
-/// listed take 8 bits. A tensor without low and high is calibrated, by its method if it names one. Other keys are for people and are not read.
+/// listed take 8 bits. Beside these lists, "bias_correction" and "adaptive_rounding" are true or false; neither is kept in numbers, so that they need samples.
+/// A tensor without low and high is calibrated, by its method if it names one. Other keys are for people and are not read.
 struct Recipe {
   struct Tensor {
     std::optional<RangeMethod> method;
@@ -15,6 +17,7 @@ struct Recipe {
   };
   std::map<std::string, int> bits; // by layer
   std::map<std::string, Tensor> tensors;
+  Techniques techniques;
 
   QuantizableModel::Floats inFloat(const QuantizableModel &model) const;
 };

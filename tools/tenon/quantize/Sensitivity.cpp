@@ -36,10 +36,10 @@ double meanDistance(std::vector<HostTensor> &expected, const std::vector<tn_tens
 
 } // namespace
 
-std::vector<double> measureSensitivity(const QuantizableModel &model, const std::map<std::string, Steps> &steps, const std::string &path, Dataset &samples,
+std::vector<double> measureSensitivity(const QuantizableModel &model, const std::map<std::string, Steps> &steps, const FittedConstants &fitted, const std::string &path, Dataset &samples,
                                        uint32_t threads, const ProgressFunction &progress) {
   progress("compiling", 0);
-  CompiledModel compiled(model.switched(steps), path, threads);
+  CompiledModel compiled(model.switched(steps, fitted), path, threads);
   std::vector<tn_tensor_info> signature = compiled.inputs();
   signature.pop_back(); // the switches
   size_t layers = model.layers().size();

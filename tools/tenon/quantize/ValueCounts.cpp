@@ -23,7 +23,7 @@ ValueCounts::ValueCounts() : counts(static_cast<uint32_t *>(std::calloc(kBins, s
 }
 
 bool ValueCounts::add(const float *values, size_t count) {
-  float low = float(least), high = float(largest);
+  float low = 0, high = 0;
   for (size_t i = 0; i < count; i++) {
     uint32_t bin = binOf(values[i]);
     if ((bin & ~kNegative) >= kInfinite)
@@ -31,8 +31,17 @@ bool ValueCounts::add(const float *values, size_t count) {
     low = std::min(low, values[i]), high = std::max(high, values[i]);
     counts[bin] += counts[bin] != UINT32_MAX; // four milliards of one value say enough
   }
-  least = low, largest = high;
+  run = {std::min<double>(run.low, low), std::max<double>(run.high, high)};
+  least = std::min<double>(least, low), largest = std::max<double>(largest, high);
   return true;
+}
+
+void ValueCounts::endRun() {
+  constexpr double kWeight = 0.1; // of the last run
+  double weight = isFirstRun ? 1 : kWeight;
+  averaged = {averaged.low + weight * (run.low - averaged.low), averaged.high + weight * (run.high - averaged.high)};
+  run = {};
+  isFirstRun = false;
 }
 
 uint64_t ValueCounts::total() const {

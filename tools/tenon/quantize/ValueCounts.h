@@ -19,6 +19,10 @@ public:
   /// Extremes of the values and 0.
   double low() const { return least; }
   double high() const { return largest; }
+  /// The values since the last call were those of one run.
+  void endRun();
+  /// The moving average of the runs' extremes and 0: a run moves it by a tenth of the way to its own.
+  Range average() const { return averaged; }
   uint64_t total() const;
 
   struct Outliers {
@@ -37,6 +41,8 @@ private:
   };
   std::unique_ptr<uint32_t[], Free> counts; // memory comes with the first value of a page: 4 MB of addresses, some 100 kB in use
   double least = 0, largest = 0;
+  Range run, averaged; // extremes of this run
+  bool isFirstRun = true;
 };
 
 } // namespace tenon::driver

@@ -52,7 +52,7 @@ QuantizeOptions optionsOf(const Arguments &arguments) {
   checkUsage(arguments);
   std::optional<RangeMethod> method = rangeMethodNamed(arguments.method);
   if (!method)
-    throw UsageFailure("--method '" + arguments.method + "': the methods are min-max, percentile, mse, entropy");
+    throw UsageFailure("--method '" + arguments.method + "': the methods are " + rangeMethodNames());
   options.method = *method;
   options.path = arguments.model;
   options.measureErrors = arguments.report || !arguments.html.empty();
@@ -129,6 +129,13 @@ int quantizeModel(const Arguments &arguments) {
   return quantized.report.budget && !quantized.report.budget->isMet ? kBudgetNotMet : 0;
 }
 
+/// --NAME and --no-NAME; neither leaves it to the recipe.
+void addTechnique(CLI::App *verb, const std::string &name, std::optional<bool> &value, const std::string &help) {
+  std::string other = "--no-" + name.substr(2);
+  verb->add_flag_callback(name, [&value] { value = true; }, help);
+  verb->add_flag_callback(other, [&value] { value = false; }, "they are not")->excludes(name);
+}
+
 } // namespace
 
 void addQuantize(CLI::App &app, Action &action) {
@@ -137,8 +144,10 @@ void addQuantize(CLI::App &app, Action &action) {
   verb->add_option("model", arguments->model, "ONNX model in f32")->required();
   verb->add_option("-o,--output", arguments->output, "the quantized ONNX model")->required()->type_name("FILE");
   verb->add_option("--calibration", arguments->calibration, ".npz with an array for each input: NAME or in:NAME, samples along the first axis")->type_name("FILE");
-  verb->add_option("--method", arguments->method, "how ranges are chosen: min-max, percentile, mse (default) or entropy")->type_name("METHOD");
+  verb->add_option("--method", arguments->method, "how ranges are chosen: min-max, moving-average, percentile, mse (default), entropy, or auto: for each tensor that with the least error of the layers that read it")->type_name("METHOD");
   verb->add_option("--percentile", arguments->options.percentile, "of the values that --method percentile keeps inside; 99.99 by default")->type_name("P");
+  addTechnique(verb, "--bias-correction", arguments->options.techniques.biasCorrection, "biases take the mean error of their layer's results");
+  addTechnique(verb, "--adaptive-rounding", arguments->options.techniques.adaptiveRounding, "weights are rounded for their layer's results over the samples, not each for itself");
   verb->add_option("--samples", arguments->options.limit, "use the first N samples only; all by default")->type_name("N");
   verb->add_option("--max-drop", arguments->maxDrop, "how much of the metric may be lost, as in 0.5%; layers go back to f32 until no more is. Exit code 3 where it is")->type_name("DROP");
   verb->add_option("--metric", arguments->metric, "what is measured: cosine (default) or relative-error to the float model; with --labels top1 (default), top5, ...")->type_name("METRIC");

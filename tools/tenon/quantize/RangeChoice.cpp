@@ -1,0 +1,92 @@
+#include "tools/tenon/quantize/RangeChoice.h"
+#include "tools/tenon/quantize/DenseProducts.h"
+
+#include <algorithm>
+
+namespace tenon::driver {
+namespace {
+
+double squares(const std::vector<float> &values) {
+  double sum = 0;
+  for (float value : values)
+    sum += double(value) * value;
+  return sum;
+}
+
+/// Columns from `begin` of the first `rows` rows.
+std::vector<float> columns(const std::vector<float> &matrix, size_t size, size_t rows, size_t begin, size_t depth) {
+  std::vector<float> part;
+  for (size_t row = 0; row < rows; row++)
+    part.insert(part.end(), matrix.begin() + int64_t(row * size + begin), matrix.begin() + int64_t(row * size + begin + depth));
+  return part;
+}
+
+} // namespace
+
+RangeChoice RangeChooser::byMethod(const ValueCounts &counts, RangeMethod method) const {
+  RangeChoice choice;
+  choice.method = method;
+  Range usual{counts.low(), counts.high()};
+  if (ValueCounts::Outliers outliers = counts.outliers(); outliers.count && method != RangeMethod::MinMax) {
+    usual = {std::max(usual.low, -outliers.limit), std::min(usual.high, outliers.limit)};
+    choice.outliers = outliers;
+  }
+  choice.seen = counts.histogram(usual);
+  choice.range = chooseRange(choice.seen, method, percentile);
+  if (method == RangeMethod::MovingAverage)
+    choice.range = {std::max(usual.low, counts.average().low), std::min(usual.high, counts.average().high)};
+  return choice;
+}
+
+RangeChoice RangeChooser::choose(const std::string &tensor, RangeMethod method) const {
+  const ValueCounts &counts = observation.tensors.at(tensor);
+  if (method != RangeMethod::Auto)
+    return byMethod(counts, method);
+  // Among equal ones the first one stays, and where no layer reads the tensor itself.
+  constexpr RangeMethod kCandidates[] = {RangeMethod::Mse, RangeMethod::MinMax, RangeMethod::MovingAverage, RangeMethod::Percentile, RangeMethod::Entropy};
+  std::vector<RangeChoice> choices;
+  std::vector<Steps> steps;
+  for (RangeMethod candidate : kCandidates) {
+    choices.push_back(byMethod(counts, candidate));
+    steps.push_back(stepsFor(choices.back().range));
+  }
+  std::vector<double> errors(choices.size(), 0);
+  for (size_t i = 0; i < model.layers().size(); i++) {
+    if (model.layers()[i].input != tensor)
+      continue;
+    std::vector<double> found = resultErrors(i, steps);
+    for (size_t c = 0; c < found.size(); c++)
+      errors[c] += found[c];
+  }
+  return choices[size_t(std::min_element(errors.begin(), errors.end()) - errors.begin())];
+}
+
+std::vector<double> RangeChooser::resultErrors(size_t layer, const std::vector<Steps> &candidates) const {
+  constexpr size_t kMostRows = 256; // their errors are many times apart
+  const RowSample &sample = observation.rows.at(layer);
+  const LayerShape &shape = sample.shape();
+  size_t depth = size_t(shape.depth), channels = size_t(shape.channels / shape.groups), rows = std::min(sample.rows(), kMostRows);
+  std::vector<float> weights = shape.weightRows(model.weightOf(model.layers()[layer]));
+  std::vector<double> errors(candidates.size(), 0);
+  double whole = 0;
+  for (size_t group = 0; group < size_t(shape.groups); group++) {
+    std::vector<float> exact = columns(sample.data(), size_t(shape.rowSize()), rows, group * depth, depth), results(rows * channels);
+    uint32_t workers = shape.groups > 1 ? 1 : threads;
+    auto multiply = [&](const std::vector<float> &inputs) {
+      multiplyTransposed(inputs.data(), rows, weights.data() + group * channels * depth, channels, depth, results.data(), workers);
+      return squares(results);
+    };
+    whole += multiply(exact);
+    for (size_t c = 0; c < candidates.size(); c++) {
+      std::vector<float> difference = roundedTo(candidates[c], exact);
+      for (size_t i = 0; i < exact.size(); i++)
+        difference[i] -= exact[i];
+      errors[c] += multiply(difference);
+    }
+  }
+  for (double &error : errors)
+    error /= whole > 0 ? whole : 1;
+  return errors;
+}
+
+} // namespace tenon::driver

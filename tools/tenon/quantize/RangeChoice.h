@@ -1,0 +1,32 @@
+// The range of one tensor: by the method that was asked for, or by the one with the least error of the results of the layers that read it.
+#pragma once
+#include "tools/tenon/quantize/Calibration.h"
+
+namespace tenon::driver {
+
+struct RangeChoice {
+  RangeMethod method = RangeMethod::Mse; // never Auto
+  Range range;
+  Histogram seen{0, 0};                  // between the extremes beside outliers
+  ValueCounts::Outliers outliers;        // that are clipped
+};
+
+class RangeChooser {
+public:
+  RangeChooser(const QuantizableModel &model, const Observation &observation, double percentile, uint32_t threads)
+      : model(model), observation(observation), percentile(percentile), threads(threads) {}
+
+  RangeChoice choose(const std::string &tensor, RangeMethod method) const;
+
+private:
+  RangeChoice byMethod(const ValueCounts &counts, RangeMethod method) const;
+  /// The squared error of a layer's results, relative to their squares, for each of these ways to spread steps over its input.
+  std::vector<double> resultErrors(size_t layer, const std::vector<Steps> &candidates) const;
+
+  const QuantizableModel &model;
+  const Observation &observation;
+  double percentile;
+  uint32_t threads;
+};
+
+} // namespace tenon::driver
