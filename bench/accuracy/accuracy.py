@@ -79,7 +79,7 @@ CASES = {
 class Runner:
     """Runs a plan, and compares its first outputs with another's."""
 
-    samples = 40
+    samples = 100
 
     def __init__(self, plan, exact=None):
         self.plan, self.exact, self.kept, self.distances = plan, exact, [], []

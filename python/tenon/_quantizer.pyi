@@ -11,6 +11,8 @@ def quantize(
     recipe: str,
     method: str,
     percentile: float,
+    bias_correction: bool | None,
+    adaptive_rounding: bool | None,
     samples: int,
     threads: int,
     errors: bool,

@@ -23,12 +23,13 @@ import bad_tensors
 import gpu
 import invalid_models
 import quantization
+import quantization_methods
 import reports
 import tuning
 import verbs
 from harness import Driver, Skip
 
-MODULES = (tuning, agents, reports, quantization, gpu, verbs, invalid_models, bad_models, bad_tensors, bad_plans)  # what takes longest first
+MODULES = (tuning, agents, reports, quantization, quantization_methods, gpu, verbs, invalid_models, bad_models, bad_tensors, bad_plans)  # what takes longest first
 
 
 def start(tenon, folder):

@@ -51,6 +51,15 @@ def test_a_generator_is_read_once(folder):
     assert tenon.compile(quantized).run({"x": np.ones((3, SIZE), np.float32)})["y"].shape == (3, SIZE)
 
 
+def test_techniques_are_asked_for_by_name(folder):
+    _, plain = tenon.quantize(fragile(folder), rows(), adaptive_rounding=False, bias_correction=False)
+    model, report = tenon.quantize(fragile(folder), rows(), method="auto", adaptive_rounding=True, bias_correction=True)
+    assert report.recipe["adaptive_rounding"] and report.recipe["bias_correction"] and not plain.recipe["adaptive_rounding"], report.recipe
+    assert all(layer["rounding"]["adapted"] <= layer["rounding"]["nearest"] for layer in report.layers) and "rounding" not in plain.layers[0], report.layers
+    again, _ = tenon.quantize(fragile(folder), rows(), recipe=report.recipe)
+    assert again == model
+
+
 def test_a_metric_of_ones_own(folder):
     model = fragile(folder)
     metric = likeness(model)

@@ -80,5 +80,21 @@ TEST(Outliers, ZerosAndFewValuesSayNothing) {
   EXPECT_EQ(countsOf(sparse).outliers().count, 0u);
 }
 
+TEST(ValueCounts, AverageFollowsRuns) {
+  ValueCounts counts;
+  std::vector<float> first{-1, 2}, second{1, 4, 3};
+  counts.add(first.data(), 2);
+  counts.endRun();
+  EXPECT_EQ(counts.average().low, -1);
+  EXPECT_EQ(counts.average().high, 2);
+  counts.add(second.data(), 2); // a run may come in parts
+  counts.add(second.data() + 2, 1);
+  counts.endRun();
+  EXPECT_DOUBLE_EQ(counts.average().low, -0.9); // a tenth of the way to 0
+  EXPECT_DOUBLE_EQ(counts.average().high, 2.2);
+  EXPECT_EQ(counts.low(), -1);
+  EXPECT_EQ(counts.high(), 4);
+}
+
 } // namespace
 } // namespace tenon::driver

@@ -121,6 +121,17 @@ void QuantizableModel::findAddition(QuantizableLayer &layer) const {
     layer.addition = -1;
 }
 
+size_t QuantizableModel::readersOf(const std::string &tensor) const {
+  auto isIt = [&](const std::string &name) { return name == tensor; };
+  const onnx::GraphProto &graph = model->graph();
+  size_t readers = 0;
+  for (const onnx::NodeProto &node : graph.node())
+    readers += size_t(std::count_if(node.input().begin(), node.input().end(), isIt));
+  for (const onnx::ValueInfoProto &output : graph.output())
+    readers += isIt(output.name());
+  return readers;
+}
+
 LayerShape QuantizableModel::shapeOf(const QuantizableLayer &layer) const {
   return driver::shapeOf(model->graph().node(layer.node), *floats(layer.weight), layer.axis);
 }

@@ -59,6 +59,8 @@ public:
   /// The model with each layer twice, in f32 and in 8 bits, and one more input, the last: f32[layers], 1 for each layer whose 8 bits count, 0 for others.
   std::string switched(const std::map<std::string, Steps> &steps, const FittedConstants &fitted) const;
 
+  /// How many inputs of nodes the tensor is, and outputs of the graph.
+  size_t readersOf(const std::string &tensor) const;
   LayerShape shapeOf(const QuantizableLayer &layer) const;
   std::vector<float> weightOf(const QuantizableLayer &layer) const; // as it is stored
   const std::vector<float> &scalesOf(const QuantizableLayer &layer) const { return weightScales.of(layer.weight, *floats(layer.weight), layer.axis); }

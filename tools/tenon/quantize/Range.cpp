@@ -88,8 +88,7 @@ Range withinPercentile(const Histogram &histogram, double percentile) {
   return {histogram.low() + double(first) * width, histogram.low() + double(last + 1) * width};
 }
 
-double squaredError(const Histogram &histogram, Range range) {
-  Steps steps = stepsFor(range);
+double squaredError(const Histogram &histogram, Steps steps) {
   double error = 0;
   for (size_t bin = 0; bin < Histogram::kBins; bin++) {
     if (histogram.count(bin) == 0)
@@ -100,6 +99,8 @@ double squaredError(const Histogram &histogram, Range range) {
   }
   return error;
 }
+
+double squaredErrorWithin(const Histogram &histogram, Range range) { return squaredError(histogram, stepsFor(range)); }
 
 /// Counts without the peak at 0, which ReLU makes and which every range keeps exactly: its part gets as many as its neighbours.
 std::vector<double> countsBesideZero(const Histogram &histogram) {
@@ -165,6 +166,13 @@ template <typename Cost> Range leastCost(const Histogram &histogram, Cost cost) 
 
 } // namespace
 
+double relativeSquaredError(const Histogram &histogram, Steps steps) {
+  double squares = 0;
+  for (size_t bin = 0; bin < Histogram::kBins; bin++)
+    squares += histogram.count(bin) * histogram.center(bin) * histogram.center(bin);
+  return squares > 0 ? squaredError(histogram, steps) / squares : 0;
+}
+
 Range chooseRange(const Histogram &histogram, RangeMethod method, double percentile) {
   if (!(histogram.high() > histogram.low()))
     return {histogram.low(), histogram.high()};
@@ -176,7 +184,7 @@ Range chooseRange(const Histogram &histogram, RangeMethod method, double percent
   case RangeMethod::Percentile:
     return withinPercentile(histogram, percentile);
   case RangeMethod::Mse:
-    return leastCost(histogram, squaredError);
+    return leastCost(histogram, squaredErrorWithin);
   case RangeMethod::Entropy:
     return leastCost(histogram, divergence);
   }

@@ -47,6 +47,8 @@ struct Steps {
 };
 /// Ranges of nothing but zeros, or too small for normal numbers, get the scale 1/255.
 Steps stepsFor(Range range);
+/// The squared error of the values that were counted, relative to their squares.
+double relativeSquaredError(const Histogram &histogram, Steps steps);
 /// What these steps leave of values.
 std::vector<float> roundedTo(Steps steps, const std::vector<float> &values);
 

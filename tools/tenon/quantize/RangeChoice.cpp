@@ -42,7 +42,7 @@ RangeChoice RangeChooser::choose(const std::string &tensor, RangeMethod method) 
   const ValueCounts &counts = observation.tensors.at(tensor);
   if (method != RangeMethod::Auto)
     return byMethod(counts, method);
-  // Among equal ones the first one stays, and where no layer reads the tensor itself.
+  // Among equal ones the first one stays.
   constexpr RangeMethod kCandidates[] = {RangeMethod::Mse, RangeMethod::MinMax, RangeMethod::MovingAverage, RangeMethod::Percentile, RangeMethod::Entropy};
   std::vector<RangeChoice> choices;
   std::vector<Steps> steps;
@@ -50,19 +50,33 @@ RangeChoice RangeChooser::choose(const std::string &tensor, RangeMethod method) 
     choices.push_back(byMethod(counts, candidate));
     steps.push_back(stepsFor(choices.back().range));
   }
-  std::vector<double> errors(choices.size(), 0);
-  for (size_t i = 0; i < model.layers().size(); i++) {
-    if (model.layers()[i].input != tensor)
-      continue;
-    std::vector<double> found = resultErrors(i, steps);
-    for (size_t c = 0; c < found.size(); c++)
-      errors[c] += found[c];
-  }
+  std::vector<double> errors = errorsOf(tensor, steps);
   return choices[size_t(std::min_element(errors.begin(), errors.end()) - errors.begin())];
 }
 
+std::vector<double> RangeChooser::errorsOf(const std::string &tensor, const std::vector<Steps> &candidates) const {
+  std::vector<double> errors(candidates.size(), 0);
+  size_t layers = 0;
+  for (size_t i = 0; i < model.layers().size(); i++) {
+    if (model.layers()[i].input != tensor)
+      continue;
+    layers++;
+    std::vector<double> found = resultErrors(i, candidates);
+    for (size_t c = 0; c < found.size(); c++)
+      errors[c] += found[c];
+  }
+  // Sums and the like pass the tensor's own error on.
+  const ValueCounts &counts = observation.tensors.at(tensor);
+  if (layers == model.readersOf(tensor))
+    return errors;
+  Histogram all = counts.histogram({counts.low(), counts.high()});
+  for (size_t c = 0; c < candidates.size(); c++)
+    errors[c] += relativeSquaredError(all, candidates[c]);
+  return errors;
+}
+
 std::vector<double> RangeChooser::resultErrors(size_t layer, const std::vector<Steps> &candidates) const {
-  constexpr size_t kMostRows = 256; // their errors are many times apart
+  constexpr size_t kMostRows = 4096;
   const RowSample &sample = observation.rows.at(layer);
   const LayerShape &shape = sample.shape();
   size_t depth = size_t(shape.depth), channels = size_t(shape.channels / shape.groups), rows = std::min(sample.rows(), kMostRows);

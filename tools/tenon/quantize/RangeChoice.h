@@ -1,4 +1,4 @@
-// The range of one tensor: by the method that was asked for, or by the one with the least error of the results of the layers that read it.
+// The range of one tensor: by the method that was asked for, or by the one with the least error of what is made of the tensor.
 #pragma once
 #include "tools/tenon/quantize/Calibration.h"
 
@@ -19,6 +19,8 @@ public:
   RangeChoice choose(const std::string &tensor, RangeMethod method) const;
 
 private:
+  /// What each of these ways to spread steps over the tensor costs all that reads it: squared errors, relative to what is right.
+  std::vector<double> errorsOf(const std::string &tensor, const std::vector<Steps> &candidates) const;
   RangeChoice byMethod(const ValueCounts &counts, RangeMethod method) const;
   /// The squared error of a layer's results, relative to their squares, for each of these ways to spread steps over its input.
   std::vector<double> resultErrors(size_t layer, const std::vector<Steps> &candidates) const;

@@ -1,0 +1,110 @@
+"""tenon quantize beyond ranges: methods chosen by error, biases that are corrected, weights that are rounded for results."""
+import json
+
+import numpy as np
+import onnx
+from onnx import numpy_helper
+
+
+def save(driver, name, nodes, shape, result, weights, opset=17):
+    value = lambda text, dims: onnx.helper.make_tensor_value_info(text, onnx.TensorProto.FLOAT, dims)
+    graph = onnx.helper.make_graph(nodes, name, [value("x", ["n", *shape])], [value("y", ["n", *result])], [numpy_helper.from_array(w, k) for k, w in weights.items()])
+    path = driver.folder / f"{name}.onnx"
+    onnx.save(onnx.helper.make_model(graph, opset_imports=[onnx.helper.make_opsetid("", opset)], ir_version=10), path)
+    return path
+
+
+def archive(driver, name, x):
+    np.savez(driver.folder / f"{name}.npz", x=x)
+    return driver.folder / f"{name}.npz"
+
+
+def answers(driver, model, x):
+    np.save(driver.folder / "x.npy", x)
+    driver.ok("compile", model, "-o", "y.plan", "--quiet")
+    driver.ok("run", "y.plan", "--inputs", "x.npy", "--outputs", "y.npz")
+    return np.load(driver.folder / "y.npz")["y"]
+
+
+def distance(found, exact):
+    return np.linalg.norm(found - exact) / np.linalg.norm(exact)
+
+
+def correlated(rows, columns, seed):
+    """Inputs that depend on each other, as those of real networks do."""
+    random, mixing = np.random.default_rng(seed), np.random.default_rng(50).standard_normal((6, columns))
+    return (random.standard_normal((rows, 6)) @ mixing + 0.1 * random.standard_normal((rows, columns)) + 1).astype(np.float32)
+
+
+def product(driver, columns=96, results=32):
+    weight = np.random.default_rng(51).standard_normal((columns, results)).astype(np.float32) ** 5  # few large ones make the steps of all others coarse
+    return save(driver, "product", [onnx.helper.make_node("MatMul", ["x", "w"], ["y"], name="product")], [columns], [results], {"w": weight})
+
+
+def test_adaptive_rounding_brings_results_closer(driver):
+    model, data, x = product(driver), archive(driver, "correlated", correlated(600, 96, 1)), correlated(50, 96, 2)
+    exact, costs = answers(driver, model, x), {}
+    for option in ("--no-adaptive-rounding", "--adaptive-rounding"):
+        report = driver.json("quantize", model, "--calibration", data, "--method", "min-max", option, "-o", "rounded.onnx")
+        costs[option] = distance(answers(driver, driver.folder / "rounded.onnx", x), exact)
+    rounding = report["layers"][0]["rounding"]
+    assert report["adaptive_rounding"] and 0 < rounding["adapted"] < rounding["nearest"], rounding
+    assert costs["--adaptive-rounding"] < 0.8 * costs["--no-adaptive-rounding"], costs
+    onnx.checker.check_model(str(driver.folder / "rounded.onnx"))
+
+
+def layers_with_and_without_bias(driver):
+    """A convolution without bias, a depthwise one with one, a Gemm, and a product whose bias another node adds."""
+    random = np.random.default_rng(52)
+    number = lambda *shape: random.standard_normal(shape).astype(np.float32) / np.sqrt(np.prod(shape[1:]) if len(shape) > 1 else 1).astype(np.float32)
+    node = onnx.helper.make_node
+    nodes = [node("Conv", ["x", "w0"], ["a"], name="bare", pads=[1] * 4), node("Relu", ["a"], ["b"]), node("Conv", ["b", "w1", "b1"], ["c"], name="depthwise", group=8, strides=[2, 2]),
+             node("Relu", ["c"], ["d"]), node("Flatten", ["d"], ["e"]), node("Gemm", ["e", "w2"], ["f"], name="gemm", transB=1), node("Relu", ["f"], ["g"]),
+             node("MatMul", ["g", "w3"], ["h"], name="product"), node("Add", ["h", "b3"], ["y"])]
+    weights = {"w0": number(8, 3, 3, 3), "w1": number(8, 1, 2, 2), "b1": number(8), "w2": number(24, 8 * 16), "w3": number(24, 10), "b3": number(10)}
+    return save(driver, "biases", nodes, [3, 8, 8], [10], weights)
+
+
+def test_bias_correction_takes_the_mean_of_the_error(driver):
+    model = layers_with_and_without_bias(driver)
+    x = np.abs(np.random.default_rng(53).standard_normal((300, 3, 8, 8))).astype(np.float32)
+    data, exact, means = archive(driver, "biases", x), answers(driver, model, x), {}
+    for option in ("--no-bias-correction", "--bias-correction"):
+        driver.ok("quantize", model, "--calibration", data, "--method", "percentile", "--percentile", "97", option, "-o", "corrected.onnx", "--quiet")
+        onnx.checker.check_model(str(driver.folder / "corrected.onnx"))
+        means[option] = np.abs((answers(driver, driver.folder / "corrected.onnx", x) - exact).mean(axis=0)).mean()
+    assert means["--bias-correction"] < 0.5 * means["--no-bias-correction"], means
+    graph = onnx.load(driver.folder / "corrected.onnx").graph
+    assert all(len(n.input) == 3 for n in graph.node if n.op_type in ("Conv", "Gemm")), "layers without bias got one"
+    done = driver.execute("quantize", model, "--calibration", data, "--bias-correction", "--adaptive-rounding", "--max-drop", "0", "--metric", "relative-error", "-o", "some.onnx", "--json")
+    kept = json.loads(done.stdout)["layers"]
+    assert done.returncode == 3 and [layer["bits"] for layer in kept].count(32) == 3, kept
+    onnx.checker.check_model(str(driver.folder / "some.onnx"))
+
+
+def test_auto_looks_at_what_is_made_of_a_tensor(driver):
+    """Large numbers in the last column: they count where their weights are not 0."""
+    x = np.random.default_rng(54).uniform(-1, 1, (2000, 16)).astype(np.float32)
+    x[::20, 15] *= 40
+    for weight, method in ((0, "percentile"), (4, None)):
+        w = np.random.default_rng(55).standard_normal((16, 8)).astype(np.float32)
+        w[15] = weight
+        model = save(driver, "column", [onnx.helper.make_node("MatMul", ["x", "w"], ["y"])], [16], [8], {"w": w})
+        report = driver.json("quantize", model, "--calibration", archive(driver, "column", x), "--method", "auto", "--percentile", "98", "-o", "auto.onnx")
+        tensor = report["tensors"][0]
+        assert (tensor["method"] == "percentile") == (method == "percentile") and tensor["method"] != "auto", (weight, tensor)
+
+
+def test_recipes_hold_what_was_asked_for(driver):
+    model, data = product(driver), archive(driver, "recipe", correlated(100, 96, 1))
+    driver.ok("quantize", model, "--calibration", data, "--adaptive-rounding", "--bias-correction", "--save-recipe", "kept.json", "-o", "first.onnx", "--quiet")
+    recipe = json.loads((driver.folder / "kept.json").read_text())
+    assert recipe["adaptive_rounding"] is True and recipe["bias_correction"] is True, recipe
+    driver.ok("quantize", model, "--calibration", data, "--recipe", "kept.json", "-o", "second.onnx", "--quiet")
+    assert (driver.folder / "first.onnx").read_bytes() == (driver.folder / "second.onnx").read_bytes()
+    driver.fails("quantize", model, "--recipe", "kept.json", "-o", "no.onnx", message="follow samples")
+    driver.ok("quantize", model, "--recipe", "kept.json", "--no-adaptive-rounding", "--no-bias-correction", "-o", "third.onnx", "--quiet")
+    assert (driver.folder / "third.onnx").read_bytes() != (driver.folder / "first.onnx").read_bytes()
+    driver.write("odd.json", b'{"recipe": 1, "adaptive_rounding": "yes"}')
+    driver.fails("quantize", model, "--calibration", data, "--recipe", "odd.json", "-o", "no.onnx", message="neither true nor false")
+    driver.fails("quantize", model, "--calibration", data, "--adaptive-rounding", "--no-adaptive-rounding", "-o", "no.onnx", message="no-adaptive-rounding", code=2)
