@@ -132,7 +132,7 @@ nb::tuple quantize(const std::string &path, nb::bytes model, nb::object dataset,
   if (!known)
     raiseQuantizationError("method '" + method + "': the methods are " + driver::rangeMethodNames());
   Request request{std::move(dataset), std::move(metric), std::move(progress), recipe, {}};
-  request.options = {path, *known, percentile, samples, threads, maxDrop, errors, {biasCorrection, adaptiveRounding}, nullptr};
+  request.options = {path, *known, percentile, samples, threads, maxDrop, errors, {biasCorrection, adaptiveRounding}, nullptr, nullptr};
   driver::Quantized done;
   std::string problem;
   try {

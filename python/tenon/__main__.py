@@ -23,6 +23,7 @@ def main() -> None:
 
         raise SystemExit(_compare.main(sys.argv[2:]))
     path = program()
+    os.environ.setdefault("TENON_PYTHON", sys.executable)  # which runs the scripts of `tenon quantize --evaluate`
     os.execv(path, [path, *sys.argv[1:]])
 
 

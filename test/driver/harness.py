@@ -55,7 +55,8 @@ class Driver:
         return done.stderr
 
     def files(self):
-        return {path for path in self.folder.rglob("*") if path.is_file()}
+        """All but what interrupted quantization keeps on purpose."""
+        return {path for path in self.folder.rglob("*") if path.is_file() and path.suffix != ".statistics"}
 
     def model(self, name):
         path = self.folder / f"{name}.onnx"

@@ -16,6 +16,7 @@ from pathlib import Path
 
 FOLDER = Path(__file__).resolve().parent
 sys.path[:0] = [str(FOLDER), str(FOLDER.parent / "models")]
+import accuracy
 import agents
 import bad_models
 import bad_plans
@@ -29,7 +30,7 @@ import tuning
 import verbs
 from harness import Driver, Skip
 
-MODULES = (tuning, agents, reports, quantization, quantization_methods, gpu, verbs, invalid_models, bad_models, bad_tensors, bad_plans)  # what takes longest first
+MODULES = (tuning, agents, reports, accuracy, quantization, quantization_methods, gpu, verbs, invalid_models, bad_models, bad_tensors, bad_plans)  # what takes longest first
 
 
 def start(tenon, folder):

@@ -46,6 +46,17 @@ NpzReader::~NpzReader() { zip_discard(handle(archive)); }
 
 bool NpzReader::has(const std::string &name) const { return std::find(keys.begin(), keys.end(), name) != keys.end(); }
 
+std::vector<NpzReader::Summary> NpzReader::summaries() const {
+  std::vector<Summary> all;
+  for (const std::string &key : keys) {
+    zip_stat_t status;
+    zip_stat_init(&status);
+    if (zip_stat(handle(archive), (key + ".npy").c_str(), 0, &status) == 0)
+      all.push_back({key, status.size, status.crc});
+  }
+  return all;
+}
+
 /// Bytes of an entry, unpacked.
 NpzReader::Entry NpzReader::open(const std::string &name) const {
   std::string what = path + ", array '" + name + "'", entry = name + ".npy";

@@ -50,6 +50,13 @@ public:
   /// The same for an array that is read part by part: its data need not fit into memory.
   NpzStream stream(const std::string &name) const;
 
+  struct Summary {
+    std::string name;
+    uint64_t size, checksum; // of the data behind compression
+  };
+  /// What the archive's directory says of its arrays.
+  std::vector<Summary> summaries() const;
+
 private:
   struct Entry {
     std::string what; // for messages

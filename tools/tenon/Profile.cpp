@@ -19,14 +19,18 @@ StepProfile describeStep(const tn_plan *plan, uint32_t step) {
   return result;
 }
 
+double stepSeconds(const tn_context *context, uint32_t step) {
+  auto measured = infoOf<tn_step_profile>([&](tn_step_profile *info) { return tn_profile_step(context, step, info); });
+  return double(measured.min_ns) * 1e-9; // what others take of the processor is not the kernel's
+}
+
 std::vector<StepProfile> profileOf(const tn_context *context, const tn_layout *layout) {
   const tn_plan *plan = tn_context_plan(context);
   std::vector<StepProfile> steps;
   for (uint32_t i = 0; i < infoOfPlan(plan).step_count; i++) {
     StepProfile step = describeStep(plan, i);
-    auto measured = infoOf<tn_step_profile>([&](tn_step_profile *info) { return tn_profile_step(context, i, info); });
     auto cost = infoOf<tn_step_cost>([&](tn_step_cost *info) { return tn_layout_step(layout, i, info); });
-    step.seconds = double(measured.min_ns) * 1e-9; // what others take of the processor is not the kernel's
+    step.seconds = stepSeconds(context, i);
     step.flops = cost.flops;
     step.bytes = cost.bytes;
     step.tasks = cost.tasks;

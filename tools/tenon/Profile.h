@@ -18,6 +18,9 @@ struct StepProfile {
 /// What a step computes: its kernel ("copy" for a copy) and the names of its source nodes, joined.
 StepProfile describeStep(const tn_plan *plan, uint32_t step);
 
+/// The fastest run of a step of a context that has run with profiling on.
+double stepSeconds(const tn_context *context, uint32_t step);
+
 /// The steps of a context that has run with profiling on, in their order; costs are those of the given layout.
 std::vector<StepProfile> profileOf(const tn_context *context, const tn_layout *layout);
 

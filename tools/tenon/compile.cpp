@@ -7,6 +7,7 @@
 #include "tools/tenon/Progress.h"
 #include "tools/tenon/Table.h"
 #include "tools/tenon/Verbs.h"
+#include "tools/tenon/quantize/QuantizeCommand.h"
 
 #include <CLI/CLI.hpp>
 #include <algorithm>
@@ -22,7 +23,8 @@ struct Arguments {
   std::string model, output;
   std::vector<std::string> shapes;
   CompileOptions options;
-  bool json = false, quiet = false;
+  QuantizeArguments quantize;
+  bool int8 = false, json = false, quiet = false;
 };
 
 void checkOptions(const Arguments &arguments) {
@@ -85,16 +87,19 @@ void printSummary(const Arguments &arguments, const CompileResult &result, doubl
   std::printf("  time: %s\n", phases.c_str());
 }
 
-int compileModel(Arguments &arguments) {
-  checkOptions(arguments);
+bool isStopped(const Arguments &arguments) { return !arguments.options.stopAfter.empty() && arguments.options.stopAfter != compiler().phaseNames().back(); }
+
+/// Compiles what the file holds, or the same model in 8 bits.
+CompileResult compileOne(const Arguments &arguments, const std::string &quantized) {
+  return arguments.int8 ? compiler().compileMemory(quantized, arguments.model, arguments.options) : compiler().compileFile(arguments.model, arguments.options);
+}
+
+int compileModel(Arguments &arguments, const std::string &quantized) {
   if (const std::string &cache = arguments.options.tuningCache; !cache.empty() && !std::filesystem::exists(cache))
     throw Failure(cache + ": there is no such tuning cache");
   for (const std::string &text : arguments.shapes)
     arguments.options.shapes.push_back(splitShape(text));
-  bool stopped = !arguments.options.stopAfter.empty() && arguments.options.stopAfter != compiler().phaseNames().back();
-  if (arguments.output.empty())
-    arguments.output = stopped ? "-" : std::filesystem::path(arguments.model).filename().replace_extension(".plan").string();
-
+  bool stopped = isStopped(arguments);
   // The compiler itself writes ordinary files, without holding the plan in memory; pipes and devices get its bytes.
   std::error_code ignored;
   std::filesystem::file_status status = std::filesystem::status(arguments.output, ignored);
@@ -105,7 +110,7 @@ int compileModel(Arguments &arguments) {
   Progress progress(arguments.model, !arguments.quiet && !arguments.json);
   arguments.options.progress = [&](std::string_view phase, double fraction) { progress.update(phase, fraction); };
   auto start = std::chrono::steady_clock::now();
-  CompileResult result = compiler().compileFile(arguments.model, arguments.options);
+  CompileResult result = compileOne(arguments, quantized);
   double seconds = std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
   progress.finish();
   if (!result.ok)
@@ -128,6 +133,28 @@ int compileModel(Arguments &arguments) {
   return 0;
 }
 
+int compileAsAsked(Arguments &arguments) {
+  checkOptions(arguments);
+  if (arguments.output.empty())
+    arguments.output = isStopped(arguments) ? "-" : std::filesystem::path(arguments.model).filename().replace_extension(".plan").string();
+  if (!arguments.int8)
+    return compileModel(arguments, "");
+  arguments.quantize.model = arguments.model;
+  arguments.quantize.output = arguments.output;
+  arguments.quantize.quiet = arguments.quiet || arguments.json;
+  return quantizeFile(arguments.quantize, [&](const Quantized &quantized) { compileModel(arguments, quantized.model); });
+}
+
+/// The options of quantization, each of which needs --int8.
+void addInt8(CLI::App &verb, Arguments &arguments) {
+  CLI::Option *int8 = verb.add_flag("--int8", arguments.int8, "quantize an f32 model first, as `tenon quantize` does");
+  std::vector<CLI::Option *> before = verb.get_options();
+  addQuantizeOptions(verb, arguments.quantize);
+  for (CLI::Option *option : verb.get_options())
+    if (std::find(before.begin(), before.end(), option) == before.end())
+      option->needs(int8)->group("Quantization, with --int8");
+}
+
 } // namespace
 
 void addCompile(CLI::App &app, Action &action) {
@@ -145,7 +172,8 @@ void addCompile(CLI::App &app, Action &action) {
   verb->add_option("--reproducer", arguments->options.reproducer, "if compiling fails, write what reproduces it with tenon-opt here")->type_name("FILE");
   verb->add_flag("--json", arguments->json, "print the summary as JSON");
   verb->add_flag("--quiet", arguments->quiet, "print errors only");
-  verb->callback([arguments, &action] { action = [arguments] { return compileModel(*arguments); }; });
+  addInt8(*verb, *arguments);
+  verb->callback([arguments, &action] { action = [arguments] { return compileAsAsked(*arguments); }; });
 }
 
 } // namespace tenon::driver

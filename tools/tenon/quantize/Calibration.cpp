@@ -13,8 +13,8 @@ constexpr int64_t kHeldOutOneIn = 5;
 /// Counts what lies in the watched tensors of run after run.
 class Observer {
 public:
-  Observer(const QuantizableModel &model, const std::string &path, const CalibrationOptions &options)
-      : path(path), compiled(model.observed(), path, options.threads), watched(model.allTensors().begin(), model.allTensors().end()) {
+  Observer(const QuantizableModel &model, const std::string &path, const CalibrationOptions &options, std::map<std::string, ValueCounts> &counts)
+      : path(path), counts(counts), compiled(model.observed(), path, options.threads), watched(model.allTensors().begin(), model.allTensors().end()) {
     if (compiled.inputs().empty())
       throw Failure(path + ": has no inputs, so that there is nothing to calibrate with");
     if (options.rowBytes)
@@ -32,7 +32,6 @@ public:
       count(compiled.outputs()[i].name, outputs[i], what);
   }
 
-  std::map<std::string, ValueCounts> counts;
   std::vector<RowSample> rows; // by layer
 
 private:
@@ -59,6 +58,7 @@ private:
   }
 
   std::string path;
+  std::map<std::string, ValueCounts> &counts;
   CompiledModel compiled;
   std::set<std::string> watched;
   std::map<std::string, std::vector<size_t>> readers; // layers whose rows are kept
@@ -66,38 +66,47 @@ private:
 
 } // namespace
 
-Observation observe(const QuantizableModel &model, const std::string &path, Dataset &dataset, const CalibrationOptions &options,
-                    const ProgressFunction &progress) {
+void observe(const QuantizableModel &model, const std::string &path, Dataset &dataset, const CalibrationOptions &options, StatisticsFile &file,
+             Observation &observation, const ProgressFunction &progress) {
   progress("compiling", 0);
-  Observer observer(model, path, options);
+  Statistics &statistics = file.statistics;
+  if (options.rowBytes) { // rows are not kept in the file: they would be many times the rest
+    statistics.tensors.clear();
+    statistics.runs = 0;
+  }
+  Observer observer(model, path, options, statistics.tensors);
   dataset.start(observer.signature());
-  Observation observation;
-  int64_t samples = 0, run = 0;
+  file.startWork();
+  int64_t samples = 0, counted = 0, run = 0;
   for (std::vector<HostTensor> *inputs; (!options.limit || samples < options.limit) && (inputs = dataset.next()); run++) {
     requireFinite(*inputs, observer.signature(), dataset.name(), run);
     samples += samplesIn(*inputs);
     // The first fifth run comes early: few samples give one to hold out, too.
-    if (options.heldOut && run % kHeldOutOneIn == 1 && options.heldOut->keep(*inputs))
-      continue;
-    if (options.kept)
+    bool isHeldOut = options.heldOut && run % kHeldOutOneIn == 1 && options.heldOut->keep(*inputs);
+    if (!isHeldOut && options.kept)
       options.kept->keep(*inputs);
-    observer.see(*inputs, run);
-    observation.samples += samplesIn(*inputs);
+    if (!isHeldOut)
+      counted += samplesIn(*inputs);
+    if (run < statistics.runs)
+      continue;
+    if (!isHeldOut)
+      observer.see(*inputs, run);
+    statistics.runs = run + 1;
+    file.keep();
     int64_t all = dataset.runs().value_or(0);
     if (options.limit && all)
       all = std::min(all, std::max<int64_t>(options.limit / samplesIn(*inputs), 1));
     progress("ranges", all ? double(run + 1) / double(all) : 0);
   }
-  if (!observation.samples)
+  if (!counted)
     throw Failure(dataset.name() + ": holds no samples; at least one was expected");
   if (options.heldOut && !options.heldOut->runs().value_or(0))
     throw Failure(dataset.name() + ": holds one run of samples; two were expected, one of them to measure what quantization costs");
   for (const std::string &name : model.allTensors())
-    if (!observer.counts.contains(name))
+    if (!statistics.tensors.contains(name))
       throw Failure(path + ": tensor '" + name + "' is no f32 tensor; quantize a model in f32");
-  observation.tensors = std::move(observer.counts);
   observation.rows = std::move(observer.rows);
-  return observation;
+  observation.samples = counted;
 }
 
 } // namespace tenon::driver

@@ -3,7 +3,7 @@
 #include "tools/tenon/quantize/Dataset.h"
 #include "tools/tenon/quantize/QuantizableModel.h"
 #include "tools/tenon/quantize/RowSample.h"
-#include "tools/tenon/quantize/ValueCounts.h"
+#include "tools/tenon/quantize/Statistics.h"
 
 #include <functional>
 
@@ -21,14 +21,15 @@ struct CalibrationOptions {
 };
 
 struct Observation {
-  std::map<std::string, ValueCounts> tensors;
+  std::map<std::string, ValueCounts> &tensors; // the statistics'
   std::vector<RowSample> rows; // by layer; empty where none were asked for
   int64_t samples = 0;
 };
 
-/// Compiles the model with its tensors among the outputs and runs every sample once. Memory: one run's tensors, and counts of what lies in them.
+/// Compiles the model with its tensors among the outputs and runs every sample once that the statistics do not count yet, or every one where rows are asked
+/// for. Memory: one run's tensors, and counts of what lies in them.
 /// Throws Failure: no samples, samples that do not fit, or hold NaN or infinity.
-Observation observe(const QuantizableModel &model, const std::string &path, Dataset &dataset, const CalibrationOptions &options,
-                    const ProgressFunction &progress);
+void observe(const QuantizableModel &model, const std::string &path, Dataset &dataset, const CalibrationOptions &options, StatisticsFile &file,
+             Observation &observation, const ProgressFunction &progress);
 
 } // namespace tenon::driver

@@ -4,7 +4,7 @@
 
 namespace tenon::driver {
 
-CompiledModel::CompiledModel(std::string_view onnx, const std::string &path, uint32_t threads) : path(path) {
+CompiledModel::CompiledModel(std::string_view onnx, const std::string &path, uint32_t threads, bool profile) : path(path) {
   CompileResult result = compiler().compileMemory(onnx, path, CompileOptions());
   if (!result.ok)
     throw Failure(result.message);
@@ -14,7 +14,7 @@ CompiledModel::CompiledModel(std::string_view onnx, const std::string &path, uin
   plan.reset(opened);
   given = inputsOf(opened);
   made = outputsOf(opened);
-  context = makeContext(opened, threads, false);
+  context = makeContext(opened, threads, profile);
 }
 
 const std::vector<tn_tensor> &CompiledModel::run(std::vector<HostTensor> &tensors, const std::string &what) {

@@ -37,6 +37,14 @@ std::string budgetLine(const BudgetReport &budget) {
   return line + "\n";
 }
 
+std::string microsecondsText(std::optional<double> seconds) { return seconds ? formatted("%.1f", *seconds * 1e6) : ""; }
+
+std::string timesLine(const TimesReport &times) {
+  return "a run takes " + formatted("%.4g", times.seconds * 1e3) + " ms here, the float model's " + formatted("%.4g", times.floatSeconds * 1e3) + " ms\n";
+}
+
+Json millisecondsOf(std::optional<double> seconds) { return seconds ? Json(*seconds * 1e3) : Json(nullptr); }
+
 Json budgetJson(const BudgetReport &budget) {
   return {{"metric", budget.metric}, {"float", numberOf(budget.floatScore)}, {"quantized", numberOf(budget.score)}, {"drop", numberOf(budget.drop())},
           {"max_drop", numberOf(budget.maxDrop)}, {"met", budget.isMet}, {"measured", budget.measured}};
@@ -58,13 +66,13 @@ size_t QuantizationReport::quantizedTensors() const {
 }
 
 std::string reportText(const QuantizationReport &report) {
-  Table table({{"layer", Align::Left}, {"", Align::Left}, {"bits", Align::Right}, {"range of its input", Align::Left}, {"error", Align::Right}});
+  Table table({{"layer", Align::Left}, {"", Align::Left}, {"bits", Align::Right}, {"range of its input", Align::Left}, {"error", Align::Right}, {"us", Align::Right}, {"f32, us", Align::Right}});
   for (const LayerReport &layer : report.layers) {
     const TensorReport *input = tensorOf(report, layer.input);
     std::string name = foreignText(layer.name, 40), error = layer.error ? formatted("%.3g", *layer.error * 100) + " %" : "";
-    table.add({name, layer.type, std::to_string(layer.bits), input ? rangeText(input->range) : "", error});
+    table.add({name, layer.type, std::to_string(layer.bits), input ? rangeText(input->range) : "", error, microsecondsText(layer.seconds), microsecondsText(layer.floatSeconds)});
   }
-  return table.text() + (report.budget ? budgetLine(*report.budget) : "");
+  return table.text() + (report.times ? timesLine(*report.times) : "") + (report.budget ? budgetLine(*report.budget) : "");
 }
 
 std::string reportJson(const QuantizationReport &report) {
@@ -79,11 +87,15 @@ std::string reportJson(const QuantizationReport &report) {
       entry["error"] = numberOf(*layer.error);
     if (layer.rounding)
       entry["rounding"] = {{"nearest", layer.rounding->nearest}, {"adapted", layer.rounding->adapted}};
+    entry["ms"] = millisecondsOf(layer.seconds);
+    entry["float_ms"] = millisecondsOf(layer.floatSeconds);
     json["layers"].push_back(std::move(entry));
   }
   for (const TensorReport &tensor : report.tensors)
     json["tensors"].push_back({{"name", tensor.name}, {"quantized", tensor.isQuantized}, {"method", tensor.method}, {"min", tensor.extremes.low}, {"max", tensor.extremes.high},
                                {"low", tensor.range.low}, {"high", tensor.range.high}, {"scale", tensor.steps.scale}, {"zero_point", tensor.steps.zeroPoint}, {"outliers", tensor.outliers}});
+  if (report.times)
+    json["times"] = {{"ms", report.times->seconds * 1e3}, {"float_ms", report.times->floatSeconds * 1e3}};
   if (report.budget)
     json["budget"] = budgetJson(*report.budget);
   return textOf(json);

@@ -15,6 +15,7 @@ struct LayerReport {
     double nearest = 0, adapted = 0; // squared errors of the layer's own results over samples' rows, relative to them
   };
   std::optional<Rounding> rounding; // where weights were rounded for the results
+  std::optional<double> seconds, floatSeconds; // that the layer takes here, as it is written and in the float model
 };
 
 struct TensorReport {
@@ -36,6 +37,11 @@ struct BudgetReport {
   double drop() const { return floatScore - score; }
 };
 
+/// How long a run takes here, in all steps together.
+struct TimesReport {
+  double seconds = 0, floatSeconds = 0;
+};
+
 struct QuantizationReport {
   std::string model;           // the path
   int64_t samples = 0;         // calibrated with
@@ -43,6 +49,7 @@ struct QuantizationReport {
   std::vector<TensorReport> tensors;
   std::optional<BudgetReport> budget;
   Techniques techniques;       // that were used
+  std::optional<TimesReport> times; // where they were measured
 
   size_t quantizedLayers() const;
   size_t quantizedTensors() const;

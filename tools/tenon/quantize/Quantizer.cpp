@@ -2,6 +2,7 @@
 #include "tools/tenon/Failure.h"
 #include "tools/tenon/quantize/AccuracyControl.h"
 #include "tools/tenon/quantize/LayerFit.h"
+#include "tools/tenon/quantize/LayerTimes.h"
 #include "tools/tenon/quantize/RangeChoice.h"
 #include "tools/tenon/quantize/Sensitivity.h"
 
@@ -19,7 +20,8 @@ constexpr size_t kRowBytes = size_t(512) << 20;
 class Quantization {
 public:
   Quantization(const QuantizableModel &model, const QuantizeOptions &options, const Recipe &recipe, const ProgressFunction &progress)
-      : model(model), options(options), recipe(recipe), progress(progress), inFloat(recipe.inFloat(model)), kept("the calibration's samples", kSensitivityRuns, kSensitivityBytes) {
+      : model(model), options(options), recipe(recipe), progress(progress), inFloat(recipe.inFloat(model)), kept("the calibration's samples", kSensitivityRuns, kSensitivityBytes),
+        file(options.statistics ? *options.statistics : unkept) {
     report.model = options.path;
     report.techniques = options.techniques.orElse(recipe.techniques).orElse(kUsualTechniques);
     if (std::find(inFloat.begin(), inFloat.end(), false) == inFloat.end())
@@ -35,9 +37,11 @@ public:
       meetBudget(makeMetric);
     if (options.measureErrors)
       measureErrors();
-    progress("writing", 1);
     std::string quantized = model.quantized(steps, inFloat, fit.constants);
     describe();
+    if (options.measureErrors)
+      addTimes(quantized);
+    progress("writing", 1);
     return {std::move(quantized), std::move(report)};
   }
 
@@ -58,7 +62,7 @@ private:
       throw Failure(options.path + ": tensor '" + *std::find_if_not(needed.begin(), needed.end(), hasRange) + "' has no range in the recipe; give samples to calibrate it with");
     if (calibration) {
       CalibrationOptions settings{options.limit, options.threads, options.heldOut, &kept, needsRows() ? kRowBytes : 0};
-      observation = observe(model, options.path, *calibration, settings, progress);
+      observe(model, options.path, *calibration, settings, file, observation, progress);
     }
     if (!calibration && (*report.techniques.biasCorrection || *report.techniques.adaptiveRounding))
       throw Failure(options.path + ": bias correction and adaptive rounding follow samples, of which there are none; give some, or rule both out");
@@ -75,11 +79,11 @@ private:
   void chooseSteps(const std::string &name) {
     TensorReport tensor;
     tensor.name = name;
-    auto seen = observation.tensors.find(name);
+    auto seen = file.statistics.tensors.find(name);
     const Recipe::Tensor *given = inRecipe(name);
     RangeMethod method = given && given->method ? *given->method : options.method;
     tensor.method = nameOf(method);
-    if (seen != observation.tensors.end()) {
+    if (seen != file.statistics.tensors.end()) {
       RangeChoice choice = RangeChooser(model, observation, options.percentile, options.threads).choose(name, given && given->range && method == RangeMethod::Auto ? RangeMethod::Mse : method);
       tensor.extremes = {seen->second.low(), seen->second.high()};
       tensor.method = nameOf(choice.method);
@@ -99,27 +103,38 @@ private:
 
   const std::vector<double> &measureErrors() {
     if (errors.empty())
-      errors = measureSensitivity(model, steps, fit.constants, options.path, kept, options.threads, progress);
+      errors = measureSensitivity(model, steps, fit.constants, options.path, kept, options.threads, file, progress);
     return errors;
+  }
+
+  /// The score of a choice of layers that Statistics::scores names so.
+  double scoreOf(Metric &metric, const std::string &choice, const std::function<std::string()> &onnx) {
+    auto [known, isNew] = file.statistics.scores.try_emplace(choice, NAN);
+    if (!isNew)
+      return known->second;
+    file.startWork();
+    double score = metric.score(onnx());
+    if (std::isnan(score))
+      throw Failure(options.path + ": the metric " + metric.name() + " gave NaN; a number was expected");
+    known->second = score;
+    file.keep();
+    return score;
   }
 
   void meetBudget(const MetricMaker &makeMetric) {
     progress("float model", 0);
     std::unique_ptr<Metric> metric = makeMetric(model.original());
-    auto scoreOf = [&](const std::string &onnx) {
-      double score = metric->score(onnx);
-      if (std::isnan(score))
-        throw Failure(options.path + ": the metric " + metric->name() + " gave NaN; a number was expected");
-      return score;
-    };
-    BudgetSearch search{inFloat, scoreOf(model.original()), *options.maxDrop, [&] { return measureErrors(); }, {}};
+    BudgetSearch search{inFloat, scoreOf(*metric, "", [&] { return model.original(); }), *options.maxDrop, [&] { return measureErrors(); }, {}};
     if (!std::isfinite(search.floatScore))
       throw Failure(options.path + ": the metric " + metric->name() + " gave an infinite score to the float model");
     int measured = 0;
     search.score = [&](const QuantizableModel::Floats &choice) {
       measured++;
       progress("layers in f32", 1 - 1 / double(measured)); // how many there will be is not known
-      return scoreOf(model.quantized(steps, choice, fit.constants));
+      std::string key;
+      for (bool isFloat : choice)
+        key += isFloat ? '1' : '0';
+      return scoreOf(*metric, key, [&] { return model.quantized(steps, choice, fit.constants); });
     };
     BudgetResult result = searchBudget(search);
     inFloat = result.inFloat;
@@ -129,13 +144,29 @@ private:
   void describe() {
     for (size_t i = 0; i < inFloat.size(); i++) {
       const QuantizableLayer &layer = model.layers()[i];
-      report.layers.push_back({layer.name, layer.type, layer.input, inFloat[i] ? kFloatBits : kQuantizedBits, errors.empty() ? std::nullopt : std::optional(errors[i]), std::nullopt});
+      LayerReport described{layer.name, layer.type, layer.input, inFloat[i] ? kFloatBits : kQuantizedBits, {}, {}, {}, {}};
+      if (!errors.empty())
+        described.error = errors[i];
       if (auto rounding = fit.roundings.find(i); rounding != fit.roundings.end() && !inFloat[i])
-        report.layers.back().rounding = {rounding->second.before, rounding->second.after};
+        described.rounding = {rounding->second.before, rounding->second.after};
+      report.layers.push_back(std::move(described));
     }
     std::vector<std::string> quantized = model.tensors(inFloat);
     for (TensorReport &tensor : report.tensors)
       tensor.isQuantized = std::find(quantized.begin(), quantized.end(), tensor.name) != quantized.end();
+  }
+
+  void addTimes(const std::string &quantized) {
+    std::vector<std::string> names;
+    for (const LayerReport &layer : report.layers)
+      names.push_back(layer.name);
+    progress("times", 0);
+    ModelTimes before = measureTimes(model.original(), names, options.path, kept, options.threads);
+    progress("times", 0.5);
+    ModelTimes now = measureTimes(quantized, names, options.path, kept, options.threads);
+    for (size_t i = 0; i < names.size(); i++)
+      report.layers[i].floatSeconds = before.layers[i], report.layers[i].seconds = now.layers[i];
+    report.times = TimesReport{now.total, before.total};
   }
 
   const QuantizableModel &model;
@@ -144,7 +175,8 @@ private:
   const ProgressFunction &progress;
   QuantizableModel::Floats inFloat;
   KeptSamples kept;
-  Observation observation;
+  StatisticsFile unkept, &file;
+  Observation observation{file.statistics.tensors, {}, 0};
   std::map<std::string, Steps> steps;
   LayerFit fit;
   std::vector<double> errors; // by layer; empty: not measured

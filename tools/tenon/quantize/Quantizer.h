@@ -14,9 +14,10 @@ struct QuantizeOptions {
   int64_t limit = 0;                       // samples that are calibrated with; 0: all
   uint32_t threads = 0;                    // 0: one for each core
   std::optional<double> maxDrop;           // of the metric's score, at least 0; infinite: it is measured only. None: it is not
-  bool measureErrors = false;              // of each layer, even where the budget is met without
+  bool measureErrors = false;              // of each layer, even where the budget is met without, and how long it takes
   Techniques techniques;                   // beyond ranges; those left open are the recipe's, or the usual ones
   KeptSamples *heldOut = nullptr;          // receives samples to measure with: CalibrationOptions::heldOut
+  StatisticsFile *statistics = nullptr;    // holds what an interrupted run left, and keeps what is measured; null: neither
 };
 
 /// Makes the metric once samples were held out; called only where there is a `maxDrop`.

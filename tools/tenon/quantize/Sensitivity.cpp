@@ -37,7 +37,7 @@ double meanDistance(std::vector<HostTensor> &expected, const std::vector<tn_tens
 } // namespace
 
 std::vector<double> measureSensitivity(const QuantizableModel &model, const std::map<std::string, Steps> &steps, const FittedConstants &fitted, const std::string &path, Dataset &samples,
-                                       uint32_t threads, const ProgressFunction &progress) {
+                                       uint32_t threads, StatisticsFile &file, const ProgressFunction &progress) {
   progress("compiling", 0);
   CompiledModel compiled(model.switched(steps, fitted), path, threads);
   std::vector<tn_tensor_info> signature = compiled.inputs();
@@ -45,26 +45,37 @@ std::vector<double> measureSensitivity(const QuantizableModel &model, const std:
   size_t layers = model.layers().size();
   HostTensor switches(TN_F32, {int64_t(layers)}, path);
   auto *on = reinterpret_cast<float *>(switches.data.data());
-  std::vector<double> sums(layers, 0);
+  Statistics &statistics = file.statistics;
+  std::vector<double> &sums = statistics.errorSums;
+  sums.resize(layers, 0);
   samples.start(signature);
+  file.startWork();
   int64_t runs = 0, all = std::max<int64_t>(samples.runs().value_or(1), 1);
   for (std::vector<HostTensor> *inputs; (inputs = samples.next()); runs++) {
+    if (runs < statistics.errorRuns)
+      continue;
     inputs->push_back(std::move(switches));
     std::fill(on, on + layers, 0.0f);
     std::string what = "run " + std::to_string(runs) + " of " + samples.name();
     std::vector<HostTensor> expected = copiesOf(compiled.run(*inputs, what), path);
+    std::vector<double> distances;
     for (size_t layer = 0; layer < layers; layer++) {
       progress("errors of layers", (double(runs) + double(layer) / double(layers)) / double(all));
       on[layer] = 1;
-      sums[layer] += meanDistance(expected, compiled.run(*inputs, what));
+      distances.push_back(meanDistance(expected, compiled.run(*inputs, what)));
       on[layer] = 0;
     }
+    for (size_t layer = 0; layer < layers; layer++)
+      sums[layer] += distances[layer];
+    statistics.errorRuns = runs + 1;
+    file.keep();
     switches = std::move(inputs->back());
     inputs->pop_back();
   }
-  for (double &sum : sums)
-    sum /= double(std::max<int64_t>(runs, 1));
-  return sums;
+  std::vector<double> means = sums;
+  for (double &mean : means)
+    mean /= double(std::max<int64_t>(runs, 1));
+  return means;
 }
 
 } // namespace tenon::driver

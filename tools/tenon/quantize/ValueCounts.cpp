@@ -1,4 +1,5 @@
 #include "tools/tenon/quantize/ValueCounts.h"
+#include "tools/tenon/quantize/ByteStream.h"
 
 #include <algorithm>
 #include <bit>
@@ -82,6 +83,39 @@ Histogram ValueCounts::histogram(Range range) const {
       histogram.add(-end, -begin, counts[bin | kNegative]);
   }
   return histogram;
+}
+
+/// Extremes, the moving average, and each bin that holds something: how far it lies behind the one before, and its count. A gap of 0 ends them.
+void ValueCounts::write(ByteWriter &writer) const {
+  writer.real(least);
+  writer.real(largest);
+  writer.real(averaged.low);
+  writer.real(averaged.high);
+  writer.number(isFirstRun);
+  uint32_t next = 0;
+  for (uint32_t bin = 0; bin < kBins; bin++)
+    if (counts[bin]) {
+      writer.number(bin - next + 1);
+      writer.number(counts[bin]);
+      next = bin + 1;
+    }
+  writer.number(0);
+}
+
+bool ValueCounts::read(ByteReader &reader) {
+  least = std::min(least, reader.real());
+  largest = std::max(largest, reader.real());
+  averaged.low = reader.real();
+  averaged.high = reader.real();
+  isFirstRun = reader.number();
+  for (uint64_t bin = 0, gap; (gap = reader.number()); bin++) {
+    bin += gap - 1;
+    uint64_t count = reader.number();
+    if (!reader.isGood() || gap > kBins || bin >= kBins || count > UINT32_MAX)
+      return false;
+    counts[bin] = uint32_t(std::min<uint64_t>(counts[bin] + count, UINT32_MAX));
+  }
+  return reader.isGood();
 }
 
 } // namespace tenon::driver

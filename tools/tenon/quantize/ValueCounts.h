@@ -8,6 +8,9 @@
 
 namespace tenon::driver {
 
+class ByteReader;
+class ByteWriter;
+
 /// Counts by sign, exponent and 11 bits of the mantissa: 2,048 bins an octave, so that one huge value leaves all others as finely counted as before.
 class ValueCounts {
 public:
@@ -34,6 +37,10 @@ public:
 
   /// The same counts in equal parts of `range`; values outside are in the first and the last one.
   Histogram histogram(Range range) const;
+
+  void write(ByteWriter &writer) const;
+  /// Takes what `write` wrote into empty counts. False where that is no counts.
+  bool read(ByteReader &reader);
 
 private:
   struct Free {
