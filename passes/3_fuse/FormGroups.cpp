@@ -22,6 +22,7 @@ public:
   explicit GroupFormer(Block &block) : block(block), grouping(block) {}
 
   void run() {
+    roundImagesLast();
     materializeSizes();
     seedAnchors();
     for (int group = 0, n = grouping.size(); group < n; ++group)
@@ -46,6 +47,24 @@ public:
   int64_t viewsTaken = 0, epilogueOps = 0, prologueOps = 0;
 
 private:
+  /// An image that is rounded and then seen through a transpose: the other way round its convolution can take both.
+  void roundImagesLast() {
+    for (nn::ConvOp conv : block.getOps<nn::ConvOp>()) {
+      auto transpose = conv.getInput().getDefiningOp<nn::TransposeOp>();
+      auto round = transpose ? transpose.getInput().getDefiningOp<nn::CastOp>() : nn::CastOp();
+      if (!round || !roundsImage(conv, round) || !transpose->hasOneUse() || !round->hasOneUse())
+        continue;
+      OpBuilder builder(transpose);
+      auto transposed = cast<RankedTensorType>(transpose.getType()).clone(getElementTypeOrSelf(round.getInput().getType()));
+      Value image = nn::TransposeOp::create(builder, transpose.getLoc(), transposed, round.getInput(), transpose.getPerm());
+      Value rounded = nn::CastOp::create(builder, round.getLoc(), transpose.getType(), image, round.getTo());
+      transpose.replaceAllUsesWith(rounded);
+      transpose.erase();
+      round.erase();
+    }
+    grouping = Grouping(block);
+  }
+
   /// Sizes that something reads as data, rather than a kernel, which has them among its symbols: a kernel writes them.
   void materializeSizes() {
     for (nn::ConstantOp constant : llvm::make_early_inc_range(block.getOps<nn::ConstantOp>())) {

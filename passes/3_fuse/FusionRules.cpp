@@ -101,6 +101,15 @@ bool isDecoded(Value value) {
   return isCentred || isByteCast(value);
 }
 
+constexpr int64_t kImageChannels = 4;
+
+/// A convolution of an image, whose elements it gathers one by one wherever they lie.
+bool readsImage(Operation *anchor) {
+  auto conv = dyn_cast<nn::ConvOp>(anchor);
+  auto channels = conv ? nn::dimsOf(conv.getInput().getType()).back().asConstant() : std::nullopt;
+  return channels && *channels <= kImageChannels && conv.getGroups() == 1;
+}
+
 bool isDepthwise(Operation *anchor) {
   auto conv = dyn_cast<nn::ConvOp>(anchor);
   auto weight = conv ? cast<RankedTensorType>(conv.getWeight().getType()) : RankedTensorType();
@@ -128,13 +137,20 @@ bool takesEpilogue(Operation *anchor, Operation *op) {
 
 bool decodesBytes(Operation *anchor) { return isDepthwise(anchor) && isDecoded(anchor->getOperand(0)); }
 
+bool roundsImage(Operation *anchor, Operation *op) {
+  auto cast = dyn_cast_or_null<nn::CastOp>(op);
+  return cast && readsImage(anchor) && llvm::cast<nn::ConvOp>(anchor).getLayout() == nn::Layout::ChannelsLast &&
+         getElementTypeOrSelf(cast.getInput().getType()).isF32() && (cast.getTo().isF16() || cast.getTo().isBF16());
+}
+
 bool takesPrologue(Operation *anchor, unsigned operand, Operation *op) {
   Anchor kind = anchorOf(anchor);
   if (operand != 0 || !ruleOf(kind).prologue || !op->hasTrait<nn::Elementwise>() || op->getNumResults() != 1)
     return false;
   if (kind == Anchor::Contraction && readsBytes(anchor))
     return false;
-  return kind == Anchor::Rows ? isAlongRows(anchor) : (readsOnce(anchor) && isCheap(op)) || (isDepthwise(anchor) && isDecoded(op->getResult(0)));
+  return kind == Anchor::Rows ? isAlongRows(anchor)
+                              : (readsOnce(anchor) && isCheap(op)) || (isDepthwise(anchor) && isDecoded(op->getResult(0))) || roundsImage(anchor, op);
 }
 
 bool takesPad(Operation *anchor, nn::PadOp pad) {
@@ -166,17 +182,13 @@ bool readsView(Operation *anchor, OpOperand &operand, const kernel::View &view) 
   bool isDense = view.strides.empty() || view.strides.back().isConstant(1) || view.strides.back().isConstant(0) ||
                  nn::dimsOf(operand.get().getType()).back().isConstant(1);
   if (user != anchor) // elementwise ops around an anchor read vectors along the last axis
-    return kind == Anchor::Elementwise || isDense;
+    return kind == Anchor::Elementwise || isDense || roundsImage(anchor, user);
   unsigned index = operand.getOperandNumber();
   switch (kind) {
   case Anchor::Contraction: {
     // The model's images have few channels: gathering them into panels costs little, a transposed copy a pass over memory.
-    constexpr int64_t kFewChannels = 4;
-    if (auto conv = dyn_cast<nn::ConvOp>(anchor)) {
-      auto channels = nn::dimsOf(conv.getInput().getType()).back().asConstant();
-      bool isDepthwise = conv.getGroups() > 1;
-      return index == 0 && (isDense || (channels && *channels <= kFewChannels && !isDepthwise));
-    }
+    if (isa<nn::ConvOp>(anchor))
+      return index == 0 && (isDense || readsImage(anchor));
     return index < 2 && isDense;
   }
   case Anchor::Attention:

@@ -24,6 +24,8 @@ bool isView(mlir::Operation *op);
 bool takesEpilogue(mlir::Operation *anchor, mlir::Operation *op);
 /// Whether the kernel of `anchor`, one filter a channel, reads bytes and subtracts their zero point itself.
 bool decodesBytes(mlir::Operation *anchor);
+/// Whether `op` rounds an image of few channels to the half type that `anchor` multiplies: it gathers elements, and rounds them on the way.
+bool roundsImage(mlir::Operation *anchor, mlir::Operation *op);
 /// Whether it may compute `op`, whose result is operand `operand` of the anchor, at its loads.
 bool takesPrologue(mlir::Operation *anchor, unsigned operand, mlir::Operation *op);
 /// Whether it may read its first operand through `pad`, a constant pad of the spatial axes: convolutions of bytes, which pad with a zero point.

@@ -6,12 +6,13 @@
 #include "passes/6_codegen/gpu/GeneralRoad.h"
 #include "passes/6_codegen/gpu/Matrix.h"
 #include "passes/6_codegen/gpu/Rows.h"
+#include "passes/6_codegen/gpu/Stem.h"
 #include "passes/6_codegen/gpu/ThreadTasks.h"
 
 namespace tenon::gpu {
 
 llvm::ArrayRef<const KernelFamily *> families() {
-  static const KernelFamily *const all[] = {&matrixFamily(),    &depthwiseFamily(),       &attentionFamily(),       &rowsFamily(),
+  static const KernelFamily *const all[] = {&stemFamily(),      &matrixFamily(),    &depthwiseFamily(),       &attentionFamily(),       &rowsFamily(),
                                             &columnsFamily(),   &recurrentTasksFamily(),  &recurrenceTasksFamily(), &linearAttentionTasksFamily(),
                                             &topKTasksFamily(), &sequentialTasksFamily(), &generalRoadFamily()};
   return all;

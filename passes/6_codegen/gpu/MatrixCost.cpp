@@ -59,7 +59,7 @@ double warpCost(const MatrixSchedule &s, int64_t rows, const MatrixProblem &p, c
   constexpr double kFlopsPerMicrosecond = 1.2e6, kBytesPerMicrosecond = 86e3; // of a multiprocessor
   constexpr double kStep = 0.008, kProducts = 0.25;  // of a step: barrier and copies, and the chain of its products, which warps share
   constexpr double kLatency = 0.88;                  // from a copy's start to its end
-  constexpr double kCluster = 4, kShared = 1.9e-4;   // adding up the sums of a cluster: a fixed part, and for each element of the tile
+  constexpr double kCluster = 0.9, kShared = 2e-5;   // adding up the sums of a cluster: a fixed part, and for each element of the tile
   constexpr double kElement = 1.1e-4, kPart = 0.038; // of the epilogue; of reading one more warp's or block's sums
   int64_t blocks = blocksOfMultiprocessor(s, rows, p, target);
   int64_t together = std::min({blocks, kSharedOfMultiprocessor / s.sharedBytes(), kThreadsOfMultiprocessor / s.threads()});
@@ -67,7 +67,7 @@ double warpCost(const MatrixSchedule &s, int64_t rows, const MatrixProblem &p, c
   double step = std::max({flops / kFlopsPerMicrosecond, double(s.stageBytes() * together) / kBytesPerMicrosecond,
                           kStep + kProducts / double(s.warpDepth), kLatency / double(s.stages - 1), isMemory(p) ? 0 : kComputed});
   double steps = double(s.stepsOfBlock(p.steps(s))), waves = double(llvm::divideCeil(blocks, together));
-  double ends = kElement * elements * double(together) + kPart * double(s.splits * s.warpDepth);
+  double ends = kElement * elements * double(together) + kPart * double(s.warpDepth);
   return waves * (kStart + steps * step + ends) + (s.splits == 1 ? 0 : kCluster + kShared * elements);
 }
 
@@ -76,7 +76,7 @@ double warpCost(const MatrixSchedule &s, int64_t rows, const MatrixProblem &p, c
 double groupCost(const MatrixSchedule &s, int64_t rows, const MatrixProblem &p, const Target &target) {
   constexpr double kStart = 0.55, kFlopsPerMicrosecond = 5.3e6, kBytesPerMicrosecond = 164e3, kAllBytesPerMicrosecond = 7.4e6;
   constexpr double kRound = 0.081, kProducts = 0.146, kLatency = 0.93; // of the barrier of a round; as in warpCost
-  constexpr double kCluster = 1.19, kShared = 1.9e-6, kElement = 2.7e-4, kPart = 0.29;
+  constexpr double kCluster = 0.8, kShared = 1.9e-6, kElement = 2.7e-4, kPart = 0.29;
   constexpr int64_t kOtherRegisters = 17, kMostRegisters = 255;
   int64_t blocks = blocksOfMultiprocessor(s, rows, p, target), elements = s.tileRows * s.tileColumns;
   int64_t registers = std::min(kMostRegisters, kOtherRegisters + elements * s.warpDepth / s.threads());
@@ -86,7 +86,7 @@ double groupCost(const MatrixSchedule &s, int64_t rows, const MatrixProblem &p, 
                           double(s.stageBytes() * together) / kBytesPerMicrosecond, kRound / double(s.round) + kProducts / double(s.warpDepth),
                           kLatency / double(std::max<int64_t>(1, s.stages - s.round)), isMemory(p) ? 0 : kComputed});
   double steps = double(s.stepsOfBlock(p.steps(s))), waves = double(llvm::divideCeil(blocks, together));
-  double ends = kElement * double(elements * together) + kPart * double(s.splits * s.warpDepth);
+  double ends = kElement * double(elements * together) + kPart * double(s.warpDepth);
   double time = waves * (steps * step + ends) + (s.splits == 1 ? 0 : kCluster + kShared * double(elements));
   int64_t tiles = llvm::divideCeil(rows, s.tileRows) * llvm::divideCeil(p.columns, s.tileColumns) * s.splits;
   return kStart + std::max(time, double(tiles) * steps * double(s.stageBytes()) / kAllBytesPerMicrosecond);

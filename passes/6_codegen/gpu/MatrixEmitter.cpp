@@ -26,6 +26,8 @@ void MatrixEmitter::emit() {
   firstColumn = b.mul(b.rem(tile, tilesAcross), s.tileColumns);
   firstRow = b.mul(b.div(tile, tilesAcross), s.tileRows);
   rank = s.splits == 1 ? w.i32(0) : w.rankInCluster();
+  if (s.splits > 1)
+    w.arriveInCluster();
   // Steps that fill up the last round lie beyond the depth: zeros are copied there.
   int64_t steps = llvm::alignTo(p.steps(s), s.round), share = s.stepsOfBlock(steps);
   firstStep = w.mul(rank, share);
@@ -156,31 +158,70 @@ void MatrixEmitter::multiplyStage(Value stage, MutableArrayRef<Value> sums) {
 
 /// The sums to shared memory, from where the epilogue reads eight of a row at a time.
 void MatrixEmitter::writeSums(ValueRange sums) {
+  bool isSent = s.splits > 1 && s.warpDepth == 1; // straight to the blocks that finish them
+  if (isSent)
+    w.waitForCluster();
   Value lane = w.rem(thread, 32);
   WarpPlace place = warpPlace();
   Value row = w.add(place.row, w.div(lane, 4)), column = w.add(place.column, w.mul(w.rem(lane, 4), 2));
   Value at = w.add(w.add(shared, w.mul(place.depth, s.sumsBytes())), w.mul(w.add(w.mul(row, s.sumsPitch()), column), 4));
   for (int64_t m = 0; m < fragmentsDown; ++m)
-    for (int64_t n = 0; n < fragmentsAcross; ++n)
-      for (int64_t half = 0; half < 2; ++half) {
+    for (int64_t half = 0; half < 2; ++half) {
+      int64_t below = m * kFragmentRows + half * 8;
+      Value start = isSent ? placeInCluster(w.add(row, below), column) : w.add(at, below * s.sumsPitch() * 4);
+      for (int64_t n = 0; n < fragmentsAcross; ++n) {
         int64_t first = (m * fragmentsAcross + n) * 4 + half * 2;
         Value pair = vector::FromElementsOp::create(b.ops(), VectorType::get({2}, b.ops().getF32Type()), ValueRange{sums[first], sums[first + 1]});
-        w.store(w.add(at, ((m * kFragmentRows + half * 8) * s.sumsPitch() + n * kFragmentColumns) * 4), pair);
+        Value to = w.add(start, n * kFragmentColumns * 4);
+        isSent ? w.storePeer(to, pair) : w.store(to, pair);
       }
-  s.splits > 1 ? w.clusterBarrier() : w.barrier();
+    }
+  isSent ? w.clusterBarrier() : w.barrier();
+  if (s.splits > 1 && !isSent)
+    sendSums();
 }
 
-/// Eight sums of a row, added up over the blocks of the cluster and over the warps that share the depth.
-Value MatrixEmitter::readSums(Value row, Value column) {
-  Value address = w.add(shared, w.mul(w.add(w.mul(row, s.sumsPitch()), column), 4));
-  Value low, high;
-  for (int64_t part = 0; part < s.splits * s.warpDepth; ++part) {
-    Value own = w.add(address, part % s.warpDepth * s.sumsBytes());
-    Value at = s.splits > 1 ? w.peer(own, w.i32(part / s.warpDepth)) : own;
-    Value first = s.splits > 1 ? w.loadPeer(at) : w.loadFloats(at), second = s.splits > 1 ? w.loadPeer(w.add(at, 16)) : w.loadFloats(w.add(at, 16));
-    low = low ? arith::AddFOp::create(b.ops(), low, first).getResult() : first;
-    high = high ? arith::AddFOp::create(b.ops(), high, second).getResult() : second;
+/// Where the block that finishes a row keeps what this block has of it.
+Value MatrixEmitter::placeInCluster(Value row, Value column) {
+  Value ofBlock = w.add(w.rem(row, s.rowsOfBlock()), w.mul(rank, s.rowsOfBlock()));
+  Value own = w.add(w.add(shared, s.receivedAt()), w.mul(w.add(w.mul(ofBlock, s.sumsPitch()), column), 4));
+  return w.peer(own, w.div(row, s.rowsOfBlock()));
+}
+
+/// Adds up what the warps that share the depth have, and sends it to the blocks that finish it.
+void MatrixEmitter::sendSums() {
+  w.waitForCluster();
+  int64_t chunks = s.tileColumns / kChunk, units = s.tileRows * chunks;
+  for (int64_t first = 0; first < units; first += s.threads()) {
+    Value unit = w.add(thread, first);
+    where(b, withinTile(w, unit, first, s.threads(), units), [&] {
+      Value row = w.div(unit, chunks), column = w.mul(w.rem(unit, chunks), kChunk);
+      auto [low, high] = addParts(w.add(shared, w.mul(w.add(w.mul(row, s.sumsPitch()), column), 4)), s.warpDepth, s.sumsBytes());
+      Value to = placeInCluster(row, column);
+      w.storePeer(to, low);
+      w.storePeer(w.add(to, 16), high);
+    });
   }
+  w.clusterBarrier();
+}
+
+/// Eight neighbouring sums, added up over `parts` that lie `distance` bytes apart, as two vectors of four.
+std::pair<Value, Value> MatrixEmitter::addParts(Value address, int64_t parts, int64_t distance) {
+  Value low = w.loadFloats(address), high = w.loadFloats(w.add(address, 16));
+  for (int64_t part = 1; part < parts; ++part) {
+    Value at = w.add(address, part * distance);
+    low = arith::AddFOp::create(b.ops(), low, w.loadFloats(at));
+    high = arith::AddFOp::create(b.ops(), high, w.loadFloats(w.add(at, 16)));
+  }
+  return {low, high};
+}
+
+/// Eight sums of a row that this block finishes, added up over the blocks of the cluster, or over the warps that share the depth.
+Value MatrixEmitter::readSums(Value row, Value column) {
+  bool isShared = s.splits > 1;
+  Value address = w.add(shared, w.mul(w.add(w.mul(row, s.sumsPitch()), column), 4));
+  auto [low, high] = isShared ? addParts(w.add(address, s.receivedAt()), s.splits, s.rowsOfBlock() * s.sumsPitch() * 4)
+                              : addParts(address, s.warpDepth, s.sumsBytes());
   SmallVector<int64_t> order = llvm::to_vector(llvm::seq<int64_t>(0, kChunk));
   return vector::ShuffleOp::create(b.ops(), low, high, order);
 }
@@ -190,9 +231,9 @@ MatrixEmitter::Unit MatrixEmitter::unitOf(Value unit) {
   const cpu::ContractionProblem &c = p.contraction;
   int64_t chunks = s.tileColumns / kChunk;
   Unit u;
-  u.row = w.add(w.mul(rank, s.tileRows / s.splits), w.div(unit, chunks));
+  u.row = w.div(unit, chunks);
   u.column = w.mul(w.rem(unit, chunks), kChunk);
-  Index at = b.add(firstRow, w.wide(u.row)), n = b.add(firstColumn, w.wide(u.column));
+  Index at = b.add(firstRow, w.wide(w.add(w.mul(rank, s.rowsOfBlock()), u.row))), n = b.add(firstColumn, w.wide(u.column));
   u.inside = arith::AndIOp::create(b.ops(), b.lessThan(at, b.dim(p.rows())), b.lessThan(n, p.columns));
   u.position.resize(c.extents.size());
   u.position.back() = b.mul(b.div(n, kChunk), kChunk); // a multiple of a chunk, as the alignment of loads and stores sees
@@ -205,7 +246,7 @@ MatrixEmitter::Unit MatrixEmitter::unitOf(Value unit) {
 }
 
 void MatrixEmitter::forUnits(llvm::function_ref<void(const Unit &)> body) {
-  int64_t units = s.tileRows / s.splits * (s.tileColumns / kChunk);
+  int64_t units = s.rowsOfBlock() * (s.tileColumns / kChunk);
   for (int64_t first = 0; first < units; first += s.threads()) {
     Value unit = w.add(thread, first);
     auto inside = [&] {
@@ -229,8 +270,6 @@ void MatrixEmitter::finish() {
     }
     epilogue.store(sums, u.position, mask);
   });
-  if (s.splits > 1)
-    w.clusterBarrier(); // others may still read this block's sums
 }
 
 } // namespace tenon::gpu

@@ -69,13 +69,16 @@ private:
   KernelBuilder::Values multiplyDirect();                                         // MatrixDirect.cpp
   void multiplyFragments(llvm::ArrayRef<mlir::Value> left, llvm::ArrayRef<mlir::Value> right, llvm::MutableArrayRef<mlir::Value> sums);
   struct Unit {
-    mlir::Value row, column; // of the tile
+    mlir::Value row, column; // of the rows that this block finishes
     mlir::Value inside;      // i1
     llvm::SmallVector<Index> position;
   };
   Unit unitOf(mlir::Value unit);
   void forUnits(llvm::function_ref<void(const Unit &)> body); // all of this thread
   void writeSums(mlir::ValueRange sums);
+  void sendSums();
+  mlir::Value placeInCluster(mlir::Value row, mlir::Value column);
+  std::pair<mlir::Value, mlir::Value> addParts(mlir::Value address, int64_t parts, int64_t distance);
   void finish();
   mlir::Value readSums(mlir::Value row, mlir::Value column);
   /// Where this thread's warp is in the block.

@@ -162,6 +162,8 @@ SmallVector<MatrixSchedule> matrixSchedules(const MatrixProblem &p, const Target
       constexpr int64_t kGatheredStages = 3;
       int64_t stages = p.channels % MatrixSchedule::kChunk ? std::min(shape.stages, kGatheredStages) : shape.stages;
       MatrixSchedule s{shape.rows, shape.columns, shape.warpRows, shape.warpColumns, shape.warpDepth, stages, splits};
+      while (s.splits > 1 && s.stages > 2 && s.sharedBytes() > kSharedLimit) // room for what blocks send each other
+        --s.stages;
       bool needless = splits > 1 && p.steps(s) < 2 * splits;
       bool fits = s.sharedBytes() <= kSharedLimit && s.tileRows % splits == 0;
       if (needless || !fits || splits > (target.computeCapability >= kFirstWithClusters ? 8 : kClusterless))

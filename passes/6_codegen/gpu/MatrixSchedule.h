@@ -36,7 +36,10 @@ struct MatrixSchedule {
   /// The tile of sums that the epilogue reads, in floats a row: padded against bank conflicts.
   int64_t sumsPitch() const { return tileColumns + 8; }
   int64_t sumsBytes() const { return tileRows * sumsPitch() * 4; }
-  int64_t sharedBytes() const { return std::max(direct ? 0 : stages * stageBytes(), warpDepth * sumsBytes()); }
+  /// Where a block of a cluster finds what the others have of its rows: no stage lies there, which blocks may still read when the first ones are done.
+  int64_t receivedAt() const { return std::max(direct ? 0 : stages * stageBytes(), warpDepth * sumsBytes()); }
+  int64_t rowsOfBlock() const { return tileRows / splits; } // that a block of a cluster finishes
+  int64_t sharedBytes() const { return receivedAt() + (splits > 1 ? sumsBytes() : 0); }
   int64_t stepsOfBlock(int64_t steps) const { return int64_t(llvm::alignTo(llvm::divideCeil(steps, splits), round)); }
   int64_t step() const { return direct ? kDirectStep : kStep; }
 };

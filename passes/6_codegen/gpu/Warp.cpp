@@ -77,6 +77,27 @@ Value Warp::loadIf(Value condition, Value address) {
   return vector::FromElementsOp::create(ops, VectorType::get({4}, ops.getI32Type()), words);
 }
 
+Value Warp::loadIf(Value condition, Value address, VectorType type) {
+  int64_t bytes = type.getNumElements() * type.getElementTypeBitWidth() / 8, words = llvm::divideCeil(bytes, int64_t(4));
+  Type word = bytes < 4 ? ops.getI16Type() : ops.getI32Type();
+  std::string list, zeros, constraints, bits = bytes < 4 ? "16" : "32", flagNumber = std::to_string(words + 1);
+  for (int64_t i = 0; i < words; ++i) {
+    list += (i ? ", $" : "$") + std::to_string(i);
+    zeros += " mov.b" + bits + " $" + std::to_string(i) + ", 0;";
+    constraints += bytes < 4 ? "=&h," : "=&r,";
+  }
+  if (words > 1)
+    list = "{" + list + "}";
+  std::string suffix = words > 1 ? ".v" + std::to_string(words) : "";
+  std::string text = "{ .reg .pred p; setp.ne.b32 p, $" + flagNumber + ", 0;" + zeros + " @p ld.global" + suffix + ".b" + bits + " " + list + ", [$" +
+                     std::to_string(words) + "]; }";
+  Value flag = arith::ExtUIOp::create(ops, ops.getI32Type(), condition);
+  Type result = words > 1 ? Type(LLVM::LLVMStructType::getLiteral(ops.getContext(), SmallVector<Type>(words, word))) : word;
+  Value loaded = assembly(result, {address, flag}, text, constraints + "l,r,~{memory}", true);
+  Fragment all = words > 1 ? parts(loaded) : Fragment{loaded};
+  return LLVM::BitcastOp::create(ops, type, vector::FromElementsOp::create(ops, VectorType::get({words}, word), all));
+}
+
 Value Warp::loadConstant(Value address) {
   Fragment words = parts(assembly(wordsStructure(ops), {address}, "ld.global.nc.v4.b32 {$0, $1, $2, $3}, [$4];", "=r,=r,=r,=r,l", false));
   return vector::FromElementsOp::create(ops, VectorType::get({4}, ops.getI32Type()), words);
@@ -127,7 +148,7 @@ void Warp::barrier() {
   assembly({}, {}, "bar.sync 0;", "~{memory}", true);
 }
 
-void Warp::store(Value address, Value vector) {
+void Warp::storeWords(StringRef instruction, Value address, Value vector) {
   auto type = cast<VectorType>(vector.getType());
   unsigned words = type.getNumElements() * type.getElementTypeBitWidth() / 32;
   auto wordsType = VectorType::get({words}, ops.getI32Type());
@@ -139,7 +160,10 @@ void Warp::store(Value address, Value vector) {
     list += (i ? ", $" : "$") + std::to_string(i + 1);
     constraints += ",r";
   }
-  assembly({}, operands, "st.shared.v" + std::to_string(words) + ".b32 [$0], {" + list + "};", constraints + ",~{memory}", true);
+  assembly({}, operands, instruction.str() + ".v" + std::to_string(words) + ".b32 [$0], {" + list + "};", constraints + ",~{memory}", true);
+}
+void Warp::store(Value address, Value vector) {
+  storeWords("st.shared", address, vector);
 }
 
 Warp::Fragment Warp::parts(Value structure) {
@@ -171,6 +195,15 @@ Value Warp::loadPeer(Value address) {
 }
 Value Warp::peer(Value address, Value rank) {
   return assembly(ops.getI32Type(), {address, rank}, "mapa.shared::cluster.u32 $0, $1, $2;", "=r,r,r", false);
+}
+void Warp::storePeer(Value address, Value vector) {
+  storeWords("st.shared::cluster", address, vector);
+}
+void Warp::arriveInCluster() {
+  assembly({}, {}, "barrier.cluster.arrive.relaxed.aligned;", "~{memory}", true);
+}
+void Warp::waitForCluster() {
+  assembly({}, {}, "barrier.cluster.wait.aligned;", "~{memory}", true);
 }
 void Warp::clusterBarrier() {
   assembly({}, {}, "barrier.cluster.arrive.aligned; barrier.cluster.wait.aligned;", "~{memory}", true);

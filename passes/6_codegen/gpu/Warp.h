@@ -32,6 +32,8 @@ public:
 
   // --- global memory, 16 bytes as vector<4xi32>
   mlir::Value loadIf(mlir::Value condition, mlir::Value address); // zeros where the condition does not hold; what kernels before wrote
+  /// The same for 2 to 16 bytes at a multiple of their size, as a vector of `type`.
+  mlir::Value loadIf(mlir::Value condition, mlir::Value address, mlir::VectorType type);
   mlir::Value loadConstant(mlir::Value address);                  // weights, which nothing writes
   void prefetch(mlir::Value address);                             // its line to the L2 cache
 
@@ -44,9 +46,12 @@ public:
   void store(mlir::Value address, mlir::Value vector);               // 8 or 16 bytes
   mlir::Value loadFloats(mlir::Value address);                       // vector<4xf32>
   std::pair<mlir::Value, mlir::Value> loadPair(mlir::Value address); // two f32
-  /// The same address in the shared memory of another block of the cluster, for loadPeer.
+  /// The same address in the shared memory of another block of the cluster, for loadPeer and storePeer.
   mlir::Value peer(mlir::Value address, mlir::Value rank);
-  mlir::Value loadPeer(mlir::Value address); // vector<4xf32>
+  mlir::Value loadPeer(mlir::Value address);               // vector<4xf32>
+  void storePeer(mlir::Value address, mlir::Value vector); // 8 or 16 bytes
+  void arriveInCluster();                                  // this block runs: others may write to its shared memory once they have waited
+  void waitForCluster();                                   // until all blocks have arrived
   void clusterBarrier();
 
   // --- matrix products of f16 or bf16, summed in f32
@@ -68,6 +73,7 @@ private:
   Fragment parts(mlir::Value structure);
   void update(llvm::MutableArrayRef<mlir::Value> values, mlir::ValueRange operands, llvm::StringRef text, llvm::StringRef constraints);
   mlir::Value floats(llvm::StringRef instruction, mlir::Value address);
+  void storeWords(llvm::StringRef instruction, mlir::Value address, mlir::Value vector);
 
   KernelBuilder &b;
   mlir::ImplicitLocOpBuilder &ops;

@@ -69,3 +69,16 @@ func.func @heads(%x: tensor<1x4x24xf32>) -> tensor<1x4x8xf32> {
   %y = nn.reshape %t {dims = #nn.dims<[1, 4, 8]>} : tensor<1x4x2x4xf32> -> tensor<1x4x8xf32>
   return %y : tensor<1x4x8xf32>
 }
+
+// Rounding an image to halves joins its convolution, behind the transpose that it is seen through.
+// CHECK-LABEL: func.func @image
+// CHECK:         nn.transpose %arg0 {kernel.group = 0
+// CHECK:         nn.cast {{.*}}kernel.group = 0{{.*}} : tensor<1x8x8x3xf32> -> tensor<1x8x8x3xf16>
+// CHECK:         nn.conv {{.*}}kernel.group = 0
+func.func @image(%x: tensor<1x3x8x8xf32>, %w: tensor<8x3x3x3xf16>) -> tensor<1x4x4x8xf16> {
+  %0 = nn.cast %x {to = f16} : tensor<1x3x8x8xf32> -> tensor<1x3x8x8xf16>
+  %1 = nn.transpose %0 {perm = array<i64: 0, 2, 3, 1>} : tensor<1x3x8x8xf16> -> tensor<1x8x8x3xf16>
+  %2 = nn.conv %1, %w {strides = array<i64: 2, 2>, pads = array<i64: 1, 1, 1, 1>, dilations = array<i64: 1, 1>, layout = #nn.layout<channels_last>}
+     : tensor<1x8x8x3xf16>, tensor<8x3x3x3xf16> -> tensor<1x4x4x8xf16>
+  return %2 : tensor<1x4x4x8xf16>
+}

@@ -9,7 +9,7 @@
 // RUN: FileCheck %s --check-prefix=REPORT --input-file=%t.report
 
 // CHECK-NOT: {{[0-9][0-9][0-9]+}} bytes spill
-// CHECK:     Compiling entry function 'conv_silu_3' for 'sm_90'
+// CHECK:     Compiling entry function 'conv_silu_2' for 'sm_90'
 // CHECK-NOT: {{[0-9][0-9][0-9]+}} bytes spill
 
 // Groups of warps on sm_90a: their sums stay in registers from one product to the next, or ptxas would say that it serializes them.

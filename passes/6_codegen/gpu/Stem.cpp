@@ -1,0 +1,374 @@
+// The first convolution of a network: an image of up to four channels, every second pixel or fewer, few columns.
+//
+// A block lays its patch of the image into shared memory as [row][pixel][4 channels], whatever the image's own layout and type. Neighbouring pixels of
+// the result lie 16 bytes or more apart there, so that ldmatrix reads the left operand of mma.sync, four taps of four channels deep, from the patch
+// itself: nothing is gathered. The weights stay in registers. Their columns are dealt out so that each thread ends up with neighbouring channels.
+#include "passes/6_codegen/gpu/Stem.h"
+#include "passes/6_codegen/cpu/Elementwise.h"
+#include "passes/6_codegen/gpu/MatrixSchedule.h"
+#include "passes/6_codegen/gpu/Warp.h"
+
+namespace tenon::gpu {
+using namespace mlir;
+
+namespace {
+constexpr int64_t kPixelChannels = 4, kPixelBytes = 8, kFragment = 16, kFragmentColumns = 8, kDepthTaps = 4; // of mma.sync: rows, columns, taps of a step
+constexpr int64_t kChunk = MatrixSchedule::kChunk, kChunkBytes = 16;
+
+/// A convolution as this family sees it.
+struct StemProblem {
+  MatrixProblem matrix;
+  Value image; // memory; of any float type
+  cpu::LhsAxis down, across;
+  int64_t height = 0, width = 0, rows = 0, pixels = 0; // of the image, of the result
+  int64_t lanes = 1;                                   // pixels of one load
+
+  int64_t taps(int axis) const { return matrix.paddedTaps[axis]; }
+  int64_t depthSteps() const { return taps(0) * taps(1) / kDepthTaps; }
+  int64_t fragments() const { return matrix.columns % (4 * kFragmentColumns) == 0 ? 4 : 2; } // of columns, of a warp
+  int64_t warpColumns() const { return matrix.columns / (fragments() * kFragmentColumns); }
+
+  static std::optional<StemProblem> of(kernel::FuncOp func, const Target &target);
+};
+
+Type elementOf(Value v) {
+  return cast<RankedTensorType>(v.getType()).getElementType();
+}
+
+/// Pixels that one load brings: all of them lie inside of the image or none.
+int64_t lanesOf(Value image, const cpu::LhsAxis &across, int64_t width) {
+  kernel::View view = kernel::viewOf(image);
+  auto dims = nn::dimsOf(image.getType());
+  for (int64_t lanes : {4, 2}) {
+    auto divides = [&](nn::Dim d) { return d.isConstant(0) || d.dividedExactlyBy(nn::Dim::constant(d.context(), lanes)).has_value(); };
+    bool isAligned = width % lanes == 0 && view.strides[2].isConstant(1) && divides(view.offset);
+    for (int axis : {0, 1, 3})
+      isAligned &= dims[axis].isConstant(1) || divides(view.strides[axis]);
+    if (isAligned)
+      return lanes;
+  }
+  return 1;
+}
+
+std::optional<StemProblem> StemProblem::of(kernel::FuncOp func, const Target &target) {
+  std::optional<MatrixProblem> matrix = MatrixProblem::of(func, target);
+  if (!matrix || matrix->paddedChannels != kPixelChannels || matrix->paddedTaps.size() != 2)
+    return std::nullopt;
+  StemProblem p;
+  p.matrix = *matrix;
+  const cpu::ContractionProblem &c = p.matrix.contraction;
+  p.image = c.lhs;
+  if (auto conversion = c.lhs.getDefiningOp<nn::CastOp>())
+    p.image = conversion.getInput();
+  Type stored = elementOf(p.image);
+  bool isMemory = isa<BlockArgument>(kernel::viewOf(p.image).source);
+  if (!isMemory || c.lhsAxes.size() != 4 || c.lhsChannel != 3 || !(stored.isF32() || stored == elementOf(c.lhs)))
+    return std::nullopt;
+  p.down = c.lhsAxes[1];
+  p.across = c.lhsAxes[2];
+  auto dims = nn::dimsOf(p.image.getType());
+  auto height = dims[1].asConstant(), width = dims[2].asConstant(), rows = c.extents[1].asConstant(), pixels = c.extents[2].asConstant();
+  constexpr int64_t kMostRegisters = 128; // of weights
+  bool isWindow = c.lhsAxes[0].rowAxis == 0 && c.lhsAxes[0].shift == 0 && p.down.rowAxis == 1 && p.across.rowAxis == 2 && p.down.tapAxis == 0 &&
+                  p.across.tapAxis == 1 && p.down.tapScale == 1 && p.across.tapScale == 1;
+  if (!height || !width || !rows || !pixels || !isWindow || p.across.rowScale % 2 || p.taps(1) % kDepthTaps || p.matrix.columns % kFragment ||
+      p.depthSteps() * p.fragments() * 2 > kMostRegisters || p.warpColumns() > 4)
+    return std::nullopt;
+  p.height = *height;
+  p.width = *width;
+  p.rows = *rows;
+  p.pixels = *pixels;
+  p.lanes = lanesOf(p.image, p.across, p.width);
+  return p;
+}
+
+/// A block computes `rows` x `columns` pixels of the result with all channels; `warps` share the pixels of a column panel.
+struct StemSchedule {
+  int64_t rows = 4, columns = 32, warps = 2;
+
+  static StemSchedule of(kernel::ScheduleAttr attr) { return {attr.get("rows", 4), attr.get("columns", 32), attr.get("warps", 2)}; }
+  kernel::ScheduleAttr attr(MLIRContext *context) const {
+    return kernel::ScheduleAttr::get(context, "gpu.stem", {{"rows", rows}, {"columns", columns}, {"warps", warps}});
+  }
+  int64_t threads(const StemProblem &p) const { return p.warpColumns() * warps * 32; }
+  /// Pixels of the image before the first one that a load of `lanes` brings with it.
+  int64_t pixelsBefore(const StemProblem &p) const { return (p.lanes + p.across.shift % p.lanes) % p.lanes; }
+  int64_t patchRows(const StemProblem &p) const { return (rows - 1) * p.down.rowScale + p.taps(0); }
+  int64_t loadsOfRow(const StemProblem &p) const {
+    return llvm::divideCeil((columns - 1) * p.across.rowScale + p.taps(1) + pixelsBefore(p), p.lanes);
+  }
+  /// Where the first pixel that is multiplied lies: at a multiple of 16 bytes, with room for those before it.
+  int64_t patchOffset() const { return 2 * kChunkBytes; }
+  int64_t patchPitch(const StemProblem &p) const { return int64_t(llvm::alignTo(patchOffset() + loadsOfRow(p) * p.lanes * kPixelBytes, kChunkBytes)); }
+  int64_t patchBytes(const StemProblem &p) const { return patchRows(p) * patchPitch(p); }
+  /// Bytes of a column of the weights: an odd number of chunks, so that eight columns lie in different banks.
+  static int64_t columnPitch(const StemProblem &p) { return (p.matrix.depth / kChunk | 1) * kChunkBytes; }
+  int64_t sharedBytes(const StemProblem &p) const { return patchBytes(p) + p.matrix.columns * columnPitch(p); }
+  int64_t tilesDown(const StemProblem &p) const { return llvm::divideCeil(p.rows, rows); }
+  int64_t tilesAcross(const StemProblem &p) const { return llvm::divideCeil(p.pixels, columns); }
+};
+
+class StemEmitter {
+public:
+  StemEmitter(KernelBuilder &b, const StemProblem &p, const StemSchedule &s)
+      : b(b), w(b), ops(b.ops()), p(p), s(s), half(p.matrix.bfloat ? Type(ops.getBF16Type()) : Type(ops.getF16Type())),
+        image(b.tensorOf(p.image)), lanesAtOnce(std::clamp<int64_t>(image.alignment / nn::elementBytes(image.element), 1, p.lanes)),
+        epilogue(b, p.matrix.contraction.result) {}
+
+  void emit() {
+    thread = w.thread();
+    lane = w.rem(thread, 32);
+    warp = w.div(thread, 32);
+    panel = w.rem(warp, p.warpColumns());
+    shared = w.shared();
+    Index task = b.task();
+    firstPixel = b.mul(b.rem(task, s.tilesAcross(p)), s.columns);
+    Index rest = b.div(task, s.tilesAcross(p));
+    firstRow = b.mul(b.rem(rest, s.tilesDown(p)), s.rows);
+    number = b.div(rest, s.tilesDown(p));
+    copyWeights(); // which do not depend on the kernel before
+    b.waitForInputs();
+    loadPatch();
+    w.waitFor(0);
+    w.barrier();
+    readWeights();
+    int64_t tiles = s.rows * (s.columns / kFragment);
+    b.loop(w.wide(w.div(warp, p.warpColumns())), tiles, s.warps, [&](Index tile) { multiply(w.narrow(tile)); });
+  }
+
+private:
+  Value weightsAt() { return w.add(shared, s.patchBytes(p)); }
+
+  void copyWeights() {
+    const cpu::ContractionProblem &c = p.matrix.contraction;
+    Tensor packed = b.argument(cast<BlockArgument>(c.unpacked().getOperand()).getArgNumber());
+    int64_t chunksOfColumn = p.matrix.depth / kChunk, chunks = p.matrix.columns * chunksOfColumn;
+    for (int64_t first = 0; first < chunks; first += s.threads(p)) {
+      Value chunk = w.add(thread, first);
+      auto copy = [&] {
+        Value to = w.add(w.mul(w.div(chunk, chunksOfColumn), s.columnPitch(p)), w.mul(w.rem(chunk, chunksOfColumn), kChunkBytes));
+        Value from = LLVM::GEPOp::create(ops, packed.base.getType(), half, packed.base, ArrayRef<LLVM::GEPArg>{b.value(w.wide(w.mul(chunk, kChunk)))});
+        w.copyAsync(w.add(weightsAt(), to), from, w.i32(kChunkBytes));
+      };
+      first + s.threads(p) <= chunks ? copy() : b.ifThen(w.below(chunk, w.i32(chunks)), copy);
+    }
+    w.commit();
+  }
+
+  /// Some pixels of a row of the patch, one channel after the other.
+  struct Load {
+    Value inPatch, to; // i1 or null, an address
+    SmallVector<SmallVector<Value>> channels; // the pixels of each
+  };
+
+  void loadPatch() {
+    constexpr int64_t kTogether = 6; // whose loads are on their way before the first is used
+    int64_t loads = s.patchRows(p) * s.loadsOfRow(p), step = s.threads(p);
+    for (int64_t first = 0; first < loads; first += step * kTogether) {
+      SmallVector<Load> under;
+      for (int64_t at = first; at < std::min(loads, first + step * kTogether); at += step)
+        under.push_back(load(w.add(thread, at), at + step > loads ? loads : 0));
+      for (const Load &each : under)
+        each.inPatch ? b.ifThen(each.inPatch, [&] { store(each); }) : store(each);
+    }
+  }
+
+  /// `most`: the number of loads, if this one may be beyond them; else 0.
+  Load load(Value number32, int64_t most) {
+    Load result;
+    Value row = w.div(number32, s.loadsOfRow(p)), group = w.rem(number32, s.loadsOfRow(p));
+    Index down = b.add(b.add(b.mul(firstRow, p.down.rowScale), w.wide(row)), p.down.shift);
+    Index across = b.add(b.add(b.mul(firstPixel, p.across.rowScale), b.mul(w.wide(group), p.lanes)), p.across.shift - s.pixelsBefore(p));
+    Value inside = arith::AndIOp::create(ops, w.below(w.narrow(down), w.i32(p.height)), w.below(w.narrow(across), w.i32(p.width)));
+    if (most) {
+      result.inPatch = w.below(number32, w.i32(most));
+      inside = arith::AndIOp::create(ops, inside, result.inPatch);
+    }
+    for (int64_t channel = 0; channel < p.matrix.channels; ++channel) {
+      Index offset = b.at(image, {number, down, across, Index(channel)});
+      SmallVector<Value> &pixels = result.channels.emplace_back();
+      for (int64_t i = 0; i < p.lanes; i += lanesAtOnce) {
+        Value at = b.value(b.add(offset, i));
+        Value from = LLVM::GEPOp::create(ops, image.base.getType(), image.element, image.base, ArrayRef<LLVM::GEPArg>{at});
+        Value loaded = w.loadIf(inside, from, VectorType::get({lanesAtOnce}, image.element));
+        for (int64_t lane = 0; lane < lanesAtOnce; ++lane)
+          pixels.push_back(b.extractLane(loaded, int(lane)));
+      }
+    }
+    Value pixel = w.mul(group, p.lanes * kPixelBytes);
+    result.to = w.add(w.add(shared, w.add(w.mul(row, s.patchPitch(p)), pixel)), s.patchOffset() - s.pixelsBefore(p) * kPixelBytes);
+    return result;
+  }
+
+  void store(const Load &load) {
+    for (int64_t i = 0; i < p.lanes; ++i) {
+      Value pixel = b.constant(0, VectorType::get({kPixelChannels}, half));
+      for (auto [channel, pixels] : llvm::enumerate(load.channels))
+        pixel = b.insertLane(pixel, image.element == half ? pixels[i] : b.convert(pixels[i], half), int(channel));
+      w.store(w.add(load.to, i * kPixelBytes), pixel);
+    }
+  }
+
+  /// The weights of this warp's columns as fragments: a thread's neighbouring sums in all fragments are neighbouring channels.
+  void readWeights() {
+    Value matrix = w.div(lane, 8), column = w.rem(lane, 8), high = w.rem(matrix, 2), second = w.div(matrix, 2);
+    int64_t own = 2 * p.fragments(); // columns of a thread
+    Value channel = w.add(w.add(w.mul(w.div(column, 2), own), w.rem(column, 2)), w.mul(panel, p.fragments() * kFragmentColumns));
+    Value at = w.add(w.add(weightsAt(), w.mul(w.add(channel, w.mul(second, 2)), s.columnPitch(p))), w.mul(high, kChunkBytes));
+    for (int64_t step = 0; step < p.depthSteps(); ++step)
+      for (int64_t fragment = 0; fragment < p.fragments(); fragment += 2) {
+        Warp::Fragment both = w.loadMatrices(w.add(at, step * 2 * kChunkBytes + fragment * 2 * s.columnPitch(p)));
+        weights.push_back({both[0], both[1]});
+        weights.push_back({both[2], both[3]});
+      }
+  }
+
+  /// Sixteen pixels of a row of the result.
+  void multiply(Value tile) {
+    int64_t tilesOfRow = s.columns / kFragment, apart = p.across.rowScale * kPixelBytes;
+    Value row = w.div(tile, tilesOfRow), pixel = w.mul(w.rem(tile, tilesOfRow), kFragment);
+    Value matrix = w.div(lane, 8), own = w.add(w.rem(lane, 8), w.mul(w.rem(matrix, 2), 8));
+    Value at = w.add(w.add(shared, w.mul(row, p.down.rowScale * s.patchPitch(p))), w.mul(w.add(pixel, own), apart));
+    at = w.add(w.add(at, w.mul(w.div(matrix, 2), kChunkBytes)), s.patchOffset());
+    SmallVector<Value> sums(p.fragments() * 4, b.constant(0, ops.getF32Type()));
+    int64_t stepsAcross = p.taps(1) / kDepthTaps;
+    for (int64_t step = 0; step < p.depthSteps(); ++step) {
+      int64_t stepAcross = step % stepsAcross;
+      Warp::Fragment left = w.loadMatrices(w.add(at, step / stepsAcross * s.patchPitch(p) + stepAcross * kDepthTaps * kPixelBytes));
+      if (stepAcross == stepsAcross - 1)
+        dropPaddedTaps(left);
+      for (int64_t i = 0; i < p.fragments(); ++i)
+        w.multiply(p.matrix.bfloat, left, weights[step * p.fragments() + i], MutableArrayRef(sums).slice(i * 4, 4));
+    }
+    for (int64_t lower = 0; lower < 2; ++lower)
+      finish(row, w.add(w.add(pixel, w.div(lane, 4)), lower * 8), sums, lower);
+  }
+
+  /// Pixels under taps that the filter does not have: zero times what lies there would not be zero if that is infinite.
+  void dropPaddedTaps(Warp::Fragment &left) {
+    int64_t taps = p.matrix.contraction.taps[1] % kDepthTaps; // of the last step; two threads of four hold the first tap of two
+    if (!taps)
+      return;
+    Value isFirst = w.below(w.rem(lane, 4), w.i32(2));
+    for (int64_t chunk = 0; chunk < 2; ++chunk)
+      for (int64_t i = 2 * chunk; i < 2 * chunk + 2; ++i) {
+        if (taps <= 2 * chunk)
+          left[i] = w.i32(0);
+        else if (taps == 2 * chunk + 1)
+          left[i] = w.select(isFirst, left[i], w.i32(0));
+      }
+  }
+
+  void finish(Value row, Value pixel, ArrayRef<Value> sums, int64_t lower) {
+    const cpu::ContractionProblem &c = p.matrix.contraction;
+    Index down = b.add(firstRow, w.wide(row)), across = b.add(firstPixel, w.wide(pixel));
+    auto write = [&] {
+      SmallVector<Value> own;
+      for (int64_t i = 0; i < p.fragments(); ++i)
+        own.append({sums[i * 4 + lower * 2], sums[i * 4 + lower * 2 + 1]});
+      int64_t lanes = int64_t(own.size());
+      Value values = vector::FromElementsOp::create(ops, VectorType::get({lanes}, ops.getF32Type()), own);
+      Index channel = b.mul(w.wide(w.add(w.mul(panel, 4), w.rem(lane, 4))), lanes);
+      if (c.bias) {
+        Tensor bias = b.tensorOf(c.bias);
+        Value added = b.loadStrided(bias, b.at(bias, {channel}), bias.strides[0], int(lanes));
+        values = arith::AddFOp::create(ops, values, b.convert(added, ops.getF32Type()));
+      }
+      epilogue.store(values, {number, down, across, channel});
+    };
+    Value inside;
+    auto limit = [&](bool isExact, Index at, int64_t extent) {
+      if (isExact)
+        return;
+      Value within = b.lessThan(at, extent);
+      inside = inside ? arith::AndIOp::create(ops, inside, within).getResult() : within;
+    };
+    limit(p.rows % s.rows == 0, down, p.rows);
+    limit(p.pixels % s.columns == 0, across, p.pixels);
+    inside ? b.ifThen(inside, write) : write();
+  }
+
+  KernelBuilder &b;
+  Warp w;
+  ImplicitLocOpBuilder &ops;
+  const StemProblem &p;
+  const StemSchedule &s;
+  Type half;
+  Tensor image;
+  int64_t lanesAtOnce; // of a load, as far as the image's place in memory is known
+  cpu::Epilogue epilogue;
+  Value thread, lane, warp, panel, shared;
+  Index firstRow, firstPixel, number;
+  SmallVector<Warp::Fragment> weights;
+};
+
+/// Microseconds, about: rounds of blocks, each of which loads its patch and multiplies it.
+double costOf(const StemSchedule &s, const StemProblem &p, const Target &target) {
+  constexpr double kBlock = 1.0, kLoad = 0.12, kTile = 0.02; // of a block; of a thread's load; of a fragment's step
+  double blocks = double(s.tilesDown(p) * s.tilesAcross(p)), threads = double(s.threads(p));
+  double loads = std::ceil(double(s.patchRows(p) * s.loadsOfRow(p)) / threads);
+  double tiles = std::ceil(double(s.rows * s.columns / kFragment) / double(s.warps)) * double(p.depthSteps() * p.fragments()) / 4;
+  constexpr double kThreadsTogether = 768; // of a multiprocessor
+  double together = std::max(1.0, std::floor(kThreadsTogether / threads));
+  return std::ceil(blocks / (together * double(target.cores))) * (kBlock + kLoad * loads + kTile * tiles);
+}
+
+class StemFamily final : public KernelFamily {
+public:
+  StringRef name() const override { return "gpu.stem"; }
+
+  bool matches(kernel::FuncOp func, const Target &target) const override { return StemProblem::of(func, target).has_value(); }
+
+  void schedules(kernel::FuncOp func, const Target &target, SmallVectorImpl<kernel::ScheduleAttr> &out) const override {
+    constexpr int64_t kSharedLimit = 96 << 10;
+    StemProblem p = *StemProblem::of(func, target);
+    SmallVector<std::pair<double, StemSchedule>> ranked;
+    for (int64_t rows : {1, 2, 4, 8, 16})
+      for (int64_t columns : {16, 32, 64, 112})
+        for (int64_t warps : {1, 2, 4, 8}) {
+          StemSchedule s{rows, columns, warps};
+          bool isNeedless = columns >= p.pixels + kFragment || rows > p.rows || warps > rows * columns / kFragment;
+          if (!isNeedless && s.threads(p) >= 64 && s.threads(p) <= 256 && s.sharedBytes(p) <= kSharedLimit)
+            ranked.push_back({costOf(s, p, target), s});
+        }
+    auto order = [](const auto &entry) { return std::tuple(entry.first, entry.second.rows, entry.second.columns, entry.second.warps); };
+    llvm::sort(ranked, [&](const auto &a, const auto &b) { return order(a) < order(b); });
+    for (const auto &[cost, s] : ranked)
+      out.push_back(s.attr(func.getContext()));
+  }
+
+  KernelPlan plan(kernel::FuncOp func, kernel::ScheduleAttr attr, const Target &target) const override {
+    StemProblem p = *StemProblem::of(func, target);
+    StemSchedule s = StemSchedule::of(attr);
+    KernelPlan plan;
+    plan.tasks = p.matrix.contraction.extents[0] * (s.tilesDown(p) * s.tilesAcross(p));
+    if (p.matrix.contraction.rhsArgument())
+      plan.packings.push_back({p.matrix.contraction.rhsArgument().getArgNumber(), p.matrix.packing()});
+    plan.overwrites.assign(func.getNumResults(), -1);
+    plan.block = {int(s.threads(p)), 1, int(s.sharedBytes(p)), 1, /*waits=*/true};
+    return plan;
+  }
+
+  LogicalResult emit(kernel::FuncOp func, kernel::ScheduleAttr attr, KernelBuilder &builder) const override {
+    std::optional<StemProblem> p = StemProblem::of(func, builder.target());
+    if (!p)
+      return func.emitError("the stem family computes one convolution of an image of up to four channels in a half type");
+    if (!p->matrix.contraction.unpacked())
+      return func.emitError("constant weights have to be packed before code is emitted (kernel-pack-constants)");
+    StemEmitter(builder, *p, StemSchedule::of(attr)).emit();
+    return success();
+  }
+
+  nn::Dim operations(kernel::FuncOp func) const override {
+    cpu::ContractionProblem p = *cpu::ContractionProblem::of(func);
+    return nn::product(func.getContext(), p.extents) * p.depth * (2 * p.tapCount());
+  }
+};
+} // namespace
+
+const KernelFamily &stemFamily() {
+  static const StemFamily family;
+  return family;
+}
+
+} // namespace tenon::gpu

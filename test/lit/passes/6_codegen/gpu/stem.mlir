@@ -1,0 +1,35 @@
+// RUN: tenon-opt %s --kernel-assign-schedules=target=cuda:sm_90 | FileCheck %s --check-prefix=FAMILY
+// RUN: tenon-opt %s --kernel-assign-schedules=target=cuda:sm_90 --codegen-emit-cpu="target=cuda:sm_90 assembly" | FileCheck %s
+
+// An f32 image, planes of channels, is rounded on its way to shared memory, four neighbouring pixels a load; fragments come from there, three steps of
+// four taps. The fourth tap, which the filter does not have, is made zero. Weights are copied before the kernel waits for the one before.
+// FAMILY-LABEL: kernel.func private @image
+// FAMILY-SAME:    schedule = #kernel.schedule<"gpu.stem"
+// CHECK-LABEL: .visible .entry image(
+// CHECK:         cp.async.cg.shared.global
+// CHECK:         griddepcontrol.wait
+// CHECK:         @p ld.global.v4.b32
+// CHECK:         cvt.rn.f16x2.f32
+// CHECK:         st.shared.v2.b32
+// CHECK:         bar.sync
+// CHECK-COUNT-3: mma.sync.aligned.m16n8k16.row.col.f32.f16.f16.f32
+// CHECK:         st.global
+// CHECK:         ret;
+kernel.func private @image(%x: tensor<1x3x640x640xf32>, %packed: tensor<16x3x4x4xf16> {kernel.constant}, %bias: tensor<16xf16>) -> tensor<1x320x320x16xf16> attributes {tenon.alignments = array<i64: 16, 16, 16, 16>} {
+  %w = kernel.unpack %packed {packing = #kernel.packing<padded = [16, 4, 3, 4], split = [16, 4, 3, 4], perm = [0, 2, 3, 1]>} : tensor<16x3x4x4xf16> -> tensor<16x3x3x3xf16>
+  %0 = nn.transpose %x {perm = array<i64: 0, 2, 3, 1>} : tensor<1x3x640x640xf32> -> tensor<1x640x640x3xf32>
+  %1 = nn.cast %0 {to = f16} : tensor<1x640x640x3xf32> -> tensor<1x640x640x3xf16>
+  %2 = nn.conv %1, %w bias %bias {strides = array<i64: 2, 2>, pads = array<i64: 1, 1, 1, 1>, dilations = array<i64: 1, 1>, layout = #nn.layout<channels_last>} : tensor<1x640x640x3xf16>, tensor<16x3x3x3xf16>, tensor<16xf16> -> tensor<1x320x320x16xf16>
+  %3 = nn.relu %2 : tensor<1x320x320x16xf16> -> tensor<1x320x320x16xf16>
+  kernel.return %3 : tensor<1x320x320x16xf16>
+}
+
+// At stride 1 pixels of the result lie 8 bytes apart, which ldmatrix does not take.
+// FAMILY-LABEL: kernel.func private @dense
+// FAMILY-SAME:    schedule = #kernel.schedule<"gpu.matrix"
+kernel.func private @dense(%x: tensor<1x3x64x64xf16>, %packed: tensor<16x3x4x4xf16> {kernel.constant}) -> tensor<1x64x64x16xf16> attributes {tenon.alignments = array<i64: 16, 16, 16>} {
+  %w = kernel.unpack %packed {packing = #kernel.packing<padded = [16, 4, 3, 4], split = [16, 4, 3, 4], perm = [0, 2, 3, 1]>} : tensor<16x3x4x4xf16> -> tensor<16x3x3x3xf16>
+  %0 = nn.transpose %x {perm = array<i64: 0, 2, 3, 1>} : tensor<1x3x64x64xf16> -> tensor<1x64x64x3xf16>
+  %1 = nn.conv %0, %w {strides = array<i64: 1, 1>, pads = array<i64: 1, 1, 1, 1>, dilations = array<i64: 1, 1>, layout = #nn.layout<channels_last>} : tensor<1x64x64x3xf16>, tensor<16x3x3x3xf16> -> tensor<1x64x64x16xf16>
+  kernel.return %1 : tensor<1x64x64x16xf16>
+}
