@@ -8,10 +8,7 @@ namespace tenon::gpu {
 using namespace mlir;
 
 namespace {
-constexpr int kThreads = 256, kWarp = 32, kLanes = 4;   // a thread folds four neighbouring columns
-constexpr int kGroups = 8, kColumns = kGroups * kLanes; // threads along the columns of a block, whose others share the positions
-constexpr int kSlices = kThreads / kGroups, kWarps = kThreads / kWarp;
-constexpr int kPartBytes = kColumns * 4;
+constexpr int64_t kWarp = 32, kLanes = 4; // a thread folds four neighbouring columns
 
 nn::ReduceOp reductionOf(kernel::FuncOp func) {
   nn::ReduceOp found;
@@ -51,16 +48,34 @@ std::optional<int64_t> positionsOf(nn::ReduceOp reduce) {
   return count;
 }
 
-/// Blocks that share the positions of their columns, a cluster.
-int64_t blocksSharing(nn::ReduceOp reduce, const Target &target) {
+/// How a block, and a cluster of blocks, share the positions of some columns.
+struct Shape {
+  int64_t groups = 8, threads = 256, blocks = 1; // threads along the columns; of a block; of the cluster
+
+  static Shape of(nn::ReduceOp reduce, const Target &target);
+  int64_t columns() const { return groups * kLanes; }
+  int64_t slices() const { return threads / groups; } // of the positions, of a block
+  int64_t warps() const { return threads / kWarp; }
+  int64_t partBytes() const { return columns() * 4; }
+  int64_t sharedBytes() const { return (warps() + blocks) * partBytes(); } // sums of warps, and of blocks
+};
+
+Shape Shape::of(nn::ReduceOp reduce, const Target &target) {
   constexpr int kFirstWithClusters = 90;
-  constexpr int64_t kRounds = 4, kMost = 8; // positions of a thread that are worth another block
+  constexpr int64_t kRounds = 4, kMostBlocks = 8, kMostThreads = 512; // positions of a thread that are worth another block, more threads
+  int64_t positions = *positionsOf(reduce),
+          columns = *nn::dimOf(reduce.getInput().getType(), cast<RankedTensorType>(reduce.getInput().getType()).getRank() - 1).asConstant();
+  Shape shape;
   if (target.computeCapability < kFirstWithClusters)
-    return 1;
-  int64_t blocks = 1;
-  while (blocks < kMost && *positionsOf(reduce) >= 2 * blocks * kSlices * kRounds)
-    blocks *= 2;
-  return blocks;
+    return shape;
+  while (shape.blocks < kMostBlocks && positions >= 2 * shape.blocks * shape.slices() * kRounds)
+    shape.blocks *= 2;
+  // Columns of 32 bytes, a sector, are as good as wider ones, and busy twice as many multiprocessors.
+  if (shape.blocks == kMostBlocks && int64_t(llvm::divideCeil(columns, shape.columns())) * shape.blocks < target.cores / 2)
+    shape.groups /= 2;
+  while (shape.threads < kMostThreads && positions > shape.blocks * shape.slices() * kRounds)
+    shape.threads *= 2;
+  return shape;
 }
 
 /// The kept axes in front of the columns.
@@ -73,43 +88,42 @@ SmallVector<nn::Dim> outerDims(nn::ReduceOp reduce) {
 class ColumnEmitter {
 public:
   ColumnEmitter(KernelBuilder &b, kernel::FuncOp func)
-      : b(b), w(b), ops(b.ops()), func(func), reduce(reductionOf(func)), fold(*foldOf(reduce.getKind())), blocks(blocksSharing(reduce, b.target())),
+      : b(b), w(b), ops(b.ops()), func(func), reduce(reductionOf(func)), fold(*foldOf(reduce.getKind())), shape(Shape::of(reduce, b.target())),
         columns(*nn::dimOf(reduce.getInput().getType(), rank() - 1).asConstant()), evaluator(b),
         vector(VectorType::get({kLanes}, b.ops().getF32Type())) {}
 
   void emit() {
     thread = w.thread();
     shared = w.shared();
-    Index tile = blocks == 1 ? b.task() : b.div(b.task(), blocks);
-    int64_t tiles = llvm::divideCeil(columns, int64_t(kColumns));
-    Value group = w.rem(thread, kGroups);
-    Index column = b.add(b.mul(b.rem(tile, tiles), kColumns), w.wide(w.mul(group, kLanes)));
+    if (shape.blocks > 1)
+      w.arriveInCluster();
+    Index tile = shape.blocks == 1 ? b.task() : b.div(b.task(), shape.blocks);
+    int64_t tiles = llvm::divideCeil(columns, shape.columns());
+    Value group = w.rem(thread, shape.groups);
+    Index column = b.add(b.mul(b.rem(tile, tiles), shape.columns()), w.wide(w.mul(group, kLanes)));
     isThere = b.lessThan(column, columns);
     column = b.mul(b.div(b.min(column, columns - kLanes), kLanes), kLanes); // for the alignment of loads
     placeOf(b.div(tile, tiles), column);
 
     Value folded = foldSlice(column);
-    for (int64_t distance = kGroups; distance < kWarp; distance *= 2)
+    for (int64_t distance = shape.groups; distance < kWarp; distance *= 2)
       folded = combineWith(folded, [&](Value x) { return w.exchange(x, distance); });
     Value part = w.add(shared, w.mul(group, kLanes * 4));
-    b.ifThen(w.below(w.rem(thread, kWarp), w.i32(kGroups)), [&] { w.store(w.add(part, w.mul(w.div(thread, kWarp), kPartBytes)), folded); });
+    b.ifThen(w.below(w.rem(thread, kWarp), w.i32(shape.groups)),
+             [&] { w.store(w.add(part, w.mul(w.div(thread, kWarp), shape.partBytes())), folded); });
     w.barrier();
-    Value isFirst = w.below(thread, w.i32(kGroups));
-    if (blocks == 1) {
-      b.ifThen(arith::AndIOp::create(ops, isFirst, isThere), [&] { finish(foldWarps(part)); });
+    Value isFirst = w.below(thread, w.i32(shape.groups));
+    if (shape.blocks == 1) {
+      b.ifThen(arith::AndIOp::create(ops, isFirst, isThere), [&] { finish(foldParts(part, shape.warps())); });
       return;
     }
-    Value total = w.add(part, kWarps * kPartBytes);
-    b.ifThen(isFirst, [&] { w.store(total, foldWarps(part)); });
+    // Each block sends what it has to the first one.
+    Value sent = w.add(part, shape.warps() * shape.partBytes()), rank = w.rankInCluster();
+    w.waitForCluster();
+    b.ifThen(isFirst, [&] { w.storePeer(w.peer(w.add(sent, w.mul(rank, shape.partBytes())), w.i32(0)), foldParts(part, shape.warps())); });
     w.clusterBarrier();
-    Value isOwner = arith::CmpIOp::create(ops, arith::CmpIPredicate::eq, w.rankInCluster(), w.i32(0));
-    b.ifThen(arith::AndIOp::create(ops, isOwner, arith::AndIOp::create(ops, isFirst, isThere)), [&] {
-      Value sum = w.loadFloats(total);
-      for (int64_t rank = 1; rank < blocks; ++rank)
-        sum = evaluator.combine(fold, sum, w.loadPeer(w.peer(total, w.i32(rank))));
-      finish(sum);
-    });
-    w.clusterBarrier(); // the first block may still read the others' sums
+    Value isOwner = arith::CmpIOp::create(ops, arith::CmpIPredicate::eq, rank, w.i32(0));
+    b.ifThen(arith::AndIOp::create(ops, isOwner, arith::AndIOp::create(ops, isFirst, isThere)), [&] { finish(foldParts(sent, shape.blocks)); });
   }
 
 private:
@@ -141,11 +155,12 @@ private:
 
   /// The thread's share of the positions.
   Value foldSlice(Index column) {
-    Value slice = w.div(thread, kGroups);
-    if (blocks > 1)
-      slice = w.add(slice, arith::MulIOp::create(ops, w.rankInCluster(), w.i32(kSlices)));
+    Value slice = w.div(thread, shape.groups);
+    if (shape.blocks > 1)
+      slice = w.add(slice, arith::MulIOp::create(ops, w.rankInCluster(), w.i32(shape.slices())));
     constexpr int64_t kMostAtOnce = 16, kSums = 4; // positions whose loads are under way together; independent sums
-    int64_t positions = *positionsOf(reduce), step = kSlices * blocks, atOnce = std::min<int64_t>(kMostAtOnce, llvm::divideCeil(positions, step));
+    int64_t positions = *positionsOf(reduce), step = shape.slices() * shape.blocks,
+            atOnce = std::min<int64_t>(kMostAtOnce, llvm::divideCeil(positions, step));
     int64_t whole = positions / (step * atOnce) * (step * atOnce), rest = llvm::divideCeil(positions - whole, step);
     auto element = [&](Index position) { return evaluator.at(reduce.getInput(), at(position)); };
     auto add = [&](MutableArrayRef<Value> sums, int64_t i, Value x) { sums[i % kSums] = evaluator.combine(fold, sums[i % kSums], x); };
@@ -192,10 +207,11 @@ private:
     return evaluator.combine(fold, v, others);
   }
 
-  Value foldWarps(Value part) {
-    Value sum = w.loadFloats(part);
-    for (int64_t warp = 1; warp < kWarps; ++warp)
-      sum = evaluator.combine(fold, sum, w.loadFloats(w.add(part, warp * kPartBytes)));
+  /// Sums of warps or blocks, one after the other from `first` on, combined.
+  Value foldParts(Value first, int64_t count) {
+    Value sum = w.loadFloats(first);
+    for (int64_t i = 1; i < count; ++i)
+      sum = evaluator.combine(fold, sum, w.loadFloats(w.add(first, i * shape.partBytes())));
     return sum;
   }
 
@@ -223,7 +239,8 @@ private:
   kernel::FuncOp func;
   nn::ReduceOp reduce;
   cpu::Fold fold;
-  int64_t blocks, columns;
+  Shape shape;
+  int64_t columns;
   Evaluator evaluator;
   VectorType vector;
   Value thread, shared, isThere;
@@ -256,12 +273,12 @@ public:
   KernelPlan plan(kernel::FuncOp func, kernel::ScheduleAttr, const Target &target) const override {
     nn::ReduceOp reduce = reductionOf(func);
     int64_t rank = cast<RankedTensorType>(reduce.getInput().getType()).getRank();
-    int64_t tiles = llvm::divideCeil(*nn::dimOf(reduce.getInput().getType(), rank - 1).asConstant(), int64_t(kColumns));
-    int64_t blocks = blocksSharing(reduce, target);
+    Shape shape = Shape::of(reduce, target);
+    int64_t tiles = llvm::divideCeil(*nn::dimOf(reduce.getInput().getType(), rank - 1).asConstant(), shape.columns());
     KernelPlan plan;
-    plan.tasks = nn::product(func.getContext(), outerDims(reduce)) * (tiles * blocks);
+    plan.tasks = nn::product(func.getContext(), outerDims(reduce)) * (tiles * shape.blocks);
     plan.overwrites.assign(func.getNumResults(), -1);
-    plan.block = {kThreads, 1, (kWarps + 1) * kPartBytes, int(blocks)};
+    plan.block = {int(shape.threads), 1, int(shape.sharedBytes()), int(shape.blocks)};
     return plan;
   }
 

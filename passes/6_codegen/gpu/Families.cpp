@@ -5,6 +5,7 @@
 #include "passes/6_codegen/gpu/Depthwise.h"
 #include "passes/6_codegen/gpu/GeneralRoad.h"
 #include "passes/6_codegen/gpu/Matrix.h"
+#include "passes/6_codegen/gpu/Pool.h"
 #include "passes/6_codegen/gpu/Rows.h"
 #include "passes/6_codegen/gpu/Stem.h"
 #include "passes/6_codegen/gpu/ThreadTasks.h"
@@ -12,9 +13,19 @@
 namespace tenon::gpu {
 
 llvm::ArrayRef<const KernelFamily *> families() {
-  static const KernelFamily *const all[] = {&stemFamily(),      &matrixFamily(),    &depthwiseFamily(),       &attentionFamily(),       &rowsFamily(),
-                                            &columnsFamily(),   &recurrentTasksFamily(),  &recurrenceTasksFamily(), &linearAttentionTasksFamily(),
-                                            &topKTasksFamily(), &sequentialTasksFamily(), &generalRoadFamily()};
+  static const KernelFamily *const all[] = {&stemFamily(),
+                                            &matrixFamily(),
+                                            &depthwiseFamily(),
+                                            &poolFamily(),
+                                            &attentionFamily(),
+                                            &rowsFamily(),
+                                            &columnsFamily(),
+                                            &recurrentTasksFamily(),
+                                            &recurrenceTasksFamily(),
+                                            &linearAttentionTasksFamily(),
+                                            &topKTasksFamily(),
+                                            &sequentialTasksFamily(),
+                                            &generalRoadFamily()};
   return all;
 }
 

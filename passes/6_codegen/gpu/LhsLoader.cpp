@@ -9,15 +9,15 @@ constexpr int64_t kChunk = MatrixSchedule::kChunk, kRowBytes = MatrixSchedule::k
 /// The memory of lhs if every chunk of it is 16 bytes in a row at a multiple of 16.
 static std::optional<Tensor> chunkMemory(KernelBuilder &b, const MatrixProblem &p) {
   const cpu::ContractionProblem &c = p.contraction;
-  kernel::View view = kernel::viewOf(c.lhs);
+  kernel::View view = kernel::viewOf(p.lhs);
   auto divides = [](nn::Dim d) { return d.dividedExactlyBy(nn::Dim::constant(d.context(), kChunk)).has_value() || d.isConstant(0); };
   if (!isa<BlockArgument>(view.source) || p.paddedChannels != p.channels || p.channels % kChunk != 0 || !divides(view.offset))
     return std::nullopt;
-  auto dims = nn::dimsOf(c.lhs.getType());
+  auto dims = nn::dimsOf(p.lhs.getType());
   for (auto [axis, stride] : llvm::enumerate(view.strides))
     if (int(axis) == c.lhsChannel ? !stride.isConstant(1) : !dims[axis].isConstant(1) && !divides(stride))
       return std::nullopt;
-  Tensor memory = b.tensorOf(c.lhs);
+  Tensor memory = b.tensorOf(p.lhs);
   constexpr int64_t kAccess = 16;
   return memory.alignment % kAccess == 0 ? std::optional(memory) : std::nullopt;
 }
@@ -34,6 +34,8 @@ LhsLoader::LhsLoader(KernelBuilder &b, Warp &w, const MatrixProblem &p, const Ma
     : b(b), w(w), p(p), c(p.contraction), s(s), memory(chunkMemory(b, p)) {
   if (!memory)
     prologue.emplace(b, c.lhs);
+  if (memory && p.scale)
+    scale = b.tensorOf(p.scale);
 }
 
 void LhsLoader::begin(Index firstRow, Value row, int64_t rowStep, Value ownChunk) {
@@ -101,6 +103,27 @@ Value LhsLoader::reads(const Row &row, const Tap &tap) {
     inside = arith::AndIOp::create(b.ops(), inside, w.below(position, extent));
   }
   return inside;
+}
+
+/// Copies the factors of all channels to `to`.
+void LhsLoader::loadScale(Value thread, Value to) {
+  if (!scale)
+    return;
+  int64_t chunks = p.depth / kChunk;
+  for (int64_t first = 0; first < chunks; first += s.threads()) {
+    Value own = w.add(thread, first);
+    where(b, withinTile(w, own, first, s.threads(), chunks), [&] { w.copyAsync(w.add(to, w.mul(own, kChunk * 2)), scaleAt(w.mul(own, kChunk)), w.i32(16)); });
+  }
+}
+
+Value LhsLoader::scaleAt(Value channel) {
+  return LLVM::GEPOp::create(b.ops(), scale->base.getType(), scale->element, scale->base, ArrayRef<LLVM::GEPArg>{b.value(w.wide(channel))});
+}
+
+/// The factors of this thread's chunk in step `step` of a direct schedule.
+Value LhsLoader::readScale(Value step) {
+  Value first = w.mul(w.add(w.mul(step, MatrixSchedule::kDirectStep / kChunk), chunk), kChunk);
+  return w.loadIf(w.below(first, w.i32(p.depth)), scaleAt(first));
 }
 
 void LhsLoader::load(Value step, Value stage) {

@@ -26,7 +26,7 @@ public:
       plan.packings.push_back({p.contraction.rhsArgument().getArgNumber(), p.packing()});
     for (unsigned i = 0; i < func.getNumResults(); ++i)
       plan.overwrites.push_back(func.getNumResults() == 1 ? p.contraction.overwritten() : -1);
-    plan.block = {int(s.threads()), 1, int(s.sharedBytes()), int(s.splits), /*waits=*/true};
+    plan.block = {int(s.threads()), 1, int(s.sharedBytes() + p.scaleBytes(s)), int(s.splits), /*waits=*/true};
     return plan;
   }
 

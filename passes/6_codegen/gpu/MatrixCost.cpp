@@ -10,7 +10,7 @@ constexpr double kComputed = 0.27; // microseconds of a step whose lhs is comput
 
 /// Whether lhs is memory, not what a kernel makes of it on its way in.
 bool isMemory(const MatrixProblem &p) {
-  return isa<BlockArgument>(kernel::viewOf(p.contraction.lhs).source);
+  return isa<BlockArgument>(kernel::viewOf(p.lhs).source);
 }
 } // namespace
 

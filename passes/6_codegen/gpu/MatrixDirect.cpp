@@ -30,6 +30,18 @@ void MatrixEmitter::multiplyFragments(ArrayRef<Value> left, ArrayRef<Value> righ
     }
 }
 
+/// Chunks of the same channels times their factors.
+void MatrixEmitter::scaleChunks(MutableArrayRef<Value> chunks, Value factors) {
+  constexpr int64_t kWords = 4;
+  auto wordsOf = [&](Value chunk) { return llvm::map_to_vector(llvm::seq<int64_t>(0, kWords), [&](int64_t i) { return b.extractLane(chunk, int(i)); }); };
+  SmallVector<Value> factorWords = wordsOf(factors);
+  for (Value &chunk : chunks) {
+    SmallVector<Value> words = wordsOf(chunk);
+    scaleWords(words, factorWords);
+    chunk = vector::FromElementsOp::create(b.ops(), chunk.getType(), words);
+  }
+}
+
 /// Steps beyond the depth, which the last round may have, add nothing: lhs is zero there.
 KernelBuilder::Values MatrixEmitter::multiplyDirect() {
   Tensor packed = b.argument(cast<BlockArgument>(p.contraction.unpacked().getOperand()).getArgNumber());
@@ -68,8 +80,10 @@ KernelBuilder::Values MatrixEmitter::multiplyDirect() {
   for (int64_t ahead = 0; ahead < s.stages; ++ahead) {
     llvm::append_range(carried, lhs.read(w.add(first, ahead * s.warpDepth)));
     llvm::append_range(carried, weights[ahead]);
+    if (lhs.isScaled())
+      carried.push_back(lhs.readScale(w.add(first, ahead * s.warpDepth)));
   }
-  int64_t fragments = s.tileRows / kChunk + s.tileColumns / kChunk; // of a step
+  int64_t fragments = s.tileRows / kChunk + s.tileColumns / kChunk + (lhs.isScaled() ? 1 : 0); // of a step
   carried.append(fragmentsDown * fragmentsAcross * 4, b.constant(0, b.ops().getF32Type()));
 
   // A round does one step of every stage, so that each keeps its registers: to move what a load is still to bring would wait for it.
@@ -79,9 +93,13 @@ KernelBuilder::Values MatrixEmitter::multiplyDirect() {
     for (int64_t stage = 0; stage < s.stages; ++stage) {
       MutableArrayRef<Value> left = MutableArrayRef(next).slice(fragments * stage, 2 * fragmentsDown);
       MutableArrayRef<Value> right = MutableArrayRef(next).slice(fragments * stage + 2 * fragmentsDown, fragmentsAcross);
+      if (lhs.isScaled())
+        scaleChunks(left, next[fragments * (stage + 1) - 1]);
       multiplyFragments(left, right, sums);
       Value coming = w.add(w.narrow(at), (s.stages + stage) * s.warpDepth);
       llvm::copy(lhs.read(coming), left.begin());
+      if (lhs.isScaled())
+        next[fragments * (stage + 1) - 1] = lhs.readScale(coming);
       Value within = w.below(elementOf(coming), w.i32(p.depth));
       llvm::copy(llvm::map_to_vector(columnStarts, [&](Value start) { return w.loadIf(within, weightAt(start, coming)); }), right.begin());
     }

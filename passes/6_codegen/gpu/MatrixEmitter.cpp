@@ -82,6 +82,7 @@ KernelBuilder::Values MatrixEmitter::multiplyAll() {
   for (int64_t stage = 0; stage < ahead; ++stage)
     guarded(w.add(firstStep, stage), [&] { loadColumns(w.add(firstStep, stage), stageAt(w.i32(0), stage)); });
   b.waitForInputs();
+  lhs.loadScale(thread, scaleAt());
   for (int64_t stage = 0; stage < ahead; ++stage) {
     guarded(w.add(firstStep, stage), [&] { lhs.load(w.add(firstStep, stage), stageAt(w.i32(0), stage)); });
     if ((stage + 1) % s.round == 0)
@@ -114,7 +115,7 @@ KernelBuilder::Values MatrixEmitter::multiplyAll() {
     if (s.groups)
       w.waitForProducts(sums);
     for (int64_t stage = 0; !s.groups && stage < s.round; ++stage)
-      multiplyStage(stageAt(values[0], stage), sums);
+      multiplyStage(w.add(w.narrow(step), stage), stageAt(values[0], stage), sums);
     values[0] = next(values[0]);
     values[1] = next(values[1]);
     return values;
@@ -130,7 +131,15 @@ MatrixEmitter::WarpPlace MatrixEmitter::warpPlace() {
           s.warpDepth == 1 ? w.i32(0) : w.div(warp, s.warpRows * s.warpColumns)};
 }
 
-void MatrixEmitter::multiplyStage(Value stage, MutableArrayRef<Value> sums) {
+void MatrixEmitter::scaleWords(MutableArrayRef<Value> words, ArrayRef<Value> factors) {
+  auto pair = VectorType::get({2}, p.bfloat ? Type(b.ops().getBF16Type()) : Type(b.ops().getF16Type()));
+  for (auto [word, factor] : llvm::zip_equal(words, factors)) {
+    Value product = arith::MulFOp::create(b.ops(), LLVM::BitcastOp::create(b.ops(), pair, word), LLVM::BitcastOp::create(b.ops(), pair, factor));
+    word = LLVM::BitcastOp::create(b.ops(), word.getType(), product);
+  }
+}
+
+void MatrixEmitter::multiplyStage(Value step, Value stage, MutableArrayRef<Value> sums) {
   Value lane = w.rem(thread, 32);
   auto [warpRow, warpColumn, warpDepth] = warpPlace();
   // ldmatrix: lane l gives the address of row l % 8 of matrix l / 8.
@@ -145,6 +154,14 @@ void MatrixEmitter::multiplyStage(Value stage, MutableArrayRef<Value> sums) {
     Value leftChunk = chunkAt(high, k), rightChunk = chunkAt(low, k);
     for (int64_t m = 0; m < fragmentsDown; ++m)
       lefts.push_back(w.loadMatrices(w.add(w.add(left, leftChunk), m * kFragmentRows * kRowBytes)));
+    if (lhs.isScaled()) {
+      // A thread's pairs along the depth, of pairs eight elements apart, are the same in all rows.
+      Value element = w.add(w.add(w.mul(step, MatrixSchedule::kStep), w.mul(k, kFragmentDepth)), w.mul(w.rem(lane, 4), 2));
+      Value low = w.loadWordIf(w.below(element, w.i32(p.depth)), w.add(scaleAt(), w.mul(element, 2)));
+      Value high = w.loadWordIf(w.below(w.add(element, 8), w.i32(p.depth)), w.add(scaleAt(), w.mul(w.add(element, 8), 2)));
+      for (Warp::Fragment &fragment : lefts)
+        scaleWords(fragment, {low, low, high, high});
+    }
     for (int64_t n = 0; n < fragmentsAcross; n += 2) {
       Warp::Fragment both = w.loadMatrices(w.add(w.add(right, rightChunk), n * kFragmentColumns * kRowBytes));
       rights.push_back({both[0], both[1]});

@@ -16,6 +16,10 @@ public:
   void load(mlir::Value step, mlir::Value stage);
   /// The chunks of this thread's rows in step `step` of a direct schedule, each as four words.
   llvm::SmallVector<mlir::Value> read(mlir::Value step);
+  /// Whether what is loaded is still to be multiplied by factors of its channels.
+  bool isScaled() const { return scale.has_value(); }
+  void loadScale(mlir::Value thread, mlir::Value to);
+  mlir::Value readScale(mlir::Value step);
 
 private:
   struct Row {
@@ -44,7 +48,9 @@ private:
   const MatrixProblem &p;
   const cpu::ContractionProblem &c;
   const MatrixSchedule &s;
+  mlir::Value scaleAt(mlir::Value channel);
   std::optional<Tensor> memory; // where chunks can be copied
+  std::optional<Tensor> scale;
   std::optional<cpu::Prologue> prologue;
   mlir::Value chunk;
   llvm::SmallVector<Row> rows;
@@ -64,9 +70,13 @@ private:
   void beginColumns();
   void loadColumns(mlir::Value step, mlir::Value stage);
   KernelBuilder::Values multiplyAll();
-  void multiplyStage(mlir::Value stage, llvm::MutableArrayRef<mlir::Value> sums);
+  void multiplyStage(mlir::Value step, mlir::Value stage, llvm::MutableArrayRef<mlir::Value> sums);
+  mlir::Value scaleAt() { return w.add(shared, s.sharedBytes()); }
+  /// Pairs of halves times pairs of factors, each word by the one of its number.
+  void scaleWords(llvm::MutableArrayRef<mlir::Value> words, llvm::ArrayRef<mlir::Value> factors);
   void multiplyGroup(mlir::Value stage, llvm::MutableArrayRef<mlir::Value> sums); // a round; there after waitForProducts (MatrixGroup.cpp)
   KernelBuilder::Values multiplyDirect();                                         // MatrixDirect.cpp
+  void scaleChunks(llvm::MutableArrayRef<mlir::Value> chunks, mlir::Value factors);
   void multiplyFragments(llvm::ArrayRef<mlir::Value> left, llvm::ArrayRef<mlir::Value> right, llvm::MutableArrayRef<mlir::Value> sums);
   struct Unit {
     mlir::Value row, column; // of the rows that this block finishes

@@ -34,6 +34,27 @@ kernel::ScheduleAttr MatrixSchedule::attr(MLIRContext *context) const {
                                     {"round", round}});
 }
 
+/// A gate, as of squeeze-and-excitation: `lhs` times one factor for each channel. Both are memory.
+static void splitScale(MatrixProblem &p) {
+  p.lhs = p.contraction.lhs;
+  auto product = p.lhs.getDefiningOp<nn::MulOp>();
+  bool isOneTap = p.contraction.tapCount() == 1 && p.paddedChannels == p.channels;
+  if (!product || !isOneTap)
+    return;
+  auto isMemory = [](Value v) { return isa<BlockArgument>(kernel::viewOf(v).source); };
+  auto dims = nn::dimsOf(product.getType());
+  for (auto [full, factor] : {std::pair(product.getLhs(), product.getRhs()), std::pair(product.getRhs(), product.getLhs())}) {
+    auto factors = nn::dimsOf(factor.getType());
+    bool isOfChannels = !factors.empty() && factors.back() == dims.back() && llvm::all_of(ArrayRef(factors).drop_back(), [](nn::Dim d) { return d.isConstant(1); });
+    bool isDense = isOfChannels && isMemory(factor) && kernel::viewOf(factor).strides.back().isConstant(1) && kernel::viewOf(factor).offset.isConstant(0);
+    if (isDense && isMemory(full) && nn::dimsOf(full.getType()) == dims && factor.getType() != full.getType()) {
+      p.lhs = full;
+      p.scale = factor;
+      return;
+    }
+  }
+}
+
 std::optional<MatrixProblem> MatrixProblem::of(kernel::FuncOp func, const Target &target) {
   constexpr int kFirstWithAsyncCopies = 80;
   if (target.computeCapability < kFirstWithAsyncCopies)
@@ -69,6 +90,7 @@ std::optional<MatrixProblem> MatrixProblem::of(kernel::FuncOp func, const Target
     p.depth *= tap;
   if (c.unpacked() && c.unpacked().getPacking() != p.packing())
     return std::nullopt;
+  splitScale(p);
   return p;
 }
 
@@ -118,7 +140,7 @@ SmallVector<MatrixSchedule> directSchedules(const MatrixProblem &p) {
 SmallVector<MatrixSchedule> groupSchedules(const MatrixProblem &p, const Target &target) {
   constexpr int kFirst = 90;
   SmallVector<MatrixSchedule> schedules;
-  if (target.computeCapability != kFirst || !target.archSpecific)
+  if (target.computeCapability != kFirst || !target.archSpecific || p.scale) // operands do not pass through registers
     return schedules;
   struct Tile {
     int64_t rows, columns, stages, warpColumns = 1, leastDepth = 1, mostDepth = 1, round = 1;
@@ -179,7 +201,12 @@ SmallVector<MatrixSchedule> matrixSchedules(const MatrixProblem &p, const Target
     return std::tuple(entry.first, s.splits, s.tileRows, s.tileColumns, s.warpDepth, s.stages);
   };
   llvm::sort(ranked, [&](const auto &a, const auto &b) { return order(a) < order(b); });
-  return llvm::map_to_vector(ranked, [](const auto &entry) { return entry.second; });
+  auto schedules = llvm::map_to_vector(ranked, [](const auto &entry) { return entry.second; });
+  if (std::optional<MatrixSchedule> best = measuredSchedule(rows, p, target)) {
+    llvm::erase(schedules, *best);
+    schedules.insert(schedules.begin(), *best);
+  }
+  return schedules;
 }
 
 } // namespace tenon::gpu

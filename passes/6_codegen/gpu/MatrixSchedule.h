@@ -28,6 +28,7 @@ struct MatrixSchedule {
   static constexpr int64_t kDirectStep = 32; // a chunk for each of the four threads that share a row of a fragment
   static constexpr int64_t kGroupRows = 64;  // of a group of four warps
 
+  bool operator==(const MatrixSchedule &) const = default;
   static MatrixSchedule of(kernel::ScheduleAttr attr);
   kernel::ScheduleAttr attr(mlir::MLIRContext *context) const;
 
@@ -47,6 +48,8 @@ struct MatrixSchedule {
 /// A contraction as the matrix family sees it: lhs [rows, depth] gathered, rhs packed [columns, depth].
 struct MatrixProblem {
   cpu::ContractionProblem contraction;
+  mlir::Value lhs;                       // what is read of lhs; not contraction.lhs where there is a scale
+  mlir::Value scale;                     // one factor for each channel, by which lhs is multiplied on its way into products; may be null
   int64_t columns = 0;                   // of the result
   int64_t channels = 0;                  // k of one tap
   int64_t paddedChannels = 0;            // a multiple of a chunk, or 4 for images
@@ -58,12 +61,14 @@ struct MatrixProblem {
   static std::optional<MatrixProblem> of(kernel::FuncOp func, const Target &target);
   int64_t steps(const MatrixSchedule &s) const { return (depth + s.step() - 1) / s.step(); }
   nn::Dim rows() const;
+  /// Bytes of the factors in shared memory, behind everything else; schedules without stages read them where they are.
+  int64_t scaleBytes(const MatrixSchedule &s) const { return scale && !s.direct ? depth * 2 : 0; }
   /// Weights as [columns padded to a tile's multiple of 8][tap][channel].
   kernel::PackingAttr packing() const;
   int64_t packedColumns() const { return (columns + MatrixSchedule::kChunk - 1) / MatrixSchedule::kChunk * MatrixSchedule::kChunk; }
 };
 
-/// Schedules that fit the machine, the cost model's choice first.
+/// Schedules that fit the machine, the best one first: the measured one, or else the cost model's choice.
 llvm::SmallVector<MatrixSchedule> matrixSchedules(const MatrixProblem &problem, const Target &target);
 
 } // namespace tenon::gpu

@@ -1,8 +1,9 @@
 // The first convolution of a network: an image of up to four channels, every second pixel or fewer, few columns.
 //
-// A block lays its patch of the image into shared memory as [row][pixel][4 channels], whatever the image's own layout and type. Neighbouring pixels of
-// the result lie 16 bytes or more apart there, so that ldmatrix reads the left operand of mma.sync, four taps of four channels deep, from the patch
-// itself: nothing is gathered. The weights stay in registers. Their columns are dealt out so that each thread ends up with neighbouring channels.
+// A block lays its patch of the image into shared memory as [row][pixel][4 channels], whatever the image's own layout and type. Neighbouring pixels
+// of the result lie 16 bytes or more apart there, so that ldmatrix reads the left operand of mma.sync, four taps of four channels deep, from the
+// patch itself: nothing is gathered. The weights stay in registers. Their columns are dealt out so that each thread ends up with neighbouring
+// channels.
 #include "passes/6_codegen/gpu/Stem.h"
 #include "passes/6_codegen/cpu/Elementwise.h"
 #include "passes/6_codegen/gpu/MatrixSchedule.h"
@@ -12,7 +13,8 @@ namespace tenon::gpu {
 using namespace mlir;
 
 namespace {
-constexpr int64_t kPixelChannels = 4, kPixelBytes = 8, kFragment = 16, kFragmentColumns = 8, kDepthTaps = 4; // of mma.sync: rows, columns, taps of a step
+constexpr int64_t kPixelChannels = 4, kPixelBytes = 8, kFragment = 16, kFragmentColumns = 8,
+                  kDepthTaps = 4; // of mma.sync: rows, columns, taps of a step
 constexpr int64_t kChunk = MatrixSchedule::kChunk, kChunkBytes = 16;
 
 /// A convolution as this family sees it.
@@ -99,7 +101,9 @@ struct StemSchedule {
   }
   /// Where the first pixel that is multiplied lies: at a multiple of 16 bytes, with room for those before it.
   int64_t patchOffset() const { return 2 * kChunkBytes; }
-  int64_t patchPitch(const StemProblem &p) const { return int64_t(llvm::alignTo(patchOffset() + loadsOfRow(p) * p.lanes * kPixelBytes, kChunkBytes)); }
+  int64_t patchPitch(const StemProblem &p) const {
+    return int64_t(llvm::alignTo(patchOffset() + loadsOfRow(p) * p.lanes * kPixelBytes, kChunkBytes));
+  }
   int64_t patchBytes(const StemProblem &p) const { return patchRows(p) * patchPitch(p); }
   /// Bytes of a column of the weights: an odd number of chunks, so that eight columns lie in different banks.
   static int64_t columnPitch(const StemProblem &p) { return (p.matrix.depth / kChunk | 1) * kChunkBytes; }
@@ -111,9 +115,8 @@ struct StemSchedule {
 class StemEmitter {
 public:
   StemEmitter(KernelBuilder &b, const StemProblem &p, const StemSchedule &s)
-      : b(b), w(b), ops(b.ops()), p(p), s(s), half(p.matrix.bfloat ? Type(ops.getBF16Type()) : Type(ops.getF16Type())),
-        image(b.tensorOf(p.image)), lanesAtOnce(std::clamp<int64_t>(image.alignment / nn::elementBytes(image.element), 1, p.lanes)),
-        epilogue(b, p.matrix.contraction.result) {}
+      : b(b), w(b), ops(b.ops()), p(p), s(s), half(p.matrix.bfloat ? Type(ops.getBF16Type()) : Type(ops.getF16Type())), image(b.tensorOf(p.image)),
+        lanesAtOnce(std::clamp<int64_t>(image.alignment / nn::elementBytes(image.element), 1, p.lanes)), epilogue(b, p.matrix.contraction.result) {}
 
   void emit() {
     thread = w.thread();
@@ -147,7 +150,8 @@ private:
       Value chunk = w.add(thread, first);
       auto copy = [&] {
         Value to = w.add(w.mul(w.div(chunk, chunksOfColumn), s.columnPitch(p)), w.mul(w.rem(chunk, chunksOfColumn), kChunkBytes));
-        Value from = LLVM::GEPOp::create(ops, packed.base.getType(), half, packed.base, ArrayRef<LLVM::GEPArg>{b.value(w.wide(w.mul(chunk, kChunk)))});
+        Value from =
+            LLVM::GEPOp::create(ops, packed.base.getType(), half, packed.base, ArrayRef<LLVM::GEPArg>{b.value(w.wide(w.mul(chunk, kChunk)))});
         w.copyAsync(w.add(weightsAt(), to), from, w.i32(kChunkBytes));
       };
       first + s.threads(p) <= chunks ? copy() : b.ifThen(w.below(chunk, w.i32(chunks)), copy);
@@ -157,7 +161,7 @@ private:
 
   /// Some pixels of a row of the patch, one channel after the other.
   struct Load {
-    Value inPatch, to; // i1 or null, an address
+    Value inPatch, to;                        // i1 or null, an address
     SmallVector<SmallVector<Value>> channels; // the pixels of each
   };
 
@@ -302,15 +306,15 @@ private:
   SmallVector<Warp::Fragment> weights;
 };
 
-/// Microseconds, about: rounds of blocks, each of which loads its patch and multiplies it.
+/// Microseconds, about, as measured on an H200: what a multiprocessor's blocks take for their weights and patches, and a thread for its loads and products.
 double costOf(const StemSchedule &s, const StemProblem &p, const Target &target) {
-  constexpr double kBlock = 1.0, kLoad = 0.12, kTile = 0.02; // of a block; of a thread's load; of a fragment's step
-  double blocks = double(s.tilesDown(p) * s.tilesAcross(p)), threads = double(s.threads(p));
+  constexpr double kStart = 3, kBlock = 0.25, kBytesPerMicrosecond = 60e3, kLoad = 0.25, kStep = 0.012, kThreadsOfMultiprocessor = 1024;
+  double blocks = double(s.tilesDown(p) * s.tilesAcross(p)), threads = double(s.threads(p)), cores = double(target.cores);
+  double waves = std::ceil(blocks * threads / (cores * kThreadsOfMultiprocessor)), blocksOfMultiprocessor = std::ceil(blocks / cores);
   double loads = std::ceil(double(s.patchRows(p) * s.loadsOfRow(p)) / threads);
-  double tiles = std::ceil(double(s.rows * s.columns / kFragment) / double(s.warps)) * double(p.depthSteps() * p.fragments()) / 4;
-  constexpr double kThreadsTogether = 768; // of a multiprocessor
-  double together = std::max(1.0, std::floor(kThreadsTogether / threads));
-  return std::ceil(blocks / (together * double(target.cores))) * (kBlock + kLoad * loads + kTile * tiles);
+  double tiles = std::ceil(double(s.rows * s.columns / kFragment) / double(s.warps));
+  double weights = double(p.matrix.columns * s.columnPitch(p)) / kBytesPerMicrosecond;
+  return kStart + waves * (kLoad * loads + kStep * tiles * double(p.depthSteps() * p.fragments()) / 4) + blocksOfMultiprocessor * (kBlock + weights);
 }
 
 class StemFamily final : public KernelFamily {

@@ -181,6 +181,11 @@ Value Warp::floats(StringRef instruction, Value address) {
   return vector::FromElementsOp::create(ops, VectorType::get({4}, f32), loaded);
 }
 
+Value Warp::loadWordIf(Value condition, Value address) {
+  Value flag = arith::ExtUIOp::create(ops, ops.getI32Type(), condition);
+  return assembly(ops.getI32Type(), {address, flag}, "{ .reg .pred p; setp.ne.b32 p, $2, 0; mov.b32 $0, 0; @p ld.shared.b32 $0, [$1]; }",
+                  "=&r,r,r,~{memory}", true);
+}
 Value Warp::loadFloats(Value address) {
   return floats("ld.shared.v4.f32", address);
 }

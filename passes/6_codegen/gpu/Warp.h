@@ -45,6 +45,7 @@ public:
   void barrier();
   void store(mlir::Value address, mlir::Value vector);               // 8 or 16 bytes
   mlir::Value loadFloats(mlir::Value address);                       // vector<4xf32>
+  mlir::Value loadWordIf(mlir::Value condition, mlir::Value address); // i32; 0 where the condition does not hold
   std::pair<mlir::Value, mlir::Value> loadPair(mlir::Value address); // two f32
   /// The same address in the shared memory of another block of the cluster, for loadPeer and storePeer.
   mlir::Value peer(mlir::Value address, mlir::Value rank);

@@ -1,0 +1,90 @@
+// Tiles of products that were measured: each with some 40 schedules, in a chain of launches of one kernel on an H200, as bench/gpu/chain.py times
+// them.
+//
+// The layers are those of ResNet-50, YOLOv8n and EfficientNet-B0 at batch 1; wherever else a product of these sizes occurs, the same tile is good.
+// What is not listed is left to the cost model.
+#include "passes/6_codegen/gpu/MatrixCost.h"
+
+namespace tenon::gpu {
+
+namespace {
+enum class Kind { Direct, Staged, Groups };
+
+struct Measured {
+  int64_t rows, columns, depth, channels; // of the product; of one tap
+  Kind kind;
+  int64_t tileRows, tileColumns, warpDepth, stages, splits, round;
+};
+
+constexpr Measured kMeasured[] = {
+    {1, 10, 240, 240, Kind::Direct, 16, 16, 8, 1, 1, 1},      {1, 1000, 1280, 1280, Kind::Direct, 16, 16, 16, 2, 1, 1},
+    {1, 1000, 2048, 2048, Kind::Direct, 16, 16, 16, 2, 1, 1}, {1, 1152, 48, 48, Kind::Direct, 16, 16, 1, 2, 1, 1},
+    {1, 20, 480, 480, Kind::Direct, 32, 16, 8, 2, 1, 1},      {1, 28, 672, 672, Kind::Direct, 16, 16, 8, 2, 1, 1},
+    {1, 32, 8, 8, Kind::Direct, 16, 16, 1, 1, 1, 1},          {1, 4, 96, 96, Kind::Direct, 32, 16, 2, 2, 1, 1},
+    {1, 48, 1152, 1152, Kind::Direct, 16, 16, 16, 2, 1, 1},   {1, 6, 144, 144, Kind::Direct, 32, 16, 4, 2, 1, 1},
+    {1, 8, 32, 32, Kind::Direct, 16, 16, 1, 1, 1, 1},         {49, 1152, 192, 192, Kind::Staged, 32, 32, 2, 10, 1, 1},
+    {49, 1280, 320, 320, Kind::Groups, 64, 32, 2, 8, 1, 2},   {49, 2048, 1024, 1024, Kind::Groups, 64, 32, 1, 8, 2, 2},
+    {49, 2048, 512, 512, Kind::Groups, 64, 32, 2, 8, 1, 2},   {49, 512, 2048, 2048, Kind::Groups, 64, 32, 2, 8, 4, 2},
+    {49, 512, 4608, 512, Kind::Groups, 64, 64, 1, 6, 8, 2},   {196, 1024, 256, 256, Kind::Groups, 64, 32, 1, 8, 1, 2},
+    {196, 1024, 512, 512, Kind::Groups, 64, 32, 2, 8, 1, 2},  {196, 256, 1024, 1024, Kind::Staged, 32, 32, 4, 10, 1, 1},
+    {196, 256, 2304, 256, Kind::Staged, 32, 32, 1, 10, 4, 1}, {196, 480, 80, 80, Kind::Groups, 64, 32, 1, 4, 1, 1},
+    {196, 512, 1024, 1024, Kind::Groups, 64, 64, 1, 6, 2, 2}, {196, 672, 112, 112, Kind::Groups, 64, 32, 1, 8, 1, 1},
+    {400, 128, 1152, 128, Kind::Direct, 32, 16, 8, 2, 1, 1},  {400, 128, 256, 256, Kind::Direct, 32, 16, 8, 1, 1, 1},
+    {400, 256, 1152, 128, Kind::Groups, 64, 32, 1, 8, 2, 2},  {400, 256, 256, 256, Kind::Staged, 32, 64, 2, 8, 1, 1},
+    {400, 256, 384, 384, Kind::Groups, 64, 32, 1, 8, 1, 2},   {400, 256, 512, 512, Kind::Staged, 32, 32, 2, 10, 1, 1},
+    {400, 64, 2304, 256, Kind::Groups, 64, 32, 1, 8, 4, 2},   {400, 64, 576, 64, Kind::Staged, 32, 32, 2, 10, 1, 1},
+    {400, 64, 64, 64, Kind::Direct, 16, 16, 2, 1, 1, 1},      {400, 80, 2304, 256, Kind::Direct, 16, 16, 16, 2, 1, 1},
+    {400, 80, 720, 80, Kind::Direct, 16, 16, 16, 2, 1, 1},    {400, 80, 80, 80, Kind::Direct, 16, 16, 2, 2, 1, 1},
+    {784, 128, 1152, 128, Kind::Staged, 32, 32, 2, 10, 1, 1}, {784, 128, 512, 512, Kind::Staged, 32, 32, 2, 10, 1, 1},
+    {784, 240, 40, 40, Kind::Groups, 128, 32, 1, 4, 1, 1},    {784, 256, 512, 512, Kind::Groups, 64, 32, 1, 8, 1, 1},
+    {784, 512, 128, 128, Kind::Groups, 64, 32, 1, 8, 1, 1},   {784, 512, 256, 256, Kind::Groups, 64, 32, 2, 8, 1, 2},
+    {1600, 128, 128, 128, Kind::Groups, 64, 32, 1, 4, 1, 1},  {1600, 128, 192, 192, Kind::Groups, 64, 32, 1, 4, 1, 1},
+    {1600, 128, 256, 256, Kind::Groups, 64, 32, 1, 8, 1, 1},  {1600, 128, 384, 384, Kind::Groups, 64, 32, 1, 8, 1, 1},
+    {1600, 128, 576, 64, Kind::Groups, 64, 64, 1, 6, 2, 1},   {1600, 64, 1152, 128, Kind::Groups, 64, 32, 1, 8, 2, 2},
+    {1600, 64, 576, 64, Kind::Staged, 32, 32, 2, 10, 1, 1},   {1600, 64, 64, 64, Kind::Groups, 64, 32, 1, 8, 1, 1},
+    {1600, 80, 1152, 128, Kind::Groups, 64, 80, 1, 5, 4, 1},  {1600, 80, 720, 80, Kind::Groups, 64, 32, 2, 12, 1, 2},
+    {1600, 80, 80, 80, Kind::Groups, 64, 32, 1, 4, 1, 1},     {3136, 128, 256, 256, Kind::Groups, 64, 32, 1, 8, 1, 2},
+    {3136, 144, 24, 24, Kind::Groups, 64, 32, 1, 8, 1, 1},    {3136, 256, 64, 64, Kind::Groups, 64, 32, 1, 4, 1, 1},
+    {3136, 64, 256, 256, Kind::Groups, 64, 64, 1, 6, 1, 2},   {3136, 64, 576, 64, Kind::Groups, 64, 32, 1, 8, 1, 2},
+    {3136, 64, 64, 64, Kind::Groups, 64, 32, 1, 4, 1, 1},     {6400, 32, 288, 32, Kind::Groups, 64, 32, 2, 8, 1, 1},
+    {6400, 64, 128, 128, Kind::Groups, 64, 32, 1, 8, 1, 1},   {6400, 64, 192, 192, Kind::Groups, 64, 32, 1, 8, 1, 1},
+    {6400, 64, 288, 32, Kind::Groups, 64, 32, 1, 8, 1, 1},    {6400, 64, 576, 64, Kind::Groups, 64, 64, 1, 10, 1, 2},
+    {6400, 64, 64, 64, Kind::Groups, 64, 32, 1, 8, 1, 1},     {6400, 64, 96, 96, Kind::Groups, 64, 32, 1, 8, 1, 1},
+    {6400, 80, 576, 64, Kind::Groups, 64, 80, 4, 5, 1, 1},    {6400, 80, 720, 80, Kind::Groups, 64, 80, 4, 5, 1, 1},
+    {6400, 80, 80, 80, Kind::Groups, 64, 64, 1, 6, 1, 1},     {12544, 96, 16, 16, Kind::Groups, 128, 32, 1, 4, 1, 1},
+    {25600, 16, 144, 16, Kind::Groups, 64, 32, 1, 4, 1, 1},   {25600, 32, 144, 16, Kind::Groups, 128, 32, 1, 4, 1, 1},
+    {25600, 32, 32, 32, Kind::Groups, 128, 32, 1, 4, 1, 1},   {25600, 32, 48, 48, Kind::Groups, 128, 32, 1, 4, 1, 1},
+    {33600, 1, 16, 16, Kind::Direct, 64, 16, 1, 1, 1, 1},
+};
+
+MatrixSchedule scheduleOf(const Measured &m) {
+  MatrixSchedule s;
+  s.tileRows = m.tileRows;
+  s.tileColumns = m.tileColumns;
+  s.direct = m.kind == Kind::Direct;
+  s.groups = m.kind == Kind::Groups;
+  constexpr int64_t kFragmentRows = 16, kSmall = 32;
+  s.warpRows = s.direct ? 1 : m.tileRows / kFragmentRows;
+  s.warpColumns = s.direct || s.groups || m.tileColumns == kSmall ? 1 : 2;
+  if (m.kind == Kind::Staged && m.tileRows == kSmall && m.tileColumns != kSmall) { // wide: each warp has all rows
+    s.warpRows = 1;
+    s.warpColumns = 4;
+  }
+  s.warpDepth = m.warpDepth;
+  s.stages = m.stages;
+  s.splits = m.splits;
+  s.round = m.round;
+  return s;
+}
+} // namespace
+
+std::optional<MatrixSchedule> measuredSchedule(int64_t rows, const MatrixProblem &p, const Target &target) {
+  constexpr int kCapability = 90;
+  if (target.computeCapability != kCapability || !target.archSpecific || p.scale || !isa<mlir::BlockArgument>(kernel::viewOf(p.lhs).source))
+    return std::nullopt;
+  const Measured *found = llvm::find_if(
+      kMeasured, [&](const Measured &m) { return m.rows == rows && m.columns == p.columns && m.depth == p.depth && m.channels == p.channels; });
+  return found == std::end(kMeasured) ? std::nullopt : std::optional(scheduleOf(*found));
+}
+
+} // namespace tenon::gpu
