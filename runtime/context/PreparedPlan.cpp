@@ -35,7 +35,6 @@ tn_status PreparedPlan::countAndAllocate(const tn_plan &plan, Message &message) 
 }
 
 void PreparedPlan::resolve(uint32_t slot, const format::Operand &operand) {
-  const tn_plan &plan = *planLayout->plan;
   int64_t offset = planLayout->value(operand.offset());
   addresses[slot] = nullptr;
   switch (operand.kind()) {
