@@ -2,7 +2,8 @@
 """Tenon against ONNX Runtime and OpenVINO.
 
     compare.py --tenon build/release/bin/tenon [-k PATTERN] [--threads 1,2] [--rounds 3] [--duration 0.8] [--quick] [--avx2] [--output bench/results]
-    compare.py --report [--output bench/results]
+    compare.py --int8 [--avx2] …
+    compare.py --report [--int8] [--output bench/results]
 
 Each measurement is a process of its own, pinned to as many CPUs as it has threads, that loads the model, warms up, and runs it for the duration.
 The runtimes take turns, and what counts is the median over the rounds of each round's median: slow phases of the machine hit all of them.
@@ -10,6 +11,8 @@ Tenon's outputs are compared with ONNX Runtime's first. Models come from the fol
 compile are listed with the reason. With --avx2 Tenon and OpenVINO do without the wider vectors that the machine may have; ONNX Runtime knows no such setting and
 stays out. OpenVINO's fully connected layers are computed by MLAS, ONNX Runtime's library, and take wider vectors all the same. Also measured: throughput of a batch and of several contexts, the time from a process's start to its first result (Tenon
 reads a plan, the peers the ONNX file), peak memory of processes, compilation, what a dispatch costs, and every step's share of the processor's peak.
+
+With --int8: what 8 bits gain (int8.py). Tenon in 8 bits and in f32 and the peers in 8 bits take turns, on networks that tenon quantize quantized and on published ones.
 
 Writes OUTPUT.json after every model, and OUTPUT.md and a chart, OUTPUT.svg, at the end; --report makes these two from the JSON again.
 """
@@ -26,6 +29,7 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parent.parent
 sys.path[:0] = [str(ROOT / "bench"), str(ROOT / "test" / "models")]
 import chart
+import int8
 import machine
 import measure
 import overhead
@@ -56,13 +60,14 @@ class Comparison:
     def late(self):
         return self.arguments.quick and time.monotonic() - self.begin > QUICK_SECONDS
 
-    def rounds(self, name, plan, model, inputs, threads):
-        """{runtime: [report of each round]}"""
+    def rounds(self, name, plans, model, inputs, threads):
+        """{runtime: [report of each round]}; `plans` are Tenon's, and the peers run the model with the inputs of the first one."""
         measure.pin(threads)
-        reports = {runtime: [] for runtime in ("tenon", *self.peers)}
+        reports = {runtime: [] for runtime in (*plans, *self.peers)}
         failed = {}
         for _ in range(self.arguments.rounds):
-            reports["tenon"].append(self.tenon.measure(plan, inputs, threads, self.arguments.duration))
+            for runtime, (plan, of_plan) in plans.items():
+                reports[runtime].append(self.tenon.measure(plan, of_plan, threads, self.arguments.duration))
             for runtime in self.peers:
                 if runtime in failed:
                     continue
@@ -77,7 +82,7 @@ class Comparison:
 
     def compiled(self, model, folder):
         measure.pin(max(self.arguments.threads))
-        plan = folder / "model.plan"
+        plan = folder / f"{model.stem}.plan"
         return plan, self.tenon.compile(model, plan, *self.options)
 
     def check(self, plan, model, inputs, folder):
@@ -92,7 +97,7 @@ class Comparison:
         result = {"equal": self.check(plan, model, inputs, folder), "model_bytes": model.stat().st_size, "plan_bytes": plan.stat().st_size, "compile": compilation,
                   "threads": {}, "profile": {}}
         for threads in self.arguments.threads:
-            reports, failed = self.rounds(name, plan, model, inputs, threads)
+            reports, failed = self.rounds(name, {"tenon": (plan, inputs)}, model, inputs, threads)
             # Start and memory are those of the last number of threads.
             result |= medians(reports, ("start_ms", "session_ms", "peak_bytes", "session_bytes"))
             result["threads"][str(threads)] = medians(reports, ("median_ms",))["median_ms"]
@@ -102,12 +107,25 @@ class Comparison:
             result["profile"][str(threads)] = {"peak": profile["peak"], "fastest_ms": profile["latency_ms"]["min"], "steps": profile["profile"]}
         return result
 
+    def quantized(self, name, folder):
+        """A network in 8 bits, and in f32."""
+        single, single_inputs = measure.prepare(int8.FLOAT_OF.get(name, name), folder)
+        plan, _ = self.compiled(single, folder)
+        measure.pin(max(self.arguments.threads))
+        model, inputs = measure.prepare(name, folder) if name in int8.FLOAT_OF else (int8.quantize(self.tenon, name, single, single_inputs, folder), single_inputs)
+        small, _ = self.compiled(model, folder)
+        result = {"plan_bytes": {"float": plan.stat().st_size, "tenon": small.stat().st_size}, "threads": {}}
+        for threads in self.arguments.threads:
+            reports, result["failed"] = self.rounds(name, {"tenon": (small, inputs), "float": (plan, single_inputs)}, model, inputs, threads)
+            result["threads"][str(threads)] = medians(reports, ("median_ms",))["median_ms"]
+        return result
+
     def batch(self, name, size, folder):
         model, inputs = measure.prepare(name, folder, size)
         plan, _ = self.compiled(model, folder)
         result = {"batch": size, "equal": self.check(plan, model, inputs, folder), "threads": {}}
         for threads in self.arguments.threads:
-            reports, _ = self.rounds(name, plan, model, inputs, threads)
+            reports, _ = self.rounds(name, {"tenon": (plan, inputs)}, model, inputs, threads)
             result["threads"][str(threads)] = {runtime: size / (ms * 1e-3) for runtime, ms in medians(reports, ("median_ms",))["median_ms"].items()}
         return result
 
@@ -132,17 +150,31 @@ class Comparison:
                 return {"error": str(error)}
 
 
+def settings_of(comparison):
+    arguments = comparison.arguments
+    return {"rounds": arguments.rounds, "duration_s": arguments.duration, "threads": arguments.threads, "peers": comparison.peers, "avx2": arguments.avx2, "whole": not arguments.quick and not arguments.k}
+
+
+def save(results, output):
+    output.parent.mkdir(parents=True, exist_ok=True)
+    output.with_name(output.name + ".json").write_text(json.dumps(results, indent=1) + "\n")
+
+
+def run_int8(arguments):
+    comparison = Comparison(arguments)
+    results = {"machine": machine.describe(arguments.tenon), "settings": settings_of(comparison), "models": {}}
+    for name in int8.NETWORKS:
+        if re.search(arguments.k, name):
+            results["models"][name] = comparison.attempt(name, comparison.quantized, name)
+            print(name, results["models"][name].get("threads"), flush=True)
+            save(results, arguments.output)
+
+
 def run(arguments):
     """All results; they are saved after each."""
     matches = [name for name in float_models(os.environ["TENON_SHARED"]) if re.search(arguments.k, name) and (not arguments.quick or name in QUICK)]
     comparison = Comparison(arguments)
-    settings = {"rounds": arguments.rounds, "duration_s": arguments.duration, "threads": arguments.threads, "peers": comparison.peers, "avx2": arguments.avx2, "whole": not arguments.quick and not arguments.k}
-    results = {"machine": machine.describe(arguments.tenon), "settings": settings, "models": {}, "batch": {}, "together": {}}
-
-    def save():
-        arguments.output.parent.mkdir(parents=True, exist_ok=True)
-        arguments.output.with_name(arguments.output.name + ".json").write_text(json.dumps(results, indent=1) + "\n")
-
+    results = {"machine": machine.describe(arguments.tenon), "settings": settings_of(comparison), "models": {}, "batch": {}, "together": {}}
     for name in matches:
         if comparison.late():
             print(f"{name}: left out, --quick has no more time", file=sys.stderr)
@@ -150,26 +182,27 @@ def run(arguments):
         result = results["models"][name] = comparison.attempt(name, comparison.model, name)
         if "error" not in result:
             print(name, {threads: {runtime: float(f"{ms:.4g}") for runtime, ms in times.items()} | {"ratio": round(tables.ratio(times), 2)} for threads, times in result["threads"].items()}, flush=True)
-        save()
+        save(results, arguments.output)
     most = max(arguments.threads)
     for name in BATCHED if not arguments.quick else ():
         if name in matches:
             results["batch"][name] = comparison.attempt(f"{name}, batch 8", comparison.batch, name, 8)
-            save()
+            save(results, arguments.output)
     for name in TOGETHER if not arguments.quick else ("mobilenetv2_224",):
         if name in matches and most > 1:
             results["together"][name] = comparison.attempt(f"{name}, {most} contexts", comparison.together, name, most)
-            save()
+            save(results, arguments.output)
     measure.pin(most)
     results["dispatch"] = comparison.attempt("dispatch", overhead.measure, comparison.tenon, most)
-    save()
+    save(results, arguments.output)
 
 
-def report(output):
+def report(output, is_int8):
     results = json.loads(output.with_name(output.name + ".json").read_text())
-    text = tables.report(results)
+    text = int8.report(results) if is_int8 else tables.report(results)
     output.with_name(output.name + ".md").write_text(text)
-    output.with_name(output.name + ".svg").write_text(chart.svg(results))
+    if not is_int8:
+        output.with_name(output.name + ".svg").write_text(chart.svg(results))
     print(text)
 
 
@@ -182,6 +215,7 @@ def main():
     parser.add_argument("--duration", type=float, default=0.8, help="seconds of each measurement (0.8)")
     parser.add_argument("--quick", action="store_true", help="one round of 0.3 s of few models: under two minutes")
     parser.add_argument("--avx2", action="store_true", help="hold Tenon and OpenVINO to AVX2; writes bench/avx2 by default")
+    parser.add_argument("--int8", action="store_true", help="what 8 bits gain; writes bench/int8 by default, with --avx2 bench/int8-avx2")
     parser.add_argument("--report", action="store_true", help="measure nothing: tables and chart from OUTPUT.json")
     parser.add_argument("--output", type=Path, help="where to write, without the ending: bench/results, or build/bench/part where only some models are measured")
     arguments = parser.parse_args()
@@ -189,7 +223,8 @@ def main():
     if arguments.quick:
         arguments.rounds, arguments.duration = 1, 0.3
     if arguments.output is None:
-        arguments.output = ROOT / ("build/bench/part" if arguments.quick or arguments.k else "bench/avx2" if arguments.avx2 else "bench/results")
+        whole = ("int8-avx2" if arguments.avx2 else "int8") if arguments.int8 else "avx2" if arguments.avx2 else "results"
+        arguments.output = ROOT / ("build/bench/part" if arguments.quick or arguments.k else f"bench/{whole}")
     if arguments.avx2:
         os.environ.update(AVX2_SETTING)
     if not arguments.report:
@@ -197,8 +232,8 @@ def main():
             sys.exit("compare.py: set TENON_SHARED to the folder with the models")
         if not arguments.threads:
             sys.exit("compare.py: this process may use too few CPUs for --threads")
-        run(arguments)
-    report(arguments.output)
+        (run_int8 if arguments.int8 else run)(arguments)
+    report(arguments.output, arguments.int8)
 
 
 if __name__ == "__main__":
