@@ -11,6 +11,7 @@
 #include "llvm/TargetParser/Triple.h"
 #include <mutex>
 #include <sched.h>
+#include <sys/syscall.h>
 #include <unistd.h>
 
 namespace tenon {
@@ -20,7 +21,7 @@ using llvm::StringRef;
 /// runtime checks stays short and complete.
 static constexpr StringRef kX86Features[] = {
     "sse3", "ssse3", "sse4.1", "sse4.2", "popcnt", "avx", "avx2", "fma", "f16c", "bmi", "bmi2", "lzcnt", "avx512f", "avx512cd", "avx512bw",
-    "avx512dq", "avx512vl", "avx512vbmi", "avx512vbmi2", "avx512vnni", "avx512bf16", "avxvnni"};
+    "avx512dq", "avx512vl", "avx512vbmi", "avx512vbmi2", "avx512vnni", "avx512bf16", "avxvnni", "amx-tile", "amx-int8"};
 static constexpr StringRef kAArch64Features[] = {"neon", "fullfp16", "dotprod", "i8mm", "bf16", "sve", "sve2"};
 
 static constexpr StringRef kNames[] = {"native", "x86-64", "x86-64-v2", "x86-64-v3", "x86-64-v4", "haswell", "skylake", "skylake-avx512", "icelake-server",
@@ -97,6 +98,16 @@ static void readCaches(Target &target) {
   }
 }
 
+/// Whether the system gives tile registers to a process that asks, as the runtime does.
+static bool mayUseTiles() {
+#ifdef __x86_64__
+  constexpr long kRequestPermission = 0x1023, kTileData = 18;
+  return syscall(SYS_arch_prctl, kRequestPermission, kTileData) == 0;
+#else
+  return false;
+#endif
+}
+
 static void readHost(Target &target) {
   readCaches(target);
   cpu_set_t cpus;
@@ -121,6 +132,7 @@ static void deriveVectors(Target &target) {
   target.f16c = has("f16c");
   target.roundInstructions = has("sse4.1");
   target.vnni = has("avx512vnni") || has("avxvnni");
+  target.tiles = avx512 && target.vnni && has("amx-tile") && has("amx-int8");
   target.bf16 = has("avx512bf16");
 }
 
@@ -159,6 +171,8 @@ llvm::Expected<Target> Target::parse(StringRef name) {
   subtarget.reset(llvmTarget->createMCSubtargetInfo(triple, target.cpu, features));
 
   auto keep = [&](StringRef feature) {
+    if (native && feature.starts_with("amx") && !mayUseTiles())
+      return;
     if (subtarget->checkFeatures(("+" + feature).str()))
       target.required.push_back(feature.str());
   };

@@ -27,6 +27,7 @@ struct Target {
   bool f16c = false;          // half <-> float conversion in hardware
   bool roundInstructions = false; // floor, ceil, round to even in hardware (SSE4.1, AArch64)
   bool vnni = false;          // 8-bit dot products (AVX-VNNI, AVX512-VNNI)
+  bool tiles = false;         // registers that hold tiles of bytes, and products of them (AMX)
   bool bf16 = false;
 
   int64_t l1Bytes = 32 << 10;

@@ -7,6 +7,8 @@
 
 #if defined(__x86_64__)
 #include <cpuid.h>
+#include <sys/syscall.h>
+#include <unistd.h>
 #elif defined(__aarch64__)
 #include <sys/auxv.h>
 #endif
@@ -67,7 +69,11 @@ bool systemSaves(State state) {
   uint32_t low, high;
   asm volatile("xgetbv" : "=a"(low), "=d"(high) : "c"(0));
   const uint32_t masks[] = {0, 0x6, 0xE6, 0x60000}; // SSE + AVX; + opmask, upper ZMM; tile configuration and data
-  return (low & masks[state]) == masks[state];
+  if ((low & masks[state]) != masks[state])
+    return false;
+  // Linux gives tile registers to processes that ask for them.
+  constexpr long kRequestPermission = 0x1023, kTileData = 18;
+  return state != Amx || syscall(SYS_arch_prctl, kRequestPermission, kTileData) == 0;
 }
 
 int lookUp(const char *name) {

@@ -189,7 +189,7 @@ PrefetchStream ContractionEmitter::nextPanel(const Block &block, const Panel &pa
   int64_t panelLines = llvm::divideCeil(panelElements, lineElements);
   Index tiles = b.sub(block.endTile, block.firstTile);
   int64_t share = tiles.isConstant() ? std::max<int64_t>(tiles.get(), 1) : 1;
-  constexpr int64_t kMostLines = 4;
+  const int64_t kMostLines = s.amx ? 16 : 4; // tile registers take larger steps
   stream.memory = rhs;
   stream.lines = std::min<int64_t>(llvm::divideCeil(panelLines, share * iterations), kMostLines);
   int64_t useful = llvm::divideCeil(panelLines, iterations * stream.lines);

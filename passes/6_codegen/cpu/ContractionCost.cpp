@@ -2,6 +2,7 @@
 #include "passes/6_codegen/cpu/ContractionSchedule.h"
 #include "passes/6_codegen/cpu/DotBytes.h"
 #include "passes/6_codegen/cpu/RegisterTile.h"
+#include "passes/6_codegen/cpu/TileRegisters.h"
 #include "llvm/ADT/SetVector.h"
 #include "llvm/Support/MathExtras.h"
 
@@ -12,6 +13,7 @@ namespace {
 struct RegisterTile {
   int64_t rows, vectors;
   double cycles; // of the whole product, on one core
+  bool amx = false;
 };
 
 /// What the model knows of a problem: numbers instead of expressions.
@@ -108,11 +110,40 @@ private:
         if (fits && !wider && !taller)
           tiles.push_back({rows, vectors, productCycles(rows, vectors)});
       }
+    if (target.tiles && p.dot > 1)
+      addAmxTiles(tiles);
     // Equal costs go to wide tiles: fewer passes over the left operand.
     llvm::sort(tiles, [](const RegisterTile &x, const RegisterTile &y) {
       return std::tuple(x.cycles, -x.vectors, x.rows) < std::tuple(y.cycles, -y.vectors, y.rows);
     });
     return tiles;
+  }
+
+  /// Tiles in tile registers: products of 16 cycles that depend on the ones of the step before, loads from the L1, and sums that go through memory.
+  void addAmxTiles(SmallVectorImpl<RegisterTile> &tiles) const {
+    std::optional<int64_t> line = (boxed ? p.extents[p.rowAxes() - 1] : groups.back().extent).asConstant();
+    if (!line || *line == 0)
+      return;
+    constexpr double kLatency = 52, kRowLoads = 0.5, kTileOverhead = 80, kStoreCycles = 3, kLeastRows = 8;
+    int64_t joined = sizes.depth, outer = sizes.taps;
+    if (!p.taps.empty() && p.lhsAxes[p.lhsChannel - 1].tapScale == 1) {
+      joined *= p.taps.back();
+      outer /= p.taps.back();
+    }
+    int64_t fours = TileProduct::stepOf(joined), steps = joined / fours * outer, lines = sizes.outer * sizes.rows / *line;
+    auto cycles = [&](int64_t rowTiles, int64_t rows, int64_t vectors) {
+      double step = std::max({rowTiles * vectors * std::max<double>(rows, kLeastRows), kRowLoads * (rowTiles * rows + vectors * fours), kLatency});
+      return step * steps + kTileOverhead + kStoreCycles * rowTiles * rows * vectors;
+    };
+    for (int64_t vectors = 1; vectors <= TileProduct::kMostSums && (vectors - 1) * lanes < sizes.columns; ++vectors)
+      for (int64_t rowTiles = 1; rowTiles * vectors <= TileProduct::kMostSums; ++rowTiles) {
+        int64_t count = llvm::divideCeil(*line, rowTiles * TileProduct::kRows), rows = llvm::divideCeil(llvm::divideCeil(*line, count), rowTiles);
+        if (rowTiles * rows > *line)
+          continue;
+        int64_t full = sizes.columns / (vectors * lanes), rest = llvm::divideCeil(sizes.columns % (vectors * lanes), lanes);
+        double all = full * cycles(rowTiles, rows, vectors) + (rest ? cycles(rowTiles, rows, rest) : 0);
+        tiles.push_back({rowTiles * rows, vectors, all * count * std::max<int64_t>(lines, 1), /*amx=*/true});
+      }
   }
 
   int64_t unrollFor(int64_t run) const {
@@ -143,6 +174,7 @@ private:
     ContractionSchedule s;
     s.rows = tile.rows;
     s.vectors = tile.vectors;
+    s.amx = tile.amx;
     s.unroll = p.depth.isConstant() ? unrollFor(sizes.depth) : 4;
     if (p.depth.isConstant(0))
       s.unroll = 1;
@@ -211,6 +243,7 @@ private:
     ContractionSchedule s;
     s.rows = tile.rows;
     s.vectors = tile.vectors;
+    s.amx = tile.amx;
     nn::Dim height = p.extents[p.rowAxes() - 2], width = p.extents[p.rowAxes() - 1];
     int64_t run = p.groups == 1 && p.lhsAxes[p.lhsChannel - 1].tapScale == 1 ? sizes.depth * p.taps.back() : sizes.depth;
     s.unroll = unrollFor(run);
@@ -271,7 +304,7 @@ private:
     int64_t shares = s.lhs == LhsMode::Band ? std::min<int64_t>(wanted, std::max(target.cores, 1)) : wanted;
     s.columnTasks = std::clamp<int64_t>(shares / s.rowTasks, 1, std::max<int64_t>(1, count / 2));
     int64_t tilesAcross = llvm::divideCeil(boxWidth, s.rows);
-    s.flat = !width.isConstant() || boxWidth / tilesAcross < s.rows - 1; // tiles of single rows would be too short
+    s.flat = !s.amx && (!width.isConstant() || boxWidth / tilesAcross < s.rows - 1); // tiles of single rows would be too short
     s.prefetch = !s.rowsOuter && weightBytes() > target.l2Bytes / 4;
     return s;
   }

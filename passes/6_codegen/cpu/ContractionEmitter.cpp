@@ -63,6 +63,8 @@ ContractionEmitter::ContractionEmitter(KernelBuilder &b, const ContractionProble
   }
   if (layout.partialBytes)
     partial = b.workspace(element, layout.partialOffset, {layout.partialBytes / elementBytes});
+  if (s.amx)
+    tileSums = b.workspace(element, layout.sumsOffset, {s.rows * s.vectors * layout.lanes});
   blockDepth = s.depthBlock ? Index(s.depthBlock) : b.dim(p.depth);
 }
 
@@ -74,7 +76,13 @@ void ContractionEmitter::emit() {
   Index panels = layout.panels ? Index(*layout.panels) : ceilDiv(b, columns, layout.panelColumns);
   auto [firstPanel, endPanel] = b.share(panels, s.columnTasks, columnTask);
   auto [first, end] = b.share(blocks, shares, rowTask);
+  if (s.amx) {
+    product = tileProduct();
+    product.configure(b);
+  }
   b.loop(first, end, 1, [&, firstPanel = firstPanel, endPanel = endPanel](Index i) { compute(block(i), firstPanel, endPanel); });
+  if (s.amx)
+    TileProduct::release(b);
 }
 
 /// Decodes a block's number: the axes outside of the tiles, then the run of tiles or the box.
@@ -176,6 +184,8 @@ void ContractionEmitter::panelsOf(Index first, Index end, llvm::function_ref<voi
 }
 
 void ContractionEmitter::tilesOf(const Block &block, llvm::function_ref<void(const TileRows &)> body) {
+  if (s.amx)
+    return equalTilesOf(block, body);
   if (!s.boxed())
     return forRowTiles(b, block.total, s.rows, block.firstTile, block.endTile, [&](Index first, int64_t rows, Index number) {
       body(runTile(block, first, rows, b.sub(number, block.firstTile)));
@@ -197,6 +207,8 @@ void ContractionEmitter::tilesOf(const Block &block, llvm::function_ref<void(con
 }
 
 void ContractionEmitter::tile(const Block &block, const Panel &panel, const TileRows &rows, const DepthBlock &depth, Index firstPanel) {
+  if (s.amx)
+    return tileInRegisters(block, panel, rows, depth);
   int64_t count = rows.offsets.size();
   TileShape shape{count, panel.vectors, layout.lanes, {}, {}, blockDepth, s.unroll, element, s.vectors, p.dot};
   LhsAddress left = lhsAddress(panel, rows, depth);

@@ -4,6 +4,7 @@
 #include "passes/6_codegen/cpu/ContractionTile.h"
 #include "passes/6_codegen/cpu/Elementwise.h"
 #include "passes/6_codegen/cpu/KernelBuilder.h"
+#include "passes/6_codegen/cpu/TileRegisters.h"
 
 namespace tenon::cpu {
 
@@ -35,6 +36,7 @@ private:
     llvm::SmallVector<llvm::SmallVector<Index>> positions;
     Index packedRow; // first row, counted from the first one of the block
     Index number;    // of the tile in its block
+    Index done = 0;  // rows at the start that the tile before has computed already
   };
   struct DepthBlock {
     Index number;
@@ -48,6 +50,10 @@ private:
   void tilesOf(const Block &block, llvm::function_ref<void(const TileRows &)> body);
   void panelsOf(Index first, Index end, llvm::function_ref<void(const Panel &)> body);
   void tile(const Block &block, const Panel &panel, const TileRows &rows, const DepthBlock &depth, Index firstPanel);
+
+  TileProduct tileProduct();
+  void equalTilesOf(const Block &block, llvm::function_ref<void(const TileRows &)> body);
+  void tileInRegisters(const Block &block, const Panel &panel, const TileRows &rows, const DepthBlock &depth);
 
   TileRows runTile(const Block &block, Index first, int64_t rows, Index number);
   TileRows boxTile(const Block &block, Index first, int64_t rows, Index number, llvm::function_ref<std::pair<Index, Index>(int64_t)> pixel);
@@ -69,6 +75,8 @@ private:
   Tensor lhs;             // as tiles read it: the argument, the band, or the packed rows
   Tensor rhs;             // the packed panels, the argument, or the staged panel
   Tensor partial;
+  Tensor tileSums;        // what tile registers held
+  TileProduct product;
   bool rhsPacked = false; // as [depth block][panel][tap][k][column]
   Index columns;
   Index blockDepth;       // k of one depth block

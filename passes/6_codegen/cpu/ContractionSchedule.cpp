@@ -1,5 +1,6 @@
 #include "passes/6_codegen/cpu/ContractionSchedule.h"
 #include "passes/6_codegen/cpu/DotBytes.h"
+#include "passes/6_codegen/cpu/TileRegisters.h"
 #include "llvm/Support/MathExtras.h"
 
 namespace tenon::cpu {
@@ -25,6 +26,7 @@ ContractionSchedule ContractionSchedule::of(kernel::ScheduleAttr attr) {
   s.boxHeight = attr.get("bh", s.boxHeight);
   s.boxWidth = attr.get("bw", s.boxWidth);
   s.flat = attr.get("flat", int64_t(s.flat));
+  s.amx = attr.get("amx", int64_t(s.amx));
   return s;
 }
 
@@ -49,6 +51,7 @@ kernel::ScheduleAttr ContractionSchedule::attr(MLIRContext *ctx) const {
   number("bh", boxHeight, -1);
   number("bw", boxWidth, 0);
   number("flat", flat, 0);
+  number("amx", amx, 0);
   return kernel::ScheduleAttr::get(ctx, builder.getStringAttr("contraction"), list.getDictionary(ctx));
 }
 
@@ -148,6 +151,24 @@ ContractionLayout::ContractionLayout(const ContractionProblem &p, const Contract
   }
   totalBytes = partialBytes ? partialOffset + partialBytes : rhsBytes ? rhsOffset + rhsBytes : lhsBytes;
   totalBytes = llvm::alignTo(totalBytes, 64);
+  sumsOffset = totalBytes;
+  if (s.amx)
+    totalBytes += s.rows * s.vectors * lanes * bytes;
+}
+
+/// Why tiles of this problem cannot be multiplied in tile registers, or an empty string.
+static std::string validateAmx(const ContractionProblem &p, const ContractionSchedule &s, const ContractionLayout &layout, const Target &target) {
+  int64_t rowTiles = llvm::divideCeil(s.rows, TileProduct::kRows);
+  if (!target.tiles || p.dot == 1 || s.flat || s.depthBlock || s.lhs == LhsMode::Packed)
+    return "amx is for bytes and targets with tile registers, without flat, kc and a = packed";
+  if (s.rows % rowTiles || rowTiles * s.vectors > TileProduct::kMostSums)
+    return "amx takes up to four tiles of up to 16 rows (mr) and 16 columns (nv)";
+  std::optional<int64_t> line = layout.groups.back().extent.asConstant();
+  if (!line || *line < s.rows || (s.boxed() && s.boxWidth) || !layout.depth)
+    return "amx needs whole lines of a known length, of mr rows at least";
+  if (llvm::any_of(p.lhsAxes, [&](const LhsAxis &axis) { return p.skipsTaps(axis); }))
+    return "amx leaves out no taps";
+  return "";
 }
 
 std::string validate(const ContractionProblem &p, const ContractionSchedule &s, const Target &target) {
@@ -177,6 +198,9 @@ std::string validate(const ContractionProblem &p, const ContractionSchedule &s, 
     if (!layout.panels || layout.partialBytes == 0)
       return "kc needs a known number of columns and blocks of known size (mt)";
   }
+  if (s.amx)
+    if (std::string why = validateAmx(p, s, layout, target); !why.empty())
+      return why;
   constexpr int64_t kMostWorkspace = int64_t(1) << 30;
   if (layout.totalBytes > kMostWorkspace)
     return "the workspace of a task would exceed 1 GiB";

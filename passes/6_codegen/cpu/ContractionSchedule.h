@@ -26,6 +26,7 @@ struct ContractionSchedule {
   int64_t columnTasks = 1; // tn: shares of the panels
   // Blocks of two axes (convolutions): bh x bw outputs; 0: the whole axis; -1 (bh): blocks are runs of one merged row axis.
   int64_t boxHeight = -1, boxWidth = 0;
+  bool amx = false;        // products in tile registers (TileRegisters.h): mr rows in up to four tiles, nv tiles of columns
   bool flat = false;       // tiles run over the rows of a box as if they were one
 
   static ContractionSchedule of(kernel::ScheduleAttr attr);
@@ -43,6 +44,7 @@ struct ContractionLayout {
   int64_t packedPitch = 0;    // Packed: elements from one row of a block to the next
   // Byte offsets of the parts of a task's workspace.
   int64_t lhsBytes = 0, rhsOffset = 0, rhsBytes = 0, partialOffset = 0, partialBytes = 0, totalBytes = 0;
+  int64_t sumsOffset = 0; // of what is moved from tile registers to vectors
   int64_t partialStride = 0;  // elements of one row of partial sums
   bool rhsStaged = false;     // panels are packed into the workspace before use
   llvm::SmallVector<int64_t> bandSizes; // Band: the largest extents of the copy, by axis of lhs; channels with what keeps pixels apart

@@ -102,6 +102,7 @@ public:
   void storeMasked(mlir::Value v, const Tensor &t, Index offset, mlir::Value mask);
   void storeStrided(mlir::Value v, const Tensor &t, Index offset, Index stride, mlir::Value mask = {});
   void prefetch(const Tensor &t, Index offset, int locality = 2, bool write = false);
+  mlir::Value address(const Tensor &t, Index offset); // for instructions that take one
   void keepMemoryOrder();               // the code generator moves no load or store across it; no instruction
   void fill(const Tensor &t, Index offset, Index count, mlir::Value scalar); // count contiguous elements
   mlir::Value tailMask(Index remaining, int lanes);                 // lane i is on where i < remaining
@@ -128,7 +129,6 @@ private:
   void emitGpuEntryPoint();
   Tensor bufferOf(unsigned index, mlir::Type tensor, llvm::ArrayRef<nn::Dim> strides);
   mlir::Value attributeConstant(mlir::TypedAttr value);
-  mlir::Value address(const Tensor &t, Index offset);
   /// Bytes that divide the address of an element: its own size at least, and as much as a GPU's vector access can use.
   int64_t alignmentAt(const Tensor &t, Index offset, int64_t accessBytes);
   mlir::Value lanePointers(const Tensor &t, Index offset, Index stride, int lanes);

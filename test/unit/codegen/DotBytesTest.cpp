@@ -11,7 +11,7 @@ namespace {
 std::vector<std::string> dotTargets() {
   Target host = llvm::cantFail(Target::parse("native"));
   std::vector<std::string> names{"native"};
-  for (const char *name : {"x86-64", "x86-64-v3", "x86-64-v4", "alderlake", "icelake-server"}) {
+  for (const char *name : {"x86-64", "x86-64-v3", "x86-64-v4", "alderlake", "icelake-server", "sapphirerapids"}) {
     Target target = llvm::cantFail(Target::parse(name));
     if (llvm::all_of(target.required, [&](const std::string &feature) { return llvm::is_contained(host.required, feature); }))
       names.push_back(name);
@@ -113,6 +113,16 @@ TEST(DotBytes, OtherSchedulesAgree) {
     for (const std::string &target : {std::string("native"), std::string("x86-64")})
       for (const std::string &schedule : schedulesOf(c.text(), 6, target))
         c.check(target, schedule);
+}
+
+// Whole tiles and lines that end in part of one, one to four tiles of columns, steps of 1 to 16 fours, taps that join with the depth and others.
+TEST(DotBytes, TileRegistersAgree) {
+  if (!llvm::cantFail(Target::parse("native")).tiles)
+    GTEST_SKIP() << "this machine has no tile registers";
+  for (BytesConvolution c : {BytesConvolution{9, 48, 16, 40, 3, 1, 1, 128}, {6, 32, 64, 80, 1}, {5, 21, 68, 33, 3, 2, 1, 3}, {7, 7, 192, 100, 3, 1, 1, 0}, {33, 40, 4, 16, 3, 2}, {1, 90, 256, 64, 1}})
+    for (const std::string &schedule : schedulesOf(c.text(), 64, "native"))
+      if (llvm::StringRef(schedule).contains("amx"))
+        c.check("native", schedule);
 }
 
 TEST(DotBytes, ProductsOfRows) {

@@ -1,0 +1,96 @@
+// Tiles of a contraction in tile registers.
+#include "passes/6_codegen/cpu/ContractionEmitter.h"
+#include <functional>
+
+namespace tenon::cpu {
+using namespace mlir;
+using Values = KernelBuilder::Values;
+
+TileProduct ContractionEmitter::tileProduct() {
+  // Which taps join with the depth is the same for all tiles: no address of a real one is needed.
+  TileShape shape;
+  shape.depth = blockDepth;
+  LhsAddress left = lhsAddress({}, {});
+  RhsAddress right = rhsAddress({}, {}, {});
+  mergeTaps(shape, {}, {}, left, right);
+  TileProduct found;
+  found.rowTiles = llvm::divideCeil(s.rows, TileProduct::kRows);
+  found.columnTiles = s.vectors;
+  found.rows = s.rows / found.rowTiles;
+  found.fours = TileProduct::stepOf(shape.depth.get());
+  return found;
+}
+
+/// Tiles of one size, which the registers' shapes want. The last one of a line begins early where the line is no multiple of it.
+void ContractionEmitter::equalTilesOf(const Block &block, llvm::function_ref<void(const TileRows &)> body) {
+  auto along = [&](int64_t total, Index begin, Index end, llvm::function_ref<TileRows(Index, Index)> tile) {
+    b.loop(begin, end, 1, [&](Index t) {
+      Index planned = b.mul(t, s.rows), first = planned, done = 0;
+      if (total % s.rows) {
+        first = b.min(planned, total - s.rows);
+        done = b.sub(planned, first);
+      }
+      TileRows rows = tile(first, t);
+      rows.done = done;
+      body(rows);
+    });
+  };
+  if (!s.boxed())
+    return along(block.total.get(), block.firstTile, block.endTile, [&](Index first, Index t) { return runTile(block, first, s.rows, b.sub(t, block.firstTile)); });
+  int64_t width = block.width.get(), across = llvm::divideCeil(width, s.rows);
+  b.loop(0, block.height, 1, [&](Index y) {
+    along(width, 0, across, [&](Index first, Index t) {
+      return boxTile(block, b.add(b.mul(y, width), first), s.rows, b.add(b.mul(y, across), t), [&](int64_t r) { return std::pair<Index, Index>(y, b.add(first, r)); });
+    });
+  });
+}
+
+void ContractionEmitter::tileInRegisters(const Block &block, const Panel &panel, const TileRows &rows, const DepthBlock &depth) {
+  TileShape shape{s.rows, panel.vectors, layout.lanes, {}, {}, blockDepth, product.fours, element, s.vectors, p.dot};
+  LhsAddress left = lhsAddress(panel, rows);
+  RhsAddress right = rhsAddress(block, panel, depth);
+  mergeTaps(shape, block, rows, left, right);
+  PrefetchStream ahead = nextPanel(block, panel, rows, depth, shape);
+  int axis = s.boxed() ? p.rowAxes() - 1 : layout.groups.back().carrier;
+  Index rowStride = lhsStride(axis);
+  TileProduct tile = product;
+  tile.used = panel.vectors;
+
+  constexpr int64_t kLineFours = 16;
+  int64_t steps = shape.depth.get() / tile.fours, stepLines = ahead.lines * kLineFours;
+  auto multiply = [&](Index lhsBase, Index rhsBase, Index lines) {
+    b.loop(0, steps, 1, [&](Index i) {
+      for (int64_t line = 0; line < ahead.lines; ++line)
+        b.prefetch(ahead.memory, b.sum(lines, b.mul(i, stepLines), line * kLineFours));
+      Index k = b.mul(i, tile.fours);
+      tile.multiply(b, left.memory, b.add(lhsBase, b.mul(k, left.depth)), rowStride, right.memory, b.add(rhsBase, b.mul(k, right.depth)), right.depth);
+    });
+  };
+  std::function<void(size_t, Index, Index, Index)> overTaps = [&](size_t tapAxis, Index lhsBase, Index rhsBase, Index lines) {
+    if (tapAxis == shape.taps.size())
+      return multiply(lhsBase, rhsBase, lines);
+    int64_t inner = steps * stepLines;
+    for (size_t i = tapAxis + 1; i < shape.taps.size(); ++i)
+      inner *= shape.taps[i];
+    b.loop(0, shape.taps[tapAxis], 1, [&](Index tap) {
+      overTaps(tapAxis + 1, b.add(lhsBase, b.mul(tap, left.taps[tapAxis])), b.add(rhsBase, b.mul(tap, right.taps[tapAxis])), b.add(lines, b.mul(tap, inner)));
+    });
+  };
+  tile.clear(b);
+  overTaps(0, left.base, right.base, ahead.base);
+  tile.store(b, tileSums);
+
+  Values bias = initial(panel, 1, depth);
+  b.loop(rows.done, s.rows, 1, [&](Index r) {
+    SmallVector<Index> position = rows.positions.front();
+    position[axis] = b.add(position[axis], r);
+    position.push_back(panel.column);
+    for (int64_t x = 0; x < panel.vectors; ++x) {
+      position.back() = b.add(panel.column, x * layout.lanes);
+      Value sum = b.load(tileSums, b.sum(tileSums.offset, b.mul(r, s.vectors * layout.lanes), x * layout.lanes), layout.lanes);
+      epilogue.store(arith::AddIOp::create(b.ops(), sum, bias[x]), position, x == panel.vectors - 1 ? panel.mask : Value());
+    }
+  });
+}
+
+} // namespace tenon::cpu
