@@ -58,7 +58,9 @@ void buildGraphPipeline(OpPassManager &manager, const GraphOptions &options) {
   pm.addPass(createSinkTransposes());
   pm.addPass(createHoistTransposes());
   cleanUp();
-  // 7. Weights as they will be used.
+  // 7. Weights as they will be used; nothing scales sums of integers any more.
+  pm.addPass(createFoldConstantsPass(options.evaluator));
+  pm.addPass(quantize::createDropRounding());
   if (!options.storage.empty())
     pm.addPass(createLowerPrecision(options.storage));
   pm.addPass(createFoldConstantsPass(options.evaluator));

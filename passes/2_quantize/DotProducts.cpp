@@ -67,6 +67,12 @@ struct DotProducts : impl::DotProductsBase<DotProducts> {
   }
 
 private:
+  /// Whether fours take the input channels of a filter: all, or those of an image.
+  static bool divides(RankedTensorType filter) {
+    int64_t channels = filter.getDimSize(1);
+    return channels > 0 && (channels % kFour == 0 || (channels < kFour && filter.getRank() == 4 && filter.getDimSize(3) > 1));
+  }
+
   /// Constant weights that fit signed bytes.
   static bool areBytes(Value weight) {
     std::optional<SmallVector<int32_t>> contents = integersOf(weight);
@@ -116,8 +122,7 @@ private:
   void rewrite(nn::ConvOp op) {
     auto weight = cast<RankedTensorType>(op.getWeight().getType());
     std::optional<Centred> x = Centred::of(op.getInput());
-    if (!x || !weight.hasStaticShape() || op.getGroups() != 1 || op.getLayout() != nn::Layout::ChannelsFirst || weight.getDimSize(1) == 0 ||
-        weight.getDimSize(1) % kFour || !areBytes(op.getWeight()))
+    if (!x || !weight.hasStaticShape() || op.getGroups() != 1 || op.getLayout() != nn::Layout::ChannelsFirst || !divides(weight) || !areBytes(op.getWeight()))
       return;
     OpBuilder builder(op);
     dropSign(builder, *x);

@@ -55,14 +55,14 @@ struct Parts {
   }
 };
 
-/// Whether `value` is arithmetic on constants and numbers that were integers.
+/// Whether `value` is computed from constants and numbers that were integers, element by element: not a model's own reals, which may lie on ties.
 bool comesFromIntegers(Value value, int depth = kDepth) {
   if (isConstant(value))
     return true;
   Operation *op = value.getDefiningOp();
   if (auto cast = dyn_cast_or_null<nn::CastOp>(op))
     return isa<IntegerType>(elementOf(cast.getInput()));
-  return op && depth > 0 && isa<nn::AddOp, nn::SubOp, nn::MulOp, nn::DivOp, nn::ReluOp, nn::RoundOp>(op) &&
+  return op && depth > 0 && op->hasTrait<nn::Elementwise>() && op->getNumResults() == 1 && isa<FloatType>(elementOf(op->getResult(0))) &&
          llvm::all_of(op->getOperands(), [&](Value v) { return comesFromIntegers(v, depth - 1); });
 }
 
@@ -81,8 +81,23 @@ Value inSteps(OpBuilder &builder, Value value, Value step, double number, int de
       return nn::AddOp::create(builder, loc, below(add.getLhs()), below(add.getRhs()));
     if (auto relu = value.getDefiningOp<nn::ReluOp>())
       return nn::ReluOp::create(builder, loc, below(relu.getInput()));
+    if (auto clip = value.getDefiningOp<nn::ClipOp>(); clip && clip.getLow() && clip.getHigh()) {
+      auto steps = [&](const APFloat &bound) { return builder.getF64FloatAttr(float(bound.convertToDouble()) / float(number)); };
+      return nn::ClipOp::create(builder, loc, clip.getType(), below(clip.getInput()), steps(*clip.getLow()), steps(*clip.getHigh()));
+    }
   }
   return nn::MulOp::create(builder, loc, value, scalarConstant(builder, loc, elementOf(value), 1.0f / float(number)));
+}
+
+/// `value` without bounds beyond which the byte saturates anyway.
+Value saturated(Value value, int64_t zeroPoint, Range range) {
+  auto relu = value.getDefiningOp<nn::ReluOp>();
+  if (relu && double(zeroPoint) == range.low)
+    return relu.getInput();
+  auto clip = value.getDefiningOp<nn::ClipOp>();
+  bool isBeyond = clip && clip.getLow() && clip.getHigh() && std::nearbyint(clip.getLow()->convertToDouble()) + zeroPoint <= range.low &&
+                  std::nearbyint(clip.getHigh()->convertToDouble()) + zeroPoint >= range.high;
+  return isBeyond ? clip.getInput() : value;
 }
 
 /// What nn.quantize reads: its steps counted early, without what saturation does.
@@ -94,8 +109,7 @@ Value prepared(OpBuilder &builder, const Parts &parts, Type to) {
     if (step && *step >= kSmallest && *step <= kLargest && rankOf(div.getRhs()) == 0 && comesFromIntegers(div.getLhs()))
       value = inSteps(builder, div.getLhs(), div.getRhs(), *step);
   }
-  auto relu = value.getDefiningOp<nn::ReluOp>();
-  return relu && double(parts.zeroPoint) == rangeOf(to).low ? relu.getInput() : value;
+  return saturated(value, parts.zeroPoint, rangeOf(to));
 }
 
 struct FormQuantize : impl::FormQuantizeBase<FormQuantize> {

@@ -23,11 +23,21 @@ def DotProducts : QuantizePass<"nn-dot-products"> {
   let summary = "Convolve and multiply bytes as they are, without their zero points";
   let description = [{
     sum (x - z) w = sum x w - z sum w: x stays a byte without a sign, w is a signed one, z sum w goes into the bias, and padding reads z. The sums
-    are exact in i32. Constant weights of one group with a multiple of 4 input channels; nn-exact-integers takes the others.
+    are exact in i32. Constant weights of one group with a multiple of 4 input channels, or an image's few; nn-exact-integers takes the others.
     Before:  %0 = nn.sub (nn.cast %x {to = i32}), %z   %y = nn.conv %0, %w {pads = [1, 1, 1, 1]} : tensor<1x8x4x4xi32>, tensor<8x8x3x3xi32> …
     After:   %0 = nn.pad %x value %z …   %y = nn.conv %0, (nn.cast %w {to = i8}) bias %b : tensor<1x8x6x6xui8>, tensor<8x8x3x3xi8> …
   }];
   let statistics = [Statistic<"rewritten", "rewritten", "convolutions and products of bytes">];
+}
+
+def DropRounding : QuantizePass<"nn-drop-rounding"> {
+  let summary = "Sum filters of one channel without rounding what are integers, from the bias on";
+  let description = [{
+    nn-exact-integers says by nn.round which f32 values are integers, so that nothing scales them. Where everything is in its place, that is only work.
+    Before:  %0 = nn.round (nn.conv %x, %w {groups = 8})   %y = nn.add %0, %bias
+    After:   %y = nn.conv %x, %w bias %bias {groups = 8}
+  }];
+  let statistics = [Statistic<"dropped", "dropped", "roundings that changed nothing">];
 }
 
 def PropagateQuantization : QuantizePass<"nn-propagate-quantization"> {

@@ -181,7 +181,9 @@ bool readsView(Operation *anchor, OpOperand &operand, const kernel::View &view) 
     return false;
   bool isDense = view.strides.empty() || view.strides.back().isConstant(1) || view.strides.back().isConstant(0) ||
                  nn::dimsOf(operand.get().getType()).back().isConstant(1);
-  if (user != anchor) // elementwise ops around an anchor read vectors along the last axis
+  auto pad = dyn_cast<nn::PadOp>(user);
+  bool isPadded = pad && takesPad(anchor, pad); // then it is the convolution that reads
+  if (user != anchor && !isPadded) // elementwise ops around an anchor read vectors along the last axis
     return kind == Anchor::Elementwise || isDense || roundsImage(anchor, user);
   unsigned index = operand.getOperandNumber();
   switch (kind) {

@@ -149,11 +149,11 @@ static bool storedAsComputed(Value value, Type compute) {
   return cast<RankedTensorType>(value.getType()).getElementType() == compute;
 }
 
-nn::Dim ContractionProblem::lhsChannels() const { return nn::dimOf(lhs.getType(), lhsChannel).floorDiv(dot); }
+nn::Dim ContractionProblem::lhsChannels() const { return nn::dimOf(lhs.getType(), lhsChannel).ceilDiv(dot); }
 
 bool ContractionProblem::lhsReadable() const {
   if (dot > 1)
-    return !padded; // countInFours has looked at the strides
+    return !padded && !woven; // countInFours has looked at the strides
   return !padded && storedAsComputed(lhs, computeElement()) && isa<BlockArgument>(kernel::viewOf(lhs).source);
 }
 

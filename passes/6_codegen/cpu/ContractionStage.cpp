@@ -18,6 +18,8 @@ public:
     if (!isa<BlockArgument>(view.source))
       return;
     strides = view.strides;
+    if (p.woven)
+      return;
     if (p.dot > 1) {
       memory = inFours(b, b.tensorOf(p.lhs));
       return;
@@ -81,6 +83,8 @@ private:
     Index target = b.add(to, b.mul(left, pitch)), first = b.add(start, left), count = b.sub(right, left);
     if (memory)
       copyDense(target, first, count);
+    else if (p.woven)
+      copyWoven(target, first, count);
     else if (alongX())
       copyAlongX(target, first, count);
     else
@@ -107,6 +111,30 @@ private:
       else
         b.store(b.load(*memory, source, lanes), band, target);
     });
+  }
+
+  /// The bytes of a pixel's few channels in one four; what is missing is 0, as its weights are.
+  void copyWoven(Index to, Index first, Index count) {
+    int64_t bytes = *nn::dimOf(p.lhs.getType(), p.lhsChannel).asConstant();
+    constexpr int64_t kByteBits = 8;
+    auto weave = [&](Index i, int lanes) {
+      SmallVector<Index> position = inside;
+      position[x] = b.add(first, i);
+      Value four;
+      for (int64_t c = 0; c < bytes; ++c) {
+        position[p.lhsChannel] = c;
+        Value byte = b.splat(source.load(position, lanes, x), lanes);
+        Value wide = arith::ExtUIOp::create(b.ops(), VectorType::get({lanes}, band.element), byte);
+        if (c)
+          wide = arith::ShLIOp::create(b.ops(), wide, b.integer(c * kByteBits, wide.getType()));
+        four = four ? Value(arith::OrIOp::create(b.ops(), four, wide)) : wide;
+      }
+      b.store(four, band, b.add(to, i));
+    };
+    int lanes = b.target().lanes(band.element.getIntOrFloatBitWidth());
+    Index whole = b.sub(count, b.rem(count, lanes));
+    b.loop(0, whole, lanes, [&](Index i) { weave(i, lanes); });
+    b.loop(whole, count, 1, [&](Index i) { weave(i, 1); });
   }
 
   /// Few channels, or channels that lie far apart (a channels-first input): vectors of neighbours in x.

@@ -65,12 +65,18 @@ bool countInFours(ContractionProblem &p) {
   auto weight = cast<RankedTensorType>(p.rhs.getType());
   std::optional<int64_t> depth = p.depth.asConstant();
   bool isPlain = !p.taps.empty() || (weight.getRank() == 2 && p.lhsChannel + 1 == int(p.lhsAxes.size()));
-  if (!isUnsigned(p.lhs) || isUnsigned(p.rhs) || !isBytes(p.rhs) || p.groups != 1 || !depth || *depth == 0 || *depth % kFour || !weight.hasStaticShape() ||
+  if (!isUnsigned(p.lhs) || isUnsigned(p.rhs) || !isBytes(p.rhs) || p.groups != 1 || !depth || *depth == 0 || !weight.hasStaticShape() ||
       !isPlain || !takePad(p))
     return false;
   kernel::View view = kernel::viewOf(p.lhs);
   nn::Dim four = nn::Dim::constant(p.anchor->getContext(), kFour);
-  if (!isa<BlockArgument>(view.source) || !view.strides[p.lhsChannel].isConstant(1) || !view.offset.dividedExactlyBy(four))
+  p.woven = *depth < kFour && p.tapCount() > 1;
+  if (p.woven) {
+    p.dot = kFour;
+    p.depth = nn::Dim::constant(p.anchor->getContext(), 1);
+    return isa<BlockArgument>(view.source);
+  }
+  if (*depth % kFour || !isa<BlockArgument>(view.source) || !view.strides[p.lhsChannel].isConstant(1) || !view.offset.dividedExactlyBy(four))
     return false;
   for (auto [axis, stride] : llvm::enumerate(view.strides))
     if (int(axis) != p.lhsChannel && !stride.dividedExactlyBy(four))

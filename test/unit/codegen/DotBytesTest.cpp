@@ -115,6 +115,13 @@ TEST(DotBytes, OtherSchedulesAgree) {
         c.check(target, schedule);
 }
 
+// An image's channels are woven to fours as it is copied.
+TEST(DotBytes, FewChannels) {
+  for (const std::string &target : dotTargets())
+    for (BytesConvolution c : {BytesConvolution{9, 40, 3, 24, 3, 2, 1, 128}, {8, 9, 1, 17, 3, 1, 1, 0}, {12, 21, 2, 16, 7, 2, 3, 9}})
+      c.check(target);
+}
+
 // Whole tiles and lines that end in part of one, one to four tiles of columns, steps of 1 to 16 fours, taps that join with the depth and others.
 TEST(DotBytes, TileRegistersAgree) {
   if (!llvm::cantFail(Target::parse("native")).tiles)

@@ -20,6 +20,29 @@ func.func @requantize(%sums: tensor<1x8x4x4xi32>) -> tensor<1x8x4x4xui8> {
   return %6 : tensor<1x8x4x4xui8>
 }
 
+// clip(sums * a, 0, 6) / s: beyond the bounds, in steps, the byte saturates.
+// CHECK-LABEL: func.func @bounded
+// CHECK:         %[[M:.*]] = nn.mul
+// CHECK-NEXT:    nn.quantize %[[M]] {to = ui8, zero_point = 0 : i64}
+// Here it does not: the upper bound is 200 steps.
+// CHECK:         %[[N:.*]] = nn.mul
+// CHECK-NEXT:    %[[C:.*]] = nn.clip %[[N]] {high = 2.000000e+02 : f64, low = 0.000000e+00 : f64}
+// CHECK-NEXT:    nn.quantize %[[C]]
+func.func @bounded(%sums: tensor<4xi32>) -> (tensor<4xui8>, tensor<4xui8>) {
+  %a = nn.constant dense<[0.5, 0.25, 0.5, 0.75]> : tensor<4xf32>
+  %s = nn.constant dense<0.0234375> : tensor<f32>
+  %t = nn.constant dense<0.03125> : tensor<f32>
+  %0 = nn.cast %sums {to = f32} : tensor<4xi32> -> tensor<4xf32>
+  %1 = nn.mul %0, %a : tensor<4xf32>, tensor<4xf32> -> tensor<4xf32>
+  %2 = nn.clip %1 {low = 0.0 : f64, high = 6.0 : f64} : tensor<4xf32> -> tensor<4xf32>
+  %3 = nn.div %2, %s : tensor<4xf32>, tensor<f32> -> tensor<4xf32>
+  %4 = nn.quantize %3 {zero_point = 0 : i64, to = ui8} : tensor<4xf32> -> tensor<4xui8>
+  %5 = nn.clip %1 {low = 0.0 : f64, high = 6.25 : f64} : tensor<4xf32> -> tensor<4xf32>
+  %6 = nn.div %5, %t : tensor<4xf32>, tensor<f32> -> tensor<4xf32>
+  %7 = nn.quantize %6 {zero_point = 0 : i64, to = ui8} : tensor<4xf32> -> tensor<4xui8>
+  return %4, %7 : tensor<4xui8>, tensor<4xui8>
+}
+
 // What was never an integer is divided, as QuantizeLinear says.
 // CHECK-LABEL: func.func @real
 // CHECK:         %[[D:.*]] = nn.div %arg0
