@@ -1,39 +1,42 @@
 #!/usr/bin/env python3
 """Times plans on the GPU, and PyTorch on the same model in the same run where torchvision or transformers has it.
 
-    bench.py FOLDER [-k PATTERN] [--compile] [--profile N]
+    bench.py FOLDER [-k PATTERN] [--peer KIND ...] [--profile N]
 
 FOLDER is one that test/gpu/pack.py made. Inputs are on the device; the time is the median over blocks of replays between CUDA events.
-The peer is torch eager in fp16, channels last, batch norms folded, captured in a CUDA graph.
+Peers are PyTorch in fp16, channels last, batch norms folded: "eager" captured in a CUDA graph, "compile" torch.compile in the mode reduce-overhead.
 """
 import argparse
 import ctypes
 import json
 import statistics
 import sys
+import time
 from pathlib import Path
 
 import numpy as np
 import torch
 
-BLOCKS, REPLAYS = 30, 50
+BLOCKS, BLOCK_US = 30, 10_000
 
 
 def median_us(replay, stream):
     """Microseconds of one replay."""
-    times = []
-    with torch.cuda.stream(stream):
-        for _ in range(3 * REPLAYS):
+
+    def timed(replays):
+        start, end = (torch.cuda.Event(enable_timing=True) for _ in range(2))
+        start.record()
+        for _ in range(replays):
             replay()
-        for _ in range(BLOCKS):
-            start, end = (torch.cuda.Event(enable_timing=True) for _ in range(2))
-            start.record()
-            for _ in range(REPLAYS):
-                replay()
-            end.record()
-            end.synchronize()
-            times.append(start.elapsed_time(end) * 1e3 / REPLAYS)
-    return statistics.median(times)
+        end.record()
+        end.synchronize()
+        return start.elapsed_time(end) * 1e3 / replays
+
+    with torch.cuda.stream(stream):
+        timed(5)
+        replays = max(1, int(BLOCK_US / timed(5)))
+        timed(3 * replays)
+        return statistics.median(timed(replays) for _ in range(BLOCKS))
 
 
 class OnDevice:
@@ -41,7 +44,7 @@ class OnDevice:
 
     def __init__(self, plan, golden, runtime):
         self.plan, self.keep = plan, []
-        arrays = {key[3:]: golden[key] for key in golden.files if key.startswith("in:")}
+        arrays = {key[3:]: golden[key] for key in golden if key.startswith("in:")}
         host = plan.run(arrays)
         self.inputs, self.outputs = (runtime.Tensor * len(plan.inputs))(), (runtime.Tensor * len(plan.outputs))()
         for slots, described, values in ((self.inputs, plan.inputs, arrays), (self.outputs, plan.outputs, host)):
@@ -56,14 +59,15 @@ class OnDevice:
 
 
 def torch_peer(name):
-    """The same architecture from torchvision or transformers, or None."""
+    """The same architecture from torchvision, transformers or yolo.py, or None."""
     if name.startswith("bert_base"):
         import transformers
 
         return transformers.BertModel(transformers.BertConfig(), add_pooling_layer=False).eval().half().cuda()
     import torchvision
+    from yolo import Yolov8n
 
-    makers = {"resnet50": torchvision.models.resnet50, "mobilenetv2_224": torchvision.models.mobilenet_v2, "resnet18": torchvision.models.resnet18,
+    makers = {"yolov8n_640": Yolov8n, "resnet50": torchvision.models.resnet50, "mobilenetv2_224": torchvision.models.mobilenet_v2, "resnet18": torchvision.models.resnet18,
               "efficientnet_b0": torchvision.models.efficientnet_b0, "vit_b_16": torchvision.models.vit_b_16}
     maker = next((make for key, make in makers.items() if name.startswith(key)), None)
     if maker is None:
@@ -83,9 +87,9 @@ def torch_peer(name):
     return model.half().cuda().to(memory_format=torch.channels_last)
 
 
-def peers(name, shape, stream, compiled):
-    """Microseconds of torch: eager in a graph, and torch.compile where asked for."""
-    model = torch_peer(name)
+def peers(name, shape, stream, kinds):
+    """Microseconds of torch, of each kind that is asked for."""
+    model = torch_peer(name) if kinds else None
     if model is None:
         return {}
     if len(shape) == 4:
@@ -94,17 +98,21 @@ def peers(name, shape, stream, compiled):
         image = torch.randint(0, 1000, shape, device="cuda")
     times = {}
     with torch.no_grad(), torch.cuda.stream(stream):
-        for _ in range(5):
-            model(image)
-        stream.synchronize()
-        graph = torch.cuda.CUDAGraph()
-        with torch.cuda.graph(graph, stream=stream):
-            model(image)
-        times["eager graph"] = median_us(graph.replay, stream)
-        if compiled:
+        if "eager" in kinds:
+            for _ in range(5):
+                model(image)
+            stream.synchronize()
+            graph = torch.cuda.CUDAGraph()
+            with torch.cuda.graph(graph, stream=stream):
+                model(image)
+            times["eager graph"] = median_us(graph.replay, stream)
+        if "compile" in kinds:
+            start = time.perf_counter()
             fast = torch.compile(model, mode="reduce-overhead")
             for _ in range(5):
                 fast(image)
+            stream.synchronize()
+            print(f"{name}: torch.compile took {time.perf_counter() - start:.0f} s")
             times["compile"] = median_us(lambda: fast(image), stream)
     return times
 
@@ -113,11 +121,12 @@ def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("folder", type=Path)
     parser.add_argument("-k", default="", help="only plans whose name contains this")
-    parser.add_argument("--compile", action="store_true", help="time torch.compile(mode='reduce-overhead') too")
+    parser.add_argument("--peer", nargs="*", default=["eager"], choices=["eager", "compile"], help="what of PyTorch to time; the default is eager")
     parser.add_argument("--profile", type=int, default=0, metavar="N", help="list the N slowest steps of every plan")
     arguments = parser.parse_args()
     arguments.folder = arguments.folder.resolve()
     sys.path.insert(0, str(arguments.folder))
+    import archive
     import check
     import runtime
 
@@ -127,13 +136,13 @@ def main():
     for entry in json.loads((arguments.folder / "plans.json").read_text()):
         if arguments.k not in entry["plan"]:
             continue
-        golden = np.load(arguments.folder / entry["golden"])
+        golden = archive.loaded(arguments.folder / entry["golden"], entry.get("batch", 0))
         try:
             plan = check.opened(library, arguments.folder / entry["plan"])
             device = OnDevice(plan, golden, runtime)
             ours = median_us(lambda: device.queue(stream), stream)
-            shape = next((golden[key].shape for key in golden.files if key.startswith("in:")), ())
-            others = peers(entry["name"], shape, stream, arguments.compile)
+            shape = next((golden[key].shape for key in golden if key.startswith("in:")), ())
+            others = peers(entry["name"], shape, stream, arguments.peer)
             again = median_us(lambda: device.queue(stream), stream)
         except runtime.Failure as problem:
             print(f"{entry['name']:24} {entry['precision']}: {problem}")
@@ -141,7 +150,7 @@ def main():
         text = "".join(f", torch {kind} {peer:.1f} us ({peer / min(ours, again):.2f}x)" for kind, peer in others.items())
         print(f"{entry['name']:24} {entry['precision']} {ours:9.1f} us (again {again:.1f}){text}", flush=True)
         if arguments.profile:
-            inputs = {key[3:]: golden[key] for key in golden.files if key.startswith("in:")}
+            inputs = {key[3:]: golden[key] for key in golden if key.startswith("in:")}
             steps = plan.profile(lambda: plan.run(inputs), 10)
             print(f"  {len(steps)} steps, sum {sum(step[2] for step in steps):.1f} us")
             for family, source, microseconds in sorted(steps, key=lambda step: -step[2])[: arguments.profile]:

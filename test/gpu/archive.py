@@ -1,27 +1,78 @@
-"""Plans made small for the way to the machine with the GPU: weights of few values shrink to a bit each, the rest is compressed."""
+"""Plans and goldens made small for the way to the machine with the GPU: weights of few values shrink to a bit each, or to nothing where only times are of
+interest; samples of a batch repeat; the rest is compressed."""
+import ctypes
 import lzma
+import struct
 
 import numpy as np
 
 GROUP = 64  # 16-bit words that share a table of two values
+SECTION_TABLE, ENTRY, WEIGHTS = 64, 40, 2  # runtime/plan/PlanFormat.h
 
 
-def squeeze(data):
-    """The bytes of an archive that holds `data`."""
+def checksum(data):
+    hash64 = ctypes.CDLL("libxxhash.so.0").XXH64
+    hash64.restype, hash64.argtypes = ctypes.c_uint64, (ctypes.c_char_p, ctypes.c_size_t, ctypes.c_uint64)
+    return hash64(bytes(data), len(data), 0)
+
+
+def sections(plan):
+    """(kind, offset, bytes) of each entry of the section table."""
+    count, = struct.unpack_from("<I", plan, 32)
+    return [struct.unpack_from("<I4xQQ", plan, SECTION_TABLE + ENTRY * i) for i in range(count)]
+
+
+def checked(plan):
+    """The bytes of a plan with the checksums that its contents have now."""
+    data, table = bytearray(plan), sections(plan)
+    for i, (_, offset, size) in enumerate(table):
+        struct.pack_into("<Q", data, SECTION_TABLE + ENTRY * i + 32, checksum(data[offset : offset + size]))
+    struct.pack_into("<Q", data, 40, checksum(data[SECTION_TABLE : SECTION_TABLE + ENTRY * len(table)]))
+    struct.pack_into("<Q", data, 56, checksum(data[:56]))
+    return bytes(data)
+
+
+def split(data):
+    """Groups of words, and which of them have at most two values, and these values."""
     words = np.frombuffer(data[: len(data) // (2 * GROUP) * (2 * GROUP)], np.uint16).reshape(-1, GROUP)
     low, high = words.min(axis=1), words.max(axis=1)
     binary = ((words == low[:, None]) | (words == high[:, None])).all(axis=1)
-    bits = np.packbits(words[binary] == high[binary, None], axis=1)
-    parts = [np.packbits(binary), low[binary], high[binary], bits, words[~binary]]
-    head = np.array([len(data), len(words), binary.sum()], np.uint64)
-    return lzma.compress(b"".join(part.tobytes() for part in (head, *parts)) + data[words.size * 2 :], preset=1)
+    return words, binary, low[binary], high[binary]
+
+
+def drawn(count):
+    """The made-up bits of so many groups of weights: the same everywhere."""
+    return np.frombuffer(np.random.Generator(np.random.PCG64(0)).bytes(count * GROUP // 8), np.uint8).reshape(count, GROUP // 8)
+
+
+def redrawn(plan):
+    """A plan whose weights of two values are others of them, which need no room in an archive; and the groups of words that were changed, [first, last)."""
+    offset, size = next((offset, size) for kind, offset, size in sections(plan) if kind == WEIGHTS)
+    first, last = -(-offset // (2 * GROUP)), (offset + size) // (2 * GROUP)
+    words, binary, low, high = split(plan)
+    words = words.copy()
+    inside = np.flatnonzero(binary)
+    chosen = (inside >= first) & (inside < last)
+    ones = np.unpackbits(drawn(int(chosen.sum())), axis=1).astype(bool)
+    words[inside[chosen]] = np.where(ones, high[chosen, None], low[chosen, None])
+    return checked(words.tobytes() + plan[words.size * 2 :]), first, last
+
+
+def squeeze(data, made_up=False):
+    """The bytes of an archive that holds `data`; `made_up`: a plan, of whose weights only their kinds matter."""
+    data, first, last = redrawn(data) if made_up else (data, 0, 0)
+    words, binary, low, high = split(data)
+    inside = np.flatnonzero(binary)
+    kept = (inside < first) | (inside >= last)
+    bits = np.packbits(words[inside[kept]] == high[kept, None], axis=1)
+    head = np.array([len(data), len(words), len(inside), first, last], np.uint64)
+    parts = (head, np.packbits(binary), low, high, bits, words[~binary])
+    return lzma.compress(b"".join(part.tobytes() for part in parts) + data[words.size * 2 :], preset=1)
 
 
 def expand(archive):
     """What `squeeze` was given."""
-    raw = lzma.decompress(archive)
-    size, groups, pairs = (int(n) for n in np.frombuffer(raw[:24], np.uint64))
-    at = 24
+    raw, at = lzma.decompress(archive), 0
 
     def take(count, dtype):
         nonlocal at
@@ -29,10 +80,21 @@ def expand(archive):
         at += part.nbytes
         return part
 
+    size, groups, pairs, first, last = (int(n) for n in take(5, np.uint64))
     binary = np.unpackbits(take((groups + 7) // 8, np.uint8))[:groups].astype(bool)
     low, high = take(pairs, np.uint16), take(pairs, np.uint16)
-    ones = np.unpackbits(take(pairs * GROUP // 8, np.uint8)).reshape(pairs, GROUP).astype(bool)
+    inside = np.flatnonzero(binary)
+    kept = (inside < first) | (inside >= last)
+    bits = np.empty((pairs, GROUP // 8), np.uint8)
+    bits[~kept] = drawn(int((~kept).sum()))
+    bits[kept] = take(int(kept.sum()) * GROUP // 8, np.uint8).reshape(-1, GROUP // 8)
     words = np.empty((groups, GROUP), np.uint16)
-    words[binary] = np.where(ones, high[:, None], low[:, None])
+    words[binary] = np.where(np.unpackbits(bits, axis=1).astype(bool), high[:, None], low[:, None])
     words[~binary] = take((groups - pairs) * GROUP, np.uint16).reshape(-1, GROUP)
     return (words.tobytes() + raw[at:])[:size]
+
+
+def loaded(golden, batch):
+    """{key: array} of a golden; where it has fewer samples than `batch` they follow each other again and again."""
+    arrays = np.load(golden)
+    return {key: np.resize(arrays[key], (batch, *arrays[key].shape[1:])) if batch and arrays[key].ndim else arrays[key] for key in arrays.files}

@@ -17,7 +17,7 @@ from pathlib import Path
 
 import numpy as np
 
-from archive import expand
+from archive import expand, loaded
 from runtime import Failure, Library, Plan
 
 HERE = Path(__file__).resolve().parent
@@ -53,16 +53,16 @@ def error(found, expected, rtol):
 
 
 def check(library, entry):
-    golden = np.load(HERE / entry["golden"])
+    golden = loaded(HERE / entry["golden"], entry.get("batch", 0))
     plan = opened(library, HERE / entry["plan"])
-    inputs = {key[3:]: golden[key] for key in golden.files if key.startswith("in:")}
+    inputs = {key[3:]: golden[key] for key in golden if key.startswith("in:")}
     first = {name: array.copy() for name, array in plan.run(inputs).items()}
     start = time.perf_counter()
     second = plan.run(inputs)
     milliseconds = (time.perf_counter() - start) * 1e3
     notes, good = [], True
     for name, array in first.items():
-        if f"out:{name}" in golden.files:
+        if f"out:{name}" in golden:
             note, fine = error(array, golden[f"out:{name}"], RTOL[entry["precision"]])
             notes.append(note)
             good &= fine

@@ -1,11 +1,12 @@
 #!/usr/bin/env python3
 """Makes a folder that checks plans on a machine with a GPU, where there is a driver and Python with numpy and nothing else of Tenon.
 
-    pack.py --tenon build/release/bin/tenon --to FOLDER [--target cuda:sm_90a] [--precision fp32,fp16] NAME|MODEL.onnx=GOLDEN.npz ...
+    pack.py --tenon build/release/bin/tenon --to FOLDER [--target cuda:sm_90a] [--precision fp32,fp16] [--times] NAME|MODEL.onnx=GOLDEN.npz ...
 
 Copies the runtime, compiles each model at each precision, and lists the plans with their goldens. A NAME is that of a model or skeleton in
 $TENON_SHARED/models, or "all" for every trained model there; skeletons get weights of two values for each tensor, which keep the folder small, and
-goldens from ONNX Runtime. NAME@8 is a model or skeleton with its first dimension, the batch, set to 8. Run `python3 FOLDER/check.py` there.
+goldens from ONNX Runtime. NAME@8 is a model or skeleton whose batch is set to 8; of larger ones three samples are kept, which follow each other again
+and again. With --times weights of two values are others, which take no room: for times alone. Run `python3 FOLDER/check.py` there.
 """
 import argparse
 import json
@@ -19,11 +20,13 @@ from pathlib import Path
 
 import numpy as np
 
-from archive import squeeze
+from archive import loaded, squeeze
+from batch import repeat_tokens, set_batch
 
 HERE = Path(__file__).resolve().parent
 SHARED = Path(os.environ.get("TENON_SHARED", "/nonexistent")) / "models"
 SMALLEST, LARGEST = 0.01, 100  # deviations of outputs that are compared
+SAMPLES = 3  # of a large batch: not a divisor of a tile's rows
 QUANTIZED = re.compile(r"_(qdq|dynq_.8)$")
 
 
@@ -34,6 +37,8 @@ def fill(source, target, batch, gain):
     from onnx import helper
 
     model = onnx.load(source)
+    if batch:
+        set_batch(model, batch)
     dropped = json.loads({entry.key: entry.value for entry in model.metadata_props}.get("dropped_initializers", "{}"))
     for tensor in model.graph.initializer:
         if tensor.name in dropped:
@@ -45,28 +50,8 @@ def fill(source, target, batch, gain):
             tensor.raw_data = (signs * deviation + mean).astype(helper.tensor_dtype_to_np_dtype(tensor.data_type)).tobytes()
     del model.metadata_props[:]
     if batch:
-        set_batch(model.graph, batch)
+        repeat_tokens(model.graph, batch)
     onnx.save(model, target)
-
-
-def set_batch(graph, batch):
-    """Gives inputs and outputs `batch` as their first dimension, and shapes that begin with an exported batch of 1."""
-    from onnx import numpy_helper
-
-    for value in (*graph.input, *graph.output):
-        value.type.tensor_type.shape.dim[0].dim_value = batch
-    del graph.value_info[:]
-    shapes = {node.input[1] for node in graph.node if node.op_type in ("Reshape", "Expand")}
-    constants = [(tensor.name, tensor) for tensor in graph.initializer]
-    constants += [(node.output[0], node.attribute[0].t) for node in graph.node if node.op_type == "Constant" and node.attribute[0].name == "value"]
-    for name, tensor in constants:
-        dims = numpy_helper.to_array(tensor)
-        if name in shapes and dims.size > 1 and dims[0] == 1:
-            tensor.CopyFrom(numpy_helper.from_array(np.concatenate([[batch], dims[1:]]).astype(dims.dtype), tensor.name))
-    joined = {name for node in graph.node if node.op_type == "Concat" and node.attribute[0].i for name in node.input}
-    for tensor in graph.initializer:  # a token for each image
-        if tensor.name in joined and tensor.dims[0] == 1:
-            tensor.CopyFrom(numpy_helper.from_array(np.repeat(numpy_helper.to_array(tensor), batch, axis=0), tensor.name))
 
 
 def golden_of(model, path):
@@ -81,7 +66,9 @@ def golden_of(model, path):
     for given in session.get_inputs():
         shape = [size if isinstance(size, int) else 1 for size in given.shape]
         integers = given.type.startswith("tensor(int")
+        # Of large inputs four values: they compress well.
         value = random.integers(0, 2 if "mask" in given.name or "type" in given.name else 1000, shape) if integers else random.standard_normal(shape)
+        value = value if integers or value.size < 1 << 18 else np.sign(value) * np.where(np.abs(value) > 1, 1.5, 0.5)
         arrays[given.name] = value.astype(np.int64 if given.type == "tensor(int64)" else np.int32 if integers else np.float32)
     outputs = session.run(None, arrays)
     magnitude = max(float(value.std()) if np.isfinite(value).all() else float("inf") for value in outputs)
@@ -99,24 +86,28 @@ def found(word, folder):
     name, _, batch = word.partition("@")
     if (SHARED / f"{name}.onnx").exists() and not batch:
         return SHARED / f"{name}.onnx", SHARED / "golden" / f"{name}.npz"
-    model, golden = folder / f"{name}{'_b' + batch if batch else ''}.onnx", folder / f"{name}{'_b' + batch if batch else ''}.npz"
+    batch, stem = int(batch or 0), f"{name}{'_b' + batch if batch else ''}"
+    model, golden = folder / f"{stem}.onnx", folder / f"{stem}.npz"
+    trained = SHARED / f"{name}.onnx"
+    source = trained if trained.exists() else SHARED / "skeletons" / f"{name}.onnx"
     low, gain, high = 0.25, 1.5, 32
     for _ in range(12):
-        trained = SHARED / f"{name}.onnx"
-        fill(trained if trained.exists() else SHARED / "skeletons" / f"{name}.onnx", model, int(batch or 0), gain)
+        fill(source, model, min(batch, SAMPLES), gain)
         magnitude = golden_of(model, golden)
         if SMALLEST < magnitude < LARGEST:
+            if batch > SAMPLES:
+                fill(source, model, batch, gain)
             return model, golden
         low, high = (gain, high) if magnitude <= SMALLEST else (low, gain)
         gain = (low * high) ** 0.5
     sys.exit(f"{name}: no gain keeps its activations in range")
 
 
-def shape_options(golden):
+def shape_options(golden, batch):
     """Fixes the free dimensions to those of the golden, unless something there is empty."""
-    arrays = np.load(golden)
-    return [word for key in arrays.files if key.startswith("in:") and arrays[key].size and arrays[key].ndim
-            for word in ("--shape", f"{key[3:]}={'x'.join(map(str, arrays[key].shape))}")]
+    arrays = loaded(golden, batch)
+    return [word for key, array in arrays.items() if key.startswith("in:") and array.size and array.ndim
+            for word in ("--shape", f"{key[3:]}={'x'.join(map(str, array.shape))}")]
 
 
 def main():
@@ -125,6 +116,7 @@ def main():
     parser.add_argument("--to", type=Path, required=True)
     parser.add_argument("--target", default="cuda:sm_90a")
     parser.add_argument("--precision", default="fp32")
+    parser.add_argument("--times", action="store_true", help="for times alone: weights are made up")
     parser.add_argument("models", nargs="+")
     arguments = parser.parse_args()
     folder = arguments.to
@@ -140,23 +132,24 @@ def main():
         if QUANTIZED.search(word):
             continue
         model, golden = found(word, folder)
+        batch = int(word.partition("@")[2] or 0) if "=" not in word else 0
         if golden.resolve() != (folder / golden.name).resolve():
             shutil.copy(golden, folder / golden.name)
             (folder / golden.name).chmod(0o644)
         for precision in arguments.precision.split(","):
             plan = folder / f"{model.stem}.{precision}.plan"
             command = [arguments.tenon, "compile", model, "--target", arguments.target, "--precision", precision, "-o", plan, "--quiet",
-                       *shape_options(golden)]
+                       *shape_options(golden, batch)]
             done = subprocess.run([str(word) for word in command], capture_output=True, text=True, check=False)
             if done.returncode:
                 failures += 1
                 print(f"{model.stem} {precision}: {done.stderr.strip()[:400]}", flush=True)
                 continue
             packed = plan.with_suffix(".plan.xz")
-            packed.write_bytes(squeeze(plan.read_bytes()))
+            packed.write_bytes(squeeze(plan.read_bytes(), arguments.times))
             plan.unlink()
             listed = [entry for entry in listed if entry["plan"] != packed.name]
-            listed.append({"name": model.stem, "plan": packed.name, "golden": golden.name, "precision": precision})
+            listed.append({"name": model.stem, "plan": packed.name, "golden": golden.name, "precision": precision, "batch": batch})
             print(f"{model.stem} {precision}: {packed.stat().st_size / 1e6:.1f} MB", flush=True)
         if model.parent == folder:
             model.unlink()
