@@ -33,12 +33,16 @@ public:
   /// Applies the program to `lanes` neighbours along the last axis of the anchor's result at `position` (one index per axis)
   /// and stores every result of the kernel. `acc` is a scalar or a vector in the anchor's computation type; `mask` as in
   /// KernelBuilder or null. All is read before the first store, so a result may overwrite a residual.
-  void store(mlir::Value acc, llvm::ArrayRef<Index> position, mlir::Value mask = {});
+  void store(mlir::Value acc, llvm::ArrayRef<Index> position, mlir::Value mask = {}) { store(acc, position, mask, {}); }
+  /// What `store` of so many lanes at `position` reads, for one that is given it: so reads of several positions are on their way together.
+  /// Empty where lanes are taken apart: then `store` reads itself.
+  llvm::SmallVector<mlir::Value> read(int lanes, llvm::ArrayRef<Index> position, mlir::Value mask);
+  void store(mlir::Value acc, llvm::ArrayRef<Index> position, mlir::Value mask, llvm::ArrayRef<mlir::Value> given);
   /// Prefetches what `store` at this position will read or write.
   void prefetch(llvm::ArrayRef<Index> position);
 
 private:
-  bool storeAt(mlir::Value acc, const LanePosition &position, mlir::Value mask);
+  bool storeAt(mlir::Value acc, const LanePosition &position, mlir::Value mask, llvm::ArrayRef<mlir::Value> given);
   mlir::Value inputOf(mlir::Operation *op) const;
 
   KernelBuilder &builder;

@@ -94,19 +94,32 @@ Epilogue::Epilogue(KernelBuilder &b, Value anchor, Operation *end) : builder(b),
     results.push_back(b.result(i));
 }
 
-void Epilogue::store(Value acc, ArrayRef<Index> position, Value mask) {
+SmallVector<Value> Epilogue::read(int lanes, ArrayRef<Index> position, Value mask) {
+  Frames frames(builder, anchor, {SmallVector<Index>(position), int(position.size()) - 1, lanes});
+  for (Operation *op : program)
+    if (!frames.follow(op, inputOf(op)))
+      return {};
+  SmallVector<Value> values;
+  for (Operation *op : program)
+    for (Value operand : op->getOperands())
+      if (!isRearrangement(op) && operand != anchor && !llvm::is_contained(program, operand.getDefiningOp()))
+        values.push_back(reader.readBroadcast(operand, nn::dimsOf(op->getResult(0).getType()), frames.of(op->getResult(0)), mask));
+  return values;
+}
+
+void Epilogue::store(Value acc, ArrayRef<Index> position, Value mask, ArrayRef<Value> given) {
   LanePosition at{SmallVector<Index>(position), -1, 0};
   if (auto vector = dyn_cast<VectorType>(acc.getType())) {
     at.axis = int(position.size()) - 1;
     at.lanes = vector.getNumElements();
   }
-  if (storeAt(acc, at, mask))
+  if (storeAt(acc, at, mask, given))
     return;
   // A reshape takes the lanes apart: each goes its own way.
   for (int lane = 0; lane < at.lanes; ++lane) {
     LanePosition one{at.index, -1, 0};
     one.index.back() = builder.add(one.index.back(), lane);
-    auto storeOne = [&] { storeAt(builder.extractLane(acc, lane), one, {}); };
+    auto storeOne = [&] { storeAt(builder.extractLane(acc, lane), one, {}, {}); };
     if (mask)
       builder.ifThen(builder.extractLane(mask, lane), storeOne);
     else
@@ -114,10 +127,10 @@ void Epilogue::store(Value acc, ArrayRef<Index> position, Value mask) {
   }
 }
 
-/// Runs the program on `acc`: the registers of all its values. None if the lanes do not stay neighbours.
+/// Runs the program on `acc`: the registers of all its values. None if the lanes do not stay neighbours. `given` are operands that were read before.
 static std::optional<llvm::DenseMap<Value, Value>> evaluate(KernelBuilder &b, OperandReader &reader, ArrayRef<Operation *> program,
                                                             llvm::function_ref<Value(Operation *)> inputOf, Frames &frames, Value anchor, Value acc,
-                                                            Value mask) {
+                                                            Value mask, ArrayRef<Value> given) {
   for (Operation *op : program)
     if (!frames.follow(op, inputOf(op)))
       return std::nullopt;
@@ -131,6 +144,10 @@ static std::optional<llvm::DenseMap<Value, Value>> evaluate(KernelBuilder &b, Op
     SmallVector<Value> operands;
     for (Value operand : op->getOperands()) {
       Value known = registers.lookup(operand);
+      if (!known && !given.empty()) {
+        known = given.front();
+        given = given.drop_front();
+      }
       operands.push_back(known ? known : reader.readBroadcast(operand, shape, frames.of(op->getResult(0)), mask));
     }
     registers[op->getResult(0)] = emitElementwise(b, op, operands);
@@ -141,13 +158,13 @@ static std::optional<llvm::DenseMap<Value, Value>> evaluate(KernelBuilder &b, Op
 Value Epilogue::value(Value acc, ArrayRef<Index> position, Value mask) {
   int lanes = cast<VectorType>(acc.getType()).getNumElements();
   Frames frames(builder, anchor, {SmallVector<Index>(position), int(position.size()) - 1, lanes});
-  auto registers = evaluate(builder, reader, program, [&](Operation *op) { return inputOf(op); }, frames, anchor, acc, mask);
+  auto registers = evaluate(builder, reader, program, [&](Operation *op) { return inputOf(op); }, frames, anchor, acc, mask, {});
   return registers->lookup(end->getOperand(0));
 }
 
-bool Epilogue::storeAt(Value acc, const LanePosition &position, Value mask) {
+bool Epilogue::storeAt(Value acc, const LanePosition &position, Value mask, ArrayRef<Value> given) {
   Frames frames(builder, anchor, position);
-  auto registers = evaluate(builder, reader, program, [&](Operation *op) { return inputOf(op); }, frames, anchor, acc, mask);
+  auto registers = evaluate(builder, reader, program, [&](Operation *op) { return inputOf(op); }, frames, anchor, acc, mask, given);
   if (!registers)
     return false;
 

@@ -132,6 +132,8 @@ void KernelBuilder::emitGpuEntryPoint() {
   builder.setInsertionPointToStart(entry.addEntryBlock(builder));
   if (block.cluster > 1)
     entry->setAttr(NVVM::NVVMDialect::getClusterDimAttrName(), builder.getDenseI32ArrayAttr({block.cluster}));
+  if (block.together > 1)
+    entry->setAttr(NVVM::NVVMDialect::getMinctasmAttrName(), builder.getI32IntegerAttr(block.together));
   if (machine.computeCapability >= kFirstWithDependentLaunch)
     NVVM::GriddepcontrolOp::create(builder, NVVM::GridDepActionKind::launch_dependents);
   if (!block.waits)

@@ -15,6 +15,7 @@ struct BlockShape {
   int sharedBytes = 0; // dynamic shared memory of a block
   int cluster = 1;     // so many neighbouring blocks run together and reach each other's shared memory
   bool waits = false;  // the emitter itself calls KernelBuilder::waitForInputs: what it reads before are constants
+  int together = 1;    // so many blocks of a multiprocessor have to find registers
 };
 
 /// What a schedule means for the world outside the kernel.

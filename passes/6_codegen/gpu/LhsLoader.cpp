@@ -40,6 +40,7 @@ LhsLoader::LhsLoader(KernelBuilder &b, Warp &w, const MatrixProblem &p, const Ma
 
 void LhsLoader::begin(Index firstRow, Value row, int64_t rowStep, Value ownChunk) {
   chunk = ownChunk;
+  rows.clear();
   Index total = b.dim(p.rows());
   for (int64_t i = 0; i < s.tileRows; i += rowStep) {
     Value own = w.add(row, i);
@@ -181,9 +182,10 @@ Value LhsLoader::elements(const Row &row, const Tap &tap, int lanes) {
     if (int(axis) == c.lhsChannel) { // a multiple of the lanes, as the alignment of loads sees
       at = b.mul(b.div(w.wide(tap.channel), lanes), lanes);
     } else if (map.tapAxis >= 0) {
-      at = b.add(at, b.mul(w.wide(tap.at[map.tapAxis]), map.tapScale));
+      Value there = w.add(row.position[axis], w.mul(tap.at[map.tapAxis], map.tapScale));
       if (lanes > 1)
-        at = b.max(b.min(at, b.sub(b.dim(nn::dimOf(c.lhs.getType(), axis)), 1)), 0);
+        there = w.clamp(there, w.add(w.narrow(b.dim(nn::dimOf(c.lhs.getType(), axis))), -1));
+      at = w.wide(there);
     }
     position.push_back(at);
   }

@@ -1,5 +1,6 @@
 #include "passes/6_codegen/gpu/Matrix.h"
 #include "passes/6_codegen/gpu/MatrixEmitter.h"
+#include "passes/6_codegen/gpu/MatrixPipeline.h"
 
 namespace tenon::gpu {
 using namespace mlir;
@@ -20,13 +21,12 @@ public:
     MatrixProblem p = *MatrixProblem::of(func, target);
     MatrixSchedule s = MatrixSchedule::of(attr);
     KernelPlan plan;
-    int64_t across = llvm::divideCeil(p.columns, s.tileColumns);
-    plan.tasks = p.rows().ceilDiv(s.tileRows) * (across * s.splits);
+    plan.tasks = s.pipeline ? pipelineBlocks(p, s, target) : tilesOf(p, s) * s.splits;
     if (p.contraction.rhsArgument())
-      plan.packings.push_back({p.contraction.rhsArgument().getArgNumber(), p.packing()});
+      plan.packings.push_back({p.contraction.rhsArgument().getArgNumber(), p.packing(s)});
     for (unsigned i = 0; i < func.getNumResults(); ++i)
       plan.overwrites.push_back(func.getNumResults() == 1 ? p.contraction.overwritten() : -1);
-    plan.block = {int(s.threads()), 1, int(s.sharedBytes() + p.scaleBytes(s)), int(s.splits), /*waits=*/true};
+    plan.block = {int(s.threads()), 1, int(s.sharedBytes() + p.scaleBytes(s)), int(s.splits), /*waits=*/true, int(s.together)};
     return plan;
   }
 
@@ -36,7 +36,10 @@ public:
       return func.emitError("the matrix family computes one nn.matmul or channels-last nn.conv in a half type");
     if (!p->contraction.unpacked())
       return func.emitError("constant weights have to be packed before code is emitted (kernel-pack-constants)");
-    MatrixEmitter(builder, *p, MatrixSchedule::of(attr)).emit();
+    MatrixSchedule s = MatrixSchedule::of(attr);
+    if (p->contraction.unpacked().getPacking() != p->packing(s))
+      return func.emitError("weights are packed for another schedule");
+    s.pipeline ? emitPipeline(builder, *p, s) : MatrixEmitter(builder, *p, s).emit();
     return success();
   }
 

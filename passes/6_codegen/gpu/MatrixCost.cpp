@@ -91,9 +91,20 @@ double groupCost(const MatrixSchedule &s, int64_t rows, const MatrixProblem &p, 
   int64_t tiles = llvm::divideCeil(rows, s.tileRows) * llvm::divideCeil(p.columns, s.tileColumns) * s.splits;
   return kStart + std::max(time, double(tiles) * steps * double(s.stageBytes()) / kAllBytesPerMicrosecond);
 }
+
+/// The same of a pipeline.
+double pipelineCost(const MatrixSchedule &s, int64_t rows, const MatrixProblem &p, const Target &target) {
+  constexpr double kStart = 2, kFlopsPerMicrosecond = 5.3e6, kElement = 3e-5, kLeast = 0.25;
+  int64_t tiles = llvm::divideCeil(rows, s.tileRows) * llvm::divideCeil(p.columns, s.tileColumns), elements = s.tileRows * s.tileColumns;
+  double step = std::max(2 * double(elements * MatrixSchedule::kStep) / kFlopsPerMicrosecond, isMemory(p) ? kLeast : 4 * kComputed);
+  double waves = double(llvm::divideCeil(tiles, int64_t(target.cores) * s.together));
+  return kStart + waves * (double(p.steps(s)) * step + kElement * double(elements));
+}
 } // namespace
 
 double costOf(const MatrixSchedule &s, int64_t rows, const MatrixProblem &p, const Target &target) {
+  if (s.pipeline)
+    return pipelineCost(s, rows, p, target);
   if (s.direct)
     return directCost(s, rows, p, target);
   return s.groups ? groupCost(s, rows, p, target) : warpCost(s, rows, p, target);

@@ -17,6 +17,8 @@ MatrixSchedule MatrixSchedule::of(kernel::ScheduleAttr attr) {
   s.direct = attr.get("direct", s.direct);
   s.groups = attr.get("groups", s.groups);
   s.round = attr.get("round", s.round);
+  s.pipeline = attr.get("pipeline", s.pipeline);
+  s.together = attr.get("together", s.together);
   return s;
 }
 
@@ -31,7 +33,19 @@ kernel::ScheduleAttr MatrixSchedule::attr(MLIRContext *context) const {
                                     {"splits", splits},
                                     {"direct", direct},
                                     {"groups", groups},
-                                    {"round", round}});
+                                    {"round", round},
+                                    {"pipeline", pipeline},
+                                    {"together", together}});
+}
+
+int64_t MatrixSchedule::pieceColumns() const {
+  constexpr int64_t kWide = 192, kOfWide = 32; // where stages want the memory
+  if (tileColumns >= kWide)
+    return kOfWide;
+  for (int64_t columns : {64, 80, 48, 32})
+    if (tileColumns % columns == 0)
+      return columns;
+  return 16;
 }
 
 /// A gate, as of squeeze-and-excitation: `lhs` times one factor for each channel. Both are memory.
@@ -88,33 +102,55 @@ std::optional<MatrixProblem> MatrixProblem::of(kernel::FuncOp func, const Target
   p.depth = p.paddedChannels;
   for (int64_t tap : p.paddedTaps)
     p.depth *= tap;
-  if (c.unpacked() && c.unpacked().getPacking() != p.packing())
+  if (c.unpacked() && !p.isPacked(c.unpacked().getPacking()))
     return std::nullopt;
   splitScale(p);
   return p;
+}
+
+bool MatrixProblem::isPacked(kernel::PackingAttr packing) const {
+  MatrixSchedule s;
+  if (packing == this->packing(s))
+    return true;
+  s.pipeline = true;
+  // The packed shape's last axis but one.
+  s.tileColumns = packing.packedShape().size() < 2 ? 0 : packing.packedShape().rbegin()[1];
+  return s.tileColumns > 0 && s.tileColumns % MatrixSchedule::kChunk == 0 && packing == this->packing(s);
 }
 
 nn::Dim MatrixProblem::rows() const {
   return nn::product(contraction.anchor->getContext(), ArrayRef(contraction.extents).drop_back());
 }
 
-kernel::PackingAttr MatrixProblem::packing() const {
+nn::Dim tilesOf(const MatrixProblem &p, const MatrixSchedule &s) {
+  return p.rows().ceilDiv(s.tileRows) * int64_t(llvm::divideCeil(p.columns, s.tileColumns));
+}
+
+kernel::PackingAttr MatrixProblem::packing(const MatrixSchedule &s) const {
   const cpu::ContractionProblem &c = contraction;
   SmallVector<int64_t> padded(cast<RankedTensorType>(c.rhs.getType()).getShape());
-  padded[c.rhsColumn] = packedColumns();
+  padded[c.rhsColumn] = s.pipeline ? int64_t(llvm::alignTo(columns, s.tileColumns)) : packedColumns();
   padded[c.rhsDepth] = paddedChannels;
-  SmallVector<int64_t> perm{c.rhsColumn};
-  for (auto [axis, size] : llvm::enumerate(paddedTaps)) {
+  for (auto [axis, size] : llvm::enumerate(paddedTaps))
     padded[c.rhsTap + axis] = size;
-    perm.push_back(c.rhsTap + axis);
+  SmallVector<int64_t> split, first(padded.size()); // where each axis begins after the split
+  for (auto [axis, size] : llvm::enumerate(padded)) {
+    first[axis] = int64_t(split.size());
+    int64_t inner = !s.pipeline ? 0 : int(axis) == c.rhsColumn ? s.tileColumns : int(axis) == c.rhsDepth ? MatrixSchedule::kChunk : 0;
+    inner ? split.append({size / inner, inner}) : split.append({size});
   }
-  perm.push_back(c.rhsDepth);
-  return kernel::PackingAttr::get(c.anchor->getContext(), padded, padded, perm);
+  SmallVector<int64_t> perm{first[c.rhsColumn]};
+  for (size_t axis = 0; axis < paddedTaps.size(); ++axis)
+    perm.push_back(first[c.rhsTap + axis]);
+  perm.push_back(first[c.rhsDepth]);
+  if (s.pipeline)
+    perm.append({first[c.rhsColumn] + 1, first[c.rhsDepth] + 1});
+  return kernel::PackingAttr::get(c.anchor->getContext(), padded, split, perm);
 }
 
 namespace {
 constexpr int64_t kSharedLimit = 96 << 10;    // two blocks on a multiprocessor, and every architecture from sm_80 on
-constexpr int64_t kSharedOfBlock = 220 << 10; // on sm_90
+constexpr int64_t kSharedOfBlock = 224 << 10; // on sm_90
 
 SmallVector<MatrixSchedule> directSchedules(const MatrixProblem &p) {
   constexpr int64_t kMostRegisters = 240, kLargestTile = 2048;
@@ -165,6 +201,27 @@ SmallVector<MatrixSchedule> groupSchedules(const MatrixProblem &p, const Target 
       }
   return schedules;
 }
+
+/// Pipelines: for tiles that keep the matrix units busy for longer than their operands take to come.
+SmallVector<MatrixSchedule> pipelineSchedules(const MatrixProblem &p, const Target &target) {
+  constexpr int kFirst = 90;
+  SmallVector<MatrixSchedule> schedules;
+  bool isWhole = p.depth % MatrixSchedule::kStep == 0 && p.channels % MatrixSchedule::kChunk == 0;
+  if (target.computeCapability != kFirst || !target.archSpecific || !isWhole || p.scale) // operands do not pass through registers
+    return schedules;
+  struct Tile {
+    int64_t rows, columns, stages;
+  };
+  static constexpr Tile kTiles[] = {{128, 128, 5}, {128, 192, 5}, {128, 256, 4}, {192, 128, 4}, {192, 192, 4}};
+  for (const Tile &tile : kTiles) {
+    MatrixSchedule s{tile.rows, tile.columns, tile.rows / 16, 1, 1, tile.stages, 1, /*direct=*/false, /*groups=*/true};
+    s.pipeline = true;
+    bool isNeedless = tile.columns >= 2 * p.columns || p.steps(s) < 2;
+    if (!isNeedless && s.sharedBytes() <= kSharedOfBlock)
+      schedules.push_back(s);
+  }
+  return schedules;
+}
 } // namespace
 
 SmallVector<MatrixSchedule> matrixSchedules(const MatrixProblem &p, const Target &target) {
@@ -194,6 +251,7 @@ SmallVector<MatrixSchedule> matrixSchedules(const MatrixProblem &p, const Target
     }
   SmallVector<MatrixSchedule> others = directSchedules(p);
   llvm::append_range(others, groupSchedules(p, target));
+  llvm::append_range(others, pipelineSchedules(p, target));
   for (const MatrixSchedule &s : others)
     ranked.push_back({costOf(s, rows, p, target), s});
   auto order = [](const std::pair<double, MatrixSchedule> &entry) {

@@ -13,6 +13,8 @@ namespace tenon::gpu {
 /// registers, `stages` steps of kDirectStep ahead; no warp waits for another before the sums are added up. For small tiles, where barriers cost
 /// more than reading operands again.
 ///
+/// `pipeline`: of groups whose columns are a whole tile's, besides which four more warps copy, and whose blocks stay for many tiles (MatrixPipeline.h).
+///
 /// `groups`: four warps, a group, multiply 64 rows by its columns with one instruction (wgmma, sm_90a) that reads both operands from the stage.
 struct MatrixSchedule {
   int64_t tileRows = 64, tileColumns = 64;
@@ -22,17 +24,21 @@ struct MatrixSchedule {
   bool direct = false;
   bool groups = false;
   int64_t round = 1; // stages between two barriers
+  bool pipeline = false;
+  int64_t together = 1; // blocks of a multiprocessor, of a pipeline
 
   static constexpr int64_t kStep = 64;       // 128 bytes of a row: a swizzle of eight 16-byte chunks
   static constexpr int64_t kChunk = 8;       // elements of a 16-byte chunk
   static constexpr int64_t kDirectStep = 32; // a chunk for each of the four threads that share a row of a fragment
   static constexpr int64_t kGroupRows = 64;  // of a group of four warps
+  static constexpr int64_t kCopyThreads = 128;
 
   bool operator==(const MatrixSchedule &) const = default;
   static MatrixSchedule of(kernel::ScheduleAttr attr);
   kernel::ScheduleAttr attr(mlir::MLIRContext *context) const;
 
-  int64_t threads() const { return warpRows * warpColumns * warpDepth * 32; }
+  int64_t multiplyThreads() const { return warpRows * warpColumns * warpDepth * 32; }
+  int64_t threads() const { return multiplyThreads() + (pipeline ? kCopyThreads : 0); }
   int64_t stageBytes() const { return (tileRows + tileColumns) * kStep * 2; }
   /// The tile of sums that the epilogue reads, in floats a row: padded against bank conflicts.
   int64_t sumsPitch() const { return tileColumns + 8; }
@@ -40,7 +46,11 @@ struct MatrixSchedule {
   /// Where a block of a cluster finds what the others have of its rows: no stage lies there, which blocks may still read when the first ones are done.
   int64_t receivedAt() const { return std::max(direct ? 0 : stages * stageBytes(), warpDepth * sumsBytes()); }
   int64_t rowsOfBlock() const { return tileRows / splits; } // that a block of a cluster finishes
-  int64_t sharedBytes() const { return receivedAt() + (splits > 1 ? sumsBytes() : 0); }
+  /// Columns of a piece of a pipeline's tile that the epilogue stores at a time, and the sums of it that a warp has.
+  int64_t pieceColumns() const;
+  int64_t pieceBytes() const { return 16 * (pieceColumns() + 8) * 4; }
+  int64_t barriersAt() const { return stages * stageBytes() + warpRows * pieceBytes(); }
+  int64_t sharedBytes() const { return pipeline ? barriersAt() + 16 * stages : receivedAt() + (splits > 1 ? sumsBytes() : 0); }
   int64_t stepsOfBlock(int64_t steps) const { return int64_t(llvm::alignTo(llvm::divideCeil(steps, splits), round)); }
   int64_t step() const { return direct ? kDirectStep : kStep; }
 };
@@ -63,10 +73,15 @@ struct MatrixProblem {
   nn::Dim rows() const;
   /// Bytes of the factors in shared memory, behind everything else; schedules without stages read them where they are.
   int64_t scaleBytes(const MatrixSchedule &s) const { return scale && !s.direct ? depth * 2 : 0; }
-  /// Weights as [columns padded to a tile's multiple of 8][tap][channel].
-  kernel::PackingAttr packing() const;
+  /// Weights as [columns padded to a multiple of 8][tap][channel], or for a pipeline as [tile][tap][channels / 8][column of the tile][8]: what a stage
+  /// holds of a tile is in one piece.
+  kernel::PackingAttr packing(const MatrixSchedule &s) const;
+  bool isPacked(kernel::PackingAttr packing) const;
   int64_t packedColumns() const { return (columns + MatrixSchedule::kChunk - 1) / MatrixSchedule::kChunk * MatrixSchedule::kChunk; }
 };
+
+/// Tiles of the result.
+nn::Dim tilesOf(const MatrixProblem &problem, const MatrixSchedule &s);
 
 /// Schedules that fit the machine, the best one first: the measured one, or else the cost model's choice.
 llvm::SmallVector<MatrixSchedule> matrixSchedules(const MatrixProblem &problem, const Target &target);

@@ -27,6 +27,9 @@ Value Warp::bitAnd(Value x, Value y) {
 Value Warp::below(Value x, Value y) {
   return arith::CmpIOp::create(ops, arith::CmpIPredicate::ult, x, y);
 }
+Value Warp::clamp(Value x, Value most) {
+  return arith::MaxSIOp::create(ops, arith::MinSIOp::create(ops, x, most), i32(0));
+}
 Value Warp::select(Value condition, Value x, Value y) {
   return arith::SelectOp::create(ops, condition, x, y);
 }
@@ -238,12 +241,22 @@ void Warp::multiply(bool bfloat, ValueRange left, ValueRange right, MutableArray
 
 // --- matrix products of four warps
 
-Value Warp::swizzledRows(Value address) {
-  // PTX ISA, matrix descriptor: the address and the distance of groups of eight rows in units of 16 bytes, the swizzle of 128 bytes.
-  constexpr int64_t kAddressMask = 0x3FFFF, kUnit = 16, kGroupBytes = 1024, kUnused = 1;
-  constexpr int64_t kRest = int64_t(1) << 62 | (kGroupBytes / kUnit) << 32 | kUnused << 16;
+/// PTX ISA, matrix descriptor: an address and two distances in units of 16 bytes, and a swizzle.
+Value Warp::described(Value address, int64_t leadingBytes, int64_t strideBytes, int64_t swizzle) {
+  constexpr int64_t kAddressMask = 0x3FFFF, kUnit = 16;
+  int64_t rest = swizzle << 62 | (strideBytes / kUnit) << 32 | (leadingBytes / kUnit) << 16;
   Value start = arith::ExtUIOp::create(ops, ops.getI64Type(), div(bitAnd(address, i32(kAddressMask)), kUnit));
-  return arith::OrIOp::create(ops, start, b.integer(kRest, ops.getI64Type()));
+  return arith::OrIOp::create(ops, start, b.integer(rest, ops.getI64Type()));
+}
+
+Value Warp::swizzledRows(Value address) {
+  constexpr int64_t kGroupBytes = 1024, kUnused = 16, kSwizzle128 = 1; // of eight rows
+  return described(address, kUnused, kGroupBytes, kSwizzle128);
+}
+
+Value Warp::chunkedRows(Value address, int64_t rows) {
+  constexpr int64_t kChunkBytes = 16, kGroupBytes = 8 * kChunkBytes;
+  return described(address, rows * kChunkBytes, kGroupBytes, 0);
 }
 
 void Warp::showToProducts() {

@@ -20,6 +20,7 @@ public:
   mlir::Value bitXor(mlir::Value x, mlir::Value y);
   mlir::Value bitAnd(mlir::Value x, mlir::Value y);
   mlir::Value below(mlir::Value x, mlir::Value y); // unsigned: a negative x is not below
+  mlir::Value clamp(mlir::Value x, mlir::Value most); // at least 0
   mlir::Value select(mlir::Value condition, mlir::Value x, mlir::Value y);
   Index wide(mlir::Value x);   // sign extended
   mlir::Value narrow(Index i); // i32
@@ -68,9 +69,21 @@ public:
   void multiplyGroup(bool bfloat, int64_t columns, llvm::ArrayRef<std::pair<mlir::Value, mlir::Value>> operands,
                      llvm::MutableArrayRef<mlir::Value> sums);
   void waitForProducts(llvm::MutableArrayRef<mlir::Value> sums);
+  /// Describes rows in columns of 16-byte chunks: `rows` chunks of the first eight elements of the depth, then those of the next.
+  mlir::Value chunkedRows(mlir::Value address, int64_t rows);
+
+  // --- barriers in shared memory that count arrivals and bytes, sm_90 (WarpBarriers.cpp); a phase is 0 or 1, the first 0
+  void beginBarrier(mlir::Value address, int64_t arrivals);
+  void showBarriers(); // to copies that will arrive at them
+  void arrive(mlir::Value address);
+  void arriveWithBytes(mlir::Value address, int64_t bytes); // which copyBulk brings
+  void waitForPhase(mlir::Value address, mlir::Value phase); // until it is over; at once for the one before the first
+  void copyBulk(mlir::Value to, mlir::Value from, int64_t bytes, mlir::Value barrier);
+  void joinWarp(); // its threads meet
 
 private:
   mlir::Value assembly(mlir::Type result, mlir::ValueRange operands, llvm::StringRef text, llvm::StringRef constraints, bool effects);
+  mlir::Value described(mlir::Value address, int64_t leadingBytes, int64_t strideBytes, int64_t swizzle);
   Fragment parts(mlir::Value structure);
   void update(llvm::MutableArrayRef<mlir::Value> values, mlir::ValueRange operands, llvm::StringRef text, llvm::StringRef constraints);
   mlir::Value floats(llvm::StringRef instruction, mlir::Value address);
