@@ -10,7 +10,7 @@ TileProduct ContractionEmitter::tileProduct() {
   // Which taps join with the depth is the same for all tiles: no address of a real one is needed.
   TileShape shape;
   shape.depth = blockDepth;
-  LhsAddress left = lhsAddress({}, {});
+  LhsAddress left = lhsAddress({}, {}, {});
   RhsAddress right = rhsAddress({}, {}, {});
   mergeTaps(shape, {}, {}, left, right);
   TileProduct found;
@@ -47,7 +47,7 @@ void ContractionEmitter::equalTilesOf(const Block &block, llvm::function_ref<voi
 
 void ContractionEmitter::tileInRegisters(const Block &block, const Panel &panel, const TileRows &rows, const DepthBlock &depth) {
   TileShape shape{s.rows, panel.vectors, layout.lanes, {}, {}, blockDepth, product.fours, element, s.vectors, p.dot};
-  LhsAddress left = lhsAddress(panel, rows);
+  LhsAddress left = lhsAddress(panel, rows, depth);
   RhsAddress right = rhsAddress(block, panel, depth);
   mergeTaps(shape, block, rows, left, right);
   PrefetchStream ahead = nextPanel(block, panel, rows, depth, shape);
