@@ -347,7 +347,7 @@ public:
     KernelPlan plan;
     plan.tasks = p.matrix.contraction.extents[0] * (s.tilesDown(p) * s.tilesAcross(p));
     if (p.matrix.contraction.rhsArgument())
-      plan.packings.push_back({p.matrix.contraction.rhsArgument().getArgNumber(), p.matrix.packing()});
+      plan.packings.push_back({p.matrix.contraction.rhsArgument().getArgNumber(), p.matrix.packing(MatrixSchedule())});
     plan.overwrites.assign(func.getNumResults(), -1);
     plan.block = {int(s.threads(p)), 1, int(s.sharedBytes(p)), 1, /*waits=*/true};
     return plan;
