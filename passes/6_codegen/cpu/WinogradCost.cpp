@@ -76,6 +76,8 @@ private:
     bool heavy = weightBytes(layout) / (splitColumns ? cores : 1) > target.l2Bytes / 2;
     int64_t pointBytes = layout.paddedDepth * 4, blockColumns = heavy && layout.points * kManyTiles * pointBytes > target.l2Bytes ? 256 : 64;
     s.panels = std::clamp<int64_t>(blockColumns / layout.panelColumns, 1, layout.panels);
+    // Blocks are stored whole: as many of them, but of sizes that leave no panels over.
+    s.panels = llvm::divideCeil(layout.panels, llvm::divideCeil(layout.panels, s.panels));
     if (splitColumns)
       s.columnTasks = std::min<int64_t>(cores, llvm::divideCeil(layout.panels, s.panels));
     else if (cores > 1 && tiles >= kFewTiles * cores)

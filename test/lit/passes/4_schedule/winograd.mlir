@@ -55,3 +55,16 @@ func.func @main(%a: tensor<1x56x56x64xf32>, %b: tensor<1x28x28x3072xf32>, %c: te
   %3 = kernel.dispatch @unknown(%a, %f) : (tensor<1x56x56x64xf32>, tensor<32x64x3x3xf32>) -> tensor<1x56x56x32xf32>
   return %0, %1, %2, %3 : tensor<1x56x56x64xf32>, tensor<1x28x28x64xf32>, tensor<1x28x28x64xf32>, tensor<1x56x56x32xf32>
 }
+
+// 512 columns are 22 panels of 24: 3 blocks of 8 panels, which two panels of zeros fill.
+// PACK:        kernel.func private @many_columns
+// PACK-NEXT:     kernel.unpack %arg1 {packing = #kernel.packing<padded = [576, 512, 6, 6], split = [3, 8, 24, 512, 6, 6]
+kernel.func private @many_columns(%x: tensor<1x24x24x512xf32>, %w: tensor<512x512x3x3xf32>) -> tensor<1x24x24x512xf32> {
+  %0 = nn.conv %x, %w {strides = array<i64: 1, 1>, pads = array<i64: 1, 1, 1, 1>, dilations = array<i64: 1, 1>, layout = #nn.layout<channels_last>} : tensor<1x24x24x512xf32>, tensor<512x512x3x3xf32> -> tensor<1x24x24x512xf32>
+  kernel.return %0 : tensor<1x24x24x512xf32>
+}
+func.func @wide(%x: tensor<1x24x24x512xf32>) -> tensor<1x24x24x512xf32> {
+  %w = nn.constant dense<0.5> : tensor<512x512x3x3xf32>
+  %0 = kernel.dispatch @many_columns(%x, %w) : (tensor<1x24x24x512xf32>, tensor<512x512x3x3xf32>) -> tensor<1x24x24x512xf32>
+  return %0 : tensor<1x24x24x512xf32>
+}
