@@ -55,14 +55,21 @@ struct Parts {
   }
 };
 
-/// Whether `value` is computed from constants and numbers that were integers, element by element: not a model's own reals, which may lie on ties.
+/// Whether `value` is arithmetic on constants and numbers that were integers, or SiLU of such: not a model's own reals, nor functions whose values lie
+/// on ties, as sigmoid(0) = 127.5 / 255 does.
 bool comesFromIntegers(Value value, int depth = kDepth) {
   if (isConstant(value))
     return true;
   Operation *op = value.getDefiningOp();
   if (auto cast = dyn_cast_or_null<nn::CastOp>(op))
     return isa<IntegerType>(elementOf(cast.getInput()));
-  return op && depth > 0 && op->hasTrait<nn::Elementwise>() && op->getNumResults() == 1 && isa<FloatType>(elementOf(op->getResult(0))) &&
+  auto isSilu = [&](Value v, Value gate) {
+    auto sigmoid = gate.getDefiningOp<nn::SigmoidOp>();
+    return sigmoid && sigmoid.getInput() == v && comesFromIntegers(v, depth - 1);
+  };
+  if (auto mul = dyn_cast_or_null<nn::MulOp>(op); mul && depth > 0 && (isSilu(mul.getLhs(), mul.getRhs()) || isSilu(mul.getRhs(), mul.getLhs())))
+    return true;
+  return op && depth > 0 && isa<nn::AddOp, nn::SubOp, nn::MulOp, nn::DivOp, nn::ReluOp, nn::ClipOp, nn::RoundOp>(op) &&
          llvm::all_of(op->getOperands(), [&](Value v) { return comesFromIntegers(v, depth - 1); });
 }
 
