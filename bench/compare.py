@@ -17,6 +17,7 @@ With --int8: what 8 bits gain (int8.py). Tenon in 8 bits and in f32 and the peer
 Writes OUTPUT.json after every model, and OUTPUT.md and a chart, OUTPUT.svg, at the end; --report makes these two from the JSON again.
 """
 import argparse
+import importlib.util
 import json
 import os
 import re
@@ -60,10 +61,10 @@ class Comparison:
     def late(self):
         return self.arguments.quick and time.monotonic() - self.begin > QUICK_SECONDS
 
-    def rounds(self, name, plans, model, inputs, threads):
-        """{runtime: [report of each round]}; `plans` are Tenon's, and the peers run the model with the inputs of the first one."""
+    def rounds(self, name, plans, model, inputs, threads, others=None):
+        """{runtime: [report of each round]}; `plans` are Tenon's, the peers run the model, and `others` a model of their own."""
         measure.pin(threads)
-        reports = {runtime: [] for runtime in (*plans, *self.peers)}
+        reports = {runtime: [] for runtime in (*plans, *self.peers, *(others or {}))}
         failed = {}
         for _ in range(self.arguments.rounds):
             for runtime, (plan, of_plan) in plans.items():
@@ -76,6 +77,8 @@ class Comparison:
                 except Failed as error:
                     failed[runtime] = str(error).splitlines()[-1][:200]
                     print(f"{name}: {runtime}: {failed[runtime]}", file=sys.stderr)
+            for runtime, (other, of_other) in (others or {}).items():
+                reports[runtime].append(measure.peer(runtime, other, of_other, threads, self.arguments.duration))
             if len(failed) == len(self.peers):
                 raise Failed(f"no peer can run it: {failed}")
         return reports, failed
@@ -114,9 +117,10 @@ class Comparison:
         measure.pin(max(self.arguments.threads))
         model, inputs = measure.prepare(name, folder) if name in int8.FLOAT_OF else (int8.quantize(self.tenon, name, single, single_inputs, folder), single_inputs)
         small, _ = self.compiled(model, folder)
+        others = {"pytorch": (single, single_inputs)} if name in int8.EAGER and importlib.util.find_spec("torch") else {}
         result = {"plan_bytes": {"float": plan.stat().st_size, "tenon": small.stat().st_size}, "threads": {}}
         for threads in self.arguments.threads:
-            reports, result["failed"] = self.rounds(name, {"tenon": (small, inputs), "float": (plan, single_inputs)}, model, inputs, threads)
+            reports, result["failed"] = self.rounds(name, {"tenon": (small, inputs), "float": (plan, single_inputs)}, model, inputs, threads, others)
             result["threads"][str(threads)] = medians(reports, ("median_ms",))["median_ms"]
         return result
 

@@ -9,6 +9,7 @@ from tables import machine_line, number, ratio, runtimes, table, TITLES
 
 FLOAT_OF = {"mobilenetv2_244_qdq": "mobilenetv2_224", "yolov8n_640_qdq": "yolov8n_640"}  # published: the network in f32
 NETWORKS = ("resnet50", "mobilenetv2_224", "yolov8n_640", *FLOAT_OF)
+EAGER = ("yolov8n_640",)  # also against PyTorch's eager mode in f32, where PyTorch is installed (torch==2.13.0 from https://download.pytorch.org/whl/cpu)
 SAMPLES = 32
 
 
@@ -45,7 +46,9 @@ def latency(results, threads):
         rows.append([f"{name}, published" if name in FLOAT_OF else name, number(times["float"]), *(number(times[runtime]) if runtime in times else "fails" for runtime in shown),
                      f"{times['float'] / times['tenon']:.2f}", f"{ratio(times):.2f}", f"{sizes['tenon'] / sizes['float']:.2f}"])
     titles = ["network", "Tenon f32", *(f"{TITLES[runtime]} int8" for runtime in shown), "Tenon f32 ÷ int8", "best peer ÷ Tenon", "plan int8 ÷ f32"]
-    return [f"### {threads} thread{'s' if int(threads) > 1 else ''}, ms", "", *table(titles, rows)]
+    eager = [f"{name}: PyTorch eager f32 {number(result['threads'][threads]['pytorch'])} ms, {result['threads'][threads]['pytorch'] / result['threads'][threads]['tenon']:.1f} times Tenon int8."
+             for name, result in results["models"].items() if "pytorch" in result.get("threads", {}).get(threads, {})]
+    return [f"### {threads} thread{'s' if int(threads) > 1 else ''}, ms", "", *table(titles, rows), *eager, *([""] if eager else [])]
 
 
 def report(results):

@@ -1,6 +1,6 @@
-"""Measures one model in ONNX Runtime or OpenVINO, in this process.
+"""Measures one model in ONNX Runtime, OpenVINO or PyTorch's eager mode (eager.py), in this process.
 
-    peer.py onnxruntime|openvino MODEL.onnx INPUTS.npz THREADS SECONDS [--sessions N] [--outputs OUTPUTS.npz]
+    peer.py onnxruntime|openvino|pytorch MODEL.onnx INPUTS.npz THREADS SECONDS [--sessions N] [--outputs OUTPUTS.npz]
 
 Prints JSON: `median_ms` of a run; `session_ms` from making a session to the end of the first run, imports not counted; `first_result_at_s`, the end of the
 first run on the system's monotonic clock; `peak_bytes` of the process, and `session_bytes`, what it grew by since Python, NumPy and the inputs were there.
@@ -45,6 +45,17 @@ def openvino_runners(openvino, path, inputs, threads, sessions):
         return request.infer
 
     return [runner() for _ in range(sessions)]
+
+
+def pytorch_runners(torch, path, inputs, threads, sessions):
+    import eager
+
+    torch.set_num_threads(threads)
+    network = eager.Network(path)
+    return [lambda: network.run(inputs)] * sessions
+
+
+MODULES = {"pytorch": "torch"}  # where the name is another one
 
 
 def peak_bytes():
@@ -94,9 +105,9 @@ def main():
     parser.add_argument("--outputs")
     arguments = parser.parse_args()
     arrays = {key.removeprefix("in:"): array for key, array in np.load(arguments.inputs).items() if key.startswith("in:")}
-    before, module = peak_bytes(), importlib.import_module(arguments.runtime)
+    before, module = peak_bytes(), importlib.import_module(MODULES.get(arguments.runtime, arguments.runtime))
     begin = time.perf_counter()
-    runners = {"onnxruntime": onnxruntime_runners, "openvino": openvino_runners}[arguments.runtime](module, arguments.model, arrays, arguments.threads, arguments.sessions)
+    runners = {"onnxruntime": onnxruntime_runners, "openvino": openvino_runners, "pytorch": pytorch_runners}[arguments.runtime](module, arguments.model, arrays, arguments.threads, arguments.sessions)
     result = runners[0]()
     report = {"session_ms": (time.perf_counter() - begin) * 1e3, "first_result_at_s": time.monotonic()}
     if arguments.outputs:
