@@ -28,8 +28,10 @@ public:
     for (int group = 0, n = grouping.size(); group < n; ++group)
       if (decodesBytes(grouping.group(group).anchor)) // before what makes the bytes widens them
         growPrologue(group);
-    for (int group = grouping.size() - 1; group >= 0; --group) // the later of two anchors takes what joins them
+    for (int group = grouping.size() - 1; group >= 0; --group) { // the later of two anchors takes what joins them
       growEpilogue(group);
+      takeDecoding(group);
+    }
     for (int group = 0, n = grouping.size(); group < n; ++group) {
       takePad(group);
       growPrologue(group);
@@ -157,6 +159,24 @@ private:
         return;
       epilogueOps += pending.size();
       pending.clear();
+    }
+  }
+
+  /// Takes what widens the bytes that an epilogue reads, a residual's: they are read as bytes.
+  void takeDecoding(int group) {
+    Operation *anchor = grouping.group(group).anchor;
+    SmallVector<Value> frontier;
+    for (Operation *op : grouping.group(group).ops)
+      if (op != anchor)
+        llvm::append_range(frontier, op->getOperands());
+    while (!frontier.empty()) {
+      Value value = frontier.pop_back_val();
+      Operation *op = value.getDefiningOp();
+      if (!op || grouping.groupOf(op) >= 0 || staysOutside(op) || !sameDims(value, anchor->getResult(0)) || !decodesOperand(anchor, op) ||
+          grouping.isReadOutside(value, group) || !grouping.add(group, op))
+        continue;
+      ++epilogueOps;
+      llvm::append_range(frontier, op->getOperands());
     }
   }
 

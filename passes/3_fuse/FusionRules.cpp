@@ -135,6 +135,16 @@ bool takesEpilogue(Operation *anchor, Operation *op) {
          !isa<nn::ArgReduceOp, nn::CumSumOp>(anchor);
 }
 
+bool decodesOperand(Operation *anchor, Operation *op) {
+  if (anchorOf(anchor) != Anchor::Contraction || !readsBytes(anchor))
+    return false;
+  if (isByteCast(op->getResult(0)))
+    return true;
+  auto constant = isa<nn::MulOp, nn::SubOp, nn::AddOp>(op) ? op->getOperand(1).getDefiningOp<nn::ConstantOp>() : nn::ConstantOp();
+  Operation *source = op->getOperand(0).getDefiningOp();
+  return constant && source && cast<RankedTensorType>(constant.getType()).getNumElements() == 1 && source->hasOneUse() && decodesOperand(anchor, source);
+}
+
 bool decodesBytes(Operation *anchor) { return isDepthwise(anchor) && isDecoded(anchor->getOperand(0)); }
 
 bool roundsImage(Operation *anchor, Operation *op) {

@@ -26,6 +26,8 @@ bool takesEpilogue(mlir::Operation *anchor, mlir::Operation *op);
 bool decodesBytes(mlir::Operation *anchor);
 /// Whether `op` rounds an image of few channels to the half type that `anchor` multiplies: it gathers elements, and rounds them on the way.
 bool roundsImage(mlir::Operation *anchor, mlir::Operation *op);
+/// Whether `op` makes numbers of bytes (a cast, then scalars), which a convolution or product of bytes may do where it reads them behind its sums.
+bool decodesOperand(mlir::Operation *anchor, mlir::Operation *op);
 /// Whether it may compute `op`, whose result is operand `operand` of the anchor, at its loads.
 bool takesPrologue(mlir::Operation *anchor, unsigned operand, mlir::Operation *op);
 /// Whether it may read its first operand through `pad`, a constant pad of the spatial axes: convolutions of bytes, which pad with a zero point.

@@ -167,6 +167,9 @@ private:
     return std::max(pairs / cores * cores, std::min(tiles, cores));
   }
 
+  /// Products of bytes are done so many times sooner than others: passing their weights by is what takes time.
+  int64_t byteSpeed() const { return p.dot; }
+
   int64_t weightBytes() const { return sizes.columns * sizes.groups * sizes.depth * sizes.taps * bytes; }
   int64_t panels(int64_t vectors) const { return sizes.groups * llvm::divideCeil(sizes.columns, vectors * lanes); }
 
@@ -206,7 +209,7 @@ private:
     int64_t cachedTiles = std::max<int64_t>(1, target.l2Bytes / 2 / (s.rows * std::max<int64_t>(blockDepth, 1) * bytes));
     bool cut = s.lhs == LhsMode::Packed || (!s.rowsOuter && p.rhsConstant()); // panels that are staged are staged for each block
     int64_t cachedBlocks = cut ? llvm::divideCeil(tiles, cachedTiles) : 1;
-    bool heavyWeights = p.columns.isConstant() && cachedBlocks < std::max(target.cores, 2) && weightBytes() > target.l2Bytes / 2 &&
+    bool heavyWeights = p.columns.isConstant() && cachedBlocks < std::max(target.cores, 2) && weightBytes() * byteSpeed() > target.l2Bytes / 2 &&
                         weightBytes() > 2 * sizes.rows * sizes.depth * bytes;
     int64_t rowShares = std::min(wanted, s.prefetch ? pairedShares(sizes.outer * tiles) : sizes.outer * tiles);
     if (heavyWeights || tiles * sizes.outer < 2 * target.cores) {
@@ -267,7 +270,7 @@ private:
     };
     // Weights that outweigh the input decide: few boxes, so that they pass by few times, and panels in the L2 while bands stay in the L3.
     int64_t inputBytes = ((high - 1) * down.rowScale + 1) * ((wide - 1) * across.rowScale + 1) * channels * bytes;
-    bool heavyWeights = weightBytes() > target.l2Bytes && weightBytes() > inputBytes && count >= 2 * target.cores;
+    bool heavyWeights = weightBytes() * byteSpeed() > target.l2Bytes && weightBytes() > inputBytes && count >= 2 * target.cores;
     // Servers have last caches of hundreds of megabytes, but every thread has a band: memory that the plan holds for nothing.
     constexpr int64_t kMostFarBands = 8; // of an L2
     int64_t share = std::min(target.l3Bytes / std::max(target.cores, 2), kMostFarBands * target.l2Bytes);

@@ -188,9 +188,16 @@ std::optional<SmallVector<SmallVector<nn::Dim>>> epilogueStrides(const Contracti
     if (!op->hasTrait<nn::Elementwise>() || nn::dimsOf(op->getResult(0).getType()) != p.extents)
       return std::nullopt;
     program.insert(op);
-    for (Value operand : op->getOperands()) {
-      if (program.contains(operand.getDefiningOp()))
+    SmallVector<Value> operands(op->getOperands());
+    while (!operands.empty()) {
+      Value operand = operands.pop_back_val();
+      Operation *producer = operand.getDefiningOp();
+      if (program.contains(producer) || (isa_and_nonnull<nn::ConstantOp>(producer) && cast<RankedTensorType>(operand.getType()).getNumElements() == 1))
         continue;
+      if (producer && producer->hasTrait<nn::Elementwise>() && nn::dimsOf(operand.getType()) == p.extents) { // of bytes that are widened as they are read
+        llvm::append_range(operands, producer->getOperands());
+        continue;
+      }
       kernel::View view = kernel::viewOf(operand);
       if (!isa<BlockArgument>(view.source))
         return std::nullopt;

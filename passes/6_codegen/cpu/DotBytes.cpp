@@ -173,12 +173,12 @@ Value emitDot(KernelBuilder &b, Value x, Value w, Value acc) {
   case DotForm::PortablePairs:
     break;
   }
-  Value mask = r.integer(0x00ff00ff, sums), all = split(b, w, bytes);
-  auto product = [&](Value four, int64_t half) {
+  Value all = split(b, w, bytes), x16 = split(b, x, pairs);
+  auto product = [&](Value pair, int64_t half) {
     Value part = vector::ExtractStridedSliceOp::create(b.ops(), all, ArrayRef<int64_t>{half * 2 * lanes}, ArrayRef<int64_t>{2 * lanes}, ArrayRef<int64_t>{1});
-    return multiplyPairs(b, split(b, r.andi(four, mask), pairs), arith::ExtSIOp::create(b.ops(), pairs, part), sums);
+    return multiplyPairs(b, pair, arith::ExtSIOp::create(b.ops(), pairs, part), sums);
   };
-  return r.addi(acc, r.addi(product(x, 0), product(r.shr(x, 8), 1)));
+  return r.addi(acc, r.addi(product(r.andi(x16, r.integer(0xff, pairs)), 0), product(r.shr(x16, 8), 1)));
 }
 
 } // namespace tenon::cpu

@@ -82,3 +82,21 @@ func.func @image(%x: tensor<1x3x8x8xf32>, %w: tensor<8x3x3x3xf16>) -> tensor<1x4
      : tensor<1x8x8x3xf16>, tensor<8x3x3x3xf16> -> tensor<1x4x4x8xf16>
   return %2 : tensor<1x4x4x8xf16>
 }
+
+// A residual of bytes is widened where the convolution adds it.
+// CHECK-LABEL: func.func @byte_residual
+// CHECK:         nn.cast %arg1 {kernel.group = 0
+// CHECK-NEXT:    nn.mul {{.*}}kernel.group = 0
+// CHECK-NEXT:    nn.conv {{.*}}kernel.group = 0
+// CHECK:         nn.quantize {{.*}}kernel.group = 0
+func.func @byte_residual(%x: tensor<1x4x4x8xui8>, %r: tensor<1x4x4x8xui8>, %w: tensor<8x8x1x1xi8>) -> tensor<1x4x4x8xui8> {
+  %s = nn.constant dense<0.5> : tensor<f32>
+  %0 = nn.cast %r {to = f32} : tensor<1x4x4x8xui8> -> tensor<1x4x4x8xf32>
+  %1 = nn.mul %0, %s : tensor<1x4x4x8xf32>, tensor<f32> -> tensor<1x4x4x8xf32>
+  %2 = nn.conv %x, %w {strides = array<i64: 1, 1>, pads = array<i64: 0, 0, 0, 0>, dilations = array<i64: 1, 1>, layout = #nn.layout<channels_last>}
+     : tensor<1x4x4x8xui8>, tensor<8x8x1x1xi8> -> tensor<1x4x4x8xi32>
+  %3 = nn.cast %2 {to = f32} : tensor<1x4x4x8xi32> -> tensor<1x4x4x8xf32>
+  %4 = nn.add %3, %1 : tensor<1x4x4x8xf32>, tensor<1x4x4x8xf32> -> tensor<1x4x4x8xf32>
+  %5 = nn.quantize %4 {zero_point = 0 : i64, to = ui8} : tensor<1x4x4x8xf32> -> tensor<1x4x4x8xui8>
+  return %5 : tensor<1x4x4x8xui8>
+}
