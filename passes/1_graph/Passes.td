@@ -149,6 +149,17 @@ def MergeMatMuls : GraphPass<"nn-merge-matmuls"> {
   let statistics = [Statistic<"merged", "merged", "products merged into another">];
 }
 
+def MergeConvs : GraphPass<"nn-merge-convs"> {
+  let summary = "Make convolutions that share their input one";
+  let description = [{
+    Branches that begin with convolutions of one form and the same activation, where what follows are convolutions, which read slices of the channels
+    in place. For machines where a kernel more costs as much as what it computes.
+    Before:  %a = nn.silu (nn.conv %x, %wa)   %b = nn.silu (nn.conv %x, %wb)
+    After:   %0 = nn.silu (nn.conv %x, (nn.concat %wa, %wb))   %a = nn.slice %0 …   %b = nn.slice %0 …
+  }];
+  let statistics = [Statistic<"merged", "merged", "convolutions merged into another">];
+}
+
 def FlushTinyWeights : GraphPass<"nn-flush-tiny-weights"> {
   let summary = "Set weights to zero that are too small to matter";
   let description = [{

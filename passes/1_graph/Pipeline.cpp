@@ -55,6 +55,8 @@ void buildGraphPipeline(OpPassManager &manager, const GraphOptions &options) {
   pm.addPass(createFoldBatchNorm());
   if (options.mergeMatMuls)
     pm.addPass(createMergeMatMuls());
+  if (!options.storage.empty()) // on a GPU
+    pm.addPass(createMergeConvs());
   pm.addPass(createSinkTransposes());
   pm.addPass(createHoistTransposes());
   cleanUp();
