@@ -19,7 +19,7 @@ bool sameDims(Value a, Value b) { return nn::dimsOf(a.getType()) == nn::dimsOf(b
 
 class GroupFormer {
 public:
-  explicit GroupFormer(Block &block) : block(block), grouping(block) {}
+  GroupFormer(Block &block, bool gates) : block(block), gates(gates), grouping(block) {}
 
   void run() {
     roundImagesLast();
@@ -32,7 +32,11 @@ public:
       growEpilogue(group);
       takeDecoding(group);
     }
+    for (int group = 0, n = grouping.size(); gates && group < n; ++group)
+      takeSqueeze(group);
     for (int group = 0, n = grouping.size(); group < n; ++group) {
+      if (grouping.group(group).ops.empty()) // merged into another
+        continue;
       takePad(group);
       growPrologue(group);
     }
@@ -180,6 +184,20 @@ private:
     }
   }
 
+  /// Takes the product of a gate that comes before this one, with its activation.
+  void takeSqueeze(int group) {
+    auto excite = dyn_cast<nn::ConvOp>(grouping.group(group).anchor);
+    Operation *activation = excite ? excite.getInput().getDefiningOp() : nullptr;
+    int other = activation && activation->hasOneUse() ? grouping.groupOf(activation) : -1;
+    if (other < 0 || other == group || !isGate(grouping.group(other).anchor, excite))
+      return;
+    bool isChain = llvm::all_of(grouping.group(other).ops, [&](Operation *op) { // whose every result the next one reads
+      return op == grouping.group(other).anchor || (op->hasTrait<nn::Elementwise>() && op->getNumOperands() == 1);
+    });
+    if (isChain)
+      grouping.merge(group, other);
+  }
+
   /// Takes the elementwise ops above the anchor's first operand that nothing else reads.
   void growPrologue(int group) {
     Operation *anchor = grouping.group(group).anchor;
@@ -288,15 +306,18 @@ private:
   }
 
   Block &block;
+  bool gates;
   Grouping grouping;
 };
 
 struct FormGroups : impl::FormGroupsBase<FormGroups> {
+  using FormGroupsBase::FormGroupsBase;
+
   void runOnOperation() override {
     func::FuncOp func = getOperation();
     if (func.isExternal())
       return;
-    GroupFormer former(func.getBody().front());
+    GroupFormer former(func.getBody().front(), gates);
     former.run();
     views += former.viewsTaken;
     epilogues += former.epilogueOps;

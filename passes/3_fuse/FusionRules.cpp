@@ -153,6 +153,26 @@ bool roundsImage(Operation *anchor, Operation *op) {
          getElementTypeOrSelf(cast.getInput().getType()).isF32() && (cast.getTo().isF16() || cast.getTo().isBF16());
 }
 
+/// A 1x1 convolution of one position in a half type, with constant weights.
+static bool isProductOfRow(nn::ConvOp conv) {
+  if (!conv || conv.getGroups() != 1 || conv.getLayout() != nn::Layout::ChannelsLast || !conv.getWeight().getDefiningOp<nn::ConstantOp>())
+    return false;
+  Type element = getElementTypeOrSelf(conv.getInput().getType());
+  auto dims = nn::dimsOf(conv.getInput().getType());
+  auto is = [](int64_t expected) { return [expected](int64_t value) { return value == expected; }; };
+  return (element.isF16() || element.isBF16()) && llvm::all_of(ArrayRef(dims).drop_back(), [](nn::Dim d) { return d.isConstant(1); }) &&
+         llvm::all_of(cast<RankedTensorType>(conv.getWeight().getType()).getShape().drop_front(2), is(1)) && llvm::all_of(conv.getPads(), is(0));
+}
+
+bool isGate(Operation *squeeze, Operation *excite) {
+  constexpr int64_t kMostHidden = 64, kMostWeights = 80 << 10, kChunk = 8; // what fits into shared memory, in whole vectors
+  auto first = dyn_cast<nn::ConvOp>(squeeze), second = dyn_cast<nn::ConvOp>(excite);
+  if (!isProductOfRow(first) || !isProductOfRow(second))
+    return false;
+  auto weight = cast<RankedTensorType>(first.getWeight().getType()).getShape();
+  return weight[0] <= kMostHidden && weight[0] * weight[1] <= kMostWeights && weight[1] % kChunk == 0;
+}
+
 bool takesPrologue(Operation *anchor, unsigned operand, Operation *op) {
   Anchor kind = anchorOf(anchor);
   if (operand != 0 || !ruleOf(kind).prologue || !op->hasTrait<nn::Elementwise>() || op->getNumResults() != 1)

@@ -28,6 +28,8 @@ bool decodesBytes(mlir::Operation *anchor);
 bool roundsImage(mlir::Operation *anchor, mlir::Operation *op);
 /// Whether `op` makes numbers of bytes (a cast, then scalars), which a convolution or product of bytes may do where it reads them behind its sums.
 bool decodesOperand(mlir::Operation *anchor, mlir::Operation *op);
+/// Whether two products of one row, `excite` of what is made of `squeeze`'s result, may be one kernel.
+bool isGate(mlir::Operation *squeeze, mlir::Operation *excite);
 /// Whether it may compute `op`, whose result is operand `operand` of the anchor, at its loads.
 bool takesPrologue(mlir::Operation *anchor, unsigned operand, mlir::Operation *op);
 /// Whether it may read its first operand through `pad`, a constant pad of the spatial axes: convolutions of bytes, which pad with a zero point.

@@ -19,7 +19,8 @@ std::unique_ptr<mlir::Pass> createChainDepthwise(const Target &target);
 
 struct FuseOptions {
   bool summary = false; // print how many dispatches there are, and of what
-  std::optional<Target> target; // a CPU: chains of convolutions become one kernel where that pays there; none: nowhere
+  /// A CPU: chains of convolutions become one kernel where that pays there. A GPU: so do the two products of squeeze-and-excitation. None: neither.
+  std::optional<Target> target;
 };
 
 /// Adds the phase to a module's pass manager.

@@ -6,7 +6,9 @@ using namespace mlir;
 namespace tenon::fuse {
 
 void buildFusePipeline(OpPassManager &manager, const FuseOptions &options) {
-  manager.addNestedPass<func::FuncOp>(createFormGroups());
+  constexpr int kFirstWithGates = 80; // GPUs that have the family
+  bool gates = options.target && options.target->isGpu() && options.target->computeCapability >= kFirstWithGates;
+  manager.addNestedPass<func::FuncOp>(createFormGroups({gates}));
   manager.addPass(createOutline());
   if (options.target && !options.target->isGpu())
     manager.addPass(createChainDepthwise(*options.target));

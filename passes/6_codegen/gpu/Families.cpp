@@ -3,6 +3,7 @@
 #include "passes/6_codegen/gpu/Attention.h"
 #include "passes/6_codegen/gpu/Columns.h"
 #include "passes/6_codegen/gpu/Depthwise.h"
+#include "passes/6_codegen/gpu/Gate.h"
 #include "passes/6_codegen/gpu/GeneralRoad.h"
 #include "passes/6_codegen/gpu/Matrix.h"
 #include "passes/6_codegen/gpu/Pool.h"
@@ -15,6 +16,7 @@ namespace tenon::gpu {
 llvm::ArrayRef<const KernelFamily *> families() {
   static const KernelFamily *const all[] = {&stemFamily(),
                                             &matrixFamily(),
+                                            &gateFamily(),
                                             &depthwiseFamily(),
                                             &poolFamily(),
                                             &attentionFamily(),
