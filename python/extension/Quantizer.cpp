@@ -126,13 +126,13 @@ driver::Quantized quantized(std::string_view model, Request &request) {
 }
 
 nb::tuple quantize(const std::string &path, nb::bytes model, nb::object dataset, nb::object metric, std::optional<double> maxDrop, const std::string &recipe,
-                   const std::string &method, double percentile, std::optional<bool> biasCorrection, std::optional<bool> adaptiveRounding,
+                   const std::string &method, double percentile, std::optional<bool> equalization, std::optional<bool> biasCorrection, std::optional<bool> adaptiveRounding,
                    int64_t samples, uint32_t threads, bool errors, nb::object progress) {
   std::optional<driver::RangeMethod> known = driver::rangeMethodNamed(method);
   if (!known)
     raiseQuantizationError("method '" + method + "': the methods are " + driver::rangeMethodNames());
   Request request{std::move(dataset), std::move(metric), std::move(progress), recipe, {}};
-  request.options = {path, *known, percentile, samples, threads, maxDrop, errors, {biasCorrection, adaptiveRounding}, nullptr, nullptr};
+  request.options = {path, *known, percentile, samples, threads, maxDrop, errors, {equalization, biasCorrection, adaptiveRounding}, nullptr, nullptr};
   driver::Quantized done;
   std::string problem;
   try {
@@ -155,6 +155,6 @@ nb::tuple quantize(const std::string &path, nb::bytes model, nb::object dataset,
 
 NB_MODULE(_quantizer, module) {
   module.def("quantize", tenon::python::quantize, nb::arg("path"), nb::arg("model"), nb::kw_only(), nb::arg("dataset").none(), nb::arg("metric").none(),
-             nb::arg("max_drop").none(), nb::arg("recipe"), nb::arg("method"), nb::arg("percentile"), nb::arg("bias_correction").none(), nb::arg("adaptive_rounding").none(), nb::arg("samples"), nb::arg("threads"), nb::arg("errors"),
+             nb::arg("max_drop").none(), nb::arg("recipe"), nb::arg("method"), nb::arg("percentile"), nb::arg("equalization").none(), nb::arg("bias_correction").none(), nb::arg("adaptive_rounding").none(), nb::arg("samples"), nb::arg("threads"), nb::arg("errors"),
              nb::arg("progress").none());
 }

@@ -38,6 +38,7 @@ def quantize(
     *,
     method="mse",
     percentile=99.99,
+    equalization: bool | None = None,
     bias_correction: bool | None = None,
     adaptive_rounding: bool | None = None,
     samples=0,
@@ -53,8 +54,8 @@ def quantize(
     cosine similarity to the float model, measured on a fifth of the dataset, which is not calibrated with.
     `max_drop`: layers go back to f32, fewest first, until the metric loses no more. Where that is not possible, the best model found is returned, the
     report's budget has `met` False, and a warning says so. With a metric and no `max_drop`, both models are measured, and nothing else.
-    `recipe`: a report's `recipe`, or the path of its JSON. `method`, `percentile`: how ranges are chosen, as on the command line. `bias_correction`,
-    `adaptive_rounding`: as on the command line; None leaves them to the recipe, or to what is usual. `samples`: how many
+    `recipe`: a report's `recipe`, or the path of its JSON. `method`, `percentile`: how ranges are chosen, as on the command line. `equalization`,
+    `bias_correction`, `adaptive_rounding`: as on the command line; None leaves them to the recipe, or to what is usual. `samples`: how many
     are used at most. `errors`: measure the cost of every layer even where the budget is met without. `progress`: called with (step, fraction).
 
     Raises QuantizationError, InputError for samples that do not fit, and what `dataset` and `progress` raise.
@@ -71,7 +72,7 @@ def quantize(
     budget = math.inf if metric is not None and max_drop is None else max_drop
     made, report, used, text, html, notes = _quantizer.quantize(
         path, contents, dataset=None if dataset is None else lambda signature: _runs(dataset, signature), metric=metric and (lambda onnx: _score(metric, onnx, path, threads)),
-        max_drop=budget, recipe=_recipe(recipe), method=method, percentile=percentile, bias_correction=bias_correction,
+        max_drop=budget, recipe=_recipe(recipe), method=method, percentile=percentile, equalization=equalization, bias_correction=bias_correction,
         adaptive_rounding=adaptive_rounding, samples=samples, threads=threads, errors=errors, progress=progress,
     )
     for note in notes:

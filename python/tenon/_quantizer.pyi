@@ -11,6 +11,7 @@ def quantize(
     recipe: str,
     method: str,
     percentile: float,
+    equalization: bool | None,
     bias_correction: bool | None,
     adaptive_rounding: bool | None,
     samples: int,

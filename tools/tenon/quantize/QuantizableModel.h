@@ -59,6 +59,8 @@ public:
   /// The model with each layer twice, in f32 and in 8 bits, and one more input, the last: f32[layers], 1 for each layer whose 8 bits count, 0 for others.
   std::string switched(const std::map<std::string, Steps> &steps, const FittedConstants &fitted) const;
 
+  const onnx::ModelProto &proto() const { return *model; }
+  const std::map<std::string, const onnx::TensorProto *> &knownConstants() const { return constants; }
   /// How many inputs of nodes the tensor is, and outputs of the graph.
   size_t readersOf(const std::string &tensor) const;
   LayerShape shapeOf(const QuantizableLayer &layer) const;

@@ -78,6 +78,7 @@ std::string reportText(const QuantizationReport &report) {
 std::string reportJson(const QuantizationReport &report) {
   Json json = {{"model", report.model}, {"samples", report.samples}};
   addTechniques(json, report.techniques);
+  json["equalized_groups"] = report.equalizedGroups;
   json["layers"] = json["tensors"] = Json::array();
   for (const LayerReport &layer : report.layers) {
     Json entry = {{"name", layer.name}, {"type", layer.type}, {"bits", layer.bits}, {"input", layer.input}, {"error", nullptr}};

@@ -50,6 +50,7 @@ struct QuantizationReport {
   std::optional<BudgetReport> budget;
   Techniques techniques;       // that were used
   std::optional<TimesReport> times; // where they were measured
+  size_t equalizedGroups = 0;  // of tensors whose channels were scaled
 
   size_t quantizedLayers() const;
   size_t quantizedTensors() const;

@@ -166,6 +166,7 @@ void addQuantizeOptions(CLI::App &verb, QuantizeArguments &arguments) {
   verb.add_option("--calibration", arguments.calibration, ".npz with an array for each input: NAME or in:NAME, samples along the first axis")->type_name("FILE");
   verb.add_option("--method", arguments.method, "how ranges are chosen: min-max, moving-average, percentile, mse (default), entropy, or auto: for each tensor that with the least error of the layers that read it")->type_name("METHOD");
   verb.add_option("--percentile", arguments.options.percentile, "of the values that --method percentile keeps inside; 99.99 by default")->type_name("P");
+  addTechnique(verb, "--equalization", arguments.options.techniques.equalization, "channels are scaled to like ranges, where that leaves the float model what it is");
   addTechnique(verb, "--bias-correction", arguments.options.techniques.biasCorrection, "biases take the mean error of their layer's results");
   addTechnique(verb, "--adaptive-rounding", arguments.options.techniques.adaptiveRounding, "weights are rounded for their layer's results over the samples, not each for itself");
   verb.add_option("--samples", arguments.options.limit, "use the first N samples only; all by default")->type_name("N");

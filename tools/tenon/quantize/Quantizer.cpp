@@ -1,8 +1,10 @@
 #include "tools/tenon/quantize/Quantizer.h"
 #include "tools/tenon/Failure.h"
 #include "tools/tenon/quantize/AccuracyControl.h"
+#include "tools/tenon/quantize/Equalization.h"
 #include "tools/tenon/quantize/LayerFit.h"
 #include "tools/tenon/quantize/LayerTimes.h"
+#include "tools/tenon/quantize/PeekedDataset.h"
 #include "tools/tenon/quantize/RangeChoice.h"
 #include "tools/tenon/quantize/Sensitivity.h"
 
@@ -16,6 +18,8 @@ namespace {
 constexpr size_t kSensitivityRuns = 8, kSensitivityBytes = 256 << 20;
 // For rows of what layers read.
 constexpr size_t kRowBytes = size_t(512) << 20;
+// Whose channels are looked at to equalize them.
+constexpr size_t kPeekedRuns = 32, kPeekedBytes = 256 << 20;
 
 class Quantization {
 public:
@@ -29,6 +33,8 @@ public:
   }
 
   Quantized run(Dataset *calibration, const MetricMaker &makeMetric) {
+    if (!calibration && report.techniques.needSamples())
+      throw Failure(options.path + ": equalization, bias correction and adaptive rounding follow samples, of which there are none; give some, or rule these out");
     calibrate(calibration);
     if (*report.techniques.biasCorrection || *report.techniques.adaptiveRounding)
       fit = fitLayers(model, observation, steps, inFloat, {*report.techniques.adaptiveRounding, *report.techniques.biasCorrection, options.threads}, progress);
@@ -64,8 +70,6 @@ private:
       CalibrationOptions settings{options.limit, options.threads, options.heldOut, &kept, needsRows() ? kRowBytes : 0};
       observe(model, options.path, *calibration, settings, file, observation, progress);
     }
-    if (!calibration && (*report.techniques.biasCorrection || *report.techniques.adaptiveRounding))
-      throw Failure(options.path + ": bias correction and adaptive rounding follow samples, of which there are none; give some, or rule both out");
     report.samples = observation.samples;
     for (const std::string &name : needed)
       chooseSteps(name);
@@ -183,13 +187,32 @@ private:
   QuantizationReport report;
 };
 
+/// The float model with other constants, by the first samples that are calibrated with.
+Equalized equalizeOn(const QuantizableModel &model, const QuantizeOptions &options, PeekedDataset &samples, const ProgressFunction &progress) {
+  StatisticsFile unkept;
+  Observation observation{unkept.statistics.tensors, {}, 0};
+  KeptSamples aside(samples.name(), kPeekedRuns, kPeekedBytes); // what is measured with is not looked at
+  observe(model, options.path, samples, {options.limit, options.threads, options.heldOut ? &aside : nullptr, nullptr, kRowBytes}, unkept, observation, progress);
+  progress("equalizing", 0);
+  samples.continues = true;
+  return equalize(model, observation.rows, options.threads);
+}
+
 } // namespace
 
 Quantized quantize(const QuantizableModel &model, const QuantizeOptions &options, const Recipe &recipe, Dataset *calibration, const MetricMaker &makeMetric,
                    const ProgressFunction &progress) {
   if (!calibration && (options.maxDrop || options.measureErrors))
     throw Failure(options.path + ": samples are needed to measure what each layer costs");
-  return Quantization(model, options, recipe, progress).run(calibration, makeMetric);
+  bool equalizes = options.techniques.orElse(recipe.techniques).orElse(kUsualTechniques).equalization.value_or(false);
+  if (!calibration || !equalizes)
+    return Quantization(model, options, recipe, progress).run(calibration, makeMetric);
+  PeekedDataset peeked(*calibration, kPeekedRuns, kPeekedBytes);
+  Equalized equalized = equalizeOn(model, options, peeked, progress);
+  QuantizableModel other(std::as_bytes(std::span(equalized.model)), options.path);
+  Quantized quantized = Quantization(other, options, recipe, progress).run(&peeked, makeMetric);
+  quantized.report.equalizedGroups = equalized.groups;
+  return quantized;
 }
 
 } // namespace tenon::driver

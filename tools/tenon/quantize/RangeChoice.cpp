@@ -2,6 +2,7 @@
 #include "tools/tenon/quantize/DenseProducts.h"
 
 #include <algorithm>
+#include <cmath>
 
 namespace tenon::driver {
 namespace {
@@ -11,6 +12,15 @@ double squares(const std::vector<float> &values) {
   for (float value : values)
     sum += double(value) * value;
   return sum;
+}
+
+/// Squared errors of the tensor itself, relative to its squares.
+std::vector<double> ownErrors(const ValueCounts &counts, const std::vector<Steps> &candidates) {
+  Histogram all = counts.histogram({counts.low(), counts.high()});
+  std::vector<double> errors;
+  for (Steps steps : candidates)
+    errors.push_back(relativeSquaredError(all, steps));
+  return errors;
 }
 
 /// Columns from `begin` of the first `rows` rows.
@@ -50,7 +60,13 @@ RangeChoice RangeChooser::choose(const std::string &tensor, RangeMethod method) 
     choices.push_back(byMethod(counts, candidate));
     steps.push_back(stepsFor(choices.back().range));
   }
-  std::vector<double> errors = errorsOf(tensor, steps);
+  // A tensor that is itself twice as far off may lose what is rare and matters, as objects do in pictures: the rows hold few of these.
+  constexpr double kMostOwnError = 2;
+  std::vector<double> errors = errorsOf(tensor, steps), own = ownErrors(counts, steps);
+  double least = *std::min_element(own.begin(), own.end());
+  for (size_t c = 0; c < errors.size(); c++)
+    if (own[c] > kMostOwnError * least)
+      errors[c] = INFINITY;
   return choices[size_t(std::min_element(errors.begin(), errors.end()) - errors.begin())];
 }
 
@@ -66,12 +82,11 @@ std::vector<double> RangeChooser::errorsOf(const std::string &tensor, const std:
       errors[c] += found[c];
   }
   // Sums and the like pass the tensor's own error on.
-  const ValueCounts &counts = observation.tensors.at(tensor);
   if (layers == model.readersOf(tensor))
     return errors;
-  Histogram all = counts.histogram({counts.low(), counts.high()});
+  std::vector<double> own = ownErrors(observation.tensors.at(tensor), candidates);
   for (size_t c = 0; c < candidates.size(); c++)
-    errors[c] += relativeSquaredError(all, candidates[c]);
+    errors[c] += own[c];
   return errors;
 }
 
