@@ -108,3 +108,74 @@ def test_recipes_hold_what_was_asked_for(driver):
     driver.write("odd.json", b'{"recipe": 1, "adaptive_rounding": "yes"}')
     driver.fails("quantize", model, "--calibration", data, "--recipe", "odd.json", "-o", "no.onnx", message="neither true nor false")
     driver.fails("quantize", model, "--calibration", data, "--adaptive-rounding", "--no-adaptive-rounding", "-o", "no.onnx", message="no-adaptive-rounding", code=2)
+
+
+def wide_channels(driver):
+    """Convolutions, a sum and a normalization whose channels span four orders of magnitude, as those of networks that were trained without quantization in mind."""
+    random, node = np.random.default_rng(56), onnx.helper.make_node
+    wide = np.logspace(-2, 2, 16, dtype=np.float32)
+    number = lambda *shape: (random.standard_normal(shape) / np.sqrt(np.prod(shape[1:]))).astype(np.float32)
+    per_input = lambda weight, scale: weight / scale.reshape(1, -1, *[1] * (weight.ndim - 2))
+    per_result = lambda weight, scale: weight * scale.reshape(-1, *[1] * (weight.ndim - 1))
+    nodes = [node("Conv", ["x", "w0", "b0"], ["a"]), node("Conv", ["x", "w1"], ["b"]), node("Add", ["a", "b"], ["c"], name="sum"), node("Relu", ["c"], ["d"]),
+             node("Conv", ["d", "w2"], ["e"], name="reads the sum", pads=[1] * 4), node("MaxPool", ["d"], ["d1"], kernel_shape=[3, 3], pads=[1] * 4),
+             node("Conv", ["d1", "w3"], ["f"], name="depthwise", group=16, pads=[1] * 4), node("Conv", ["f", "w4"], ["g"], name="reads the depthwise"), node("Add", ["e", "g"], ["h"]),
+             node("Clip", ["h", "zero", "six"], ["i"], name="bounded"), node("Flatten", ["i"], ["j"]), node("LayerNormalization", ["j", "gamma", "beta"], ["k"], axis=-1),
+             node("MatMul", ["k", "w5"], ["y"], name="product")]
+    tall = np.logspace(-2, 2, 8 * 36, dtype=np.float32)
+    weights = {"w0": per_result(number(16, 3, 1, 1), wide), "b0": wide, "w1": per_result(number(16, 3, 1, 1), wide), "w2": per_input(number(8, 16, 3, 3), wide), "w3": number(16, 1, 3, 3),
+               "w4": per_input(number(8, 16, 1, 1), wide), "gamma": tall, "beta": tall / 2, "w5": per_result(number(8 * 36, 10), 1 / tall), "zero": np.float32(0), "six": np.float32(6)}
+    return save(driver, "wide_channels", nodes, [3, 6, 6], [10], {k: np.asarray(w, np.float32) for k, w in weights.items()})
+
+
+def test_equalization_brings_channels_to_like_ranges(driver):
+    model, random = wide_channels(driver), np.random.default_rng(57)
+    data, x = archive(driver, "wide", random.standard_normal((40, 3, 6, 6)).astype(np.float32)), random.standard_normal((8, 3, 6, 6)).astype(np.float32)
+    exact, costs = answers(driver, model, x), {}
+    for option in ("--no-equalization", "--equalization"):
+        report = driver.json("quantize", model, "--calibration", data, option, "-o", "equal.onnx")
+        onnx.checker.check_model(str(driver.folder / "equal.onnx"))
+        costs[option] = distance(answers(driver, driver.folder / "equal.onnx", x), exact)
+    assert report["equalized_groups"] == 3, report["equalized_groups"]  # the sum's, the depthwise results, the normalization
+    assert costs["--equalization"] < 0.25 * costs["--no-equalization"], costs
+
+
+def test_an_equalized_model_in_floats_is_what_it_was(driver):
+    """With every layer but one in f32, what is left of the error is that one's: equalization itself changes nothing."""
+    model, random = wide_channels(driver), np.random.default_rng(58)
+    data, x = archive(driver, "wide", random.standard_normal((40, 3, 6, 6)).astype(np.float32)), random.standard_normal((8, 3, 6, 6)).astype(np.float32)
+    names = [layer["name"] for layer in driver.json("quantize", model, "--calibration", data, "-o", "all.onnx")["layers"]]
+    constants = {i.name: numpy_helper.to_array(i) for i in onnx.load(model).graph.initializer}
+    recipe = {"recipe": 1, "equalization": True, "layers": [{"name": name, "bits": 8 if name == "product" else 32} for name in names]}
+    driver.write("one.json", json.dumps(recipe).encode())
+    driver.ok("quantize", model, "--calibration", data, "--recipe", "one.json", "-o", "one.onnx", "--quiet")
+    one = onnx.load(driver.folder / "one.onnx")
+    scaled = {i.name: numpy_helper.to_array(i) for i in one.graph.initializer}
+    assert any(name.endswith("_scaled") and not np.array_equal(scaled[name], constants.get(name.removesuffix("_scaled"))) for name in scaled), list(scaled)
+    # What the last layer reads comes from f32 alone: up to the normalization's own constants it is the same.
+    for graph_model, name, constant in ((onnx.load(model), "before", constants["gamma"]), (one, "after", scaled["gamma_scaled"])):
+        normalization = next(n for n in graph_model.graph.node if n.op_type == "LayerNormalization")
+        del graph_model.graph.output[:]
+        graph_model.graph.output.append(onnx.helper.make_tensor_value_info("bounded_values", onnx.TensorProto.FLOAT, None))
+        graph_model.graph.node.append(onnx.helper.make_node("Identity", [normalization.input[0]], ["bounded_values"]))
+        onnx.save(graph_model, driver.folder / f"{name}.onnx")
+    np.save(driver.folder / "x.npy", x)
+    found = []
+    for name in ("before", "after"):
+        driver.ok("compile", f"{name}.onnx", "-o", f"{name}.plan", "--quiet")
+        driver.ok("run", f"{name}.plan", "--inputs", "x.npy", "--outputs", f"{name}.npz")
+        found.append(np.load(driver.folder / f"{name}.npz")["bounded_values"])
+    assert np.abs(found[0] - found[1]).max() < 1e-5 * np.abs(found[0]).max(), distance(found[1], found[0])
+
+
+def test_equalization_leaves_bounds_alone(driver):
+    nodes = [onnx.helper.make_node("Conv", ["x", "w"], ["a"]), onnx.helper.make_node("Clip", ["a", "low", "high"], ["b"]), onnx.helper.make_node("Conv", ["b", "v"], ["y"])]
+    random = np.random.default_rng(59)
+    weights = {"w": (random.standard_normal((8, 3, 1, 1)) * np.logspace(-2, 2, 8).reshape(-1, 1, 1, 1)).astype(np.float32), "v": random.standard_normal((4, 8, 1, 1)).astype(np.float32),
+               "low": np.float32(0), "high": np.float32(6)}
+    model = save(driver, "bounded", nodes, [3, 4, 4], [4, 4, 4], {k: np.asarray(w) for k, w in weights.items()})
+    data = archive(driver, "bounded", random.standard_normal((70, 3, 4, 4)).astype(np.float32))
+    report = driver.json("quantize", model, "--calibration", data, "--equalization", "-o", "bounded8.onnx")
+    assert report["equalized_groups"] == 0 and report["samples"] == 70, report
+    driver.ok("quantize", model, "--calibration", data, "--no-equalization", "-o", "plain8.onnx", "--quiet")
+    assert (driver.folder / "bounded8.onnx").read_bytes() == (driver.folder / "plain8.onnx").read_bytes()

@@ -53,8 +53,8 @@ def test_a_generator_is_read_once(folder):
 
 def test_techniques_are_asked_for_by_name(folder):
     _, plain = tenon.quantize(fragile(folder), rows(), adaptive_rounding=False, bias_correction=False)
-    model, report = tenon.quantize(fragile(folder), rows(), method="auto", adaptive_rounding=True, bias_correction=True)
-    assert report.recipe["adaptive_rounding"] and report.recipe["bias_correction"] and not plain.recipe["adaptive_rounding"], report.recipe
+    model, report = tenon.quantize(fragile(folder), rows(), method="auto", equalization=True, adaptive_rounding=True, bias_correction=True)
+    assert report.samples == COUNT and report.recipe["equalization"] and report.recipe["adaptive_rounding"] and report.recipe["bias_correction"] and not plain.recipe["adaptive_rounding"], report.recipe
     assert all(layer["rounding"]["adapted"] <= layer["rounding"]["nearest"] for layer in report.layers) and "rounding" not in plain.layers[0], report.layers
     again, _ = tenon.quantize(fragile(folder), rows(), recipe=report.recipe)
     assert again == model
