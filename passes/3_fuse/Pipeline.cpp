@@ -6,8 +6,9 @@ using namespace mlir;
 namespace tenon::fuse {
 
 void buildFusePipeline(OpPassManager &manager, const FuseOptions &options) {
-  constexpr int kFirstWithGates = 80; // GPUs that have the family
-  bool gates = options.target && options.target->isGpu() && options.target->computeCapability >= kFirstWithGates;
+  constexpr int kFirstWithGates = 90, kFirstWithout = 120; // GPUs whose blocks have shared memory for the weights
+  bool gates = options.target && options.target->isGpu() && options.target->computeCapability >= kFirstWithGates &&
+               options.target->computeCapability < kFirstWithout;
   manager.addNestedPass<func::FuncOp>(createFormGroups({gates}));
   manager.addPass(createOutline());
   if (options.target && !options.target->isGpu())

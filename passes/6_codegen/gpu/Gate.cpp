@@ -12,7 +12,7 @@ using namespace mlir;
 namespace {
 constexpr int64_t kThreads = 256, kWarps = kThreads / 32, kShares = 4, kResults = kThreads / kShares; // threads of a result; results of a block
 constexpr int64_t kChunk = 8, kChunkBytes = 16, kFragmentRows = 16, kFragmentDepth = 16, kPairBytes = 8;
-constexpr int kFirstWithAsyncCopies = 80;
+constexpr int kFirst = 90, kFirstWithout = 120; // GPUs whose blocks have so much shared memory
 
 Type elementOf(Value v) {
   return cast<RankedTensorType>(v.getType()).getElementType();
@@ -51,7 +51,8 @@ bool isProductOfRow(nn::ConvOp conv, kernel::FuncOp func) {
 std::optional<GateProblem> GateProblem::of(kernel::FuncOp func, const Target &target) {
   constexpr int64_t kMostHidden = 64, kMostShared = 200 << 10;
   auto convs = llvm::to_vector(func.getBody().getOps<nn::ConvOp>());
-  if (target.computeCapability < kFirstWithAsyncCopies || convs.size() != 2 || !isProductOfRow(convs[0], func) || !isProductOfRow(convs[1], func))
+  if (target.computeCapability < kFirst || target.computeCapability >= kFirstWithout || convs.size() != 2 || !isProductOfRow(convs[0], func) ||
+      !isProductOfRow(convs[1], func))
     return std::nullopt;
   GateProblem p;
   p.squeeze = convs[0];

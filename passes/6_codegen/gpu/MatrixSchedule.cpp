@@ -165,7 +165,7 @@ SmallVector<MatrixSchedule> directSchedules(const MatrixProblem &p) {
           bool isNeedless = warps > p.steps(s) || (stages > 1 && warps * (stages / 2) >= p.steps(s));
           int64_t registers = directRegisters(s);
           bool fits = rows * columns <= kLargestTile && registers <= kMostRegisters && registers * s.threads() <= kRegistersOfMultiprocessor &&
-                      s.sharedBytes() <= kSharedLimit;
+                      s.sharedBytes() + p.scaleBytes(s) <= kSharedLimit;
           if (!isNeedless && fits)
             schedules.push_back(s);
         }
@@ -241,10 +241,10 @@ SmallVector<MatrixSchedule> matrixSchedules(const MatrixProblem &p, const Target
       constexpr int64_t kGatheredStages = 3;
       int64_t stages = p.channels % MatrixSchedule::kChunk ? std::min(shape.stages, kGatheredStages) : shape.stages;
       MatrixSchedule s{shape.rows, shape.columns, shape.warpRows, shape.warpColumns, shape.warpDepth, stages, splits};
-      while (s.splits > 1 && s.stages > 2 && s.sharedBytes() > kSharedLimit) // room for what blocks send each other
+      while (s.splits > 1 && s.stages > 2 && s.sharedBytes() + p.scaleBytes(s) > kSharedLimit) // room for what blocks send each other
         --s.stages;
       bool needless = splits > 1 && p.steps(s) < 2 * splits;
-      bool fits = s.sharedBytes() <= kSharedLimit && s.tileRows % splits == 0;
+      bool fits = s.sharedBytes() + p.scaleBytes(s) <= kSharedLimit && s.tileRows % splits == 0;
       if (needless || !fits || splits > (target.computeCapability >= kFirstWithClusters ? 8 : kClusterless))
         continue;
       ranked.push_back({costOf(s, rows, p, target), s});
