@@ -2,7 +2,7 @@
 """Builds Tenon and runs all its tests; the last line is `N passed, N failed, N skipped`.
 
     scripts/test.py               lit, unit tests, model suite, embedding examples, Python package, ONNX's conformance
-                                  cases, applications from PyPI in the release build;
+                                  cases, applications from PyPI, commands of the documentation in the release build;
                                   unit tests of what reads files, the planner's, and fuzzers in the asan build
     scripts/test.py --asan        all of it in the asan build
     scripts/test.py --fuzz        the fuzzers alone, ten minutes each, from another seed every time: for every night
@@ -137,6 +137,10 @@ def applications(tests, preset, python):
     tests.counted(f"applications, {preset}", [python, "test/apps/run.py", "--build", f"build/{preset}"])
 
 
+def pages(tests, preset, python):
+    tests.counted(f"commands of the documentation, {preset}", [python, "test/docs/run.py", "--build", f"build/{preset}"])
+
+
 def embed(tests, preset):
     tests.counted(f"embedding examples, {preset}", ["test/embed/run.sh", f"build/{preset}"])
 
@@ -191,6 +195,7 @@ def main():
             package(tests, preset, sys.executable)
             conformance(tests, preset, sys.executable)
             applications(tests, preset, sys.executable)
+            pages(tests, preset, sys.executable)
     if not arguments.asan and build(tests, "asan", SANITIZED_TESTS + FUZZERS):
         sanitized_units(tests)
     fuzz(tests, arguments.fuzz_seconds or 60)

@@ -21,6 +21,7 @@ import numpy as np
 ROOT = Path(__file__).resolve().parent.parent.parent
 sys.path.insert(0, str(Path(__file__).resolve().parent))
 import detection
+import likeness
 import samples
 
 
@@ -73,6 +74,9 @@ CASES = {
     "vit_cifar10": lambda data: split(*samples.cifar(data, (0.4914, 0.4822, 0.4465), (0.2023, 0.1994, 0.2010))),
     "mnist8_cntk": lambda data: split(*samples.mnist(data)),
     "yolov8n_640": Detector,
+    "magika_v3_3": likeness.Files,
+    "crepe_tiny": likeness.Pitch,
+    "ultraface_rfb320": likeness.Faces,
 }
 
 
@@ -85,7 +89,8 @@ class Runner:
         self.plan, self.exact, self.kept, self.distances = plan, exact, [], []
 
     def __call__(self, image):
-        output = self.plan.run({self.plan.inputs[0].name: image})[self.plan.outputs[0].name]
+        self.outputs = self.plan.run({self.plan.inputs[0].name: image})
+        output = self.outputs[self.plan.outputs[0].name]
         if len(self.kept) < self.samples:
             if self.exact:
                 expected = self.exact.kept[len(self.kept)]

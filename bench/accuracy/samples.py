@@ -1,5 +1,6 @@
-"""Images as the models take them, from the folder of test data."""
+"""Images, sounds and files as the models take them, from the folder of test data."""
 import csv
+import wave
 
 import numpy as np
 from PIL import Image
@@ -55,3 +56,34 @@ def letterbox(file, side=640):
     square = Image.new("RGB", (side, side), (GREY,) * 3)
     square.paste(image.resize((width, height), Image.Resampling.BILINEAR), (left, top))
     return (np.asarray(square, np.float32) / 255).transpose(2, 0, 1)[None], (scale, left, top)
+
+
+def small(file, width=320, height=240):
+    """The whole image, as UltraFace takes it: [1, 3, 240, 320] around 0."""
+    image = Image.open(file).convert("RGB").resize((width, height), Image.Resampling.BILINEAR)
+    return ((np.asarray(image, np.float32) - 127) / 128).transpose(2, 0, 1)[None]
+
+
+def frames(data, name, size=1024, hop=160):
+    """Frames of a recording at 16 kHz, 10 ms apart, each [1, 1024] with the mean 0 and the deviation 1, as CREPE takes them. Silence is left out."""
+    with wave.open(str(data / "audio" / name)) as file:
+        sound = np.frombuffer(file.readframes(file.getnframes()), np.int16).astype(np.float32)
+    rows = np.lib.stride_tricks.sliding_window_view(sound, size)[::hop]
+    rows = rows - rows.mean(1, keepdims=True)
+    deviation = rows.std(1, keepdims=True)
+    loud = deviation[:, 0] > 1
+    return [row[None] for row in rows[loud] / deviation[loud]]
+
+
+def magika_files(data):
+    return sorted(file for file in (data / "magika/tests_data").rglob("*") if file.is_file() and file.stat().st_size >= 8)  # Magika reads shorter ones itself
+
+
+def bytes_of(file, block=4096, side=1024, padding=256):
+    """The first and the last bytes of a file, as Magika takes them: int32 [1, 2048]."""
+    contents = file.read_bytes()
+    begin, end = contents[:block].lstrip()[:side], contents[-block:].rstrip()[-side:]
+    features = np.full((1, 2 * side), padding, np.int32)
+    features[0, : len(begin)] = list(begin)
+    features[0, 2 * side - len(end) :] = list(end)
+    return features

@@ -65,14 +65,18 @@ size_t QuantizationReport::quantizedTensors() const {
   return size_t(std::count_if(tensors.begin(), tensors.end(), [](const TensorReport &tensor) { return tensor.isQuantized; }));
 }
 
-std::string reportText(const QuantizationReport &report) {
+std::string reportText(const QuantizationReport &report, ReportedLayers layers) {
   Table table({{"layer", Align::Left}, {"", Align::Left}, {"bits", Align::Right}, {"range of its input", Align::Left}, {"error", Align::Right}, {"us", Align::Right}, {"f32, us", Align::Right}});
+  bool isEmpty = true;
   for (const LayerReport &layer : report.layers) {
+    if (layers == ReportedLayers::Floats && layer.bits == kQuantizedBits)
+      continue;
+    isEmpty = false;
     const TensorReport *input = tensorOf(report, layer.input);
     std::string name = foreignText(layer.name, 40), error = layer.error ? formatted("%.3g", *layer.error * 100) + " %" : "";
     table.add({name, layer.type, std::to_string(layer.bits), input ? rangeText(input->range) : "", error, microsecondsText(layer.seconds), microsecondsText(layer.floatSeconds)});
   }
-  return table.text() + (report.times ? timesLine(*report.times) : "") + (report.budget ? budgetLine(*report.budget) : "");
+  return (isEmpty ? "" : table.text()) + (report.times ? timesLine(*report.times) : "") + (report.budget ? budgetLine(*report.budget) : "");
 }
 
 std::string reportJson(const QuantizationReport &report) {

@@ -56,8 +56,9 @@ struct QuantizationReport {
   size_t quantizedTensors() const;
 };
 
-/// The table of layers, and the budget's line.
-std::string reportText(const QuantizationReport &report);
+enum class ReportedLayers { All, Floats };
+/// The table of layers, of all or of those in f32, and lines about times and the budget.
+std::string reportText(const QuantizationReport &report, ReportedLayers layers = ReportedLayers::All);
 std::string reportJson(const QuantizationReport &report);
 /// What --recipe reads: the same model and recipe give the same bytes.
 std::string recipeJson(const QuantizationReport &report);

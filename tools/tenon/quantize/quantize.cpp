@@ -17,7 +17,7 @@ void print(const QuantizeArguments &arguments, const Quantized &quantized) {
   if (arguments.json || arguments.quiet)
     return;
   if (arguments.report || report.budget)
-    std::fputs(reportText(report).c_str(), stdout);
+    std::fputs(reportText(report, arguments.report ? ReportedLayers::All : ReportedLayers::Floats).c_str(), stdout);
   std::error_code ignored;
   double before = double(std::filesystem::file_size(arguments.model, ignored));
   std::string source = report.samples ? "from " + std::to_string(report.samples) + " samples by " + arguments.method : "by the recipe";
