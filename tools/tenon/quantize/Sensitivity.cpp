@@ -34,20 +34,28 @@ double meanDistance(std::vector<HostTensor> &expected, const std::vector<tn_tens
   return count ? sum / count : 0;
 }
 
+std::vector<double> meansOf(std::vector<double> sums, int64_t runs) {
+  for (double &sum : sums)
+    sum /= double(std::max<int64_t>(runs, 1));
+  return sums;
+}
+
 } // namespace
 
 std::vector<double> measureSensitivity(const QuantizableModel &model, const std::map<std::string, Steps> &steps, const FittedConstants &fitted, const std::string &path, Dataset &samples,
                                        uint32_t threads, StatisticsFile &file, const ProgressFunction &progress) {
+  size_t layers = model.layers().size();
+  Statistics &statistics = file.statistics;
+  std::vector<double> &sums = statistics.errorSums;
+  sums.resize(layers, 0);
+  if (statistics.errorRuns && statistics.errorRuns == samples.runs())
+    return meansOf(sums, statistics.errorRuns);
   progress("compiling", 0);
   CompiledModel compiled(model.switched(steps, fitted), path, threads);
   std::vector<tn_tensor_info> signature = compiled.inputs();
   signature.pop_back(); // the switches
-  size_t layers = model.layers().size();
   HostTensor switches(TN_F32, {int64_t(layers)}, path);
   auto *on = reinterpret_cast<float *>(switches.data.data());
-  Statistics &statistics = file.statistics;
-  std::vector<double> &sums = statistics.errorSums;
-  sums.resize(layers, 0);
   samples.start(signature);
   file.startWork();
   int64_t runs = 0, all = std::max<int64_t>(samples.runs().value_or(1), 1);
@@ -72,10 +80,7 @@ std::vector<double> measureSensitivity(const QuantizableModel &model, const std:
     switches = std::move(inputs->back());
     inputs->pop_back();
   }
-  std::vector<double> means = sums;
-  for (double &mean : means)
-    mean /= double(std::max<int64_t>(runs, 1));
-  return means;
+  return meansOf(sums, runs);
 }
 
 } // namespace tenon::driver
