@@ -75,6 +75,51 @@ struct TransposeIntoMatMul : OpRewritePattern<nn::MatMulOp> {
   }
 };
 
+/// matmul(reshape(transpose(x)), w), where the reshape makes one axis of heads and one of all rows: rows keep the order that they have in x, and what was
+/// multiplied is transposed. Models that put the sequence before the batch ask for it around every attention; two such transposes meet and vanish.
+struct RowsInOrder : OpRewritePattern<nn::MatMulOp> {
+  using OpRewritePattern::OpRewritePattern;
+  LogicalResult matchAndRewrite(nn::MatMulOp op, PatternRewriter &rewriter) const override {
+    auto reshape = op.getLhs().getDefiningOp<nn::ReshapeOp>();
+    auto transpose = reshape ? reshape.getInput().getDefiningOp<nn::TransposeOp>() : nn::TransposeOp();
+    if (!transpose || op.getTransposeLhs() || rankOf(op.getRhs()) != 2 || isConstantExpression(transpose))
+      return failure();
+    SmallVector<nn::Dim> dims = nn::dimsOf(transpose.getType());
+    nn::Dim depth = nn::dimOf(reshape.getType(), rankOf(reshape) - 1);
+    ArrayRef<int64_t> perm = transpose.getPerm();
+    int64_t lead = leadingAxes(dims, depth);
+    SmallVector<int64_t> moved, sorted(perm.take_front(lead));
+    llvm::copy_if(sorted, std::back_inserter(moved), [&](int64_t axis) { return !nn::dimOf(transpose.getInput().getType(), axis).isConstant(1); });
+    if (llvm::is_sorted(moved))
+      return failure();
+    llvm::sort(sorted);
+    SmallVector<int64_t> inner(sorted), outer;
+    llvm::append_range(inner, perm.drop_front(lead));
+    for (int64_t axis : perm.take_front(lead))
+      outer.push_back(llvm::find(sorted, axis) - sorted.begin());
+    outer.push_back(lead);
+    Value ordered = transposeBy(rewriter, op.getLoc(), transpose.getInput(), inner);
+    SmallVector<nn::Dim> rows = nn::dimsOf(ordered.getType());
+    rows.truncate(lead);
+    rows.push_back(depth);
+    Value lhs = reshapeTo(rewriter, op.getLoc(), ordered, rows);
+    Value product = nn::MatMulOp::create(rewriter, op.getLoc(), lhs, op.getRhs(), op.getBias(), false, op.getTransposeRhs());
+    rewriter.replaceOp(op, reshapeTo(rewriter, op.getLoc(), transposeBy(rewriter, op.getLoc(), product, outer), nn::dimsOf(op.getType())));
+    return success();
+  }
+
+  /// How many axes lie in front of those that make up `depth`; 0 where none do.
+  static int64_t leadingAxes(ArrayRef<nn::Dim> dims, nn::Dim depth) {
+    nn::Dim size = nn::Dim::constant(depth.context(), 1);
+    for (int64_t axis = int64_t(dims.size()) - 1; axis > 0; --axis) {
+      size = size * dims[axis];
+      if (size == depth)
+        return axis;
+    }
+    return 0;
+  }
+};
+
 /// transpose(concat(a, b)) -> concat(transpose(a), transpose(b)): the copies that a concat makes anyway do the transposing.
 struct HoistBeforeConcat : OpRewritePattern<nn::TransposeOp> {
   using OpRewritePattern::OpRewritePattern;
@@ -106,7 +151,7 @@ struct HoistBeforePad : OpRewritePattern<nn::TransposeOp> {
 } // namespace
 
 void addTransposeIntoOpsPatterns(RewritePatternSet &patterns) {
-  patterns.add<SinkThroughReshape, TransposeIntoMatMul>(patterns.getContext());
+  patterns.add<SinkThroughReshape, TransposeIntoMatMul, RowsInOrder>(patterns.getContext());
 }
 
 void addTransposeHoistingPatterns(RewritePatternSet &patterns) {

@@ -54,3 +54,31 @@ func.func @selection(%x: tensor<1x84x8400xf32>, %y: tensor<1x84x8400xf32>, %i: t
   %3 = nn.gather %2, %i {axis = 1 : i64} : (tensor<1x8400x84xf32>, tensor<?xi64, #nn.dims<[n]>>) -> tensor<1x?x84xf32, #nn.dims<[1, n, 84]>>
   return %1, %3, %2 : tensor<1x?x84xf32, #nn.dims<[1, n, 84]>>, tensor<1x?x84xf32, #nn.dims<[1, n, 84]>>, tensor<1x8400x84xf32>
 }
+
+
+// The sequence before the batch: rows of the product stay in the order of attention, and the two transposes of what was multiplied meet.
+// CHECK-LABEL: func.func @sequence_first
+// CHECK-NEXT:    %[[T:.*]] = nn.transpose %arg0 {perm = array<i64: 0, 2, 1, 3>} : tensor<2x4x6x8xf32> -> tensor<2x6x4x8xf32>
+// CHECK-NEXT:    %[[R:.*]] = nn.reshape %[[T]] {dims = #nn.dims<[2, 6, 32]>}
+// CHECK-NEXT:    %[[P:.*]] = nn.matmul %[[R]], %arg1 : tensor<2x6x32xf32>, tensor<32x5xf32> -> tensor<2x6x5xf32>
+// CHECK-NEXT:    return %[[P]]
+func.func @sequence_first(%x: tensor<2x4x6x8xf32>, %w: tensor<32x5xf32>) -> tensor<2x6x5xf32> {
+  %0 = nn.transpose %x {perm = array<i64: 2, 0, 1, 3>} : tensor<2x4x6x8xf32> -> tensor<6x2x4x8xf32>
+  %1 = nn.reshape %0 {dims = #nn.dims<[12, 32]>} : tensor<6x2x4x8xf32> -> tensor<12x32xf32>
+  %2 = nn.matmul %1, %w : tensor<12x32xf32>, tensor<32x5xf32> -> tensor<12x5xf32>
+  %3 = nn.reshape %2 {dims = #nn.dims<[6, 2, 5]>} : tensor<12x5xf32> -> tensor<6x2x5xf32>
+  %4 = nn.transpose %3 {perm = array<i64: 1, 0, 2>} : tensor<6x2x5xf32> -> tensor<2x6x5xf32>
+  return %4 : tensor<2x6x5xf32>
+}
+
+// One image has one row of each: nothing is out of order.
+// CHECK-LABEL: func.func @one_sequence
+// CHECK:         nn.transpose %arg0 {perm = array<i64: {{.*}}>}
+// CHECK-NOT:     nn.transpose
+// CHECK:         return
+func.func @one_sequence(%x: tensor<1x4x6x8xf32>, %w: tensor<32x5xf32>) -> tensor<6x5xf32> {
+  %0 = nn.transpose %x {perm = array<i64: 2, 0, 1, 3>} : tensor<1x4x6x8xf32> -> tensor<6x1x4x8xf32>
+  %1 = nn.reshape %0 {dims = #nn.dims<[6, 32]>} : tensor<6x1x4x8xf32> -> tensor<6x32xf32>
+  %2 = nn.matmul %1, %w : tensor<6x32xf32>, tensor<32x5xf32> -> tensor<6x5xf32>
+  return %2 : tensor<6x5xf32>
+}
