@@ -161,7 +161,7 @@ public:
     KernelPlan plan;
     plan.overwrites.assign(1, -1);
     if (std::optional<AttentionTile> tile = AttentionTile::of(p, target)) {
-      plan.tasks = p.batch * p.heads * p.rows.ceilDiv(AttentionTile::kRows);
+      plan.tasks = p.batch * p.heads * p.rows.ceilDiv(tile->rows());
       plan.block = {int(tile->threads()), 1, int(tile->sharedBytes())};
       return plan;
     }

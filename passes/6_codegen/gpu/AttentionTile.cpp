@@ -31,10 +31,12 @@ public:
   void emit() {
     thread = w.thread();
     Value lane = w.rem(thread, 32);
-    warp = w.div(thread, 32), group = w.div(lane, kQuad), quad = w.rem(lane, kQuad);
+    Value rowGroup = w.div(thread, t.groupThreads());
+    warp = w.div(w.rem(thread, t.groupThreads()), 32), group = w.div(lane, kQuad), quad = w.rem(lane, kQuad);
+    shared = w.add(w.shared(), w.mul(rowGroup, t.groupBytes()));
     rows = b.dim(p.rows), keys = b.dim(p.keys);
-    Index tiles = b.dim(p.rows.ceilDiv(kRows)), heads = b.dim(p.heads);
-    firstRow = b.mul(b.rem(b.task(), tiles), kRows);
+    Index tiles = b.dim(p.rows.ceilDiv(t.rows())), heads = b.dim(p.heads);
+    firstRow = b.add(b.mul(b.rem(b.task(), tiles), t.rows()), w.wide(w.mul(rowGroup, kRows)));
     Index rest = b.div(b.task(), tiles);
     head = b.rem(rest, heads);
     batch = b.div(rest, heads);
@@ -51,9 +53,9 @@ public:
                    [&](Index first, ValueRange carried) { return step(first, KernelBuilder::Values(carried)); });
     writeState(state);
     w.barrier();
-    for (int64_t first = 0, units = kRows * p.width / kChunk; first < units; first += t.threads()) {
-      Value unit = w.add(thread, first);
-      first + t.threads() <= units ? finish(unit) : b.ifThen(w.below(unit, w.i32(units)), [&] { finish(unit); });
+    for (int64_t first = 0, units = kRows * p.width / kChunk; first < units; first += t.groupThreads()) {
+      Value unit = w.add(w.rem(thread, t.groupThreads()), first);
+      first + t.groupThreads() <= units ? finish(unit) : b.ifThen(w.below(unit, w.i32(units)), [&] { finish(unit); });
     }
   }
 
@@ -173,7 +175,7 @@ private:
   }
 
   void writeState(ArrayRef<Value> state) {
-    Value base = w.add(w.shared(), w.mul(warp, t.warpBytes()));
+    Value base = w.add(shared, w.mul(warp, t.warpBytes()));
     for (int64_t half = 0; half < 2; ++half) {
       Value own = w.add(group, half * 8), sum = exchanged(state[2 + half], [&](Value x, Value y) { return add(x, y); });
       Value pair = vector::FromElementsOp::create(ops, VectorType::get({2}, f32), ValueRange{state[half], sum});
@@ -193,7 +195,7 @@ private:
   /// Eight columns of a row, from the sums of all warps.
   void finish(Value unit) {
     int64_t chunks = p.width / kChunk;
-    Value own = w.div(unit, chunks), column = w.mul(w.rem(unit, chunks), kChunk), shared = w.shared();
+    Value own = w.div(unit, chunks), column = w.mul(w.rem(unit, chunks), kChunk);
     SmallVector<Value> highest, weights;
     for (int64_t i = 0; i < t.warps; ++i) {
       auto [high, sum] = w.loadPair(w.add(w.add(shared, w.mul(own, 8)), i * t.warpBytes() + t.sumsBytes()));
@@ -237,7 +239,7 @@ private:
   Type f32;
   bool bfloat;
   int64_t columnTiles; // of eight columns
-  Value thread, warp, group, quad;
+  Value thread, warp, group, quad, shared;
   Index batch, head, keyHead, firstRow, rows, keys;
   Index row[2]; // of this thread's fragments
   SmallVector<Value> queries[2];
@@ -265,6 +267,13 @@ std::optional<AttentionTile> AttentionTile::of(const cpu::AttentionProblem &p, c
     tile.warps = kMostTogether;
   while (tile.warps > 1 && known <= (tile.warps / 2) * kKeys)
     tile.warps /= 2;
+  // With so many rows every multiprocessor is busy without sharing.
+  constexpr int64_t kMostRowWarps = 8, kBusyWarps = 8;
+  int64_t tiles = p.rows.ceilDiv(kRows).asConstant().value_or(1), all = (p.batch * p.heads).asConstant().value_or(1) * tiles;
+  if (tiles > 1 && all >= target.cores * kBusyWarps) {
+    tile.warps = 1;
+    tile.rowWarps = llvm::divideCeil(tiles, llvm::divideCeil(tiles, kMostRowWarps));
+  }
   return tile;
 }
 

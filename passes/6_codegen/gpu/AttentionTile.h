@@ -1,4 +1,5 @@
-// Attention on matrix units: a block of warps computes 16 query rows of a head, and shares out the keys.
+// Attention on matrix units: a warp computes 16 query rows of a head. Where there are few rows the warps of a block share out the keys of the same ones;
+// where there are many, each has rows of its own, and what one reads of keys and values the others find in the L1 cache.
 #pragma once
 #include "passes/6_codegen/cpu/AttentionProblem.h"
 #include "passes/6_codegen/gpu/Families.h"
@@ -6,20 +7,24 @@
 namespace tenon::gpu {
 
 struct AttentionTile {
-  int64_t warps = 4;
+  int64_t warps = 4;    // that share the keys of the same rows
+  int64_t rowWarps = 1; // groups of them, with rows of their own
   int64_t width = 0; // columns of a value
 
   static constexpr int64_t kRows = 16, kKeys = 32; // of a warp's step
 
   /// None where matrix units cannot compute the attention: other types than f16 and bf16, or heads whose width is no multiple of 32 up to 128.
   static std::optional<AttentionTile> of(const cpu::AttentionProblem &problem, const Target &target);
-  int64_t threads() const { return warps * 32; }
+  int64_t rows() const { return kRows * rowWarps; } // of a block
+  int64_t groupThreads() const { return warps * 32; }
+  int64_t threads() const { return groupThreads() * rowWarps; }
   /// Floats between rows of the sums in shared memory: padded against bank conflicts.
   int64_t pitch() const { return width + 4; }
   int64_t sumsBytes() const { return kRows * pitch() * 4; }
   /// A warp's sums, and the largest score and the sum of weights of each row.
   int64_t warpBytes() const { return sumsBytes() + kRows * 8; }
-  int64_t sharedBytes() const { return warps * warpBytes(); }
+  int64_t groupBytes() const { return warps * warpBytes(); }
+  int64_t sharedBytes() const { return groupBytes() * rowWarps; }
 };
 
 void emitAttentionTile(KernelBuilder &b, const cpu::AttentionProblem &problem, const AttentionTile &tile);

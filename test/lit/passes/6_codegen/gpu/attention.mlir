@@ -31,3 +31,15 @@ kernel.func private @exact(%q: tensor<1x4x128x64xf32>, %k: tensor<1x4x128x64xf32
   %0 = nn.attention %q, %k, %v {scale = 0.125 : f64} : tensor<1x4x128x64xf32>, tensor<1x4x128x64xf32>, tensor<1x4x128x64xf32> -> tensor<1x4x128x64xf32>
   kernel.return %0 : tensor<1x4x128x64xf32>
 }
+
+// Many rows: five warps of a block have 16 of them each, and all keys; nine tiles of rows are two blocks of a head.
+// FAMILY-LABEL: kernel.func private @many
+// FAMILY-SAME:    tasks = #nn.expr<256>
+// CHECK-LABEL: .visible .entry many(
+// CHECK:         .reqntid 160
+// CHECK:         mma.sync.aligned.m16n8k16.row.col.f32.f16.f16.f32
+// CHECK:         ret;
+kernel.func private @many(%q: tensor<32x4x144x64xf16>, %k: tensor<32x4x144x64xf16>, %v: tensor<32x4x144x64xf16>) -> tensor<32x4x144x64xf16> attributes {tenon.alignments = array<i64: 16, 16, 16, 16>} {
+  %0 = nn.attention %q, %k, %v {scale = 0.125 : f64} : tensor<32x4x144x64xf16>, tensor<32x4x144x64xf16>, tensor<32x4x144x64xf16> -> tensor<32x4x144x64xf16>
+  kernel.return %0 : tensor<32x4x144x64xf16>
+}
