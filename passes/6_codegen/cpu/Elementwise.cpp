@@ -6,6 +6,7 @@
 #include "passes/6_codegen/cpu/NarrowFloat.h"
 #include "passes/6_codegen/cpu/QuantizedOps.h"
 #include "passes/6_codegen/cpu/VectorMath.h"
+#include "passes/6_codegen/gpu/HalfMath.h"
 
 namespace tenon::cpu {
 using namespace mlir;
@@ -144,7 +145,9 @@ Value emitUnaryFloat(Registers r, Operation *op, Value x) {
       .Case([&](nn::ThresholdedReluOp o) {
         return r.select(r.cmp(CmpFPredicate::OGT, x, r.c(o.getAlpha().convertToDouble(), x)), x, r.c(0, x));
       })
-      .Case([&](nn::GeluOp o) { return emitGelu(r.b, x, o.getTanh()); })
+      .Case([&](nn::GeluOp o) {
+        return gpu::hasHalfMath(r.b.target(), o) ? gpu::emitHalfGelu(r.b, x, o.getTanh()) : emitGelu(r.b, x, o.getTanh());
+      })
       .Case([&](nn::ClipOp o) { return clip(r, o, x); })
       .Case([&](nn::IsNanOp) { return r.isNan(x); })
       .Case([&](nn::IsInfOp o) { return isInfinite(r, o, x); })

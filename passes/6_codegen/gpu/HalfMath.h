@@ -1,0 +1,12 @@
+// Functions by the special function units of a GPU: good enough for a result that is rounded to f16 or bf16.
+#pragma once
+#include "passes/6_codegen/cpu/KernelBuilder.h"
+
+namespace tenon::gpu {
+
+/// Whether `result` is of a half type and the target has the units.
+bool hasHalfMath(const Target &target, mlir::Value result);
+/// nn.gelu of f32 lanes: to 5e-4 of |x|.
+mlir::Value emitHalfGelu(cpu::KernelBuilder &b, mlir::Value x, bool tanhForm);
+
+} // namespace tenon::gpu

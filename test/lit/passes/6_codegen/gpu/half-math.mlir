@@ -1,0 +1,18 @@
+// RUN: tenon-opt %s --kernel-assign-schedules=target=cuda:sm_90 --codegen-emit-cpu="target=cuda:sm_90 assembly" | FileCheck %s
+
+// What is rounded to a half type comes from the special function unit; f32 does not.
+// CHECK-LABEL: .visible .entry half(
+// CHECK:         tanh.approx.f32
+// CHECK:         ret;
+kernel.func private @half(%x: tensor<128x64xf16>) -> tensor<128x64xf16> {
+  %0 = nn.gelu %x : tensor<128x64xf16> -> tensor<128x64xf16>
+  kernel.return %0 : tensor<128x64xf16>
+}
+
+// CHECK-LABEL: .visible .entry single(
+// CHECK-NOT:     tanh.approx
+// CHECK:         ret;
+kernel.func private @single(%x: tensor<128x64xf32>) -> tensor<128x64xf32> {
+  %0 = nn.gelu %x : tensor<128x64xf32> -> tensor<128x64xf32>
+  kernel.return %0 : tensor<128x64xf32>
+}
