@@ -1,4 +1,4 @@
-"""YOLOv8n as PyTorch computes it, up to the six outputs of its heads: without decoding boxes, and with weights that are made up."""
+"""YOLOv8n as PyTorch computes it, boxes decoded, with weights that are made up."""
 import torch
 from torch import nn
 
@@ -63,6 +63,11 @@ class Yolov8n(nn.Module):
         self.up = nn.ModuleList([Conv(64, 64, 3, 2), C2f(192, 128, 1, False), Conv(128, 128, 3, 2), C2f(384, 256, 1, False)])
         self.boxes, self.classes = (nn.ModuleList(self.head(channels, width) for channels in (64, 128, 256)) for width in (64, 80))
 
+        points = [torch.stack(torch.meshgrid(*[torch.arange(0.5, 640 // stride)] * 2, indexing="xy")).reshape(2, -1) for stride in (8, 16, 32)]
+        self.register_buffer("points", torch.cat(points, 1))
+        self.register_buffer("strides", torch.cat([torch.full((size.shape[1],), stride) for size, stride in zip(points, (8.0, 16.0, 32.0))]))
+        self.register_buffer("bins", torch.arange(16.0).reshape(1, 16, 1, 1))
+
     @staticmethod
     def head(channels, width):
         return nn.Sequential(Conv(channels, width, 3), Conv(width, width, 3), nn.Conv2d(width, width, 1))
@@ -76,4 +81,9 @@ class Yolov8n(nn.Module):
         small = self.down[1](torch.cat((twice(joined), fine), 1))
         medium = self.up[1](torch.cat((self.up[0](small), joined), 1))
         large = self.up[3](torch.cat((self.up[2](medium), coarse), 1))
-        return [head(y) for y, heads in zip((small, medium, large), zip(self.boxes, self.classes)) for head in heads]
+        scales = [torch.cat((boxes(y), classes(y)), 1).flatten(2) for y, boxes, classes in zip((small, medium, large), self.boxes, self.classes)]
+        sides, scores = torch.cat(scales, 2).split((64, 80), 1)
+        sides = (sides.unflatten(1, (4, 16)).transpose(1, 2).softmax(1) * self.bins).sum(1)
+        low, high = sides.chunk(2, 1)
+        low, high = self.points - low, self.points + high
+        return torch.cat((torch.cat(((low + high) / 2, high - low), 1) * self.strides, scores.sigmoid()), 1)

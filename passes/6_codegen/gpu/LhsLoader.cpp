@@ -67,10 +67,34 @@ void LhsLoader::begin(Index firstRow, Value row, int64_t rowStep, Value ownChunk
       if (memory && int(axis) != c.lhsChannel)
         r.base = b.add(r.base, b.mul(position, memory->strides[axis]));
     }
+    r.taps = memory && c.padded ? tapsInside(r) : Value();
     Value swizzled = w.bitXor(chunk, w.rem(own, kChunksOfRow));
     r.to = w.add(w.mul(own, kRowBytes), w.mul(swizzled, kChunk * 2));
     rows.push_back(std::move(r));
   }
+}
+
+/// A bit for each tap of the row: whether it is inside lhs. Null where there are more than bits.
+Value LhsLoader::tapsInside(const Row &row) {
+  constexpr int64_t kBits = 32;
+  int64_t count = c.tapCount();
+  if (count > kBits || p.paddedTaps != c.taps)
+    return {};
+  Value bits = w.i32(0);
+  // Along each axis once; a tap is inside where it is along all.
+  SmallVector<SmallVector<Value>> along(c.taps.size());
+  for (const auto &[axis, map] : llvm::enumerate(c.lhsAxes))
+    for (int64_t at = 0; map.tapAxis >= 0 && at < c.taps[map.tapAxis]; ++at)
+      along[map.tapAxis].push_back(w.below(w.add(row.position[axis], at * map.tapScale), w.narrow(b.dim(nn::dimOf(c.lhs.getType(), axis)))));
+  for (int64_t tap = 0; tap < count; ++tap) {
+    Value inside = row.inside;
+    int64_t rest = tap;
+    for (int axis = int(c.taps.size()) - 1; axis >= 0; rest /= c.taps[axis--])
+      if (!along[axis].empty())
+        inside = arith::AndIOp::create(b.ops(), inside, along[axis][rest % c.taps[axis]]);
+    bits = arith::OrIOp::create(b.ops(), bits, w.select(inside, w.i32(int64_t(1) << tap), w.i32(0)));
+  }
+  return bits;
 }
 
 /// Where element `element` of the depth lies: its tap, its channel.
@@ -81,6 +105,8 @@ LhsLoader::Tap LhsLoader::tapOf(Value element) {
   if (p.paddedChannels != p.channels)
     tap.inside = arith::AndIOp::create(b.ops(), tap.inside, w.below(tap.channel, w.i32(p.channels)));
   Value rest = w.div(element, p.paddedChannels);
+  constexpr int64_t kLastBit = 31; // beyond the depth there may be more
+  tap.bit = arith::ShLIOp::create(b.ops(), w.i32(1), w.bitAnd(rest, w.i32(kLastBit)));
   tap.at.resize(c.taps.size());
   for (int axis = int(c.taps.size()) - 1; axis >= 0; --axis) {
     tap.at[axis] = axis ? w.rem(rest, p.paddedTaps[axis]) : rest;
@@ -96,6 +122,10 @@ Value LhsLoader::reads(const Row &row, const Tap &tap) {
   Value inside = arith::AndIOp::create(b.ops(), row.inside, tap.inside);
   if (!c.padded)
     return inside;
+  if (row.taps) {
+    Value has = arith::CmpIOp::create(b.ops(), arith::CmpIPredicate::ne, w.bitAnd(row.taps, tap.bit), w.i32(0));
+    return arith::AndIOp::create(b.ops(), has, tap.inside);
+  }
   for (auto [axis, map] : llvm::enumerate(c.lhsAxes)) {
     if (map.tapAxis < 0)
       continue;
@@ -167,8 +197,9 @@ void LhsLoader::copyChunks(Value step, Value stage) {
   Index offset = offsetOf(tap);
   for (const Row &row : rows) {
     Value inside = reads(row, tap);
-    Index at = b.select(inside, b.add(row.base, offset), Index(0));
-    Value from = LLVM::GEPOp::create(b.ops(), memory->base.getType(), memory->element, memory->base, ArrayRef<LLVM::GEPArg>{b.value(at)});
+    // An address that is not read, where the row has no such tap.
+    Value at = b.value(b.add(row.base, offset));
+    Value from = LLVM::GEPOp::create(b.ops(), memory->base.getType(), memory->element, memory->base, ArrayRef<LLVM::GEPArg>{at});
     Value bytes = w.select(inside, w.i32(16), w.i32(0));
     where(b, row.ofTile, [&] { w.copyAsync(w.add(stage, row.to), from, bytes); });
   }

@@ -29,12 +29,15 @@ private:
     llvm::SmallVector<Index> index;          // the same, wide
     mlir::Value to;                          // its chunk in a stage
     mlir::Value ofTile;                      // i1: within the tile; null: always
+    mlir::Value taps;                        // i32: a bit for each tap that is inside lhs; null: to be found out
   };
   struct Tap {
     llvm::SmallVector<mlir::Value> at; // its coordinates
     mlir::Value inside;                // i1: within the depth
     mlir::Value channel;
+    mlir::Value bit; // of a row's taps
   };
+  mlir::Value tapsInside(const Row &row);
   Tap tapOf(mlir::Value element);
   mlir::Value reads(const Row &row, const Tap &tap); // i1
   void copyChunks(mlir::Value step, mlir::Value stage);
