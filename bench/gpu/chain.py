@@ -123,7 +123,7 @@ def main():
             if kernel.shared_bytes:
                 chain.require(chain.cuda.cuFuncSetAttribute(function, DYNAMIC_SHARED_BYTES, kernel.shared_bytes), "shared memory")
             family = kernel.family.decode()
-            together = family.endswith(("matrix", "stem", "rows", "columns", "attention"))
+            together = family.endswith(("matrix", "stem", "gate", "rows", "columns", "attention"))
             blocks = cost.tasks if together else -(-cost.tasks // kernel.threads)
             us = chain.time(function, operands[kernel.name.decode()], cost.tasks, blocks, kernel.threads, kernel.shared_bytes)
             times[key] = [us, 1, f"{cost.tasks:7} {family} {kernel.schedule.decode()} | {source}"]
