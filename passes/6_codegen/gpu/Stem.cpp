@@ -328,7 +328,7 @@ public:
     StemProblem p = *StemProblem::of(func, target);
     SmallVector<std::pair<double, StemSchedule>> ranked;
     for (int64_t rows : {1, 2, 4, 8, 16})
-      for (int64_t columns : {16, 32, 64, 112})
+      for (int64_t columns : {16, 32, 64})
         for (int64_t warps : {1, 2, 4, 8}) {
           StemSchedule s{rows, columns, warps};
           bool isNeedless = columns >= p.pixels + kFragment || rows > p.rows || warps > rows * columns / kFragment;
