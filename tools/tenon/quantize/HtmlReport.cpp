@@ -38,6 +38,7 @@ constexpr const char *kStyle = R"(
   svg { display: block; }
   .bar { fill: var(--bar); } .clipped { fill: var(--clip); } .axis { fill: var(--line); } .range { fill: var(--range); }
   .tick { fill: var(--soft); font-size: 10px; font-family: inherit; }
+  .keys { white-space: nowrap; }
   .key { display: inline-block; width: .7rem; height: .7rem; border-radius: 2px; margin: 0 .3rem 0 .8rem; }
 )";
 
@@ -112,7 +113,7 @@ std::string cardsOf(const QuantizationReport &report) {
     cards += budgetCard(*report.budget);
   if (report.times)
     cards += card(formatted("%.3g", report.times->seconds * 1e3) + " ms", "for a run here; in f32 " + formatted("%.3g", report.times->floatSeconds * 1e3) + " ms, " +
-                                                                              formatted("%.2g", report.times->floatSeconds / report.times->seconds) + " times that");
+                                                                              formatted("%.2g", report.times->floatSeconds / report.times->seconds) + " times as long");
   if (report.samples)
     cards += card(std::to_string(report.samples), "samples calibrated with");
   return "<div class=cards>\n" + cards + "</div>\n";
@@ -128,8 +129,8 @@ Scales scalesOf(const QuantizationReport &report) {
 }
 
 constexpr const char *kHead = "<div class=sheet><table><thead><tr><th>layer</th><th>bits</th><th>what it reads<br>"
-                              "<span class=key style=\"background:var(--bar);margin-left:0\"></span>values, height by logarithm"
-                              "<span class=key style=\"background:var(--clip)\"></span>clipped<span class=key style=\"background:var(--range)\"></span>range</th>"
+                              "<span class=keys><span class=key style=\"background:var(--bar);margin-left:0\"></span>values, height by logarithm"
+                              "<span class=key style=\"background:var(--clip)\"></span>clipped<span class=key style=\"background:var(--range)\"></span>range</span></th>"
                               "<th class=number>range of 256 steps</th><th class=number>error of the outputs</th><th class=number>time</th></tr></thead><tbody>\n";
 
 constexpr const char *kFoot = "</tbody></table></div>\n<p class=\"soft small\">The error is the distance of the network's outputs from the float model's with this layer alone in 8 bits, relative to "
