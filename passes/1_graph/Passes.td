@@ -160,6 +160,16 @@ def MergeConvs : GraphPass<"nn-merge-convs"> {
   let statistics = [Statistic<"merged", "merged", "convolutions merged into another">];
 }
 
+def DropMasks : GraphPass<"nn-drop-masks"> {
+  let summary = "Attend without masks that hide nothing";
+  let description = [{
+    Exported networks add a mask of padding; without padding, constants alone determine it, and it is all zeros.
+    Before:  nn.attention %q, %k, %v mask (dense<0.0> : tensor<1x1x8x8xf32>)
+    After:   nn.attention %q, %k, %v
+  }];
+  let statistics = [Statistic<"dropped", "dropped", "masks that hide nothing">];
+}
+
 def FlushTinyWeights : GraphPass<"nn-flush-tiny-weights"> {
   let summary = "Set weights to zero that are too small to matter";
   let description = [{

@@ -63,10 +63,13 @@ void buildGraphPipeline(OpPassManager &manager, const GraphOptions &options) {
   // 7. Weights as they will be used; nothing scales sums of integers any more.
   pm.addPass(createFoldConstantsPass(options.evaluator));
   pm.addPass(quantize::createDropRounding());
-  if (!options.storage.empty())
+  if (!options.storage.empty()) {
     pm.addPass(createLowerPrecision(options.storage));
+    pm.addPass(createSimplifyViews()); // reshapes that transposes kept between a product and what is added to it, or what it is cast to
+  }
   pm.addPass(createFoldConstantsPass(options.evaluator));
   pm.addPass(createFlushTinyWeights());
+  pm.addPass(createDropMasks());
   cleanUp();
 }
 

@@ -7,16 +7,31 @@ using namespace mlir;
 namespace tenon::graph {
 namespace {
 
-/// matmul(reshape(x), w) of a matrix w, where the last axis stays -> reshape(matmul(x, w)).
+/// What `reshape` reads, or that with several last axes made one, as `reshape` makes them; none where that is `reshape` itself or has less axes.
+Value withLastAxisOf(nn::ReshapeOp reshape, PatternRewriter &rewriter) {
+  Value x = reshape.getInput();
+  SmallVector<nn::Dim> before = nn::dimsOf(x.getType()), after = nn::dimsOf(reshape.getType());
+  if (before.size() >= 2 && before.back() == after.back())
+    return x;
+  auto groups = axisGroups(before, after);
+  int64_t rank = after.size();
+  if (!groups || groups->empty() || groups->back().outputBegin + 1 != rank || groups->back().outputEnd != rank || groups->back().inputBegin + 1 < rank)
+    return {};
+  SmallVector<nn::Dim> dims(ArrayRef(before).take_front(groups->back().inputBegin));
+  dims.push_back(after.back());
+  return dims == after ? Value() : reshapeTo(rewriter, reshape.getLoc(), x, dims);
+}
+
+/// matmul(reshape(x), w) of a matrix w, where the last axis stays -> reshape(matmul(x, w)); where the last axis is made of several, like the heads
+/// of an attention, the same with a reshape of nothing else.
 struct MatMulBeforeReshape : OpRewritePattern<nn::MatMulOp> {
   using OpRewritePattern::OpRewritePattern;
   LogicalResult matchAndRewrite(nn::MatMulOp op, PatternRewriter &rewriter) const override {
     auto reshape = op.getLhs().getDefiningOp<nn::ReshapeOp>();
     if (!reshape || op.getTransposeLhs() || rankOf(op.getRhs()) != 2)
       return failure();
-    Value x = reshape.getInput();
-    int64_t rank = rankOf(x);
-    if (rank < 2 || nn::dimOf(x.getType(), rank - 1) != nn::dimOf(reshape.getType(), rankOf(reshape) - 1))
+    Value x = withLastAxisOf(reshape, rewriter);
+    if (!x)
       return failure();
     Value product = nn::MatMulOp::create(rewriter, op.getLoc(), x, op.getRhs(), op.getBias(), false, op.getTransposeRhs());
     rewriter.replaceOp(op, reshapeTo(rewriter, op.getLoc(), product, nn::dimsOf(op.getType())));

@@ -57,3 +57,17 @@ func.func @unit_axis(%x: tensor<?x1x8xf32, #nn.dims<[n, 1, 8]>>) -> tensor<1x?x8
   %0 = nn.transpose %x {perm = array<i64: 1, 0, 2>} : tensor<?x1x8xf32, #nn.dims<[n, 1, 8]>> -> tensor<1x?x8xf32, #nn.dims<[1, n, 8]>>
   return %0 : tensor<1x?x8xf32, #nn.dims<[1, n, 8]>>
 }
+
+// The same where the product reads heads side by side: only they are made one axis.
+// CHECK-LABEL: func.func @residual_of_heads
+// CHECK:         %[[X:.*]] = nn.reshape %arg0 {dims = #nn.dims<[1, 4, 8]>}
+// CHECK-NEXT:    %[[P:.*]] = nn.matmul %[[X]], %arg1
+// CHECK-NEXT:    %[[S:.*]] = nn.add %[[P]], %arg2
+// CHECK-NEXT:    return %[[S]]
+func.func @residual_of_heads(%x: tensor<1x4x2x4xf32>, %w: tensor<8x8xf32>, %r: tensor<1x4x8xf32>) -> tensor<1x4x8xf32> {
+  %0 = nn.reshape %x {dims = #nn.dims<[4, 8]>} : tensor<1x4x2x4xf32> -> tensor<4x8xf32>
+  %1 = nn.matmul %0, %w : tensor<4x8xf32>, tensor<8x8xf32> -> tensor<4x8xf32>
+  %2 = nn.reshape %1 {dims = #nn.dims<[1, 4, 8]>} : tensor<4x8xf32> -> tensor<1x4x8xf32>
+  %3 = nn.add %2, %r : tensor<1x4x8xf32>, tensor<1x4x8xf32> -> tensor<1x4x8xf32>
+  return %3 : tensor<1x4x8xf32>
+}
