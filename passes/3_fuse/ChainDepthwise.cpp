@@ -1,7 +1,7 @@
+#include "mlir/IR/IRMapping.h"
 #include "passes/3_fuse/Passes.h"
 #include "passes/6_codegen/cpu/ChainSchedule.h"
 #include "passes/PassTarget.h"
-#include "mlir/IR/IRMapping.h"
 
 using namespace mlir;
 
@@ -160,6 +160,8 @@ private:
 
 } // namespace
 
-std::unique_ptr<Pass> createChainDepthwise(const Target &target) { return std::make_unique<ChainDepthwise>(target); }
+std::unique_ptr<Pass> createChainDepthwise(const Target &target) {
+  return std::make_unique<ChainDepthwise>(target);
+}
 
 } // namespace tenon::fuse

@@ -85,9 +85,11 @@ void ChainEmitter::expandRow(Index image, Index y, const Panel &panel) {
   Epilogue epilogue(b, conv.getResult(), p.depthwise);
   Index kept = b.rem(y, layout.ring);
   Row row{input, b.at(input, {image, y, 0, 0}), input.strides[2], p.width()};
-  pointwise(conv, s.expand, panel, row, [](Index, Index) {}, [&](Value sum, Index x, Index column, Value mask) {
-    b.storeMasked(epilogue.value(sum, {image, y, x, column}, mask), expanded, b.at(expanded, {0, kept, x, column}), mask);
-  });
+  pointwise(
+      conv, s.expand, panel, row, [](Index, Index) {},
+      [&](Value sum, Index x, Index column, Value mask) {
+        b.storeMasked(epilogue.value(sum, {image, y, x, column}, mask), expanded, b.at(expanded, {0, kept, x, column}), mask);
+      });
 }
 
 void ChainEmitter::depthwiseRow(Index image, Index y, const Panel &panel) {
@@ -98,7 +100,8 @@ void ChainEmitter::depthwiseRow(Index image, Index y, const Panel &panel) {
   window.input.sizes.back() = panel.columns;
   window.rows = p.outHeight();
   window.columns = p.outWidth();
-  setWindow(window, cast<RankedTensorType>(conv.getWeight().getType()).getShape().drop_front(2), conv.getStrides(), conv.getPads(), conv.getDilations());
+  setWindow(window, cast<RankedTensorType>(conv.getWeight().getType()).getShape().drop_front(2), conv.getStrides(), conv.getPads(),
+            conv.getDilations());
   window.pixels = s.pixels;
   constexpr int64_t kMostUnrolled = 25; // taps; see depthwiseFamily
   window.unrollRows = p.tapCount() <= kMostUnrolled;
@@ -126,8 +129,9 @@ void ChainEmitter::projectRow(Index image, Index y, const Panel &panel) {
   nn::ConvOp conv = p.project;
   Epilogue epilogue(b, conv.getResult());
   Row row{filtered, filtered.offset, filtered.strides[0], p.outWidth()};
-  pointwise(conv, s.project, panel, row, [&](Index x, Index column) { epilogue.prefetch({image, y, x, column}); },
-            [&](Value sum, Index x, Index column, Value mask) { epilogue.store(sum, {image, y, x, column}, mask); });
+  pointwise(
+      conv, s.project, panel, row, [&](Index x, Index column) { epilogue.prefetch({image, y, x, column}); },
+      [&](Value sum, Index x, Index column, Value mask) { epilogue.store(sum, {image, y, x, column}, mask); });
 }
 
 } // namespace tenon::cpu

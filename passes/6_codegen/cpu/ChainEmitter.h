@@ -17,7 +17,7 @@ private:
   struct Panel {
     Index number, column; // the first of them
     int64_t vectors, columns;
-    mlir::Value mask;     // of the last vector, or null
+    mlir::Value mask; // of the last vector, or null
   };
   /// A row of pixels in memory.
   struct Row {
@@ -40,8 +40,8 @@ private:
   ChainSchedule s;
   int lanes;
   ChainLayout layout;
-  Tensor expanded;  // [N, H, W, C] in name; its rows lie modulo `layout.ring`
-  Tensor filtered;  // a row of the depthwise convolution: [W, C]
+  Tensor expanded; // [N, H, W, C] in name; its rows lie modulo `layout.ring`
+  Tensor filtered; // a row of the depthwise convolution: [W, C]
 };
 
 } // namespace tenon::cpu

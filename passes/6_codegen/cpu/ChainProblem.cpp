@@ -4,13 +4,19 @@
 namespace tenon::cpu {
 using namespace mlir;
 
-static ArrayRef<int64_t> shapeOf(Value tensor) { return cast<RankedTensorType>(tensor.getType()).getShape(); }
+static ArrayRef<int64_t> shapeOf(Value tensor) {
+  return cast<RankedTensorType>(tensor.getType()).getShape();
+}
 static bool isAll(ArrayRef<int64_t> list, int64_t value) {
   return llvm::all_of(list, [&](int64_t x) { return x == value; });
 }
 
-int64_t depthOf(nn::ConvOp pointwise) { return shapeOf(pointwise.getWeight())[1]; }
-int64_t columnsOf(nn::ConvOp pointwise) { return shapeOf(pointwise.getWeight())[0]; }
+int64_t depthOf(nn::ConvOp pointwise) {
+  return shapeOf(pointwise.getWeight())[1];
+}
+int64_t columnsOf(nn::ConvOp pointwise) {
+  return shapeOf(pointwise.getWeight())[0];
+}
 
 /// f32 images [N, H, W, C] of which only N may be free.
 static bool isPlainImage(Value tensor) {
@@ -74,19 +80,33 @@ bool ChainProblem::filtersConstant() const {
   return isConstant(expand) && isConstant(depthwise) && isConstant(project);
 }
 
-nn::Dim ChainProblem::batch() const { return nn::dimOf(nn::ConvOp(depthwise).getType(), 0); }
-int64_t ChainProblem::height() const { return shapeOf(nn::ConvOp(depthwise).getInput())[1]; }
-int64_t ChainProblem::width() const { return shapeOf(nn::ConvOp(depthwise).getInput())[2]; }
-int64_t ChainProblem::outHeight() const { return shapeOf(nn::ConvOp(depthwise).getResult())[1]; }
-int64_t ChainProblem::outWidth() const { return shapeOf(nn::ConvOp(depthwise).getResult())[2]; }
-int64_t ChainProblem::channels() const { return shapeOf(nn::ConvOp(depthwise).getInput())[3]; }
+nn::Dim ChainProblem::batch() const {
+  return nn::dimOf(nn::ConvOp(depthwise).getType(), 0);
+}
+int64_t ChainProblem::height() const {
+  return shapeOf(nn::ConvOp(depthwise).getInput())[1];
+}
+int64_t ChainProblem::width() const {
+  return shapeOf(nn::ConvOp(depthwise).getInput())[2];
+}
+int64_t ChainProblem::outHeight() const {
+  return shapeOf(nn::ConvOp(depthwise).getResult())[1];
+}
+int64_t ChainProblem::outWidth() const {
+  return shapeOf(nn::ConvOp(depthwise).getResult())[2];
+}
+int64_t ChainProblem::channels() const {
+  return shapeOf(nn::ConvOp(depthwise).getInput())[3];
+}
 
 int64_t ChainProblem::window() const {
   nn::ConvOp conv = depthwise;
   return (shapeOf(conv.getWeight())[2] - 1) * conv.getDilations()[0] + 1;
 }
 
-int64_t ChainProblem::windowWidth() const { return shapeOf(nn::ConvOp(depthwise).getWeight())[3]; }
+int64_t ChainProblem::windowWidth() const {
+  return shapeOf(nn::ConvOp(depthwise).getWeight())[3];
+}
 
 int64_t ChainProblem::tapCount() const {
   ArrayRef<int64_t> weight = shapeOf(nn::ConvOp(depthwise).getWeight());

@@ -26,11 +26,11 @@ struct ChainProblem {
   bool filtersConstant() const;
 
   nn::Dim batch() const;
-  int64_t height() const;      // of what the depthwise convolution reads
+  int64_t height() const; // of what the depthwise convolution reads
   int64_t width() const;
   int64_t outHeight() const;
   int64_t outWidth() const;
-  int64_t channels() const;    // of the depthwise convolution
+  int64_t channels() const; // of the depthwise convolution
   int64_t stride() const { return nn::ConvOp(depthwise).getStrides()[0]; }
   int64_t pad() const { return nn::ConvOp(depthwise).getPads()[0]; }
   /// Rows of its input that one row of the depthwise convolution reads.

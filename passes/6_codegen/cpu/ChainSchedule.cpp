@@ -15,14 +15,16 @@ ChainSchedule ChainSchedule::of(kernel::ScheduleAttr attr) {
 }
 
 kernel::ScheduleAttr ChainSchedule::attr(MLIRContext *ctx) const {
-  return kernel::ScheduleAttr::get(ctx, "depthwise_chain",
-                                   {{"emr", expand.rows}, {"env", expand.vectors}, {"pmr", project.rows}, {"pnv", project.vectors}, {"pixels", pixels}, {"tasks", tasks}});
+  return kernel::ScheduleAttr::get(
+      ctx, "depthwise_chain",
+      {{"emr", expand.rows}, {"env", expand.vectors}, {"pmr", project.rows}, {"pnv", project.vectors}, {"pixels", pixels}, {"tasks", tasks}});
 }
 
 std::string ChainSchedule::validate() const {
   constexpr int64_t kMostAccumulators = 64, kMostPixels = 16;
   for (const Tile &tile : {expand, project})
-    if (tile.rows < 1 || tile.vectors < 1 || tile.rows > kMostAccumulators || tile.vectors > kMostAccumulators || tile.rows * tile.vectors > kMostAccumulators)
+    if (tile.rows < 1 || tile.vectors < 1 || tile.rows > kMostAccumulators || tile.vectors > kMostAccumulators ||
+        tile.rows * tile.vectors > kMostAccumulators)
       return "a register tile has 1 to 64 vectors: emr * env, pmr * pnv";
   if (pixels < 1 || pixels > kMostPixels)
     return "a step of the depthwise convolution has 1 to 16 pixels";
@@ -64,7 +66,9 @@ SmallVector<ChainSchedule::Tile> tilesFor(nn::ConvOp conv, int64_t pixels, const
       if (fitsRegisters(target, rows, vectors) && !wider)
         all.push_back({pointwiseCycles(conv, {rows, vectors}, 1, pixels, target), {rows, vectors}});
     }
-  auto key = [](const auto &entry) { return std::tuple(entry.first, -entry.second.vectors, entry.second.rows); }; // wide tiles first where costs are equal
+  auto key = [](const auto &entry) {
+    return std::tuple(entry.first, -entry.second.vectors, entry.second.rows);
+  }; // wide tiles first where costs are equal
   llvm::sort(all, [&](const auto &x, const auto &y) { return key(x) < key(y); });
   return llvm::map_to_vector(all, [](const auto &entry) { return entry.second; });
 }
@@ -73,7 +77,8 @@ SmallVector<ChainSchedule::Tile> tilesFor(nn::ConvOp conv, int64_t pixels, const
 void listSchedules(const ChainProblem &p, const Target &target, SmallVectorImpl<ChainSchedule> &out) {
   constexpr size_t kTilesToTry = 4;
   auto add = [&](const ChainSchedule &s) {
-    if (s.validate().empty() && !llvm::is_contained(llvm::map_to_vector(out, [&](const ChainSchedule &o) { return o.attr(p.context()); }), s.attr(p.context())))
+    if (s.validate().empty() &&
+        !llvm::is_contained(llvm::map_to_vector(out, [&](const ChainSchedule &o) { return o.attr(p.context()); }), s.attr(p.context())))
       out.push_back(s);
   };
   ChainSchedule best;

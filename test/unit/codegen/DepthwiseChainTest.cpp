@@ -1,4 +1,5 @@
-// Chains of a 1x1, a depthwise and a 1x1 convolution as one kernel: borders, shares of the rows, tails of vectors, what stands between the convolutions.
+// Chains of a 1x1, a depthwise and a 1x1 convolution as one kernel: borders, shares of the rows, tails of vectors, what stands between the
+// convolutions.
 #include "passes/6_codegen/cpu/KernelFamily.h"
 #include "test/unit/codegen/KernelCheck.h"
 #include "test/unit/codegen/Numbers.h"
@@ -25,14 +26,16 @@ struct Chain {
   std::string image(int64_t h, int64_t w, int64_t c) const {
     if (!freeBatch)
       return tensor({2, h, w, c});
-    std::string sizes = std::to_string(h) + "x" + std::to_string(w) + "x" + std::to_string(c), list = std::to_string(h) + ", " + std::to_string(w) + ", " + std::to_string(c);
+    std::string sizes = std::to_string(h) + "x" + std::to_string(w) + "x" + std::to_string(c),
+                list = std::to_string(h) + ", " + std::to_string(w) + ", " + std::to_string(c);
     return "tensor<?x" + sizes + "xf32, #nn.dims<[n, " + list + "]>>";
   }
-  std::string conv(const std::string &name, const std::string &input, const std::string &x, const std::string &y, std::vector<int64_t> filter, bool isFilter) const {
+  std::string conv(const std::string &name, const std::string &input, const std::string &x, const std::string &y, std::vector<int64_t> filter,
+                   bool isFilter) const {
     int64_t s = isFilter ? stride : 1, d = isFilter ? dilation : 1;
     std::string w = tensor(filter), b = tensor({filter[0]});
-    return "  %" + name + " = nn.conv %" + input + ", %w" + name + (bias ? " bias %b" + name : "") + " {strides = " + array({s, s}) + ", pads = " +
-           array(isFilter ? pads : std::vector<int64_t>{0, 0, 0, 0}) + ", dilations = " + array({d, d}) +
+    return "  %" + name + " = nn.conv %" + input + ", %w" + name + (bias ? " bias %b" + name : "") + " {strides = " + array({s, s}) +
+           ", pads = " + array(isFilter ? pads : std::vector<int64_t>{0, 0, 0, 0}) + ", dilations = " + array({d, d}) +
            (isFilter ? ", groups = " + std::to_string(channels) + " : i64" : "") + ", layout = #nn.layout<channels_last>} : " + x + ", " + w +
            (bias ? ", " + b : "") + " -> " + y + "\n";
   }
@@ -68,8 +71,8 @@ struct Chain {
       body += "  %a = nn.add %" + last + ", %" + (isInput ? "x" : "r") + " : " + y + ", " + y + " -> " + y + "\n";
       last = "a";
     }
-    return "kernel.func private @k(%x: " + x + arguments + ") -> (" + y + results + ")" + (freeBatch ? " attributes {symbols = [\"n\"]}" : "") + " {\n" + body +
-           "  kernel.return %" + last + " : " + y + "\n}\n";
+    return "kernel.func private @k(%x: " + x + arguments + ") -> (" + y + results + ")" + (freeBatch ? " attributes {symbols = [\"n\"]}" : "") +
+           " {\n" + body + "  kernel.return %" + last + " : " + y + "\n}\n";
   }
 };
 
@@ -141,7 +144,9 @@ TEST(DepthwiseChain, StridedResult) {
 
 TEST(DepthwiseChain, CompilesEverywhere) {
   std::string message;
-  EXPECT_TRUE(KernelHarness::compilesEverywhere(Chain{.height = 6, .width = 9, .input = 8, .channels = 40, .output = 12, .stride = 2}.text(), message)) << message;
+  EXPECT_TRUE(
+      KernelHarness::compilesEverywhere(Chain{.height = 6, .width = 9, .input = 8, .channels = 40, .output = 12, .stride = 2}.text(), message))
+      << message;
 }
 
 // An expanded image that is returned too would never be written as a whole.
