@@ -204,6 +204,8 @@ private:
     int64_t blockDepth = s.depthBlock ? s.depthBlock : sizes.depth;
     if (s.depthBlock && (!p.columns.isConstant() || s.depthBlock == sizes.depth))
       s.depthBlock = 0;
+    if (s.lhs == LhsMode::Packed && p.depth.isConstant())
+      s.unroll = std::min(packedUnroll(target), std::max<int64_t>(blockDepth, 1));
 
     // Shares: of columns where the weights are what moves, of rows otherwise, and where the rows are cut into blocks for every core anyway.
     int64_t cachedTiles = std::max<int64_t>(1, target.l2Bytes / 2 / (s.rows * std::max<int64_t>(blockDepth, 1) * bytes));

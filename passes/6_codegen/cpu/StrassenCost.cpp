@@ -11,8 +11,8 @@ namespace {
 constexpr double kMostError = 1e-4;
 /// Rounding errors are a little larger, which has to be worth it.
 constexpr double kWorth = 0.97;
-/// With fewer rows the sums of the weights take what is saved: 197 rows came out even, 1024 a tenth faster.
-constexpr int64_t kLeastRows = 384;
+/// With fewer rows the sums take what is saved. Tiles of 16 registers and their smaller caches lose at 197 rows what those of 32 win there.
+int64_t leastRows(const Target &target) { return target.vectorRegisters >= 32 ? 96 : 384; }
 
 class StrassenChooser {
 public:
@@ -25,15 +25,14 @@ public:
       for (int64_t rows = 2; rows <= kMostRows; ++rows)
         for (bool splitColumns : {false, true})
           if (fitsRegisters(target, rows, vectors) && (target.cores > 1 || !splitColumns))
-            if (std::optional<Choice> choice = fill(rows, vectors, splitColumns))
-              choices.push_back(*choice);
-    if (choices.empty())
-      return;
+            for (int64_t depthBlock : depthBlocks(vectors))
+              if (std::optional<Choice> choice = fill(rows, vectors, depthBlock, splitColumns))
+                choices.push_back(*choice);
+    double plain = contractionCycles(p, target);
+    llvm::erase_if(choices, [&](const Choice &choice) { return choice.inCache > kWorth * plain; });
     llvm::stable_sort(choices, [](const Choice &x, const Choice &y) {
       return std::tuple(x.cycles, -x.schedule.vectors) < std::tuple(y.cycles, -y.schedule.vectors);
     });
-    if (choices.front().cycles > kWorth * contractionCycles(p, target))
-      return;
     constexpr size_t kTilesToTry = 3;
     for (const Choice &choice : ArrayRef(choices).take_front(kTilesToTry))
       out.push_back(choice.schedule);
@@ -46,17 +45,18 @@ public:
 private:
   struct Choice {
     StrassenSchedule schedule;
-    double cycles; // on one core
+    double cycles;  // on one core
+    double inCache; // without what the second-level cache costs, as the plain product's are counted
   };
 
   /// Blocks and shares around a register tile; none where it does not divide the columns. Shares of columns pack the rows once each, shares of
   /// rows sum the weights once each.
-  std::optional<Choice> fill(int64_t rows, int64_t vectors, bool splitColumns) const {
+  std::optional<Choice> fill(int64_t rows, int64_t vectors, int64_t depthBlock, bool splitColumns) const {
     StrassenSchedule s;
     s.rows = rows;
     s.vectors = vectors;
-    s.depthBlock = depthBlock(vectors);
-    if (!s.depthBlock || !validate(p, s, target).empty())
+    s.depthBlock = depthBlock;
+    if (!validate(p, s, target).empty())
       return std::nullopt;
     StrassenLayout layout(p, s, target);
     // The packed rows of a block stay in the L2 while the panels pass by.
@@ -70,32 +70,47 @@ private:
       s.rowTasks = cores;
     }
     s.blockTiles = llvm::divideCeil(layout.tiles, std::min(blocks, layout.tiles));
-    return Choice{s, cost(s)};
+    return cost(s);
   }
 
-  /// The largest part of the depth whose quarters and sums of a pair of panels take at most a fifth of the L2.
-  int64_t depthBlock(int64_t vectors) const {
+  /// The largest parts of the depth whose quarters and sums of a pair of panels take at most a fifth of the L2.
+  SmallVector<int64_t> depthBlocks(int64_t vectors) const {
     constexpr int64_t kPanels = StrassenLayout::kQuarters + StrassenLayout::kSums;
     int64_t depth = *p.depth.asConstant(), most = target.l2Bytes / 5 / (kPanels * vectors * target.lanes(32) * 4) * 2;
     constexpr int64_t kStep = 2 * StrassenLayout::kStep, kLeast = 128;
-    for (int64_t block = std::min(depth, most) / kStep * kStep; block >= kLeast; block -= kStep)
+    constexpr size_t kMostBlocks = 3;
+    SmallVector<int64_t> blocks;
+    for (int64_t block = std::min(depth, most) / kStep * kStep; block >= kLeast && blocks.size() < kMostBlocks; block -= kStep)
       if (depth % block == 0)
-        return block;
-    return 0;
+        blocks.push_back(block);
+    return blocks;
   }
 
-  double cost(const StrassenSchedule &s) const {
+  Choice cost(const StrassenSchedule &s) const {
     StrassenLayout layout(p, s, target);
     // Cycles for eight k of a pair of rows, of both halves; for a vector of a sum of weights, made between the multiply-adds of a first tile; and for
-    // a vector of results that goes through memory once more.
-    constexpr double kPackCycles = 16, kSumCycles = 0.5, kPartialCycles = 4;
+    // a vector of results that goes through the L2, or through what is behind it, once more.
+    constexpr double kPackCycles = 16, kSumCycles = 0.5, kPartialCycles = 4, kFarPartialCycles = 24;
     constexpr int64_t kPacked = 8;
     double products = double(StrassenLayout::kProducts) * layout.pairs * layout.depthBlocks * balancedTileCycles(layout.pairRows, s.rows, s.vectors, layout.halfDepth);
     double packing = double(layout.pairRows) * layout.depth / 2 / kPacked * kPackCycles * s.columnTasks;
     double sums = double(layout.depth) * layout.columns / layout.lanes * kSumCycles * layout.blocks;
-    double partials = double(layout.rows) * layout.columns / layout.lanes * (layout.depthBlocks - 1) * kPartialCycles;
+    // What every pair of panels reads again: the packed rows of the block; the panels, their sums and the next panels pass by.
+    double panels = double(2 * StrassenLayout::kQuarters + StrassenLayout::kSums) * layout.halfDepth * layout.panelColumns * 4;
+    double resident = panels + double(StrassenLayout::kProducts) * layout.blockRows * layout.packedPitch * 4, l2 = target.l2Bytes;
+    double partialBytes = 2.0 * layout.blockRows * layout.partialStride * 4;
+    double farShare = std::clamp((resident + partialBytes) / l2 - 0.75, 0.0, 1.0);
+    double partialCycles = kPartialCycles + farShare * (kFarPartialCycles - kPartialCycles);
+    double partials = double(layout.rows) * layout.columns / layout.lanes * (layout.depthBlocks - 1);
+    // Pages lie in the cache where chance puts them, and some of what fits misses: half of the cache is safe.
+    constexpr double kFarBytesPerCycle = 48;
+    double missed = std::max(0.0, resident - l2 / 2) / kFarBytesPerCycle * layout.pairs * layout.depthBlocks * layout.blocks;
     double weights = double(layout.depth) * layout.columns * 4;
-    return std::max(products + packing + sums + partials, weights * layout.blocks / kColdBytesPerCycle);
+    // Prefetches hide what weights arrive with, but take their share of the second-level cache.
+    constexpr double kPassingBytesPerCycle = 16;
+    double passing = weights * layout.blocks / kPassingBytesPerCycle;
+    double inCache = products + packing + sums + partials * kPartialCycles, arrival = weights * layout.blocks / kColdBytesPerCycle;
+    return {s, std::max(products + packing + sums + partials * partialCycles + missed + passing, arrival), std::max(inCache, arrival)};
   }
 
   /// What else a tuner may try around a guess.
@@ -131,7 +146,7 @@ void listSchedules(const ContractionProblem &p, const Target &target, SmallVecto
   FloatAttr error = errorOf(p);
   if (!error || !(error.getValueAsDouble() <= kMostError)) // NaN is no bound
     return;
-  if (*p.rowGroups(false).front().extent.asConstant() >= kLeastRows)
+  if (*p.rowGroups(false).front().extent.asConstant() >= leastRows(target))
     StrassenChooser(p, target).list(out);
 }
 

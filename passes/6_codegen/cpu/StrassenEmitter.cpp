@@ -165,7 +165,7 @@ PrefetchStream StrassenEmitter::nextPair(const Tile &tile, Index pair, const Dep
   if (!s.prefetch)
     return {};
   constexpr int64_t kLine = 16, kMostLines = 4, kProducts = StrassenLayout::kProducts;
-  int64_t iterations = layout.halfDepth / StrassenLayout::kUnroll, tiles = llvm::divideCeil(layout.tiles, layout.blocks);
+  int64_t iterations = layout.halfDepth / layout.unroll, tiles = llvm::divideCeil(layout.tiles, layout.blocks);
   int64_t lines = llvm::divideCeil(StrassenLayout::kQuarters * layout.halfDepth * layout.panelColumns, kLine);
   int64_t each = std::min<int64_t>(llvm::divideCeil(lines, tiles * kProducts * iterations), kMostLines);
   int64_t useful = llvm::divideCeil(lines, iterations * each);
@@ -175,7 +175,7 @@ PrefetchStream StrassenEmitter::nextPair(const Tile &tile, Index pair, const Dep
 
 Values StrassenEmitter::product(const Tile &tile, Index pair, const Depth &depth, Index number, const RhsAddress &right) {
   int64_t pitch = layout.packedPitch;
-  TileShape shape{tile.rows, s.vectors, layout.lanes, {}, {}, layout.halfDepth, StrassenLayout::kUnroll, packed.element};
+  TileShape shape{tile.rows, s.vectors, layout.lanes, {}, {}, layout.halfDepth, layout.unroll, packed.element};
   LhsAddress left{packed, b.sum(packed.offset, b.mul(tile.packedRow, StrassenLayout::kProducts * pitch), b.mul(number, tile.rows * pitch)), {}, {}, 1, 1};
   for (int64_t r = 0; r < tile.rows; ++r)
     left.rows.push_back(r * pitch);

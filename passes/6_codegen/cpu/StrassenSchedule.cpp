@@ -1,5 +1,6 @@
 #include "passes/6_codegen/cpu/StrassenSchedule.h"
 #include "passes/6_codegen/cpu/ContractionSchedule.h"
+#include "passes/6_codegen/cpu/RegisterTile.h"
 #include "llvm/Support/MathExtras.h"
 
 namespace tenon::cpu {
@@ -26,6 +27,7 @@ StrassenLayout::StrassenLayout(const ContractionProblem &p, const StrassenSchedu
   constexpr int64_t kBytes = 4;
   lanes = target.lanes(32);
   panelColumns = s.vectors * lanes;
+  unroll = packedUnroll(target);
   depth = *p.depth.asConstant();
   halfDepth = s.depthBlock / 2;
   depthBlocks = depth / s.depthBlock;

@@ -33,9 +33,8 @@ struct StrassenSchedule {
 struct StrassenLayout {
   static constexpr int64_t kProducts = 7, kQuarters = 4, kSums = 4; // kSums of right operands
   static constexpr int64_t kStep = 8;      // divides half of a depth block
-  static constexpr int64_t kUnroll = 4;    // steps of the products at once
 
-  int64_t lanes, panelColumns;
+  int64_t lanes, panelColumns, unroll;   // unroll: steps of the products at once
   int64_t depth, halfDepth, depthBlocks; // halfDepth: of a block
   int64_t columns, pairs;                // panel pairs
   int64_t rows, pairRows;                // all rows, and half of them

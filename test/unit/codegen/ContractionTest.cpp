@@ -83,6 +83,13 @@ TEST(Contraction, ProductsOfConstantWeights) {
   checkSchedules(Product{5, 3, 7}.text());
 }
 
+// Blocks of k of rows that are read where they lie.
+TEST(Contraction, DepthBlocksInPlace) {
+  KernelCheck check;
+  check.schedule = "#kernel.schedule<\"contraction\", {mr = 4 : i64, nv = 1 : i64, ku = 4 : i64, kc = 104 : i64, mt = 3 : i64, a = \"in_place\"}>";
+  EXPECT_EQ(check(Product{26, 520, 40, false, false, true}.text()), "");
+}
+
 TEST(Contraction, TransposedOperands) {
   checkSchedules(Product{17, 40, 24, true}.text());
   checkSchedules(Product{33, 21, 19, true, true}.text());

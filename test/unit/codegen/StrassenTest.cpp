@@ -65,8 +65,8 @@ TEST(Strassen, BatchesAndResiduals) {
   checkAll({{2, 2, 5}, 64, 64, false, false, true});
 }
 
-std::string familyOf(const Product &product) {
-  std::vector<std::string> schedules = schedulesOf(product.text(), 1, "sapphirerapids");
+std::string familyOf(const Product &product, const std::string &target = "sapphirerapids") {
+  std::vector<std::string> schedules = schedulesOf(product.text(), 1, target);
   return schedules.empty() ? "" : schedules.front();
 }
 
@@ -85,8 +85,11 @@ TEST(Strassen, Choices) {
     product.error = error;
     EXPECT_NE(familyOf(product).find("\"contraction\""), std::string::npos) << familyOf(product);
   }
-  for (const Product &plain : {Product{{197}, 768, 768}, {{1024}, 48, 768}, {{1024}, 768, 40}})
+  for (const Product &plain : {Product{{64}, 768, 768}, {{1024}, 48, 768}, {{1024}, 768, 40}})
     EXPECT_NE(familyOf(plain).find("\"contraction\""), std::string::npos) << familyOf(plain);
+  Product few{{197}, 768, 3072}; // pays with 32 registers only
+  EXPECT_NE(familyOf(few).find("\"strassen\""), std::string::npos) << familyOf(few);
+  EXPECT_NE(familyOf(few, "haswell").find("\"contraction\""), std::string::npos) << familyOf(few, "haswell");
 }
 
 TEST(Strassen, RefusesWhatItDoesNotCompute) {
