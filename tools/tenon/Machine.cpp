@@ -18,8 +18,8 @@ constexpr const char *kArchitecture = "x86-64";
 /// What generated code may use (lib/Target/Target.cpp), on any architecture: tn_cpu_has knows which of them this one has.
 constexpr const char *kFeatures[] = {"sse3",     "ssse3",      "sse4.1",      "sse4.2",     "popcnt",     "avx",      "avx2",     "fma",
                                      "f16c",     "bmi",        "bmi2",        "lzcnt",      "avx512f",    "avx512cd", "avx512bw", "avx512dq",
-                                     "avx512vl", "avx512vbmi", "avx512vbmi2", "avx512vnni", "avx512bf16", "avxvnni",  "neon",     "fullfp16",
-                                     "dotprod",  "i8mm",       "bf16",        "sve",        "sve2"};
+                                     "avx512vl", "avx512vbmi", "avx512vbmi2", "avx512vnni", "avx512bf16", "avxvnni",  "amx-tile", "amx-int8",
+                                     "neon",     "fullfp16",   "dotprod",     "i8mm",       "bf16",       "sve",      "sve2"};
 
 std::string cpuName() {
   std::ifstream file("/proc/cpuinfo");
