@@ -31,14 +31,8 @@ public:
         filter(b.argument(cast<BlockArgument>(conv.getWeight().getDefiningOp<kernel::UnpackOp>().getPacked()).getArgNumber())) {}
 
   void emit() {
-    auto dims = nn::dimsOf(conv.getResult().getType());
     auto weight = cast<RankedTensorType>(conv.getWeight().getType()).getShape();
-    Index rest = b.task();
-    position.resize(4);
-    position[3] = b.mul(next(rest, dims[3].floorDiv(lanes)), lanes);
-    position[2] = next(rest, dims[2]);
-    position[1] = next(rest, dims[1]);
-    position[0] = rest;
+    position = w.pixelOf(b.task(), nn::dimsOf(conv.getResult().getType()), lanes);
 
     // Weights do not depend on the kernel before.
     SmallVector<Value> weights;
@@ -62,19 +56,6 @@ public:
   }
 
 private:
-  /// The remainder of what is left of the task's number, which becomes the quotient; in 32 bits where the size is known.
-  Index next(Index &rest, nn::Dim size) {
-    std::optional<int64_t> known = size.asConstant();
-    if (!known) {
-      Index extent = b.dim(size), remainder = b.rem(rest, extent);
-      rest = b.div(rest, extent);
-      return remainder;
-    }
-    Value number = w.narrow(rest);
-    rest = w.wide(w.div(number, *known));
-    return w.wide(w.rem(number, *known));
-  }
-
   /// Whether a thread's channels lie at a multiple of 16 bytes in every pixel.
   bool isAligned() {
     kernel::View view = kernel::viewOf(conv.getInput());

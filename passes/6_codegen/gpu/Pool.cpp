@@ -31,13 +31,7 @@ public:
   PoolEmitter(KernelBuilder &b, nn::PoolOp pool) : b(b), w(b), ops(b.ops()), pool(pool), lanes(lanesOf(pool)), image(b.tensorOf(pool.getInput())) {}
 
   void emit() {
-    auto dims = nn::dimsOf(pool.getResult().getType());
-    Index rest = b.task();
-    position.resize(4);
-    position[3] = b.mul(next(rest, dims[3].floorDiv(lanes)), lanes);
-    position[2] = next(rest, dims[2]);
-    position[1] = next(rest, dims[1]);
-    position[0] = rest;
+    position = w.pixelOf(b.task(), nn::dimsOf(pool.getResult().getType()), lanes);
     SmallVector<Index> rows = tapsOf(0), columns = tapsOf(1);
     SmallVector<Value> taps;
     for (Index row : rows)
@@ -55,13 +49,6 @@ public:
   }
 
 private:
-  Index next(Index &rest, nn::Dim size) {
-    Value number = w.narrow(rest);
-    int64_t known = *size.asConstant();
-    rest = w.wide(w.div(number, known));
-    return w.wide(w.rem(number, known));
-  }
-
   /// Where the taps along a spatial axis read.
   SmallVector<Index> tapsOf(int axis) {
     int64_t extent = *nn::dimOf(pool.getInput().getType(), 1 + axis).asConstant();

@@ -40,6 +40,21 @@ Value Warp::narrow(Index i) {
   return i.isConstant() ? i32(i.get()) : arith::TruncIOp::create(ops, ops.getI32Type(), i.dynamic()).getResult();
 }
 
+SmallVector<Index> Warp::pixelOf(Index task, ArrayRef<nn::Dim> dims, int64_t lanes) {
+  auto next = [&](nn::Dim size) { // the remainder; what is left becomes the quotient
+    if (std::optional<int64_t> known = size.asConstant()) {
+      Value number = narrow(task);
+      task = wide(div(number, *known));
+      return wide(rem(number, *known));
+    }
+    Index extent = b.dim(size), remainder = b.rem(task, extent);
+    task = b.div(task, extent);
+    return remainder;
+  };
+  Index channel = b.mul(next(dims[3].floorDiv(lanes)), lanes), column = next(dims[2]), row = next(dims[1]);
+  return {task, row, column, channel};
+}
+
 Value Warp::thread() {
   return NVVM::ThreadIdXOp::create(ops, ops.getI32Type());
 }

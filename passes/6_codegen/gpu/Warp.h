@@ -24,6 +24,8 @@ public:
   mlir::Value select(mlir::Value condition, mlir::Value x, mlir::Value y);
   Index wide(mlir::Value x);   // sign extended
   mlir::Value narrow(Index i); // i32
+  /// The pixel and the first of `lanes` channels that number `task` stands for, in a tensor of the given dims, channels last; in 32 bits where sizes are known.
+  llvm::SmallVector<Index> pixelOf(Index task, llvm::ArrayRef<nn::Dim> dims, int64_t lanes);
 
   mlir::Value thread(); // of the block, i32
   mlir::Value rankInCluster();

@@ -8,13 +8,6 @@
 namespace tenon::test {
 namespace {
 
-std::string array(llvm::ArrayRef<int64_t> values) {
-  std::string text = "array<i64: ";
-  for (size_t i = 0; i < values.size(); ++i)
-    text += (i ? ", " : "") + std::to_string(values[i]);
-  return text + ">";
-}
-
 struct Chain {
   int64_t height, width;
   int64_t input = 0, channels = 16, output = 0; // 0 input channels: nothing before the depthwise convolution; 0 output channels: nothing after it

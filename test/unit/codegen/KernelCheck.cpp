@@ -134,6 +134,13 @@ std::vector<std::string> runnableTargets() {
   return names.empty() ? std::vector<std::string>{"native"} : names;
 }
 
+std::string array(ArrayRef<int64_t> values) {
+  std::string text = "array<i64: ";
+  for (size_t i = 0; i < values.size(); ++i)
+    text += (i ? ", " : "") + std::to_string(values[i]);
+  return text + ">";
+}
+
 std::string tensor(ArrayRef<int64_t> shape, StringRef element) {
   std::string text = "tensor<";
   for (int64_t size : shape)

@@ -25,6 +25,9 @@ std::vector<std::string> schedulesOf(const std::string &text, size_t limit, cons
 /// Those of AVX2 and AVX-512 whose code runs here, or "native" where neither does.
 std::vector<std::string> runnableTargets();
 
+/// "array<i64: 2, 3>"
+std::string array(llvm::ArrayRef<int64_t> values);
+
 /// "tensor<2x3xf32>"
 std::string tensor(llvm::ArrayRef<int64_t> shape, llvm::StringRef element = "f32");
 

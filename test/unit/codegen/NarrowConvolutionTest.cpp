@@ -5,13 +5,6 @@
 namespace tenon::test {
 namespace {
 
-std::string array(llvm::ArrayRef<int64_t> values) {
-  std::string text = "array<i64: ";
-  for (size_t i = 0; i < values.size(); ++i)
-    text += (i ? ", " : "") + std::to_string(values[i]);
-  return text + ">";
-}
-
 struct Narrow {
   std::vector<int64_t> input; // N, spatial..., C
   int64_t channels;
