@@ -28,7 +28,7 @@ public:
   }
 
   std::vector<uint64_t> offsets; ///< by constant, in the order of SectionOffsets
-  std::map<uint64_t, const Constant *> contents;
+  std::map<uint64_t, const Constant *> contents; ///< by their offsets; those without bytes are left out
   uint64_t bytes = 0;
 
 private:
@@ -49,8 +49,10 @@ private:
         return known->second;
     }
     uint64_t offset = alignUp(bytes, kConstantAlignment);
-    contents.emplace(offset, &constant);
     bytes = offset + constant.bytes;
+    if (!constant.bytes) // the next one lies there too
+      return offset;
+    contents.emplace(offset, &constant);
     if (!byChecksum.empty())
       byChecksum.emplace(sum, offset);
     return offset;

@@ -64,6 +64,16 @@ TEST(Writer, TheFileHoldsTheBytes) {
   EXPECT_EQ(folder.files(), 1u);
 }
 
+TEST(Writer, AConstantBehindOneWithoutBytesIsWritten) {
+  constexpr std::string_view kText = "behind a constant without bytes";
+  plan::Plan plan = test::staticPlan();
+  plan.constants.push_back({"nothing", kText.data(), 0});
+  plan.constants.push_back({"text", kText.data(), kText.size()});
+  auto bytes = plan::writePlanToMemory(plan);
+  std::string_view file(reinterpret_cast<const char *>(bytes.data()), bytes.size());
+  EXPECT_NE(file.find(kText), file.npos);
+}
+
 TEST(Writer, ReplacesWhatALinkLeadsTo) {
   Folder folder;
   std::ofstream(folder.path / "real.plan") << "old";
