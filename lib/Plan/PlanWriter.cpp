@@ -15,17 +15,7 @@ namespace {
 /// same bytes: each was compiled by itself.
 class WeightsLayout {
 public:
-  explicit WeightsLayout(const Plan &plan) {
-    place(plan);
-    for (const Plan &called : plan.plans)
-      place(called);
-    if (plan.variants.empty())
-      return;
-    for (const auto &[offset, constant] : contents)
-      byChecksum.emplace(checksum(constant->data, constant->bytes), offset);
-    for (const Plan &variant : plan.variants)
-      place(variant);
-  }
+  explicit WeightsLayout(const Plan &plan) { place(plan); }
 
   std::vector<uint64_t> offsets; ///< by constant, in the order of SectionOffsets
   std::map<uint64_t, const Constant *> contents; ///< by their offsets; those without bytes are left out
@@ -39,6 +29,13 @@ private:
         entry->second = offsetOf(constant);
       offsets.push_back(entry->second);
     }
+    for (const Plan &called : plan.plans)
+      place(called);
+    if (!plan.variants.empty())
+      for (const auto &[offset, constant] : contents)
+        byChecksum.emplace(checksum(constant->data, constant->bytes), offset);
+    for (const Plan &variant : plan.variants)
+      place(variant);
   }
 
   uint64_t offsetOf(const Constant &constant) {
@@ -72,13 +69,12 @@ struct DeviceLayout {
   std::vector<uint64_t> offsets; ///< of `images`
   uint64_t cubinBytes = 0, ptxBytes = 0;
 
-  explicit DeviceLayout(const Plan &plan) {
-    place(plan);
-    std::for_each(plan.variants.begin(), plan.variants.end(), [&](const Plan &variant) { place(variant); });
-  }
+  explicit DeviceLayout(const Plan &plan) { place(plan); }
 
 private:
   void place(const Plan &plan) {
+    for (const Plan &called : plan.plans) // whose metadata is written before this one's device code
+      place(called);
     for (const DeviceCode &code : plan.deviceCode) {
       uint64_t &bytes = code.isPtx ? ptxBytes : cubinBytes;
       bytes = alignUp(bytes, kConstantAlignment);
@@ -86,6 +82,8 @@ private:
       offsets.push_back(bytes);
       bytes += code.bytes.size();
     }
+    for (const Plan &variant : plan.variants)
+      place(variant);
   }
 };
 
