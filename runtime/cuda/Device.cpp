@@ -17,8 +17,11 @@ struct Locked {
   ~Locked() { pthread_mutex_unlock(&uploads); }
 };
 
-/// Fills what `gpu` says about GPU number `ordinal`.
-tn_status describe(const Driver &driver, int ordinal, Gpu &gpu, Message &message) {
+/// Opens the driver, and fills in what it says about GPU number `ordinal`.
+tn_status find(int ordinal, const Driver **opened, Gpu &gpu, Message &message) {
+  if (tn_status status = Driver::open(opened, message))
+    return status;
+  const Driver &driver = **opened;
   int count = 0, major = 0, minor = 0;
   Result result = driver.deviceGetCount(&count);
   if (result == kNoDevice || (!result && count == 0))
@@ -133,9 +136,7 @@ tn_status uploadWeights(const tn_plan &plan, DevicePlan &on, Message &message) {
 }
 
 tn_status upload(const tn_plan &plan, int ordinal, DevicePlan &on, Message &message) {
-  if (tn_status status = Driver::open(&on.driver, message))
-    return status;
-  if (tn_status status = describe(*on.driver, ordinal, on, message))
+  if (tn_status status = find(ordinal, &on.driver, on, message))
     return status;
   if (Result result = on.driver->primaryContextRetain(&on.context, on.device))
     return on.driver->fail(result, "opening the GPU", message);
@@ -200,9 +201,7 @@ namespace tenon {
 tn_status describeDevice(uint32_t device, tn_device_info &info, Message &message) {
   const cuda::Driver *driver = nullptr;
   cuda::Gpu gpu;
-  if (tn_status status = cuda::Driver::open(&driver, message))
-    return status;
-  if (tn_status status = cuda::describe(*driver, int(device), gpu, message))
+  if (tn_status status = cuda::find(int(device), &driver, gpu, message))
     return status;
   int values[4] = {}; // a driver that does not know one leaves it 0
   const int attributes[] = {cuda::kAttributeMultiprocessors, cuda::kAttributeClock, cuda::kAttributeMemoryClock, cuda::kAttributeBusWidth};
@@ -223,10 +222,8 @@ tn_status chooseVariant(tn_plan &plan, uint32_t device, tn_plan **chosen, Messag
   if (plan.variants.size() == 0)
     return TN_OK;
   const cuda::Driver *driver = nullptr;
-  if (tn_status status = cuda::Driver::open(&driver, message))
-    return status;
   cuda::Gpu gpu;
-  if (tn_status status = cuda::describe(*driver, int(device), gpu, message))
+  if (tn_status status = cuda::find(int(device), &driver, gpu, message))
     return status;
   const plan::format::DeviceCode *best = cuda::bestCode(plan, gpu.capability);
   for (tn_plan *variant : plan.variants)

@@ -100,16 +100,26 @@ static tn_status checkCallers(const format::Metadata &root, Message &message) {
   return calledTwice ? message.fail(TN_BAD_PLAN, "corrupted metadata: two steps call one plan") : TN_OK;
 }
 
-tn_status tn_plan::openCalledPlans(const SectionBytes &referred, std::span<const uint8_t> codeBytes, Message &message) {
-  uint32_t planCount = count(metadata->plans());
-  if (planCount == 0)
+template <typename List> tn_status tn_plan::addParts(const List *list, Array<tn_plan *> &parts, Message &message) {
+  if (count(list) == 0)
     return TN_OK;
-  if (tn_status status = plans.allocate(libraryMemory(), planCount, "the plans that steps call", message))
+  if (tn_status status = parts.allocate(libraryMemory(), count(list), "the plans inside a plan", message))
     return status;
-  std::fill(plans.begin(), plans.end(), nullptr);
-  for (uint32_t i = 0; i < planCount; ++i) {
-    if (tn_status status = addPart(metadata->plans()->Get(i), &plans[i], message))
+  std::fill(parts.begin(), parts.end(), nullptr);
+  for (uint32_t i = 0; i < count(list); ++i) {
+    if (tn_status status = createObject(libraryMemory(), &parts[i], "a plan inside a plan", message))
       return status;
+    parts[i]->owner = this;
+    parts[i]->metadata = list->Get(i);
+    parts[i]->weights = weights;
+  }
+  return TN_OK;
+}
+
+tn_status tn_plan::openCalledPlans(const SectionBytes &referred, std::span<const uint8_t> codeBytes, Message &message) {
+  if (tn_status status = addParts(metadata->plans(), plans, message))
+    return status;
+  for (uint32_t i = 0; i < plans.size(); ++i) {
     tn_plan &called = *plans[i];
     if (tn_status status = verifyCalled(*called.metadata, *metadata, i, referred, message))
       return status;
@@ -118,33 +128,18 @@ tn_status tn_plan::openCalledPlans(const SectionBytes &referred, std::span<const
     if (tn_status status = called.verifyProgram(message))
       return status;
   }
-  return checkCallers(*metadata, message);
+  return plans.size() ? checkCallers(*metadata, message) : TN_OK;
 }
 
 tn_status tn_plan::openVariants(const SectionBytes &referred, Message &message) {
-  uint32_t variantCount = count(metadata->variants());
-  if (variantCount == 0)
-    return TN_OK;
-  if (tn_status status = variants.allocate(libraryMemory(), variantCount, "the variants of a plan", message))
+  if (tn_status status = addParts(metadata->variants(), variants, message))
     return status;
-  std::fill(variants.begin(), variants.end(), nullptr);
-  for (uint32_t i = 0; i < variantCount; ++i) {
-    if (tn_status status = addPart(metadata->variants()->Get(i), &variants[i], message))
+  for (tn_plan *variant : variants) {
+    if (tn_status status = verifyVariant(*variant->metadata, *metadata, referred, message))
       return status;
-    if (tn_status status = verifyVariant(*variants[i]->metadata, *metadata, referred, message))
-      return status;
-    if (tn_status status = variants[i]->verifyProgram(message))
+    if (tn_status status = variant->verifyProgram(message))
       return status;
   }
-  return TN_OK;
-}
-
-tn_status tn_plan::addPart(const Metadata *partMetadata, tn_plan **part, Message &message) {
-  if (tn_status status = createObject(libraryMemory(), part, "a plan inside a plan", message))
-    return status;
-  (*part)->owner = this;
-  (*part)->metadata = partMetadata;
-  (*part)->weights = weights;
   return TN_OK;
 }
 

@@ -61,8 +61,8 @@ struct tn_plan {
 private:
   tn_status openCalledPlans(const tenon::plan::SectionBytes &referred, std::span<const uint8_t> codeBytes, tenon::Message &message);
   tn_status openVariants(const tenon::plan::SectionBytes &referred, tenon::Message &message);
-  /// Makes a plan that is part of this one.
-  tn_status addPart(const Metadata *partMetadata, tn_plan **part, tenon::Message &message);
+  /// Makes a plan for each entry of `list`, as a part of this one.
+  template <typename List> tn_status addParts(const List *list, tenon::Array<tn_plan *> &parts, tenon::Message &message);
 
 public:
   tenon::PlanBytes bytes;

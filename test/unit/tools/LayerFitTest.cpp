@@ -1,22 +1,15 @@
 // Layers as products of rows, and roundings of weights, against plain loops.
+#include "test/unit/codegen/Numbers.h"
 #include "tools/tenon/quantize/AdaptiveRounding.h"
 #include "tools/tenon/quantize/DenseProducts.h"
 #include "tools/tenon/quantize/RowSample.h"
 #include <cmath>
 #include <gtest/gtest.h>
-#include <random>
 
 namespace tenon::driver {
 namespace {
 
-std::vector<float> randomNumbers(size_t count, uint32_t seed) {
-  std::mt19937 random(seed);
-  std::normal_distribution<float> normal;
-  std::vector<float> values(count);
-  for (float &value : values)
-    value = normal(random);
-  return values;
-}
+using test::randomNumbers;
 
 TEST(DenseProducts, EqualPlainLoops) {
   for (auto [rows, columns, depth] : {std::array<size_t, 3>{1, 1, 1}, {5, 3, 17}, {9, 131, 40}, {4, 64, 1000}}) {
