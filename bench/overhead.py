@@ -20,17 +20,24 @@ def chain(path, count, shape):
     onnx.save(helper.make_model(helper.make_graph(nodes, "chain", [x], [y]), opset_imports=[helper.make_opsetid("", 17)], ir_version=8), path)
 
 
-def run_us(tenon, folder, count, shape, threads):
-    """(microseconds of a run, kernels dispatched in it)"""
-    model, plan = folder / "chain.onnx", folder / "chain.plan"
+def prepare(tenon, folder, count, shape):
+    """The plan of a chain."""
+    model, plan = folder / "chain.onnx", folder / f"chain-{count}-{shape[1]}.plan"
     chain(model, count, shape)
     tenon.compile(model, plan)
-    reports = [tenon.bench(plan, threads, 0.3) for _ in range(3)]
-    return statistics.median(report["latency_ms"]["median"] for report in reports) * 1e3, len(reports[0]["profile"])
+    return plan
+
+
+def run_us(tenon, *cases):
+    """For each (plan, threads): (microseconds of a run, kernels dispatched in it). The cases take turns, so that a slow phase of the machine hits all of them."""
+    rounds = [[tenon.bench(plan, threads, 0.3) for plan, threads in cases] for _ in range(5)]
+    medians = (statistics.median(report["latency_ms"]["median"] for report in reports) * 1e3 for reports in zip(*rounds))
+    return [(us, len(report["profile"])) for us, report in zip(medians, rounds[0])]
 
 
 def measure(tenon, threads, folder):
     """{"tiny_us", "split_us", "split_kernel_us"} of one kernel with `threads` threads."""
-    (short_us, short), (long_us, long) = (run_us(tenon, folder, count, TINY, threads) for count in (SHORT, LONG))
-    (one_us, kernels), (all_us, _) = (run_us(tenon, folder, SHORT, WIDE, count) for count in (1, threads))
+    short_plan, long_plan, wide_plan = (prepare(tenon, folder, count, shape) for count, shape in ((SHORT, TINY), (LONG, TINY), (SHORT, WIDE)))
+    (short_us, short), (long_us, long) = run_us(tenon, (short_plan, threads), (long_plan, threads))
+    (one_us, kernels), (all_us, _) = run_us(tenon, (wide_plan, 1), (wide_plan, threads))
     return {"threads": threads, "tiny_us": (long_us - short_us) / (long - short), "split_us": (all_us - one_us / threads) / kernels, "split_kernel_us": all_us / kernels}
