@@ -1,5 +1,5 @@
 // Text, accessors and verifiers of the kernel ops.
-#include "dialects/kernel/Kernel.h"
+#include "dialects/kernel/Packing.h"
 #include "mlir/Interfaces/FunctionImplementation.h"
 
 using namespace mlir;
@@ -96,6 +96,10 @@ LogicalResult KernelDialect::verifyPlacement(Operation *op, Type type, NamedAttr
     auto error = dyn_cast<FloatAttr>(attr.getValue());
     return error && error.getType().isF64() ? success() : op->emitOpError("expected kernel.strassen_error to be an f64");
   }
+  if (attr.getName() == "kernel.largest_sum" && what == "argument") {
+    auto sum = dyn_cast<IntegerAttr>(attr.getValue());
+    return sum && sum.getType().isSignlessInteger(64) ? success() : op->emitOpError("expected kernel.largest_sum to be an i64");
+  }
   if (attr.getName() != "kernel.strides")
     return op->emitOpError() << "does not know the attribute " << attr.getName() << " of " << what << " " << index;
   auto tensor = dyn_cast<RankedTensorType>(type);
@@ -128,16 +132,17 @@ LogicalResult DispatchOp::verifySymbolUses(SymbolTableCollection &symbols) {
 LogicalResult UnpackOp::verify() {
   auto packed = cast<RankedTensorType>(getPacked().getType()), result = cast<RankedTensorType>(getResult().getType());
   PackingAttr packing = getPacking();
-  if (packed.getShape() != ArrayRef<int64_t>(packing.packedShape()) || packed.getElementType() != result.getElementType())
-    return emitOpError() << "expected a packed tensor of shape [" << packing.packedShape() << "] and the result's element type, found " << packed;
+  if (packed.getShape() != ArrayRef<int64_t>(packing.packedShape()) || packed.getElementType() != packedElement(packing, result.getElementType()))
+    return emitOpError() << "expected a packed tensor of shape [" << packing.packedShape() << "] and of " << packedElement(packing, result.getElementType())
+                         << ", found " << packed;
   bool fits = result.hasStaticShape() && result.getRank() == static_cast<int64_t>(packing.getPadded().size());
   if (fits && packing.getWinograd())
-    fits = result.getDimSize(2) == 3 && result.getDimSize(3) == 3 && result.getElementType().isF32();
+    fits = result.getDimSize(2) == 3 && result.getDimSize(3) == 3 && (result.getElementType().isF32() || result.getElementType().isSignlessInteger(8));
   if (fits)
     for (auto [extent, padded] : llvm::zip_equal(packing.transformedShape(result.getShape()), packing.getPadded()))
       fits &= extent <= padded;
   if (!fits)
-    return emitOpError() << "expected a static result within `padded` = [" << packing.getPadded() << "]" << (packing.getWinograd() ? ", 3 x 3 filters of f32" : "")
+    return emitOpError() << "expected a static result within `padded` = [" << packing.getPadded() << "]" << (packing.getWinograd() ? ", 3 x 3 filters of f32 or i8" : "")
                          << ", found " << result;
   return success();
 }

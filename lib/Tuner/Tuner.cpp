@@ -4,6 +4,7 @@
 #include "lib/Compiler/Session.h"
 #include "lib/Tuner/KernelSearch.h"
 #include "lib/Tuner/TuningCache.h"
+#include "passes/4_schedule/ByteSums.h"
 #include "passes/4_schedule/Schedules.h"
 #include "passes/4_schedule/StrassenErrors.h"
 #include "passes/4_schedule/WinogradErrors.h"
@@ -67,6 +68,7 @@ private:
       if (failed(runPhase(phase, *module, target, {}, false, {}, *storage)))
         return failure();
     schedule::markConstants(*module);
+    schedule::markByteSums(*module);
     schedule::markWinogradErrors(*module);
     schedule::markStrassenErrors(*module);
     double before = deadline.elapsed();

@@ -1,4 +1,5 @@
 // Gives kernels the schedules that a tuning cache holds for them.
+#include "passes/4_schedule/ByteSums.h"
 #include "passes/4_schedule/Passes.h"
 #include "passes/PassTarget.h"
 #include "passes/4_schedule/Schedules.h"
@@ -43,6 +44,7 @@ public:
     if (cache.problems.size() > kShown)
       emitWarning(*here) << file << ": " << cache.problems.size() - kShown << " more lines are skipped";
     markConstants(getOperation());
+    markByteSums(getOperation());
     if (!exactOrder) {
       markWinogradErrors(getOperation());
       markStrassenErrors(getOperation());

@@ -1,4 +1,5 @@
 // Chooses the family and the schedule of every kernel.
+#include "passes/4_schedule/ByteSums.h"
 #include "passes/4_schedule/Passes.h"
 #include "passes/PassTarget.h"
 #include "passes/4_schedule/Schedules.h"
@@ -26,6 +27,7 @@ public:
     if (failed(target))
       return signalPassFailure();
     split += markConstants(getOperation());
+    markByteSums(getOperation());
     if (!exactOrder) {
       markWinogradErrors(getOperation());
       markStrassenErrors(getOperation());

@@ -1,4 +1,5 @@
 #include "passes/4_schedule/Schedules.h"
+#include "dialects/kernel/Packing.h"
 #include "passes/6_codegen/cpu/KernelFamily.h"
 #include "llvm/ADT/StringExtras.h"
 #include "llvm/Support/SHA256.h"
@@ -32,8 +33,8 @@ std::string signatureOf(kernel::FuncOp func) {
     (*plain)->removeAttr(derived);
   plain->setWorkspaceBytes(0);
   for (unsigned i = 0; i < plain->getNumArguments(); ++i)
-    for (StringRef errors : {"kernel.winograd_errors", "kernel.strassen_error"})
-      plain->removeArgAttr(i, errors); // of the values that some dispatch passes: they limit schedules, not what is computed
+    for (StringRef bound : {"kernel.winograd_errors", "kernel.strassen_error", "kernel.largest_sum"})
+      plain->removeArgAttr(i, bound); // of the values that some dispatch passes: they limit schedules, not what is computed
   std::string text;
   llvm::raw_string_ostream stream(text);
   plain->print(stream, OpPrintingFlags().useLocalScope().enableDebugInfo(false).assumeVerified());
@@ -53,7 +54,7 @@ void setSchedule(kernel::FuncOp func, kernel::ScheduleAttr schedule, const Targe
 void packArgument(kernel::FuncOp func, unsigned index, kernel::PackingAttr packing) {
   BlockArgument argument = func.getBody().getArgument(index);
   auto logical = cast<RankedTensorType>(argument.getType());
-  auto packed = RankedTensorType::get(packing.packedShape(), logical.getElementType());
+  auto packed = RankedTensorType::get(packing.packedShape(), kernel::packedElement(packing, logical.getElementType()));
   argument.setType(packed);
   SmallVector<Type> inputs(func.getArgumentTypes());
   inputs[index] = packed;

@@ -107,11 +107,22 @@ private:
       Value scalar = loadScalar(b.add(lhsOffset, lhs.rows[r]));
       for (int64_t x = 0; x < shape.vectors; ++x) {
         Value &sum = sums[first + r * shape.vectors + x];
-        sum = shape.dot > 1 ? emitDot(b, scalar, vectors[x], sum) : emitMultiplyAdd(b, scalar, vectors[x], sum);
+        sum = multiplyAdd(scalar, vectors[x], sum);
       }
       // The scheduler would load ahead what out-of-order execution overlaps anyway, and spill accumulators for it.
       if (shape.rows > 1)
         b.keepMemoryOrder();
+    }
+  }
+
+  Value multiplyAdd(Value x, Value y, Value sum) {
+    switch (shape.dot) {
+    case 1:
+      return emitMultiplyAdd(b, x, y, sum);
+    case 2:
+      return emitPairs(b, x, y, sum);
+    default:
+      return emitDot(b, x, y, sum);
     }
   }
 

@@ -159,6 +159,12 @@ static Value multiplyPairs(KernelBuilder &b, Value x, Value w, VectorType sums) 
   return r.addi(products(false), products(true));
 }
 
+Value emitPairs(KernelBuilder &b, Value x, Value w, Value acc) {
+  auto sums = cast<VectorType>(acc.getType());
+  Type pairs = VectorType::get({2 * sums.getNumElements()}, b.ops().getI16Type());
+  return Registers{b}.addi(acc, multiplyPairs(b, split(b, x, pairs), split(b, w, pairs), sums));
+}
+
 Value emitDot(KernelBuilder &b, Value x, Value w, Value acc) {
   auto sums = cast<VectorType>(acc.getType());
   int64_t lanes = sums.getNumElements();

@@ -24,6 +24,8 @@ mlir::Value fourOf(KernelBuilder &b, int64_t byte);
 
 /// acc + sum over four k of x * w, in lanes of i32; `w` is laid out as dotPacking has it.
 mlir::Value emitDot(KernelBuilder &b, mlir::Value x, mlir::Value w, mlir::Value acc);
+/// acc + the sum of both products of each pair of 16-bit integers, in lanes of i32 that hold the pairs.
+mlir::Value emitPairs(KernelBuilder &b, mlir::Value x, mlir::Value w, mlir::Value acc);
 /// Whether a register tile of rows x vectors accumulators leaves room for what one step reads.
 bool dotFitsRegisters(const Target &target, int64_t rows, int64_t vectors);
 

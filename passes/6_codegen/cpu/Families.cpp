@@ -15,6 +15,7 @@
 #include "passes/6_codegen/cpu/TopK.h"
 #include "passes/6_codegen/cpu/TransposeKernel.h"
 #include "passes/6_codegen/cpu/Winograd.h"
+#include "passes/6_codegen/cpu/WinogradBytes.h"
 #include "passes/6_codegen/gpu/Families.h"
 
 namespace tenon::cpu {
@@ -23,7 +24,7 @@ llvm::ArrayRef<const KernelFamily *> families(const Target &target) {
   if (target.isGpu())
     return gpu::families();
   static const KernelFamily *const all[] = {
-      &depthwiseFamily(), &depthwiseChainFamily(), &narrowConvolutionFamily(), &winogradFamily(), &strassenFamily(), &contractionFamily(), &attentionFamily(), &recurrentFamily(), &recurrenceFamily(),
+      &depthwiseFamily(), &depthwiseChainFamily(), &narrowConvolutionFamily(), &winogradFamily(), &winogradBytesFamily(), &strassenFamily(), &contractionFamily(), &attentionFamily(), &recurrentFamily(), &recurrenceFamily(),
       &linearAttentionFamily(), &topKFamily(),        &poolingFamily(),  &rowReductionFamily(), &transposeFamily(), &loopsFamily()};
   return all;
 }

@@ -7,8 +7,7 @@ namespace tenon::cpu {
 using namespace mlir;
 using Values = KernelBuilder::Values;
 
-/// How many of `total` units are in a block of `size` from `first` on.
-static Index inBlock(KernelBuilder &b, int64_t total, Index first, int64_t size) {
+Index inBlock(KernelBuilder &b, int64_t total, Index first, int64_t size) {
   return total % size ? b.min(size, b.sub(total, first)) : Index(size);
 }
 
@@ -40,24 +39,24 @@ void WinogradEmitter::emit() {
   });
 }
 
-WinogradEmitter::Place WinogradEmitter::place(Index tile) {
-  Index across = b.dim(layout.tilesAcross), down = b.dim(layout.tilesDown);
+WinogradPlace WinogradPlace::of(KernelBuilder &b, const WinogradTiles &tiles, int64_t m, Index tile) {
+  Index across = b.dim(tiles.tilesAcross), down = b.dim(tiles.tilesDown);
   Index row = b.div(tile, across);
   auto first = [&](Index number, nn::Dim run, int64_t dilation) {
     if (dilation == 1)
-      return b.mul(number, s.m);
+      return b.mul(number, m);
     Index count = b.dim(run);
-    return b.add(b.div(number, count), b.mul(b.rem(number, count), s.m * dilation));
+    return b.add(b.div(number, count), b.mul(b.rem(number, count), m * dilation));
   };
-  return {b.div(row, down), first(b.rem(row, down), layout.runDown, layout.dilationDown),
-          first(b.rem(tile, across), layout.runAcross, layout.dilationAcross)};
+  return {b.div(row, down), first(b.rem(row, down), tiles.runDown, tiles.dilationDown),
+          first(b.rem(tile, across), tiles.runAcross, tiles.dilationAcross)};
 }
 
 /// Blocks have one size, so that their loops do too: after the last tile the last block transforms it again.
 void WinogradEmitter::transformInput(Index block) {
   b.loop(0, s.tiles, 1, [&](Index i) {
     Index tile = b.min(b.add(b.mul(block, s.tiles), i), b.sub(tiles, 1));
-    Patch from = patchAt(place(tile));
+    Patch from = patchAt(WinogradPlace::of(b, layout, s.m, tile));
     b.loop(0, layout.paddedDepth, layout.lanes, [&](Index channel) {
       SmallVector<Values> columns;
       for (int64_t x = 0; x < layout.edge; ++x) {
@@ -79,7 +78,7 @@ void WinogradEmitter::transformInput(Index block) {
 }
 
 /// Where a tile's inputs are: in place, or, at the border, in a copy with its padding.
-WinogradEmitter::Patch WinogradEmitter::patchAt(const Place &place) {
+WinogradEmitter::Patch WinogradEmitter::patchAt(const WinogradPlace &place) {
   Index top = b.add(place.y, p.lhsAxes[1].shift), left = b.add(place.x, p.lhsAxes[2].shift);
   Index row = layout.edge * layout.paddedDepth, column = layout.paddedDepth;
   if (!direct) {
@@ -98,7 +97,7 @@ WinogradEmitter::Patch WinogradEmitter::patchAt(const Place &place) {
           b.select(inside, b.mul(direct->strides[1], layout.dilationDown), row), b.select(inside, b.mul(direct->strides[2], layout.dilationAcross), column)};
 }
 
-void WinogradEmitter::copyPatch(const Place &place, Index top, Index left) {
+void WinogradEmitter::copyPatch(const WinogradPlace &place, Index top, Index left) {
   SmallVector<Index> sizes = b.sizesOf(p.lhs);
   Type vector = VectorType::get({layout.lanes}, patch.element);
   b.loop(0, layout.edge, 1, [&](Index i) {
@@ -179,7 +178,7 @@ void WinogradEmitter::transformOutput(Index block, Index columnBlock) {
           b.store(value, output, b.add(at, (y * s.m + int64_t(x)) * layout.outputPlane));
       }
     });
-    Place to = place(b.add(firstTile, i));
+    WinogradPlace to = WinogradPlace::of(b, layout, s.m, b.add(firstTile, i));
     auto outputs = [&](Index size, Index first, int64_t dilation) { return b.min(s.m, b.div(b.add(b.sub(size, first), dilation - 1), dilation)); };
     b.loop(0, outputs(height, to.y, layout.dilationDown), 1, [&](Index y) {
       b.loop(0, outputs(width, to.x, layout.dilationAcross), 1, [&](Index x) {

@@ -6,6 +6,15 @@
 
 namespace tenon::cpu {
 
+/// Where a tile of outputs lies.
+struct WinogradPlace {
+  Index image, y, x; // the first output; the others are a dilation apart
+  static WinogradPlace of(KernelBuilder &b, const WinogradTiles &tiles, int64_t m, Index tile);
+};
+
+/// How many of `total` units are in a block of `size` from `first` on.
+Index inBlock(KernelBuilder &b, int64_t total, Index first, int64_t size);
+
 /// Emits one task: its share of the blocks of tiles times its share of the blocks of columns.
 class WinogradEmitter {
 public:
@@ -13,18 +22,14 @@ public:
   void emit();
 
 private:
-  struct Place {
-    Index image, y, x; // the first output of a tile; the others are a dilation apart
-  };
   struct Patch {
     Tensor memory;
     Index offset, row, column; // of its first channel, and the distances of its rows and columns
   };
 
-  Place place(Index tile);
   void transformInput(Index block);
-  Patch patchAt(const Place &place);
-  void copyPatch(const Place &place, Index top, Index left);
+  Patch patchAt(const WinogradPlace &place);
+  void copyPatch(const WinogradPlace &place, Index top, Index left);
   void multiply(Index columnBlock);
   void transformOutput(Index block, Index columnBlock);
   void storePixel(Index position, llvm::ArrayRef<Index> pixel, Index firstColumn, Index count);

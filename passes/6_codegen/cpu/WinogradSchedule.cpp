@@ -24,7 +24,16 @@ kernel::ScheduleAttr WinogradSchedule::attr(MLIRContext *ctx) const {
                                     {"tm", tileTasks}, {"tn", columnTasks}, {"pf", prefetch}});
 }
 
-WinogradLayout::WinogradLayout(const ContractionProblem &p, const WinogradSchedule &s, const Target &target) {
+WinogradTiles::WinogradTiles(const ContractionProblem &p, int64_t m) : dilationDown(p.lhsAxes[1].tapScale), dilationAcross(p.lhsAxes[2].tapScale) {
+  auto phases = [&](int axis, int64_t dilation) { return p.extents[axis].min(nn::Dim::constant(p.anchor->getContext(), dilation)); };
+  runDown = p.extents[1].ceilDiv(dilationDown).ceilDiv(m);
+  runAcross = p.extents[2].ceilDiv(dilationAcross).ceilDiv(m);
+  tilesDown = dilationDown == 1 ? runDown : phases(1, dilationDown) * runDown;
+  tilesAcross = dilationAcross == 1 ? runAcross : phases(2, dilationAcross) * runAcross;
+  tiles = p.extents[0] * tilesDown * tilesAcross;
+}
+
+WinogradLayout::WinogradLayout(const ContractionProblem &p, const WinogradSchedule &s, const Target &target) : WinogradTiles(p, s.m) {
   constexpr int64_t kBytes = 4, kLine = 16; // planes a cache line apart do not meet in one set of the L1
   edge = s.m + 2;
   points = edge * edge;
@@ -41,24 +50,18 @@ WinogradLayout::WinogradLayout(const ContractionProblem &p, const WinogradSchedu
   outputOffset = llvm::alignTo(points * inputPlane * kBytes, 64);
   patchOffset = outputOffset + llvm::alignTo(points * outputPlane * kBytes, 64);
   totalBytes = llvm::alignTo(patchOffset + points * paddedDepth * kBytes, 64);
-  dilationDown = p.lhsAxes[1].tapScale;
-  dilationAcross = p.lhsAxes[2].tapScale;
-  auto phases = [&](int axis, int64_t dilation) { return p.extents[axis].min(nn::Dim::constant(p.anchor->getContext(), dilation)); };
-  runDown = p.extents[1].ceilDiv(dilationDown).ceilDiv(s.m);
-  runAcross = p.extents[2].ceilDiv(dilationAcross).ceilDiv(s.m);
-  tilesDown = dilationDown == 1 ? runDown : phases(1, dilationDown) * runDown;
-  tilesAcross = dilationAcross == 1 ? runAcross : phases(2, dilationAcross) * runAcross;
-  tiles = p.extents[0] * tilesDown * tilesAcross;
   blocks = tiles.ceilDiv(s.tiles);
+}
+
+bool isWinogradShape(const ContractionProblem &p) {
+  return isa<nn::ConvOp>(p.anchor) && p.taps == SmallVector<int64_t>{3, 3} && p.groups == 1 &&
+         llvm::all_of(p.lhsAxes, [](const LhsAxis &axis) { return axis.tapAxis < 0 || axis.rowScale == 1; });
 }
 
 std::optional<ContractionProblem> winogradProblem(kernel::FuncOp func) {
   std::optional<ContractionProblem> p = ContractionProblem::of(func);
-  if (!p || !isa<nn::ConvOp>(p->anchor) || p->taps != SmallVector<int64_t>{3, 3} || p->groups != 1)
+  if (!p || !isWinogradShape(*p))
     return std::nullopt;
-  for (const LhsAxis &axis : p->lhsAxes)
-    if (axis.tapAxis >= 0 && axis.rowScale != 1)
-      return std::nullopt;
   auto filter = cast<RankedTensorType>(p->rhs.getType());
   if (!p->computeElement().isF32() || !filter.getElementType().isF32() || !p->rhsConstant() || p->depth.isConstant(0) || p->columns.isConstant(0))
     return std::nullopt;

@@ -21,8 +21,18 @@ struct WinogradSchedule {
   kernel::ScheduleAttr attr(mlir::MLIRContext *ctx) const;
 };
 
+/// The tiles of m x m outputs that an image is cut into. A dilation d makes d x d images of it, of the pixels whose positions have the same remainder
+/// by d: its phases.
+struct WinogradTiles {
+  int64_t dilationDown, dilationAcross;
+  nn::Dim runDown, runAcross;          // tiles along an axis that have one phase of the dilation
+  nn::Dim tilesDown, tilesAcross, tiles;
+
+  WinogradTiles(const ContractionProblem &p, int64_t m);
+};
+
 /// Sizes that both the emitter and the plan derive from a problem and its schedule. Elements are f32.
-struct WinogradLayout {
+struct WinogradLayout : WinogradTiles {
   int64_t edge, points;                // m + 2, and its square
   int64_t lanes, panelColumns;
   int64_t depth, paddedDepth;          // input channels; whole vectors of them
@@ -30,15 +40,14 @@ struct WinogradLayout {
   int64_t blockColumns, columnBlocks;  // columns between output transforms
   int64_t inputPlane, outputPlane;     // elements of one point's plane: tiles x paddedDepth, tiles x blockColumns, and a cache line
   int64_t outputOffset, patchOffset, totalBytes; // parts of a task's workspace, in bytes; the transformed input is at 0
-  int64_t dilationDown, dilationAcross;
-  nn::Dim runDown, runAcross;          // tiles along an axis that have one phase of the dilation
-  nn::Dim tilesDown, tilesAcross, tiles, blocks;
+  nn::Dim blocks;
 
   WinogradLayout(const ContractionProblem &p, const WinogradSchedule &s, const Target &target);
 };
 
-/// The problem, if it is a 3x3 convolution of stride 1 that this family can compute. One with dilation d is d x d convolutions without,
-/// of the pixels whose positions have the same remainder by d: its phases.
+/// Whether it is a 3x3 convolution of stride 1, of one group.
+bool isWinogradShape(const ContractionProblem &p);
+/// The problem, if it is such a convolution of f32 with constant weights.
 std::optional<ContractionProblem> winogradProblem(kernel::FuncOp func);
 /// Why `s` cannot compute `p`, or an empty string.
 std::string validate(const ContractionProblem &p, const WinogradSchedule &s);

@@ -11,4 +11,11 @@ KernelBuilder::Values winogradInput(KernelBuilder &b, int64_t m, mlir::ValueRang
 /// At x: m values from m + 2.
 KernelBuilder::Values winogradOutput(KernelBuilder &b, int64_t m, mlir::ValueRange x);
 
+/// Bt d of 16-bit integers: of bytes both transforms together stay within 50 * 255.
+KernelBuilder::Values winogradIntegerInput(KernelBuilder &b, int64_t m, mlir::ValueRange d);
+/// At x modulo 2^32 for points that lack the divisors of G (kernel::winogradIntegerMatrix). Output i comes out as `factor` * 2^winogradShifts(m)[i] times
+/// itself, `factor` being 3 for m = 4 and 1 for m = 2.
+KernelBuilder::Values winogradIntegerOutput(KernelBuilder &b, int64_t m, mlir::ValueRange x);
+llvm::ArrayRef<int64_t> winogradShifts(int64_t m);
+
 } // namespace tenon::cpu

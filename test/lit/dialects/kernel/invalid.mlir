@@ -55,7 +55,7 @@ func.func @main(%x: tensor<8xf32>) -> tensor<4xf32> {
 // -----
 
 kernel.func private @f(%x: tensor<5x16xf32>) -> tensor<64xf32> {
-  // expected-error @below {{expected a packed tensor of shape [4, 16] and the result's element type, found 'tensor<5x16xf32>'}}
+  // expected-error @below {{expected a packed tensor of shape [4, 16] and of 'f32', found 'tensor<5x16xf32>'}}
   %0 = kernel.unpack %x {packing = #kernel.packing<padded = [64], split = [4, 16], perm = [0, 1]>} : tensor<5x16xf32> -> tensor<64xf32>
   kernel.return %0 : tensor<64xf32>
 }

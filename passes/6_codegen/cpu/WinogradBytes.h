@@ -1,0 +1,11 @@
+// Winograd's minimal filtering of bytes in integers: 3x3 convolutions of stride 1, exact.
+//
+// All arithmetic is modulo 2^32. The transforms of the filter and of the outputs are Winograd's times small integers, so that everything stays an integer:
+// an output comes out as 9 * 2^e (F(4x4)) or 2^e (F(2x2)) times its sum. Multiplied by the inverse of 9 modulo 2^32 and shifted right by e it is the sum itself
+// as long as the sum fits 32 - e bits: what `kernel.largest_sum` shows of the actual filter.
+#pragma once
+#include "passes/6_codegen/cpu/KernelFamily.h"
+
+namespace tenon::cpu {
+const KernelFamily &winogradBytesFamily();
+} // namespace tenon::cpu

@@ -1,0 +1,165 @@
+// Chooses between F(4x4), F(2x2) and the direct convolution of bytes: a model of multiply-adds, transforms and streamed weights.
+#include "passes/6_codegen/cpu/RegisterTile.h"
+#include "passes/6_codegen/cpu/WinogradBytesSchedule.h"
+#include "llvm/TargetParser/Triple.h"
+
+namespace tenon::cpu {
+using namespace mlir;
+
+namespace {
+/// What weights stream with, from memory for all cores together: 4 (desktop) to 10 (server) were measured.
+constexpr double kBytesPerCycle = 6;
+/// Larger weights have to be worth it.
+constexpr double kWorth = 0.9;
+
+/// Cycles of one register tile: vpmaddwd and vpaddd share two to three pipes, and what they read comes from two.
+double pairTileCycles(int64_t rows, int64_t vectors, int64_t steps) {
+  constexpr double kPairCycles = 0.75, kLoadCycles = 0.5, kLatency = 6, kTileOverhead = 24, kStoreCycles = 2;
+  constexpr int64_t kEnoughAccumulators = 8;
+  double splits = std::clamp<double>(llvm::divideCeil(kEnoughAccumulators, std::max<int64_t>(1, rows * vectors)), 1, 4);
+  double step = std::max({rows * vectors * kPairCycles, (rows + vectors) * kLoadCycles, kLatency / splits});
+  return step * steps + kTileOverhead + kStoreCycles * rows * vectors;
+}
+
+/// Cycles of all tiles of `total` rows, cut into parts of at most `rows` that differ by one row.
+double balancedCycles(int64_t total, int64_t rows, int64_t vectors, int64_t steps) {
+  int64_t tiles = std::max<int64_t>(1, llvm::divideCeil(total, rows)), low = total / tiles, larger = total % tiles;
+  return larger * pairTileCycles(low + 1, vectors, steps) + (tiles - larger) * pairTileCycles(low, vectors, steps);
+}
+
+class WinogradBytesChooser {
+public:
+  WinogradBytesChooser(const ContractionProblem &p, const Target &target) : p(p), target(target) {
+    images = p.typical(p.extents[0]);
+    height = p.typical(p.extents[1]);
+    width = p.typical(p.extents[2]);
+    depth = *p.depth.asConstant() * p.dot;
+    columns = *p.columns.asConstant();
+    known = llvm::all_of(p.extents, [](nn::Dim d) { return d.isConstant(); });
+  }
+
+  struct Choice {
+    WinogradBytesSchedule schedule;
+    double cycles;
+  };
+
+  /// The best schedule for tiles of m x m outputs.
+  Choice best(int64_t m) const {
+    Choice found{{}, std::numeric_limits<double>::infinity()};
+    constexpr int64_t kMostRows = 14, kMostVectors = 4, kProduct = 1;
+    int64_t lanes = target.lanes(32);
+    for (int64_t vectors = 1; vectors <= kMostVectors; ++vectors)
+      for (int64_t rows = 2; rows <= kMostRows; ++rows) {
+        bool fits = rows * vectors + vectors + 1 + kProduct <= target.vectorRegisters;
+        if (!fits || (vectors > 1 && (vectors - 1) * lanes >= columns))
+          continue;
+        for (bool splitColumns : {false, true}) {
+          if (splitColumns && target.cores <= 1)
+            continue;
+          WinogradBytesSchedule s = fill(m, rows, vectors, splitColumns);
+          double cycles = cost(s);
+          if (cycles < found.cycles || (cycles == found.cycles && vectors > found.schedule.vectors))
+            found = {s, cycles};
+        }
+      }
+    return found;
+  }
+
+  /// The direct convolution: bytes are widened and multiplied in pairs (DotBytes.h).
+  double direct() const {
+    constexpr double kProductsPerLane = 2.5; // a cycle
+    double products = 9.0 * images * height * width * depth * llvm::alignTo(columns, target.lanes(32));
+    double compute = products / (kProductsPerLane * target.lanes(32)) / std::max(target.cores, 1);
+    return std::max(compute, 9.0 * depth * columns / kBytesPerCycle);
+  }
+
+private:
+  int64_t tilesOf(int64_t m) const { return images * tilesAlong(height, p.lhsAxes[1].tapScale, m) * tilesAlong(width, p.lhsAxes[2].tapScale, m); }
+  static int64_t tilesAlong(int64_t size, int64_t dilation, int64_t m) {
+    return std::min(size, dilation) * llvm::divideCeil(llvm::divideCeil(size, dilation), m);
+  }
+
+  /// Blocks and shares around a register tile. Shares of tiles read the weights once each; shares of columns transform the input once each.
+  WinogradBytesSchedule fill(int64_t m, int64_t rows, int64_t vectors, bool splitColumns) const {
+    WinogradBytesSchedule s;
+    s.m = m;
+    s.rows = rows;
+    s.vectors = vectors;
+    s.unroll = depth / 2 % 4 == 0 ? 4 : 2;
+    WinogradBytesLayout layout(p, s, target);
+    constexpr int64_t kFewTiles = 12, kManyTiles = 48, kMostTiles = 256, kColumns = 64;
+    int64_t tiles = tilesOf(m), cores = std::max(target.cores, 1);
+    // Weights that do not stay in the L2 should pass by few times: blocks of as many tiles as let one point's inputs stay there instead.
+    bool heavy = weightBytes(layout) / (splitColumns ? cores : 1) > target.l2Bytes / 2;
+    s.panels = std::clamp<int64_t>(kColumns / layout.panelColumns, 1, layout.panels);
+    // Blocks are stored whole: as many of them, but of sizes that leave no panels over.
+    s.panels = llvm::divideCeil(layout.panels, llvm::divideCeil(layout.panels, s.panels));
+    if (splitColumns)
+      s.columnTasks = std::min<int64_t>(cores, llvm::divideCeil(layout.panels, s.panels));
+    else if (cores > 1 && tiles >= kFewTiles * cores)
+      s.tileTasks = cores * (tiles >= 4 * kManyTiles * cores ? 2 : 1);
+    int64_t pointBytes = layout.paddedDepth * 2, tileBytes = layout.points * (pointBytes + s.panels * layout.panelColumns * 4);
+    int64_t most = std::clamp<int64_t>(target.l2Bytes / tileBytes, 2 * kFewTiles, 2 * kManyTiles);
+    if (heavy)
+      most = std::clamp<int64_t>(target.l2Bytes / 2 / pointBytes, most, kMostTiles);
+    int64_t share = llvm::divideCeil(tiles, s.tileTasks);
+    s.tiles = llvm::divideCeil(share, llvm::divideCeil(share, most));
+    if (!known)
+      s.tiles = std::max(s.tiles, std::min(most, 2 * kFewTiles));
+    return s;
+  }
+
+  static double weightBytes(const WinogradBytesLayout &layout) { return double(layout.points) * layout.panels * layout.panelColumns * layout.depth * 2; }
+
+  double cost(const WinogradBytesSchedule &s) const {
+    WinogradBytesLayout layout(p, s, target);
+    // Cycles for one vector of channels of a tile, the spills included.
+    double inputCycles = s.m == 4 ? 120 : 45, outputCycles = s.m == 4 ? 160 : 50;
+    int64_t blocks = llvm::divideCeil(tilesOf(s.m), s.tiles), vectors = llvm::divideCeil(layout.columns, layout.lanes);
+    double products = double(layout.points) * blocks * layout.panels * balancedCycles(s.tiles, s.rows, s.vectors, layout.pairs);
+    double transforms = double(blocks) * s.tiles * (layout.paddedDepth / layout.channelLanes * inputCycles * s.columnTasks + vectors * outputCycles);
+    double tasks = std::min<double>(std::max(target.cores, 1), s.tileTasks * s.columnTasks);
+    // Weights come from memory once for all cores; a share of them that does not stay in a core's L2 comes once more for every block.
+    double weights = weightBytes(layout), share = weights / s.columnTasks, inputs = layout.points * layout.inputPlane * 2.0;
+    int64_t passes = share <= target.l2Bytes / 2 ? 1 : llvm::divideCeil(blocks, s.tileTasks);
+    double far = inputs > target.l2Bytes ? inputs * llvm::divideCeil(blocks, s.tileTasks) * (1 + llvm::divideCeil(layout.columnBlocks, s.columnTasks)) : 0;
+    double compute = (products + transforms) / tasks, stream = std::max(weights / kBytesPerCycle, share * passes / kColdBytesPerCycle) + far / kBytesPerCycle;
+    constexpr double kNotHidden = 0.1; // of the shorter of the two
+    return std::max(compute, stream) + kNotHidden * std::min(compute, stream);
+  }
+
+  const ContractionProblem &p;
+  const Target &target;
+  int64_t images, height, width, depth, columns;
+  bool known;
+};
+} // namespace
+
+void listSchedules(const ContractionProblem &p, const Target &target, SmallVectorImpl<WinogradBytesSchedule> &out) {
+  // Instructions that multiply four bytes at once are faster than any transform.
+  if (!llvm::Triple(target.triple).isX86() || target.vnni)
+    return;
+  WinogradBytesChooser chooser(p, target);
+  SmallVector<WinogradBytesChooser::Choice> choices;
+  double bound = kWorth * chooser.direct();
+  for (int64_t m : {2, 4}) {
+    if (!isExact(p, m))
+      continue;
+    WinogradBytesChooser::Choice choice = chooser.best(m);
+    if (choice.cycles > bound)
+      continue;
+    choices.insert(choices.begin(), choice);
+    bound = kWorth * choice.cycles; // F(4x4) has 9/4 of the weights of F(2x2)
+  }
+  for (const auto &choice : choices) {
+    out.push_back(choice.schedule);
+    for (int64_t tiles : {12, 24, 36, 48})
+      if (tiles != choice.schedule.tiles) {
+        WinogradBytesSchedule s = choice.schedule;
+        s.tiles = tiles;
+        out.push_back(s);
+      }
+  }
+}
+
+} // namespace tenon::cpu

@@ -1,0 +1,209 @@
+#include "passes/6_codegen/cpu/WinogradBytesEmitter.h"
+#include "passes/6_codegen/cpu/ContractionEmitter.h"
+#include "passes/6_codegen/cpu/DotBytes.h"
+#include "passes/6_codegen/cpu/Registers.h"
+#include "passes/6_codegen/cpu/WinogradTransforms.h"
+
+namespace tenon::cpu {
+using namespace mlir;
+using Values = KernelBuilder::Values;
+
+constexpr int64_t kFour = 4; // bytes that are copied as one element
+
+WinogradBytesEmitter::WinogradBytesEmitter(KernelBuilder &b, const ContractionProblem &p, const WinogradBytesSchedule &s)
+    : b(b), p(p), s(s), layout(p, s, b.target()), epilogue(b, p.result), source(b.tensorOf(p.lhs)), isReadable(layout.depth == layout.paddedDepth),
+      tiles(b.dim(layout.tiles)) {
+  input = b.workspace(b.ops().getI16Type(), 0, {layout.points * layout.inputPlane});
+  output = b.workspace(b.ops().getI32Type(), layout.outputOffset, {layout.points * layout.outputPlane});
+  patch = b.workspace(source.element, layout.patchOffset, {layout.points * layout.paddedDepth});
+  weights = b.tensorOf(p.unpacked().getPacked());
+  weights.element = b.ops().getI32Type(); // pairs of them
+}
+
+void WinogradBytesEmitter::emit() {
+  Index task = s.tileTasks * s.columnTasks == 1 ? Index(0) : b.task(), blocks = b.dim(layout.blocks);
+  Index shares = s.tileTasks == 1 ? Index(1) : b.min(blocks, s.tileTasks);
+  auto [firstColumns, endColumns] = b.share(layout.columnBlocks, s.columnTasks, b.rem(task, s.columnTasks));
+  auto [first, end] = b.share(blocks, shares, b.div(task, s.columnTasks));
+  b.loop(first, end, 1, [&, firstColumns = firstColumns, endColumns = endColumns](Index block) {
+    transformInput(block);
+    b.loop(firstColumns, endColumns, 1, [&](Index columnBlock) {
+      multiply(columnBlock);
+      transformOutput(block, columnBlock);
+    });
+  });
+}
+
+/// Blocks have one size, so that their loops do too: after the last tile the last block transforms it again.
+void WinogradBytesEmitter::transformInput(Index block) {
+  Registers r{b};
+  Type wide = VectorType::get({layout.channelLanes}, input.element);
+  b.loop(0, s.tiles, 1, [&](Index i) {
+    Index tile = b.min(b.add(b.mul(block, s.tiles), i), b.sub(tiles, 1));
+    Patch from = patchAt(WinogradPlace::of(b, layout, s.m, tile));
+    b.loop(0, layout.paddedDepth, layout.channelLanes, [&](Index channel) {
+      SmallVector<Values> columns;
+      for (int64_t x = 0; x < layout.edge; ++x) {
+        Values column;
+        for (int64_t y = 0; y < layout.edge; ++y)
+          column.push_back(r.zext(b.load(from.memory, b.sum(from.offset, b.mul(from.row, y), b.mul(from.column, x), channel), layout.channelLanes), wide));
+        columns.push_back(winogradIntegerInput(b, s.m, column));
+      }
+      Index to = b.sum(input.offset, b.mul(i, layout.paddedDepth), channel);
+      for (int64_t y = 0; y < layout.edge; ++y) {
+        Values row;
+        for (const Values &column : columns)
+          row.push_back(column[y]);
+        for (auto [x, value] : llvm::enumerate(winogradIntegerInput(b, s.m, row)))
+          b.store(value, input, b.add(to, (y * layout.edge + int64_t(x)) * layout.inputPlane));
+      }
+    });
+  });
+}
+
+/// Where a tile's inputs are: in place, or, at the border, in a copy with its padding.
+WinogradBytesEmitter::Patch WinogradBytesEmitter::patchAt(const WinogradPlace &place) {
+  Index top = b.add(place.y, p.lhsAxes[1].shift), left = b.add(place.x, p.lhsAxes[2].shift);
+  Index row = layout.edge * layout.paddedDepth, column = layout.paddedDepth;
+  if (!isReadable) {
+    copyPatch(place, top, left);
+    return {patch, patch.offset, row, column};
+  }
+  SmallVector<Index> sizes = b.sizesOf(p.lhs);
+  Value inside = b.lessThan(-1, top);
+  for (Value condition : {b.lessThan(-1, left), b.lessThan(b.add(top, (layout.edge - 1) * layout.dilationDown), sizes[1]),
+                          b.lessThan(b.add(left, (layout.edge - 1) * layout.dilationAcross), sizes[2])})
+    inside = arith::AndIOp::create(b.ops(), inside, condition);
+  b.ifThen(inside, [] {}, [&] { copyPatch(place, top, left); });
+  Tensor memory = source;
+  memory.base = LLVM::SelectOp::create(b.ops(), inside, source.base, patch.base);
+  return {memory, b.select(inside, b.at(source, {place.image, top, left, 0}), patch.offset),
+          b.select(inside, b.mul(source.strides[1], layout.dilationDown), row), b.select(inside, b.mul(source.strides[2], layout.dilationAcross), column)};
+}
+
+/// Copies fours of bytes, which divide all strides: vectors of them can be masked on every machine.
+void WinogradBytesEmitter::copyPatch(const WinogradPlace &place, Index top, Index left) {
+  SmallVector<Index> sizes = b.sizesOf(p.lhs);
+  Tensor from = inFours(b, source), to = inFours(b, patch);
+  Value outside = b.splat(fourOf(b, p.outside), layout.lanes);
+  int64_t paddedFours = llvm::divideCeil(layout.paddedDepth, kFour);
+  b.loop(0, layout.edge, 1, [&](Index i) {
+    b.loop(0, layout.edge, 1, [&](Index j) {
+      Index y = b.add(top, b.mul(i, layout.dilationDown)), x = b.add(left, b.mul(j, layout.dilationAcross));
+      Index first = b.add(to.offset, b.mul(b.add(b.mul(i, layout.edge), j), paddedFours));
+      Value inside = b.lessThan(-1, y);
+      for (Value condition : {b.lessThan(y, sizes[1]), b.lessThan(-1, x), b.lessThan(x, sizes[2])})
+        inside = arith::AndIOp::create(b.ops(), inside, condition);
+      auto copy = [&](llvm::function_ref<Value(Index, Value)> load) {
+        b.lanesLoop(layout.depth / kFour, layout.lanes, [&](Index four, Value mask) { b.storeMasked(load(four, mask), to, b.add(first, four), mask); });
+      };
+      b.ifThen(
+          inside,
+          [&] {
+            Index pixel = b.at(from, {place.image, y, x, 0});
+            copy([&](Index four, Value mask) { return b.loadMasked(from, b.add(pixel, four), layout.lanes, mask); });
+          },
+          [&] { copy([&](Index, Value) { return outside; }); });
+    });
+  });
+}
+
+/// output[point] = input[point] x weights[point] for all points.
+void WinogradBytesEmitter::multiply(Index columnBlock) {
+  constexpr int64_t kPair = 2, kLine = 16, kMostLines = 4; // elements of a cache line
+  int64_t rowTiles = llvm::divideCeil(s.tiles, s.rows), panelElements = layout.pairs * layout.panelColumns;
+  Index panels = inBlock(b, layout.panels, b.mul(columnBlock, s.panels), s.panels);
+  Value zero = b.constant(0.0, VectorType::get({layout.lanes}, output.element));
+  Tensor pairs = b.workspace(weights.element, 0, {layout.points * layout.inputPlane / kPair}); // of the transformed input
+  b.loop(0, layout.points, 1, [&](Index point) {
+    b.loop(0, panels, 1, [&](Index panel) {
+      Index number = b.add(b.mul(b.add(b.mul(columnBlock, layout.points), point), s.panels), panel);
+      Index panelAt = b.add(weights.offset, b.mul(number, panelElements));
+      forRowTiles(b, s.tiles, s.rows, 0, rowTiles, [&](Index first, int64_t rows, Index tile) {
+        TileShape shape{rows, s.vectors, layout.lanes, {}, {}, layout.pairs, std::min(s.unroll, layout.pairs), output.element, 0, kPair};
+        LhsAddress left{pairs, b.sum(pairs.offset, b.mul(point, layout.inputPlane / kPair), b.mul(first, layout.paddedDepth / kPair)), {}, {}, 1, 1};
+        for (int64_t r = 0; r < rows; ++r)
+          left.rows.push_back(r * layout.paddedDepth / kPair);
+        RhsAddress right{weights, panelAt, {}, layout.panelColumns, 1, {}, {}};
+        PrefetchStream next;
+        if (s.prefetch) {
+          int64_t iterations = layout.pairs / shape.unroll, lines = llvm::divideCeil(panelElements, kLine);
+          int64_t each = std::min<int64_t>(llvm::divideCeil(lines, rowTiles * iterations), kMostLines);
+          int64_t useful = llvm::divideCeil(lines, iterations * each);
+          next = {weights, b.sum(panelAt, panelElements, b.mul(b.min(tile, useful - 1), iterations * each * kLine)), each};
+        }
+        Values sums = emitTile(b, shape, left, right, next, Values(rows * s.vectors, zero));
+        Index to = b.sum(output.offset, b.mul(point, layout.outputPlane), b.mul(first, layout.blockColumns), b.mul(panel, layout.panelColumns));
+        for (int64_t r = 0; r < rows; ++r)
+          for (int64_t x = 0; x < s.vectors; ++x)
+            b.store(sums[r * s.vectors + x], output, b.add(to, r * layout.blockColumns + x * layout.lanes));
+      });
+    });
+  });
+}
+
+/// The outputs of a tile go to the first m x m planes, in place of its points; then pixel by pixel through the epilogue, which is
+/// emitted once and stores whole pixels.
+void WinogradBytesEmitter::transformOutput(Index block, Index columnBlock) {
+  Index firstColumn = b.mul(columnBlock, layout.blockColumns), count = inBlock(b, layout.columns, firstColumn, layout.blockColumns);
+  Index height = b.dim(p.extents[1]), width = b.dim(p.extents[2]), firstTile = b.mul(block, s.tiles);
+  b.loop(0, b.min(s.tiles, b.sub(tiles, firstTile)), 1, [&](Index i) {
+    Index row = b.add(output.offset, b.mul(i, layout.blockColumns));
+    b.loop(0, count, layout.lanes, [&](Index column) { transformOutputs(b.add(row, column)); });
+    WinogradPlace to = WinogradPlace::of(b, layout, s.m, b.add(firstTile, i));
+    auto outputs = [&](Index size, Index first, int64_t dilation) { return b.min(s.m, b.div(b.add(b.sub(size, first), dilation - 1), dilation)); };
+    b.loop(0, outputs(height, to.y, layout.dilationDown), 1, [&](Index y) {
+      b.loop(0, outputs(width, to.x, layout.dilationAcross), 1, [&](Index x) {
+        Index from = b.add(row, b.mul(b.add(b.mul(y, s.m), x), layout.outputPlane));
+        SmallVector<Index> pixel{to.image, b.add(to.y, b.mul(y, layout.dilationDown)), b.add(to.x, b.mul(x, layout.dilationAcross))};
+        storePixel(from, pixel, firstColumn, count);
+      });
+    });
+  });
+}
+
+/// One vector of columns of one tile.
+void WinogradBytesEmitter::transformOutputs(Index at) {
+  ArrayRef<int64_t> shifts = winogradShifts(s.m);
+  SmallVector<Values> columns;
+  for (int64_t x = 0; x < layout.edge; ++x) {
+    Values points;
+    for (int64_t y = 0; y < layout.edge; ++y)
+      points.push_back(b.load(output, b.add(at, (y * layout.edge + x) * layout.outputPlane), layout.lanes));
+    columns.push_back(winogradIntegerOutput(b, s.m, points));
+  }
+  for (int64_t y = 0; y < s.m; ++y) {
+    Values points;
+    for (const Values &values : columns)
+      points.push_back(values[y]);
+    for (auto [x, value] : llvm::enumerate(winogradIntegerOutput(b, s.m, points)))
+      b.store(sumOf(value, shifts[y] + shifts[x]), output, b.add(at, (y * s.m + int64_t(x)) * layout.outputPlane));
+  }
+}
+
+/// The sum behind 9 * 2^shift or 2^shift times it, modulo 2^32.
+Value WinogradBytesEmitter::sumOf(Value scaled, int64_t shift) {
+  constexpr int64_t kInverseOf9 = 0x38E38E39; // 9 * 0x38E38E39 = 2 * 2^32 + 1
+  Registers r{b};
+  if (s.m == 4)
+    scaled = r.muli(scaled, r.integer(kInverseOf9, scaled.getType()));
+  return r.shrSigned(scaled, shift);
+}
+
+void WinogradBytesEmitter::storePixel(Index from, ArrayRef<Index> pixel, Index firstColumn, Index count) {
+  std::optional<Tensor> bias;
+  if (p.bias)
+    bias = b.tensorOf(p.bias);
+  b.lanesLoop(count, layout.lanes, [&](Index column, Value mask) {
+    Value value = b.load(output, b.add(from, column), layout.lanes);
+    SmallVector<Index> position(pixel);
+    position.push_back(b.add(firstColumn, column));
+    if (bias) {
+      Value added = b.loadStrided(*bias, b.at(*bias, {position.back()}), bias->strides[0], layout.lanes, mask);
+      value = Registers{b}.addi(value, b.convert(added, output.element));
+    }
+    epilogue.store(value, position, mask);
+  });
+}
+
+} // namespace tenon::cpu

@@ -1,0 +1,41 @@
+// The loops of a Winograd convolution of bytes: for each block of tiles the input transform, the products of its points, the output transform.
+#pragma once
+#include "passes/6_codegen/cpu/Elementwise.h"
+#include "passes/6_codegen/cpu/WinogradBytesSchedule.h"
+#include "passes/6_codegen/cpu/WinogradEmitter.h"
+
+namespace tenon::cpu {
+
+/// Emits one task: its share of the blocks of tiles times its share of the blocks of columns.
+class WinogradBytesEmitter {
+public:
+  WinogradBytesEmitter(KernelBuilder &b, const ContractionProblem &p, const WinogradBytesSchedule &s);
+  void emit();
+
+private:
+  struct Patch {
+    Tensor memory;
+    Index offset, row, column; // of its first channel, and the distances of its rows and columns
+  };
+
+  void transformInput(Index block);
+  Patch patchAt(const WinogradPlace &place);
+  void copyPatch(const WinogradPlace &place, Index top, Index left);
+  void multiply(Index columnBlock);
+  void transformOutput(Index block, Index columnBlock);
+  void transformOutputs(Index at);
+  mlir::Value sumOf(mlir::Value scaled, int64_t shift);
+  void storePixel(Index position, llvm::ArrayRef<Index> pixel, Index firstColumn, Index count);
+
+  KernelBuilder &b;
+  const ContractionProblem &p;
+  const WinogradBytesSchedule s;
+  WinogradBytesLayout layout;
+  Epilogue epilogue;
+  Tensor source;          // the image
+  bool isReadable;        // where it lies, away from the border: its channels are whole vectors
+  Tensor input, output, patch, weights;
+  Index tiles;
+};
+
+} // namespace tenon::cpu

@@ -1,0 +1,77 @@
+#include "passes/6_codegen/cpu/WinogradBytesSchedule.h"
+#include "passes/6_codegen/cpu/DotBytes.h"
+#include "llvm/Support/MathExtras.h"
+
+namespace tenon::cpu {
+using namespace mlir;
+
+WinogradBytesSchedule WinogradBytesSchedule::of(kernel::ScheduleAttr attr) { return {WinogradSchedule::of(attr)}; }
+
+kernel::ScheduleAttr WinogradBytesSchedule::attr(MLIRContext *ctx) const {
+  return kernel::ScheduleAttr::get(ctx, StringAttr::get(ctx, "winograd_bytes"), WinogradSchedule::attr(ctx).getParameters());
+}
+
+WinogradBytesLayout::WinogradBytesLayout(const ContractionProblem &p, const WinogradBytesSchedule &s, const Target &target) : WinogradTiles(p, s.m) {
+  constexpr int64_t kInputBytes = 2, kOutputBytes = 4, kLineBytes = 64; // planes a cache line apart do not meet in one set of the L1
+  edge = s.m + 2;
+  points = edge * edge;
+  lanes = target.lanes(32);
+  channelLanes = target.lanes(16);
+  panelColumns = s.vectors * lanes;
+  depth = *p.depth.asConstant() * p.dot;
+  pairs = depth / 2;
+  paddedDepth = llvm::alignTo(depth, channelLanes);
+  columns = *p.columns.asConstant();
+  panels = llvm::divideCeil(columns, panelColumns);
+  blockColumns = s.panels * panelColumns;
+  columnBlocks = llvm::divideCeil(panels, s.panels);
+  inputPlane = s.tiles * paddedDepth + kLineBytes / kInputBytes;
+  outputPlane = s.tiles * blockColumns + kLineBytes / kOutputBytes;
+  outputOffset = llvm::alignTo(points * inputPlane * kInputBytes, kLineBytes);
+  patchOffset = outputOffset + llvm::alignTo(points * outputPlane * kOutputBytes, kLineBytes);
+  totalBytes = llvm::alignTo(patchOffset + points * paddedDepth, kLineBytes);
+  blocks = tiles.ceilDiv(s.tiles);
+}
+
+std::optional<ContractionProblem> winogradBytesProblem(kernel::FuncOp func) {
+  std::optional<ContractionProblem> p = ContractionProblem::of(func);
+  if (!p || p->dot == 1 || p->woven || !isWinogradShape(*p) || !p->rhsConstant() || p->columns.isConstant(0))
+    return std::nullopt;
+  if (kernel::UnpackOp unpack = p->unpacked(); unpack && !unpack.getPacking().getWinograd())
+    return std::nullopt;
+  return p;
+}
+
+/// The largest sum that some input gives, if it is known.
+static std::optional<int64_t> largestSum(const ContractionProblem &p) {
+  kernel::UnpackOp unpack = p.unpacked();
+  auto argument = dyn_cast<BlockArgument>(unpack ? unpack.getPacked() : p.rhs);
+  auto func = p.anchor->getParentOfType<kernel::FuncOp>();
+  auto sum = argument ? func.getArgAttrOfType<IntegerAttr>(argument.getArgNumber(), "kernel.largest_sum") : IntegerAttr();
+  return sum ? std::optional(sum.getInt()) : std::nullopt;
+}
+
+bool isExact(const ContractionProblem &p, int64_t m) {
+  // An output is at most 2^6 (F(4x4)) or 2^2 (F(2x2)) times its sum, in 32 bits with a sign.
+  constexpr int64_t kBits = 31, kMostShift4 = 6, kMostShift2 = 2;
+  std::optional<int64_t> largest = largestSum(p);
+  return largest && *largest >= 0 && *largest < int64_t(1) << (kBits - (m == 4 ? kMostShift4 : kMostShift2));
+}
+
+std::string validate(const ContractionProblem &p, const WinogradBytesSchedule &s) {
+  if (std::string why = validate(p, static_cast<const WinogradSchedule &>(s)); !why.empty())
+    return why;
+  if (!isExact(p, s.m))
+    return "sums with this filter may not fit the bits that F(" + std::to_string(s.m) + "x" + std::to_string(s.m) + ") leaves them (kernel.largest_sum)";
+  return "";
+}
+
+kernel::PackingAttr packingOf(const ContractionProblem &p, const WinogradBytesSchedule &s, const Target &target) {
+  WinogradBytesLayout layout(p, s, target);
+  int64_t padded = layout.columnBlocks * layout.blockColumns;
+  return kernel::PackingAttr::get(p.anchor->getContext(), {padded, layout.depth, layout.edge, layout.edge},
+                                  {layout.columnBlocks, s.panels, layout.panelColumns, layout.pairs, 2, layout.edge, layout.edge},
+                                  {0, 5, 6, 1, 3, 2, 4}, s.m);
+}
+
+} // namespace tenon::cpu

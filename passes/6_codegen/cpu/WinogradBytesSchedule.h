@@ -1,0 +1,41 @@
+// What a schedule of the Winograd family for bytes may choose, and what follows from it.
+#pragma once
+#include "passes/6_codegen/cpu/WinogradSchedule.h"
+
+namespace tenon::cpu {
+
+/// Parameters of `#kernel.schedule<"winograd_bytes", {...}>`: those of "winograd".
+struct WinogradBytesSchedule : WinogradSchedule {
+  static WinogradBytesSchedule of(kernel::ScheduleAttr attr);
+  kernel::ScheduleAttr attr(mlir::MLIRContext *ctx) const;
+};
+
+/// Sizes that both the emitter and the plan derive from a problem and its schedule. Transformed inputs are i16, of which products take two at a time;
+/// transformed outputs are i32.
+struct WinogradBytesLayout : WinogradTiles {
+  int64_t edge, points;               // m + 2, and its square
+  int64_t lanes, channelLanes;        // of i32, of i16
+  int64_t panelColumns;
+  int64_t depth, pairs, paddedDepth;  // input channels; pairs of them; whole vectors of them
+  int64_t columns, panels;            // output channels; all panels
+  int64_t blockColumns, columnBlocks; // columns between output transforms
+  int64_t inputPlane, outputPlane;    // elements of one point's plane: tiles x paddedDepth, tiles x blockColumns, and a cache line
+  int64_t outputOffset, patchOffset, totalBytes; // parts of a task's workspace, in bytes; the transformed input is at 0
+  nn::Dim blocks;
+
+  WinogradBytesLayout(const ContractionProblem &p, const WinogradBytesSchedule &s, const Target &target);
+};
+
+/// The problem, if it is a 3x3 convolution of stride 1 of bytes with constant weights and a multiple of four input channels.
+std::optional<ContractionProblem> winogradBytesProblem(kernel::FuncOp func);
+/// Whether sums of these bytes come out exactly from tiles of m x m outputs, whatever the input.
+bool isExact(const ContractionProblem &p, int64_t m);
+/// Why `s` cannot compute `p`, or an empty string.
+std::string validate(const ContractionProblem &p, const WinogradBytesSchedule &s);
+/// [column block][point][panel][pair of depth][column][2] of the transformed filter, in i16.
+kernel::PackingAttr packingOf(const ContractionProblem &p, const WinogradBytesSchedule &s, const Target &target);
+
+/// Schedules that the cost model expects to be faster than the direct convolution and that are exact; best first.
+void listSchedules(const ContractionProblem &p, const Target &target, llvm::SmallVectorImpl<WinogradBytesSchedule> &out);
+
+} // namespace tenon::cpu
