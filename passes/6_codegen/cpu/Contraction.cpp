@@ -1,6 +1,7 @@
 // The contraction family: matrix products and convolutions.
 #include "passes/6_codegen/cpu/Contraction.h"
 #include "passes/6_codegen/cpu/ContractionEmitter.h"
+#include "passes/6_codegen/cpu/DotPairs.h"
 
 namespace tenon::cpu {
 using namespace mlir;
@@ -11,7 +12,7 @@ public:
   StringRef name() const override { return "contraction"; }
 
   bool matches(kernel::FuncOp func, const Target &target) const override {
-    std::optional<ContractionProblem> p = ContractionProblem::of(func);
+    std::optional<ContractionProblem> p = problemOn(func, target);
     if (p && p->dot > 1 && !p->rhsConstant())
       return false;
     if (!p || !supported(*p) || !Epilogue::matches(p->result))
@@ -29,13 +30,13 @@ public:
 
   void schedules(kernel::FuncOp func, const Target &target, SmallVectorImpl<kernel::ScheduleAttr> &out) const override {
     SmallVector<ContractionSchedule> found;
-    listSchedules(*ContractionProblem::of(func), target, found);
+    listSchedules(*problemOn(func, target), target, found);
     for (const ContractionSchedule &s : found)
       out.push_back(s.attr(func.getContext()));
   }
 
   KernelPlan plan(kernel::FuncOp func, kernel::ScheduleAttr attr, const Target &target) const override {
-    ContractionProblem p = *ContractionProblem::of(func);
+    ContractionProblem p = *problemOn(func, target);
     ContractionSchedule s = ContractionSchedule::of(attr);
     KernelPlan plan;
     if (!validate(p, s, target).empty()) { // emit() says why
@@ -55,7 +56,7 @@ public:
   }
 
   LogicalResult emit(kernel::FuncOp func, kernel::ScheduleAttr attr, KernelBuilder &builder) const override {
-    std::optional<ContractionProblem> p = ContractionProblem::of(func);
+    std::optional<ContractionProblem> p = problemOn(func, builder.target());
     if (!p)
       return func.emitError("the contraction family computes one nn.matmul or channels-last nn.conv");
     ContractionSchedule s = ContractionSchedule::of(attr);

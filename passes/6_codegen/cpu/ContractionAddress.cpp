@@ -1,6 +1,8 @@
 // Addresses of a contraction's tiles: where rows, panels, taps and staged copies lie.
 #include "passes/6_codegen/cpu/ContractionEmitter.h"
 #include "passes/6_codegen/cpu/ContractionStage.h"
+#include "passes/6_codegen/cpu/DotBytes.h"
+#include "passes/6_codegen/cpu/DotPairs.h"
 
 namespace tenon::cpu {
 using namespace mlir;
@@ -223,7 +225,33 @@ void ContractionEmitter::stageBand(const Block &block) {
   copyBand(b, p, box, lhs);
 }
 
+/// Packs rows of bytes that lie at even distances. False where they do not.
+bool ContractionEmitter::widenBlock(const Block &block, const DepthBlock &depth) {
+  const RowGroup &group = layout.groups.back();
+  RowGroup even = p.rowGroups(/*lhsInPlace=*/true).back();
+  if (even.first != group.first || even.carrier != group.carrier)
+    return false;
+  Tensor fours = inFours(b, b.tensorOf(p.lhs));
+  Index stride = 0, length = b.div(blockDepth, 2); // of a row
+  for (auto [axis, info] : llvm::enumerate(p.lhsAxes))
+    if (info.rowAxis == group.carrier)
+      stride = b.add(stride, b.mul(fours.strides[axis], info.rowScale));
+  // The row where the last tile ends: tiles of a known number of rows differ by one row at most.
+  Index extent = b.dim(group.extent), tiles = ceilDiv(b, extent, s.rows), end = b.min(b.mul(block.endTile, s.rows), extent);
+  if (extent.isConstant() && tiles.get())
+    end = b.add(b.mul(block.endTile, extent.get() / tiles.get()), b.min(block.endTile, extent.get() % tiles.get()));
+  Index count = b.sub(end, block.firstRow), from = b.add(b.at(fours, lhsPosition(block, block.firstRow)), b.mul(depth.number, length));
+  bool isOneRun = stride.isConstant() && length.isConstant() && stride.get() == length.get() && layout.packedPitch == 2 * length.get();
+  if (isOneRun)
+    widenFours(b, fours, from, b.mul(count, length), lhs, lhs.offset);
+  else
+    b.loop(0, count, 1, [&](Index i) { widenFours(b, fours, b.add(from, b.mul(i, stride)), length, lhs, b.add(lhs.offset, b.mul(i, layout.packedPitch))); });
+  return true;
+}
+
 void ContractionEmitter::packBlock(const Block &block, const DepthBlock &depth) {
+  if (p.dot == 2 && widenBlock(block, depth))
+    return;
   forRowTiles(b, block.total, s.rows, block.firstTile, block.endTile, [&](Index first, int64_t rows, Index) {
     b.loop(first, b.add(first, rows), 1, [&](Index row) {
       Index to = b.add(lhs.offset, b.mul(b.sub(row, block.firstRow), layout.packedPitch));

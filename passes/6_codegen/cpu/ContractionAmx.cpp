@@ -85,11 +85,20 @@ void ContractionEmitter::tileInRegisters(const Block &block, const Panel &panel,
     SmallVector<Index> position = rows.positions.front();
     position[axis] = b.add(position[axis], r);
     position.push_back(panel.column);
-    for (int64_t x = 0; x < panel.vectors; ++x) {
+    auto positionOf = [&](int64_t x) {
       position.back() = b.add(panel.column, x * layout.lanes);
+      return position;
+    };
+    auto maskOf = [&](int64_t x) { return x == panel.vectors - 1 ? panel.mask : Value(); };
+    Values sums;
+    for (int64_t x = 0; x < panel.vectors; ++x) {
       Value sum = b.load(tileSums, b.sum(tileSums.offset, b.mul(r, s.vectors * layout.lanes), x * layout.lanes), layout.lanes);
-      epilogue.store(arith::AddIOp::create(b.ops(), sum, bias[x]), position, x == panel.vectors - 1 ? panel.mask : Value());
+      sums.push_back(arith::AddIOp::create(b.ops(), sum, bias[x]));
     }
+    if (epilogue.storesTogether(layout.lanes))
+      return epilogue.storeTogether(sums, panel.vectors, positionOf, maskOf);
+    for (int64_t x = 0; x < panel.vectors; ++x)
+      epilogue.store(sums[x], positionOf(x), maskOf(x));
   });
 }
 

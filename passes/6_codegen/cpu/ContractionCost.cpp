@@ -1,6 +1,7 @@
 // Chooses schedules of contractions: a model of the register tile, of the caches and of the tasks.
 #include "passes/6_codegen/cpu/ContractionSchedule.h"
 #include "passes/6_codegen/cpu/DotBytes.h"
+#include "passes/6_codegen/cpu/DotPairs.h"
 #include "passes/6_codegen/cpu/RegisterTile.h"
 #include "passes/6_codegen/cpu/TileRegisters.h"
 #include "llvm/ADT/SetVector.h"
@@ -34,7 +35,8 @@ public:
     bool apart = groups.back().first > p.rowAxes() - int64_t(p.taps.size()); // rows of an image do not follow on one another; images need not
     boxed = !p.taps.empty() && (p.tapCount() > 1 || apart || p.padded);
     bool packable = p.tapCount() == 1 && !p.padded && p.groups == 1 && p.depth.isConstant();
-    if (!readable && packable && llvm::all_of(p.lhsAxes, [](const LhsAxis &axis) { return axis.rowScale == 1; })) {
+    bool skips = p.dot == 1 && llvm::any_of(p.lhsAxes, [](const LhsAxis &axis) { return axis.rowScale != 1; }); // a copy for its own sake takes only what is read
+    if (!readable && packable && !skips) {
       boxed = false;
       groups = p.rowGroups(false);
     }
@@ -75,8 +77,15 @@ public:
   double cycles() const { return registerTiles().front().cycles * p.liveShare(); }
 
 private:
+  /// Pairs take two instructions for each multiply-add, and one for each vector of weights, on three pipes.
+  static double pairCycles(double multiplyAdds, int64_t weightVectors) { return multiplyAdds * 4 / 3 + weightVectors / 3.0; }
+
   double productCycles(int64_t rows, int64_t vectors) const {
-    auto allRows = [&](int64_t v) { return balancedTileCycles(sizes.rows, rows, v, sizes.depth * sizes.taps); };
+    auto allRows = [&](int64_t v) {
+      int64_t steps = sizes.depth * sizes.taps;
+      double cycles = balancedTileCycles(sizes.rows, rows, v, steps);
+      return p.dot == 2 ? pairCycles(cycles, llvm::divideCeil(sizes.rows, rows) * v * steps) : cycles;
+    };
     int64_t width = vectors * lanes, full = sizes.columns / width, rest = sizes.columns % width;
     double cycles = full * allRows(vectors);
     if (rest)
@@ -91,7 +100,7 @@ private:
     if (!p.rhsConstant() || weightsAreFew() || weightBytes() / kColdBytesPerCycle > compute)
       return 0;
     int64_t tiles = llvm::divideCeil(sizes.rows, rows), steps = sizes.depth * sizes.taps;
-    double arrival = vectors * lanes * bytes / kColdBytesPerCycle * steps;
+    double arrival = vectors * lanes * weightBytesOfStep() / kColdBytesPerCycle * steps;
     double wait = arrival - registerTileCycles(llvm::divideCeil(sizes.rows, tiles), vectors, steps);
     constexpr double kNoticed = 0.02; // less is not worth narrower tiles
     return wait > kNoticed * compute ? wait : 0;
@@ -106,11 +115,11 @@ private:
       for (int64_t rows = 1; rows <= kMostRows; ++rows) {
         bool wider = vectors > 1 && (vectors - 1) * lanes >= sizes.columns;
         bool taller = rows > 1 && rows > sizes.rows && groups.back().extent.isConstant();
-        bool fits = p.dot > 1 ? dotFitsRegisters(target, rows, vectors) : fitsRegisters(target, rows, vectors);
+        bool fits = p.dot == 2 ? pairsFitRegisters(target, rows, vectors) : p.dot > 1 ? dotFitsRegisters(target, rows, vectors) : fitsRegisters(target, rows, vectors);
         if (fits && !wider && !taller)
           tiles.push_back({rows, vectors, productCycles(rows, vectors)});
       }
-    if (target.tiles && p.dot > 1)
+    if (target.tiles && p.dot == 4)
       addAmxTiles(tiles);
     // Equal costs go to wide tiles: fewer passes over the left operand.
     llvm::sort(tiles, [](const RegisterTile &x, const RegisterTile &y) {
@@ -170,7 +179,9 @@ private:
   /// Products of bytes are done so many times sooner than others: passing their weights by is what takes time.
   int64_t byteSpeed() const { return p.dot; }
 
-  int64_t weightBytes() const { return sizes.columns * sizes.groups * sizes.depth * sizes.taps * bytes; }
+  /// Of one column: weights that are multiplied in pairs are bytes until they are in registers.
+  int64_t weightBytesOfStep() const { return p.dot == 2 ? 2 : bytes; }
+  int64_t weightBytes() const { return sizes.columns * sizes.groups * sizes.depth * sizes.taps * weightBytesOfStep(); }
   int64_t panels(int64_t vectors) const { return sizes.groups * llvm::divideCeil(sizes.columns, vectors * lanes); }
 
   ContractionSchedule runSchedule(const RegisterTile &tile) const {
@@ -205,7 +216,7 @@ private:
     if (s.depthBlock && (!p.columns.isConstant() || s.depthBlock == sizes.depth))
       s.depthBlock = 0;
     if (s.lhs == LhsMode::Packed && p.depth.isConstant())
-      s.unroll = std::min(packedUnroll(target), std::max<int64_t>(blockDepth, 1));
+      s.unroll = std::min(packedUnroll(target) / p.dot, std::max<int64_t>(blockDepth, 1));
 
     // Shares: of columns where the weights are what moves, of rows otherwise, and where the rows are cut into blocks for every core anyway.
     int64_t cachedTiles = std::max<int64_t>(1, target.l2Bytes / 2 / (s.rows * std::max<int64_t>(blockDepth, 1) * bytes));
@@ -360,6 +371,8 @@ void listSchedules(const ContractionProblem &p, const Target &target, SmallVecto
   ScheduleChooser(p, target).list(out, most);
 }
 
-double contractionCycles(const ContractionProblem &p, const Target &target) { return ScheduleChooser(p, target).cycles(); }
+double contractionCycles(const ContractionProblem &p, const Target &target) {
+  return p.dot == 4 && !multipliesFours(target) ? contractionCycles(inPairs(p), target) : ScheduleChooser(p, target).cycles();
+}
 
 } // namespace tenon::cpu

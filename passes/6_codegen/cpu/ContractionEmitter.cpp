@@ -6,8 +6,6 @@ namespace tenon::cpu {
 using namespace mlir;
 using Values = KernelBuilder::Values;
 
-static Index ceilDiv(KernelBuilder &b, Index a, int64_t c) { return b.div(b.add(a, c - 1), c); }
-
 /// Runs `body` where a < c; without a branch where both are constants.
 static void ifLess(KernelBuilder &b, Index a, Index c, llvm::function_ref<void()> body) {
   if (!a.isConstant() || !c.isConstant())
@@ -53,8 +51,8 @@ ContractionEmitter::ContractionEmitter(KernelBuilder &b, const ContractionProble
   int64_t elementBytes = element.getIntOrFloatBitWidth() / 8;
   if (kernel::UnpackOp unpack = p.unpacked()) {
     rhs = b.tensorOf(unpack.getPacked());
-    if (p.dot > 1)
-      rhs.element = element; // panels of bytes are read in fours
+    if (p.dot > 1) // panels of bytes are read in fours or pairs
+      rhs.element = b.ops().getIntegerType(8 * p.dot);
     rhsPacked = true;
   } else if (layout.rhsStaged) {
     rhs = b.workspace(element, layout.rhsOffset, {layout.rhsBytes / elementBytes});
@@ -236,18 +234,25 @@ void ContractionEmitter::tile(const Block &block, const Panel &panel, const Tile
       b.prefetch(partial, partialAt(r, 0), 3);
   }
   Values sums = emitTile(b, shape, left, right, nextPanel(block, panel, rows, depth, shape), initial(panel, count, depth));
+  bool together = depth.last && epilogue.storesTogether(layout.lanes);
   for (int64_t r = 0; r < count; ++r)
     for (int64_t x = 0; x < panel.vectors; ++x) {
-      Value sum = sums[r * panel.vectors + x];
+      Value &sum = sums[r * panel.vectors + x];
       if (!depth.first) {
         Value before = b.load(partial, partialAt(r, x), layout.lanes);
         sum = isa<FloatType>(element) ? Value(arith::AddFOp::create(b.ops(), sum, before)) : Value(arith::AddIOp::create(b.ops(), sum, before));
       }
+      if (together)
+        continue;
       if (depth.last)
         epilogue.store(sum, position(r, x), x == panel.vectors - 1 ? panel.mask : Value());
       else
         b.store(sum, partial, partialAt(r, x));
     }
+  if (together)
+    epilogue.storeTogether(
+        sums, panel.vectors, [&](int64_t i) { return position(i / panel.vectors, i % panel.vectors); },
+        [&](int64_t i) { return (i + 1) % panel.vectors ? Value() : panel.mask; });
 }
 
 /// The accumulators before the first step: the bias, or zeros.

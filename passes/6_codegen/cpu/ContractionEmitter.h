@@ -47,6 +47,7 @@ private:
   void compute(const Block &block, Index firstPanel, Index endPanel);
   void stageBand(const Block &block);
   void packBlock(const Block &block, const DepthBlock &depth);
+  bool widenBlock(const Block &block, const DepthBlock &depth);
   void tilesOf(const Block &block, llvm::function_ref<void(const TileRows &)> body);
   void panelsOf(Index first, Index end, llvm::function_ref<void(const Panel &)> body);
   void tile(const Block &block, const Panel &panel, const TileRows &rows, const DepthBlock &depth, Index firstPanel);
@@ -81,6 +82,8 @@ private:
   Index columns;
   Index blockDepth;       // k of one depth block
 };
+
+inline Index ceilDiv(KernelBuilder &b, Index a, int64_t c) { return b.div(b.add(a, c - 1), c); }
 
 /// Cuts [0, total) into row tiles and calls `body(first row, rows, number)` for those numbered [begin, end). A constant total is cut
 /// into parts that differ by at most one row, another one into tiles of `rows` and a remainder in powers of two.

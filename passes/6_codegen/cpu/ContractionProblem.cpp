@@ -152,8 +152,8 @@ static bool storedAsComputed(Value value, Type compute) {
 nn::Dim ContractionProblem::lhsChannels() const { return nn::dimOf(lhs.getType(), lhsChannel).ceilDiv(dot); }
 
 bool ContractionProblem::lhsReadable() const {
-  if (dot > 1)
-    return !padded && !woven; // countInFours has looked at the strides
+  if (dot > 1) // countInFours has looked at the strides; pairs are wider than the bytes
+    return !padded && !woven && dot == 4;
   return !padded && storedAsComputed(lhs, computeElement()) && isa<BlockArgument>(kernel::viewOf(lhs).source);
 }
 

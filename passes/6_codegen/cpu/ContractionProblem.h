@@ -33,8 +33,8 @@ struct ContractionProblem {
   llvm::SmallVector<int64_t> taps;    // sizes of the filter; empty for a matmul
   bool padded = false;                // some taps may read outside of lhs
   int64_t groups = 1;
-  int64_t dot = 1;                    // k of one lane: 4 for bytes, whose problem counts in such fours along lhs's channels and k
-  bool woven = false;                 // fewer than four channels, which are woven to fours where the input is copied
+  int64_t dot = 1;                    // k of one lane: 4 for bytes, whose problem counts in such fours along lhs's channels and k, or 2 (DotPairs.h)
+  bool woven = false;                 // fewer than four channels, which are woven to fours or pairs where the input is copied
   int64_t outside = 0;                // the byte that padding reads
   nn::Dim depth;                      // k of one group, in steps of `dot`
   nn::Dim columns;                    // n of all groups

@@ -81,6 +81,12 @@ int64_t rowPitch(int64_t depth, int64_t elementBytes) {
   return (bytes % kMeeting ? bytes : bytes + kLineBytes) / elementBytes;
 }
 
+/// The same for rows of pairs, of which single elements are read: whole lines are not needed, and rows without gaps are copied as one.
+static int64_t pairPitch(int64_t depth) {
+  constexpr int64_t kMeeting = 1024, kPairBytes = 4, kLine = 16;
+  return depth * kPairBytes % kMeeting ? depth : depth + kLine;
+}
+
 /// The largest extent of a box along one axis; none if it is not bounded.
 static std::optional<int64_t> boxBound(int64_t chosen, nn::Dim extent) {
   return chosen > 0 ? chosen : extent.asConstant();
@@ -116,7 +122,8 @@ ContractionLayout::ContractionLayout(const ContractionProblem &p, const Contract
   else
     blockRows = boxBound(s.boxHeight, groups[groups.size() - 2].extent).value_or(0) * boxBound(s.boxWidth, groups.back().extent).value_or(0);
 
-  packedPitch = rowPitch(s.depthBlock ? s.depthBlock : depth.value_or(0), bytes);
+  int64_t packedDepth = s.depthBlock ? s.depthBlock : depth.value_or(0);
+  packedPitch = p.dot == 2 ? pairPitch(packedDepth) : rowPitch(packedDepth, bytes);
   if (s.lhs == LhsMode::Packed)
     lhsBytes = blockRows * packedPitch * bytes;
   if (s.lhs == LhsMode::Band && s.boxed()) {
@@ -159,7 +166,7 @@ ContractionLayout::ContractionLayout(const ContractionProblem &p, const Contract
 /// Why tiles of this problem cannot be multiplied in tile registers, or an empty string.
 static std::string validateAmx(const ContractionProblem &p, const ContractionSchedule &s, const ContractionLayout &layout, const Target &target) {
   int64_t rowTiles = llvm::divideCeil(s.rows, TileProduct::kRows);
-  if (!target.tiles || p.dot == 1 || s.flat || s.depthBlock || s.lhs == LhsMode::Packed)
+  if (!target.tiles || p.dot != 4 || s.flat || s.depthBlock || s.lhs == LhsMode::Packed)
     return "amx is for bytes and targets with tile registers, without flat, kc and a = packed";
   if (s.rows % rowTiles || rowTiles * s.vectors > TileProduct::kMostSums)
     return "amx takes up to four tiles of up to 16 rows (mr) and 16 columns (nv)";
@@ -185,8 +192,8 @@ std::string validate(const ContractionProblem &p, const ContractionSchedule &s, 
   if (s.lhs == LhsMode::Band && (!s.boxed() || llvm::is_contained(layout.bandSizes, 0)))
     return "a = band needs boxes (bh, bw) of known size and a known number of channels";
   if (s.lhs == LhsMode::Packed) {
-    if (p.dot > 1)
-      return "a = packed is for operands that are not bytes";
+    if (p.dot == 4)
+      return "a = packed is for operands that are not bytes, or where bytes are widened";
     if (s.boxed() || p.padded || p.tapCount() != 1 || p.groups != 1 || !layout.depth)
       return "a = packed needs a product without taps, groups and padding, and a known depth";
     if (layout.lhsBytes == 0 && !layout.blocks.isConstant(0))
@@ -195,6 +202,8 @@ std::string validate(const ContractionProblem &p, const ContractionSchedule &s, 
   if (s.depthBlock) {
     if (!layout.depth || s.depthBlock < 1 || *layout.depth % s.depthBlock || p.tapCount() != 1 || p.groups != 1)
       return "kc divides the depth of a product without taps and groups";
+    if (p.dot == 2 && s.depthBlock % 2)
+      return "kc counts in pairs of bytes and takes whole fours of them";
     if (!layout.panels || layout.partialBytes == 0)
       return "kc needs a known number of columns and blocks of known size (mt)";
   }
@@ -217,7 +226,7 @@ kernel::PackingAttr packingOf(const ContractionProblem &p, const ContractionSche
   int64_t panels = *layout.panels, padded = panels * width;
   MLIRContext *ctx = p.anchor->getContext();
   if (p.dot > 1)
-    return dotPacking(p, panels, width, layout.lanes, target);
+    return dotPacking(p, panels, width);
   if (p.taps.empty()) {
     if (p.rhsColumn == 1)
       return kernel::PackingAttr::get(ctx, {depth, padded}, {depth / block, block, panels, width}, {0, 2, 1, 3});

@@ -1,9 +1,17 @@
 #include "passes/6_codegen/cpu/ContractionStage.h"
 #include "passes/6_codegen/cpu/DotBytes.h"
+#include "passes/6_codegen/cpu/DotPairs.h"
 #include "passes/6_codegen/cpu/Transpose.h"
 
 namespace tenon::cpu {
 using namespace mlir;
+
+/// What padding reads, in the elements of a copy.
+static Value outsideOf(KernelBuilder &b, const ContractionProblem &p, Type element) {
+  if (p.dot == 1)
+    return b.constant(0.0, element);
+  return p.dot == 2 ? pairOf(b, p.outside) : fourOf(b, p.outside);
+}
 
 static Type storageType(Value value) { return cast<RankedTensorType>(value.getType()).getElementType(); }
 
@@ -13,7 +21,7 @@ class BandCopy {
 public:
   BandCopy(KernelBuilder &b, const ContractionProblem &p, const LhsBox &box, const Tensor &band)
       : b(b), p(p), box(box), band(band), source(b, p.lhs), x(p.lhsChannel - 1), channels(box.axes.back().extent),
-        pitch(band.sizes.back()), zero(p.dot > 1 ? fourOf(b, p.outside) : b.constant(0.0, band.element)), inside(box.axes.size()) {
+        pitch(band.sizes.back()), zero(outsideOf(b, p, band.element)), inside(box.axes.size()) {
     kernel::View view = kernel::viewOf(p.lhs);
     if (!isa<BlockArgument>(view.source))
       return;
@@ -96,13 +104,15 @@ private:
     position[x] = first;
     position[p.lhsChannel] = 0;
     Index from = b.at(*memory, position);
-    Index step = memory->strides[x];
-    if (pitch.is(channels.get()) && step.is(channels.get()))
-      return copyRun(to, from, b.mul(count, channels));
-    b.loop(0, count, 1, [&](Index i) { copyRun(b.add(to, b.mul(i, pitch)), b.add(from, b.mul(i, step)), channels); });
+    Index step = memory->strides[x], length = p.dot == 2 ? b.div(channels, 2) : channels; // of a pixel in memory, which holds pairs as fours of bytes
+    if (pitch.is(channels.get()) && step.is(length.get()))
+      return copyRun(to, from, b.mul(count, length));
+    b.loop(0, count, 1, [&](Index i) { copyRun(b.add(to, b.mul(i, pitch)), b.add(from, b.mul(i, step)), length); });
   }
 
   void copyRun(Index to, Index from, Index count) {
+    if (p.dot == 2)
+      return widenFours(b, *memory, from, count, band, to);
     int lanes = b.target().lanes(band.element.getIntOrFloatBitWidth());
     b.lanesLoop(count, lanes, [&](Index i, Value mask) {
       Index source = b.add(from, i), target = b.add(to, i);
@@ -113,23 +123,23 @@ private:
     });
   }
 
-  /// The bytes of a pixel's few channels in one four; what is missing is 0, as its weights are.
+  /// The bytes of a pixel's few channels in one four, or in pairs; what is missing is 0, as its weights are.
   void copyWoven(Index to, Index first, Index count) {
-    int64_t bytes = *nn::dimOf(p.lhs.getType(), p.lhsChannel).asConstant();
-    constexpr int64_t kByteBits = 8;
+    int64_t bytes = *nn::dimOf(p.lhs.getType(), p.lhsChannel).asConstant(), bits = 32 / p.dot;
     auto weave = [&](Index i, int lanes) {
       SmallVector<Index> position = inside;
       position[x] = b.add(first, i);
-      Value four;
+      SmallVector<Value> planes(channels.get());
       for (int64_t c = 0; c < bytes; ++c) {
         position[p.lhsChannel] = c;
         Value byte = b.splat(source.load(position, lanes, x), lanes);
-        Value wide = arith::ExtUIOp::create(b.ops(), VectorType::get({lanes}, band.element), byte);
-        if (c)
-          wide = arith::ShLIOp::create(b.ops(), wide, b.integer(c * kByteBits, wide.getType()));
-        four = four ? Value(arith::OrIOp::create(b.ops(), four, wide)) : wide;
+        Value wide = arith::ExtUIOp::create(b.ops(), VectorType::get({lanes}, band.element), byte), &plane = planes[c / p.dot];
+        if (c % p.dot)
+          wide = arith::ShLIOp::create(b.ops(), wide, b.integer(c % p.dot * bits, wide.getType()));
+        plane = plane ? Value(arith::OrIOp::create(b.ops(), plane, wide)) : wide;
       }
-      b.store(four, band, b.add(to, i));
+      for (auto [part, vector] : llvm::enumerate(interleave(b, planes)))
+        b.store(vector, band, b.sum(to, b.mul(i, pitch), part * lanes));
     };
     int lanes = b.target().lanes(band.element.getIntOrFloatBitWidth());
     Index whole = b.sub(count, b.rem(count, lanes));
@@ -204,6 +214,10 @@ void copyBand(KernelBuilder &b, const ContractionProblem &p, const LhsBox &box, 
 }
 
 void packRow(KernelBuilder &b, const ContractionProblem &p, const Tensor &packed, Index to, SmallVector<Index> row, Index depthStart, int64_t depth) {
+  if (p.dot == 2) {
+    Tensor fours = inFours(b, b.tensorOf(p.lhs));
+    return widenFours(b, fours, b.add(b.at(fours, row), b.div(depthStart, 2)), depth / 2, packed, to);
+  }
   Prologue source(b, p.lhs);
   int64_t lanes = b.target().lanes(packed.element.getIntOrFloatBitWidth());
   b.lanesLoop(depth, lanes, [&](Index k, Value mask) {

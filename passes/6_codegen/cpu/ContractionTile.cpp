@@ -1,5 +1,6 @@
 #include "passes/6_codegen/cpu/ContractionTile.h"
 #include "passes/6_codegen/cpu/DotBytes.h"
+#include "passes/6_codegen/cpu/DotPairs.h"
 #include "mlir/Dialect/Arith/IR/Arith.h"
 
 namespace tenon::cpu {
@@ -130,7 +131,7 @@ private:
     Index at = b.add(offset, b.mul(rhs.column, x * shape.lanes));
     Value mask = x == shape.vectors - 1 ? rhs.tail : Value();
     Value vector = b.loadStrided(rhs.memory, at, rhs.column, shape.lanes, mask);
-    return b.convert(vector, shape.element);
+    return rhs.memory.element.isInteger(16) && shape.dot == 2 ? widenWeights(b, vector) : b.convert(vector, shape.element);
   }
 
   /// Loads and stores that take place while the pipes multiply cost nothing; the subtraction alone takes turns of a pipe.

@@ -49,7 +49,7 @@ struct TileShape {
   int64_t unroll = 1;
   mlir::Type element; // of the accumulators
   int64_t widest = 0; // vectors of a whole panel, where this tile is a narrower last one; 0: `vectors`
-  int64_t dot = 1;    // 4: lanes hold four bytes, 2: two 16-bit integers (DotBytes.h)
+  int64_t dot = 1;    // 4: lanes hold four bytes (DotBytes.h); 2: pairs of 16 bits (DotPairs.h)
 };
 
 /// Emits the loops of a tile. `init` and the result hold rows * vectors accumulators, row by row.

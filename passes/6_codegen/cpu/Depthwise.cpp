@@ -192,6 +192,11 @@ LogicalResult DepthwiseFamily::emit(kernel::FuncOp func, kernel::ScheduleAttr sc
   window.start = start;
   window.step = step;
   window.finish = finish;
+  auto finishAll = [&](ValueRange accs, llvm::function_ref<SmallVector<Index>(int64_t)> position, Value mask) {
+    epilogue.storeTogether(accs, 1, position, [&](int64_t) { return mask; });
+  };
+  if (epilogue.storesTogether(lanes))
+    window.finishAll = finishAll;
   window.emit(b);
   return success();
 }

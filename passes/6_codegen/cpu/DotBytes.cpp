@@ -7,21 +7,9 @@ using namespace mlir;
 
 constexpr int64_t kFour = 4;
 
-namespace {
-enum class DotForm { X86Vnni, ArmMixed, X86Pairs, PortablePairs };
-} // namespace
+static bool isX86(const Target &target) { return llvm::Triple(target.triple).isX86(); }
 
-static DotForm formOf(const Target &target) {
-  bool isX86 = llvm::Triple(target.triple).isX86();
-  if (isX86)
-    return target.vnni ? DotForm::X86Vnni : DotForm::X86Pairs;
-  return llvm::is_contained(target.required, "i8mm") ? DotForm::ArmMixed : DotForm::PortablePairs;
-}
-
-static bool inPairs(const Target &target) {
-  DotForm form = formOf(target);
-  return form == DotForm::X86Pairs || form == DotForm::PortablePairs;
-}
+bool multipliesFours(const Target &target) { return isX86(target) ? target.vnni : llvm::is_contained(target.required, "i8mm"); }
 
 bool isBytes(Value tensor) {
   Type element = cast<RankedTensorType>(tensor.getType()).getElementType();
@@ -98,37 +86,24 @@ Tensor inFours(KernelBuilder &b, Tensor bytes) {
 
 Value fourOf(KernelBuilder &b, int64_t byte) { return b.integer(int32_t(uint32_t(byte) * 0x01010101u), b.ops().getI32Type()); }
 
-bool dotFitsRegisters(const Target &target, int64_t rows, int64_t vectors) {
-  if (!inPairs(target))
-    return rows * vectors + vectors + 1 <= target.vectorRegisters;
-  constexpr int64_t kOfRow = 3; // even and odd bytes, a product
-  return rows * vectors + 2 * vectors + kOfRow <= target.vectorRegisters;
-}
+bool dotFitsRegisters(const Target &target, int64_t rows, int64_t vectors) { return rows * vectors + vectors + 1 <= target.vectorRegisters; }
 
-kernel::PackingAttr dotPacking(const ContractionProblem &p, int64_t panels, int64_t width, int64_t lanes, const Target &target) {
+kernel::PackingAttr dotPacking(const ContractionProblem &p, int64_t panels, int64_t width) {
   int64_t depth = *p.depth.asConstant(), padded = panels * width;
   // The axes of the split: panel, column, k; each comes in the order of the tensor.
-  SmallVector<int64_t> column{panels, width}, four{depth, kFour};
-  if (inPairs(target)) {
-    column = {panels, width / lanes, lanes};
-    four = {depth, 2, 2};
-  }
+  SmallVector<int64_t> column{panels, width}, group{depth, p.dot};
   bool columnFirst = p.rhsColumn < p.rhsDepth;
-  SmallVector<int64_t> split(columnFirst ? column : four);
-  llvm::append_range(split, columnFirst ? four : column);
-  int64_t firstColumn = columnFirst ? 0 : four.size(), firstDepth = columnFirst ? column.size() : 0;
-  SmallVector<int64_t> shape = columnFirst ? SmallVector<int64_t>{padded, depth * kFour} : SmallVector<int64_t>{depth * kFour, padded};
+  SmallVector<int64_t> split(columnFirst ? column : group);
+  llvm::append_range(split, columnFirst ? group : column);
+  int64_t firstColumn = columnFirst ? 0 : group.size(), firstDepth = columnFirst ? column.size() : 0;
+  SmallVector<int64_t> shape = columnFirst ? SmallVector<int64_t>{padded, depth * p.dot} : SmallVector<int64_t>{depth * p.dot, padded};
   SmallVector<int64_t> order{firstColumn};
   for (auto [tap, size] : llvm::enumerate(p.taps)) {
     shape.push_back(size);
     order.push_back(split.size());
     split.push_back(size);
   }
-  order.append({firstDepth, firstColumn + 1});
-  if (inPairs(target)) // even or odd, lane, which of the two pairs
-    order.append({firstDepth + 2, firstColumn + 2, firstDepth + 1});
-  else
-    order.push_back(firstDepth + 1);
+  order.append({firstDepth, firstColumn + 1, firstDepth + 1});
   return kernel::PackingAttr::get(p.anchor->getContext(), shape, split, order);
 }
 
@@ -143,7 +118,7 @@ static Value intrinsic(KernelBuilder &b, StringRef name, Type result, ValueRange
 
 /// sum of both products of each pair of 16-bit integers.
 static Value multiplyPairs(KernelBuilder &b, Value x, Value w, VectorType sums) {
-  if (llvm::Triple(b.target().triple).isX86()) {
+  if (isX86(b.target())) {
     int64_t lanes = sums.getNumElements();
     StringRef name = lanes == 16 ? "llvm.x86.avx512.pmaddw.d.512" : lanes == 8 ? "llvm.x86.avx2.pmadd.wd" : "llvm.x86.sse2.pmadd.wd";
     return intrinsic(b, name, sums, {x, w});
@@ -168,23 +143,9 @@ Value emitPairs(KernelBuilder &b, Value x, Value w, Value acc) {
 Value emitDot(KernelBuilder &b, Value x, Value w, Value acc) {
   auto sums = cast<VectorType>(acc.getType());
   int64_t lanes = sums.getNumElements();
-  Registers r{b};
-  Type bytes = VectorType::get({kFour * lanes}, b.ops().getI8Type()), pairs = VectorType::get({2 * lanes}, b.ops().getI16Type());
-  switch (formOf(b.target())) {
-  case DotForm::X86Vnni:
-    return intrinsic(b, lanes == 16 ? "llvm.x86.avx512.vpdpbusd.512" : "llvm.x86.avx512.vpdpbusd.256", sums, {acc, split(b, x, bytes), split(b, w, bytes)});
-  case DotForm::ArmMixed:
-    return intrinsic(b, "llvm.aarch64.neon.usdot.v4i32.v16i8", sums, {acc, split(b, x, bytes), split(b, w, bytes)});
-  case DotForm::X86Pairs:
-  case DotForm::PortablePairs:
-    break;
-  }
-  Value all = split(b, w, bytes), x16 = split(b, x, pairs);
-  auto product = [&](Value pair, int64_t half) {
-    Value part = vector::ExtractStridedSliceOp::create(b.ops(), all, ArrayRef<int64_t>{half * 2 * lanes}, ArrayRef<int64_t>{2 * lanes}, ArrayRef<int64_t>{1});
-    return multiplyPairs(b, pair, arith::ExtSIOp::create(b.ops(), pairs, part), sums);
-  };
-  return r.addi(acc, r.addi(product(r.andi(x16, r.integer(0xff, pairs)), 0), product(r.shr(x16, 8), 1)));
+  StringRef name = !isX86(b.target()) ? "llvm.aarch64.neon.usdot.v4i32.v16i8" : lanes == 16 ? "llvm.x86.avx512.vpdpbusd.512" : "llvm.x86.avx512.vpdpbusd.256";
+  Type bytes = VectorType::get({kFour * lanes}, b.ops().getI8Type());
+  return intrinsic(b, name, sums, {acc, split(b, x, bytes), split(b, w, bytes)});
 }
 
 } // namespace tenon::cpu

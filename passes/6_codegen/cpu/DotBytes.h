@@ -2,9 +2,7 @@
 //
 // Memory of bytes whose last axis k walks is read as 32-bit elements of four k, so that the contraction family's loops, boxes and tiles serve bytes
 // as they are; only the multiply-add differs. Every form is exact modulo 2^32, so that all targets give the same sums:
-//   vpdpbusd (AVX-512 VNNI, AVX-VNNI) and usdot (AArch64 i8mm): one instruction for four k;
-//   vpmaddwd on the even and the odd bytes, widened to 16 bits (any other x86). vpmaddubsw would saturate;
-//   the same products as portable vector arithmetic.
+// vpdpbusd (AVX-512 VNNI, AVX-VNNI) and usdot (AArch64 i8mm) take four k at once; other targets take pairs (DotPairs.h).
 #pragma once
 #include "passes/6_codegen/cpu/ContractionProblem.h"
 #include "passes/6_codegen/cpu/KernelBuilder.h"
@@ -12,6 +10,8 @@
 namespace tenon::cpu {
 
 bool isBytes(mlir::Value tensor);
+/// Whether an instruction adds the products of four bytes.
+bool multipliesFours(const Target &target);
 
 /// Makes `p`, a problem on bytes, count in fours; a constant pad above its input becomes part of it. False where it cannot be computed that way:
 /// other signs, k that is no multiple of 4, groups, strides that fours do not divide.
@@ -29,7 +29,7 @@ mlir::Value emitPairs(KernelBuilder &b, mlir::Value x, mlir::Value w, mlir::Valu
 /// Whether a register tile of rows x vectors accumulators leaves room for what one step reads.
 bool dotFitsRegisters(const Target &target, int64_t rows, int64_t vectors);
 
-/// Panels [panel][taps][k / 4][columns][4]; for pairs [panel][taps][k / 4][vector][even, odd][lane][2].
-kernel::PackingAttr dotPacking(const ContractionProblem &p, int64_t panels, int64_t width, int64_t lanes, const Target &target);
+/// Panels [panel][taps][k / dot][columns][dot].
+kernel::PackingAttr dotPacking(const ContractionProblem &p, int64_t panels, int64_t width);
 
 } // namespace tenon::cpu

@@ -38,12 +38,27 @@ public:
   /// Empty where lanes are taken apart: then `store` reads itself.
   llvm::SmallVector<mlir::Value> read(int lanes, llvm::ArrayRef<Index> position, mlir::Value mask);
   void store(mlir::Value acc, llvm::ArrayRef<Index> position, mlir::Value mask, llvm::ArrayRef<mlir::Value> given);
+  /// Whether registers of so many numbers are better stored several at a time: where they end as bytes, of which a register holds more (ByteRegisters.h).
+  bool storesTogether(int64_t lanes) const;
+  /// `store` of registers that `position` and `mask` tell the places of; only where storesTogether. Neighbours in `accs` whose number is no multiple of
+  /// `across` follow on one another in the last axis.
+  void storeTogether(mlir::ValueRange accs, int64_t across, llvm::function_ref<llvm::SmallVector<Index>(int64_t)> position,
+                     llvm::function_ref<mlir::Value(int64_t)> mask);
   /// Prefetches what `store` at this position will read or write.
   void prefetch(llvm::ArrayRef<Index> position);
 
 private:
   bool storeAt(mlir::Value acc, const LanePosition &position, mlir::Value mask, llvm::ArrayRef<mlir::Value> given);
   mlir::Value inputOf(mlir::Operation *op) const;
+  /// How a result becomes bytes: by a quantization, and tables of bytes behind it.
+  struct Ending {
+    nn::QuantizeOp quantize;
+    llvm::SmallVector<nn::LookupOp> tables;
+  };
+  std::optional<Ending> endingOf(mlir::Value result) const;
+  llvm::SmallVector<mlir::Operation *> before(llvm::ArrayRef<Ending> endings) const;
+  void storeParts(mlir::Value bytes, const Tensor &result, int64_t first, int64_t count, int64_t across,
+                  llvm::function_ref<llvm::SmallVector<Index>(int64_t)> position, llvm::function_ref<mlir::Value(int64_t)> mask);
 
   KernelBuilder &builder;
   mlir::Value anchor;

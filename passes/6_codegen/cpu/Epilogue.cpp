@@ -1,4 +1,5 @@
 // The program below an anchor: from an accumulator to the kernel's results.
+#include "passes/6_codegen/cpu/ByteRegisters.h"
 #include "passes/6_codegen/cpu/Elementwise.h"
 
 namespace tenon::cpu {
@@ -177,6 +178,76 @@ bool Epilogue::storeAt(Value acc, const LanePosition &position, Value mask, Arra
     builder.storeStrided(stored, result, builder.at(result, at.index), stride, mask);
   }
   return true;
+}
+
+std::optional<Epilogue::Ending> Epilogue::endingOf(Value result) const {
+  Ending ending;
+  Operation *op = result.getDefiningOp();
+  for (; isa_and_nonnull<nn::LookupOp>(op) && llvm::is_contained(program, op); op = op->getOperand(0).getDefiningOp())
+    ending.tables.insert(ending.tables.begin(), cast<nn::LookupOp>(op));
+  ending.quantize = dyn_cast_or_null<nn::QuantizeOp>(op);
+  bool isOurs = ending.quantize && llvm::is_contained(program, op) && computeType(getElementTypeOrSelf(ending.quantize.getInput())).isF32();
+  return isOurs ? std::optional(ending) : std::nullopt;
+}
+
+/// The part of the program that gives what is quantized at its ends.
+SmallVector<Operation *> Epilogue::before(ArrayRef<Ending> endings) const {
+  llvm::SmallPtrSet<Operation *, 16> needed;
+  SmallVector<Value> open;
+  for (Ending ending : endings)
+    open.push_back(ending.quantize.getInput());
+  while (!open.empty())
+    if (Operation *op = open.pop_back_val().getDefiningOp(); llvm::is_contained(program, op) && needed.insert(op).second)
+      llvm::append_range(open, op->getOperands());
+  SmallVector<Operation *> part;
+  llvm::copy_if(program, std::back_inserter(part), [&](Operation *op) { return needed.contains(op); });
+  return part;
+}
+
+bool Epilogue::storesTogether(int64_t lanes) const {
+  if (lanes != builder.target().lanes(32) || !hasByteRegisters(builder.target()) || end || llvm::any_of(program, isRearrangement))
+    return false;
+  return llvm::all_of(builder.kernelFunc().terminator().getOperands(), [&](Value result) { return endingOf(result).has_value(); });
+}
+
+void Epilogue::storeTogether(ValueRange accs, int64_t across, llvm::function_ref<SmallVector<Index>(int64_t)> position,
+                             llvm::function_ref<Value(int64_t)> mask) {
+  SmallVector<Ending> endings;
+  for (Value result : builder.kernelFunc().terminator().getOperands())
+    endings.push_back(*endingOf(result));
+  SmallVector<Operation *> numbers = before(endings);
+  for (int64_t first = 0, total = accs.size(); first < total; first += kTogether) {
+    int64_t count = std::min(kTogether, total - first);
+    SmallVector<SmallVector<Value>> together(endings.size());
+    for (int64_t i = first; i < first + count; ++i) {
+      SmallVector<Index> at = position(i);
+      Frames frames(builder, anchor, {at, int(at.size()) - 1, builder.target().lanes(32)});
+      auto registers = evaluate(builder, reader, numbers, [&](Operation *op) { return inputOf(op); }, frames, anchor, accs[i], mask(i), {});
+      for (auto [values, ending] : llvm::zip_equal(together, endings))
+        values.push_back(registers->lookup(ending.quantize.getInput()));
+    }
+    for (auto [result, values, ending] : llvm::zip_equal(results, together, endings)) {
+      Value last = values.back();
+      values.resize(kTogether, last);
+      Value bytes = quantizeTogether(builder, ending.quantize, values);
+      for (nn::LookupOp table : ending.tables)
+        bytes = lookUpTogether(builder, table, bytes);
+      storeParts(bytes, result, first, count, across, position, mask);
+    }
+  }
+}
+
+/// Registers [first, first + count), which are bytes now, neighbours at once.
+void Epilogue::storeParts(Value bytes, const Tensor &result, int64_t first, int64_t count, int64_t across,
+                          llvm::function_ref<SmallVector<Index>(int64_t)> position, llvm::function_ref<Value(int64_t)> mask) {
+  Index stride = result.strides.back();
+  int64_t lanes = builder.target().lanes(32);
+  for (int64_t i = first, run; i < first + count; i += run) {
+    auto continues = [&](int64_t next) { return next < first + count && next % across && stride.is(1) && !mask(i) && !mask(next); };
+    for (run = 1; continues(i + run);)
+      ++run;
+    builder.storeStrided(partOf(builder, bytes, (i - first) * lanes, run * lanes), result, builder.at(result, position(i)), stride, mask(i));
+  }
 }
 
 /// The operand whose position an op takes over.

@@ -1,6 +1,7 @@
 #include "passes/6_codegen/cpu/Loops.h"
 #include "passes/6_codegen/cpu/Elementwise.h"
 #include "passes/6_codegen/cpu/LoopsAnalysis.h"
+#include "passes/6_codegen/cpu/LoopsConcat.h"
 #include "passes/6_codegen/cpu/LoopsElementwise.h"
 #include "passes/6_codegen/cpu/LoopsNest.h"
 #include "passes/6_codegen/cpu/LoopsScatter.h"
@@ -174,6 +175,10 @@ LogicalResult LoopsFamily::emit(kernel::FuncOp func, kernel::ScheduleAttr schedu
     return success();
   }
   Evaluator evaluator(b);
+  if (nn::ConcatOp concat = concatOfBytes(func, b.target())) {
+    emitConcatOfBytes(b, evaluator, concat, tasks);
+    return success();
+  }
   if (Operation *sequential = sequentialOp(func)) {
     emitSequential(b, evaluator, sequential, tasks);
     return success();

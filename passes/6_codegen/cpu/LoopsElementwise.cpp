@@ -1,4 +1,5 @@
 #include "passes/6_codegen/cpu/LoopsElementwise.h"
+#include "passes/6_codegen/cpu/ByteRegisters.h"
 #include "passes/6_codegen/cpu/ElementwiseProgram.h"
 #include "passes/6_codegen/cpu/LoopsNest.h"
 
@@ -8,10 +9,27 @@ namespace tenon::cpu {
 
 bool isElementwiseKernel(kernel::FuncOp func) { return ElementwiseProgram::of(func).has_value(); }
 
+/// Lanes of one step. Results of bytes fill a register of bytes where their axis is a multiple of it: then their quantization and tables take the registers
+/// of numbers together.
+static int lanesOf(KernelBuilder &b, kernel::FuncOp func, ElementwiseEmitter &emitter) {
+  int lanes = emitter.evaluator.preferredLanes();
+  ArrayRef<nn::Dim> sizes = emitter.merged.sizes;
+  bool areBytes = llvm::all_of(func.getResultTypes(), [](Type type) {
+    Type element = getElementTypeOrSelf(type);
+    return element.isInteger() && element.getIntOrFloatBitWidth() == 8;
+  });
+  if (!areBytes || sizes.empty() || !hasByteRegisters(b.target()))
+    return lanes;
+  for (int wide : {b.target().lanes(8), b.target().lanes(8) / 2})
+    if (sizes.back().dividedExactlyBy(nn::Dim::constant(func.getContext(), wide)))
+      return wide;
+  return lanes;
+}
+
 void emitElementwiseKernel(KernelBuilder &b, kernel::FuncOp func, int64_t tasks) {
   ElementwiseEmitter emitter(b, func);
   ArrayRef<nn::Dim> sizes = emitter.merged.sizes;
-  LoopNest nest = chooseNest(b, sizes, SmallVector<int>(sizes.size(), 0), tasks, emitter.evaluator.preferredLanes());
+  LoopNest nest = chooseNest(b, sizes, SmallVector<int>(sizes.size(), 0), tasks, lanesOf(b, func, emitter));
   nest.emit(b, emitter.evaluator, [&](const Place &place) { emitter.hoistLeaves(place); }, [&](const Place &place) { emitter.store(place); });
 }
 

@@ -18,6 +18,17 @@ int64_t tapsOf(nn::PoolOp pool) {
   return taps;
 }
 
+/// Lanes of one step: maxima of bytes that go nowhere else fill registers with bytes, where the channels are a multiple of them.
+int lanesOf(nn::PoolOp pool, const Target &target) {
+  Type element = cast<ShapedType>(pool.getInput().getType()).getElementType();
+  std::optional<int64_t> channels = nn::dimsOf(pool.getType()).back().asConstant();
+  bool areBytes = pool.getKind() == nn::PoolKind::Max && element.isInteger() && element.getIntOrFloatBitWidth() == 8;
+  int lanes = areBytes && channels && llvm::all_of(pool->getUsers(), [](Operation *user) { return isa<kernel::ReturnOp>(user); }) ? target.lanes(8) : target.lanes(32);
+  while (lanes > target.lanes(32) && *channels % lanes)
+    lanes /= 2;
+  return lanes;
+}
+
 class PoolingFamily final : public KernelFamily {
 public:
   StringRef name() const override { return "pooling"; }
@@ -73,8 +84,9 @@ KernelPlan PoolingFamily::plan(kernel::FuncOp func, kernel::ScheduleAttr schedul
 LogicalResult PoolingFamily::emit(kernel::FuncOp func, kernel::ScheduleAttr schedule, KernelBuilder &b) const {
   nn::PoolOp pool = onlyOp<nn::PoolOp>(func);
   unsigned spatial = pool.getWindow().size();
-  int lanes = b.target().lanes(32);
+  int lanes = lanesOf(pool, b.target());
   SlidingWindow window;
+  window.lanes = lanes;
   window.input = b.tensorOf(pool.getInput());
   auto result = b.sizesOf(pool.getResult());
   window.rows = spatial == 2 ? result[1] : Index(1);

@@ -1,4 +1,5 @@
 #include "passes/6_codegen/cpu/QuantizedOps.h"
+#include "passes/6_codegen/cpu/ByteRegisters.h"
 #include "passes/6_codegen/cpu/Registers.h"
 #include "passes/6_codegen/cpu/VectorMath.h"
 #include "llvm/TargetParser/Triple.h"
@@ -37,7 +38,24 @@ static Value nearestIntegers(KernelBuilder &b, Value x) {
   return arith::FPToSIOp::create(ops, integers, emitRoundEven(b, x));
 }
 
+/// Lanes of several registers of numbers that are half a register of bytes, or a whole one.
+static bool fillsByteRegister(KernelBuilder &b, Value x) {
+  auto vector = dyn_cast<VectorType>(x.getType());
+  int64_t lanes = vector ? vector.getNumElements() : 0, whole = b.target().lanes(8);
+  return (lanes == whole || lanes == whole / 2) && hasByteRegisters(b.target());
+}
+
+static Value quantizeRegisters(KernelBuilder &b, nn::QuantizeOp op, Value x) {
+  int64_t lanes = cast<VectorType>(x.getType()).getNumElements(), part = b.target().lanes(32);
+  SmallVector<Value> numbers;
+  for (int64_t i = 0; i < kTogether; ++i)
+    numbers.push_back(partOf(b, x, i * part % lanes, part));
+  return partOf(b, quantizeTogether(b, op, numbers), 0, lanes);
+}
+
 Value emitQuantize(KernelBuilder &b, nn::QuantizeOp op, Value x) {
+  if (fillsByteRegister(b, x) && getElementTypeOrSelf(x).isF32())
+    return quantizeRegisters(b, op, x);
   Registers r{b};
   int64_t zeroPoint = op.getZeroPoint(), low = op.getTo().isUnsignedInteger() ? 0 : -128;
   // The bounds are integers: it makes no difference whether they come before or after rounding. NaN is not above the lower one, and becomes it.
@@ -66,9 +84,14 @@ static Value lookUpInRegisters(KernelBuilder &b, const Tensor &table, Value x) {
 
 Value emitLookup(KernelBuilder &b, nn::LookupOp op, Value x) {
   ImplicitLocOpBuilder &ops = b.ops();
+  auto vector = dyn_cast<VectorType>(x.getType());
+  if (fillsByteRegister(b, x)) {
+    int64_t lanes = vector.getNumElements();
+    auto whole = llvm::map_to_vector(llvm::seq<int64_t>(0, b.target().lanes(8)), [&](int64_t i) { return i % lanes; });
+    return partOf(b, lookUpTogether(b, op, vector::ShuffleOp::create(ops, x, x, whole)), 0, lanes);
+  }
   Tensor table = b.table(cast<DenseElementsAttr>(op.getTable()));
   table.element = ops.getI8Type();
-  auto vector = dyn_cast<VectorType>(x.getType());
   if (vector && vector.getNumElements() == 16 && llvm::is_contained(b.target().required, "avx512vbmi"))
     return lookUpInRegisters(b, table, x);
   auto one = [&](Value index) { return b.load(table, Index(arith::ExtUIOp::create(ops, ops.getI64Type(), index))); };

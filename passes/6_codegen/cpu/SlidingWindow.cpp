@@ -35,7 +35,7 @@ namespace {
 class WindowEmitter {
 public:
   WindowEmitter(KernelBuilder &b, const SlidingWindow &w)
-      : b(b), w(w), lanes(b.target().lanes(32)), flat(w.input.rank() == 3), height(flat ? Index(1) : w.input.sizes[1]),
+      : b(b), w(w), lanes(w.lanes ? w.lanes : b.target().lanes(32)), flat(w.input.rank() == 3), height(flat ? Index(1) : w.input.sizes[1]),
         width(w.input.sizes[flat ? 1 : 2]), channels(w.input.sizes.back()) {}
 
   void emit() {
@@ -172,6 +172,8 @@ private:
       } else {
         acc = b.loop(taps.low, taps.high, 1, acc, [&](Index r, ValueRange in) { return emitTaps(r, x, size, border, c, mask, in); });
       }
+      if (w.finishAll)
+        return w.finishAll(acc, [&](int64_t pixel) { return position(b.add(x, pixel), c); }, mask);
       for (int64_t pixel = 0; pixel < size; ++pixel)
         w.finish(acc[pixel], position(b.add(x, pixel), c), mask, rowInside && !border);
     });

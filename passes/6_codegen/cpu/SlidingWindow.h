@@ -17,6 +17,7 @@ public:
   Index rows = 1, columns = 1;  // of the result
   WindowAxis vertical, horizontal;
   int pixels = 4;               // of one step
+  int lanes = 0;                // of channels; 0: as many as a register has of 32 bits
   /// From loaded elements to what `step` takes. Null: a conversion to their computation type.
   llvm::function_ref<mlir::Value(mlir::Value)> decode;
   bool unrollRows = true;       // the window's rows, away from the border
@@ -27,6 +28,8 @@ public:
   llvm::function_ref<mlir::Value(Index c, mlir::Value mask)> start;
   llvm::function_ref<mlir::Value(mlir::Value acc, mlir::Value x, mlir::Value parameter)> step;
   llvm::function_ref<void(mlir::Value acc, llvm::ArrayRef<Index> position, mlir::Value mask, bool inside)> finish;
+  /// `finish` of the pixels of one step together. Null: one by one.
+  llvm::function_ref<void(mlir::ValueRange accs, llvm::function_ref<llvm::SmallVector<Index>(int64_t pixel)> position, mlir::Value mask)> finishAll;
   /// What `step` needs for tap (row, column) besides the input: a vector of weights. Null: nothing.
   llvm::function_ref<mlir::Value(Index row, Index column, Index c, mlir::Value mask)> parameter;
 

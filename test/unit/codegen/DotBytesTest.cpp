@@ -1,41 +1,11 @@
 // Products and convolutions of bytes: exact, and the same on every target, at the ends of the range as well.
+#include "test/unit/codegen/Bytes.h"
 #include "test/unit/codegen/KernelCheck.h"
 #include "llvm/Support/FormatVariadic.h"
 #include <gtest/gtest.h>
-#include <random>
 
 namespace tenon::test {
 namespace {
-
-/// Targets whose multiply-adds differ and whose code runs here.
-std::vector<std::string> dotTargets() {
-  Target host = llvm::cantFail(Target::parse("native"));
-  std::vector<std::string> names{"native"};
-  for (const char *name : {"x86-64", "x86-64-v3", "x86-64-v4", "alderlake", "icelake-server", "sapphirerapids"}) {
-    Target target = llvm::cantFail(Target::parse(name));
-    if (llvm::all_of(target.required, [&](const std::string &feature) { return llvm::is_contained(host.required, feature); }))
-      names.push_back(name);
-  }
-  return names;
-}
-
-/// Random bytes, a good part of them at the ends of the range.
-template <typename T> std::vector<T> bytes(size_t count, int seed) {
-  std::mt19937 random(seed);
-  std::vector<T> values(count);
-  for (T &value : values)
-    switch (random() % 4) {
-    case 0:
-      value = std::numeric_limits<T>::max();
-      break;
-    case 1:
-      value = std::numeric_limits<T>::min();
-      break;
-    default:
-      value = T(random());
-    }
-  return values;
-}
 
 struct BytesConvolution {
   int64_t height, width, channels, outputs, filter, stride = 1, pad = 0;
@@ -98,7 +68,7 @@ struct BytesConvolution {
 
 TEST(DotBytes, PointwiseIsExactOnEveryTarget) {
   for (const std::string &target : dotTargets())
-    for (BytesConvolution c : {BytesConvolution{7, 9, 64, 48, 1}, {3, 3, 4, 1, 1}, {5, 7, 132, 19, 1}, {6, 6, 16, 40, 1, 2}})
+    for (BytesConvolution c : {BytesConvolution{7, 9, 64, 48, 1}, {3, 3, 4, 1, 1}, {5, 7, 132, 19, 1}, {6, 6, 16, 40, 1, 2}, {9, 5, 20, 33, 1, 2}, {4, 3, 1028, 24, 1}})
       c.check(target);
 }
 

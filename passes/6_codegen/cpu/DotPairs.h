@@ -1,0 +1,25 @@
+// Sums of products of bytes where no instruction multiplies fours of them: pairs of 16-bit integers, whose products the lanes of i32 add.
+//
+// Activations are widened once, where their rows or bands are copied, so that the inner loop is a multiply-add of pairs and a sum; vpmaddubsw, which takes
+// bytes, saturates. Weights stay bytes in memory and are widened as they are loaded, once for all rows of a tile. Exact modulo 2^32, as DotBytes.h is.
+#pragma once
+#include "passes/6_codegen/cpu/ContractionProblem.h"
+#include "passes/6_codegen/cpu/KernelBuilder.h"
+
+namespace tenon::cpu {
+
+/// The contraction of a kernel as this target computes it: problems on bytes count in pairs where the target has no instruction for fours.
+std::optional<ContractionProblem> problemOn(kernel::FuncOp func, const Target &target);
+/// The same for a problem that counts in fours.
+ContractionProblem inPairs(const ContractionProblem &fours);
+
+/// Two equal bytes as 16-bit integers, as i32.
+mlir::Value pairOf(KernelBuilder &b, int64_t byte);
+/// Copies `count` fours of bytes without a sign as twice as many pairs.
+void widenFours(KernelBuilder &b, const Tensor &fours, Index from, Index count, const Tensor &pairs, Index to);
+/// Lanes of two signed bytes (as i16) as pairs.
+mlir::Value widenWeights(KernelBuilder &b, mlir::Value bytes);
+/// Whether a register tile of rows x vectors accumulators leaves room for a step's weights, one activation and a product.
+bool pairsFitRegisters(const Target &target, int64_t rows, int64_t vectors);
+
+} // namespace tenon::cpu
