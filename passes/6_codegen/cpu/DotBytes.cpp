@@ -134,10 +134,19 @@ static Value multiplyPairs(KernelBuilder &b, Value x, Value w, VectorType sums) 
   return r.addi(products(false), products(true));
 }
 
+/// The same sum, of which the optimizer does not know what it is: it would add the products of unrolled steps first, and spill accumulators for them.
+static Value inThisOrder(KernelBuilder &b, Value sum) {
+  StringRef anyRegister = cast<VectorType>(sum.getType()).getNumElements() == 16 ? "=v,0" : "=x,0";
+  return LLVM::InlineAsmOp::create(b.ops(), sum.getType(), sum, "", anyRegister, /*has_side_effects=*/false, /*is_align_stack=*/false,
+                                   LLVM::tailcallkind::TailCallKind::None, LLVM::AsmDialectAttr(), ArrayAttr())
+      ->getResult(0);
+}
+
 Value emitPairs(KernelBuilder &b, Value x, Value w, Value acc) {
   auto sums = cast<VectorType>(acc.getType());
   Type pairs = VectorType::get({2 * sums.getNumElements()}, b.ops().getI16Type());
-  return Registers{b}.addi(acc, multiplyPairs(b, split(b, x, pairs), split(b, w, pairs), sums));
+  Value sum = Registers{b}.addi(acc, multiplyPairs(b, split(b, x, pairs), split(b, w, pairs), sums));
+  return isX86(b.target()) ? inThisOrder(b, sum) : sum;
 }
 
 Value emitDot(KernelBuilder &b, Value x, Value w, Value acc) {
