@@ -44,7 +44,8 @@ def PropagateQuantization : QuantizePass<"nn-propagate-quantization"> {
   let summary = "Quantize before data moves, so that bytes move";
   let description = [{
     A chain of elementwise ops that ends in nn.quantize moves above reshapes, transposes, slices, concats, pixel shuffles and nearest resizes, and,
-    where it grows with its input, above maxima over windows. Nothing is computed differently.
+    where it grows with its input, above maxima over windows. A slice of numbers that were made of bytes moves the other way, above what made them. Nothing is
+    computed differently.
     Before:  %0 = nn.concat %a, %b   %1 = nn.div %0, %s   %y = nn.quantize %1
     After:   %y = nn.concat (nn.quantize (nn.div %a, %s)), (nn.quantize (nn.div %b, %s))
   }];

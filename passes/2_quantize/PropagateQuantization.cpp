@@ -44,13 +44,38 @@ bool comesFromBytes(Value value) {
   return !chain.ops.empty() && llvm::all_of(chain.sources, isByte);
 }
 
+/// Cheap arithmetic, as between bytes and numbers.
+bool isArithmetic(Operation *op) { return isa<nn::CastOp, nn::AddOp, nn::SubOp, nn::MulOp, nn::DivOp>(op); }
+
 struct PropagateQuantization : impl::PropagateQuantizationBase<PropagateQuantization> {
   void runOnOperation() override {
     SmallVector<nn::QuantizeOp> work;
     getOperation().walk([&](nn::QuantizeOp op) { work.push_back(op); });
     while (!work.empty())
-      if (nn::QuantizeOp op = work.pop_back_val(); moveUp(op, work))
+      if (nn::QuantizeOp op = work.pop_back_val(); sliceBytes(op) || moveUp(op, work))
         ++moved;
+  }
+
+  /// A part of numbers that were made of bytes is made of a part of the bytes: what is left out is neither computed nor quantized again.
+  bool sliceBytes(nn::QuantizeOp quantize) {
+    Chain chain = Chain::of(quantize, /*stopAtBytes=*/false);
+    auto slice = chain.sources.size() == 1 ? chain.sources.front().getDefiningOp<nn::SliceOp>() : nn::SliceOp();
+    if (!slice || isByte(slice.getResult()))
+      return false;
+    Chain above = Chain::of(slice.getInput(), /*stopAtBytes=*/true);
+    if (above.sources.size() != 1 || !isByte(above.sources.front()) || !llvm::all_of(above.ops, isArithmetic))
+      return false;
+    OpBuilder builder(slice);
+    Value bytes = above.sources.front();
+    auto part = cast<nn::SliceOp>(builder.clone(*slice));
+    part->setOperand(0, bytes);
+    part.getResult().setType(nn::tensorOf(nn::dimsOf(slice.getType()), elementOf(bytes)));
+    slice.replaceAllUsesWith(above.clone(builder, part.getResult()));
+    slice.erase();
+    for (Operation *op : llvm::reverse(above.ops))
+      if (op->use_empty())
+        op->erase();
+    return true;
   }
 
   bool moveUp(nn::QuantizeOp quantize, SmallVectorImpl<nn::QuantizeOp> &work) {
@@ -59,6 +84,8 @@ struct PropagateQuantization : impl::PropagateQuantizationBase<PropagateQuantiza
       return false;
     Value source = chain.sources.front();
     Operation *mover = source.getDefiningOp();
+    if (isa<nn::SliceOp>(mover) && isByte(source))
+      return false; // fewer bytes are quantized again behind it
     unsigned operands = isa<nn::ConcatOp>(mover) ? mover->getNumOperands() : 1;
     bool readsHere = llvm::all_of(source.getUsers(), [&](Operation *user) { return chain.ops.contains(user); });
     bool allBytes = llvm::all_of(mover->getOperands().take_front(operands), comesFromBytes);

@@ -22,6 +22,7 @@ public:
   GroupFormer(Block &block, bool gates) : block(block), gates(gates), grouping(block) {}
 
   void run() {
+    separateDecodings();
     roundImagesLast();
     materializeSizes();
     seedAnchors();
@@ -53,6 +54,21 @@ public:
   int64_t viewsTaken = 0, epilogueOps = 0, prologueOps = 0;
 
 private:
+  /// Numbers made of bytes are made by each of their readers: bytes are a quarter to write and to read again. From the last op on, so that what a copy
+  /// reads is separated after it.
+  void separateDecodings() {
+    for (Operation &op : llvm::make_early_inc_range(llvm::reverse(block))) {
+      if (!isDecoding(&op))
+        continue;
+      for (OpOperand &use : llvm::make_early_inc_range(op.getUses())) {
+        if (op.hasOneUse())
+          break;
+        use.set(OpBuilder(use.getOwner()).clone(op)->getResult(0));
+      }
+    }
+    grouping = Grouping(block);
+  }
+
   /// An image that is rounded and then seen through a transpose: the other way round its convolution can take both.
   void roundImagesLast() {
     for (nn::ConvOp conv : block.getOps<nn::ConvOp>()) {

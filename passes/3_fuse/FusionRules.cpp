@@ -135,15 +135,17 @@ bool takesEpilogue(Operation *anchor, Operation *op) {
          !isa<nn::ArgReduceOp, nn::CumSumOp>(anchor);
 }
 
-bool decodesOperand(Operation *anchor, Operation *op) {
-  if (anchorOf(anchor) != Anchor::Contraction || !readsBytes(anchor))
+bool isDecoding(Operation *op) {
+  if (isa<nn::CastOp>(op))
+    return isByteCast(op->getResult(0));
+  if (!isa<nn::MulOp, nn::SubOp, nn::AddOp>(op))
     return false;
-  if (isByteCast(op->getResult(0)))
-    return true;
-  auto constant = isa<nn::MulOp, nn::SubOp, nn::AddOp>(op) ? op->getOperand(1).getDefiningOp<nn::ConstantOp>() : nn::ConstantOp();
+  auto constant = op->getOperand(1).getDefiningOp<nn::ConstantOp>();
   Operation *source = op->getOperand(0).getDefiningOp();
-  return constant && source && cast<RankedTensorType>(constant.getType()).getNumElements() == 1 && source->hasOneUse() && decodesOperand(anchor, source);
+  return constant && source && cast<RankedTensorType>(constant.getType()).getNumElements() == 1 && isDecoding(source);
 }
+
+bool decodesOperand(Operation *anchor, Operation *op) { return anchorOf(anchor) == Anchor::Contraction && readsBytes(anchor) && isDecoding(op); }
 
 bool decodesBytes(Operation *anchor) { return isDepthwise(anchor) && isDecoded(anchor->getOperand(0)); }
 

@@ -26,7 +26,9 @@ bool takesEpilogue(mlir::Operation *anchor, mlir::Operation *op);
 bool decodesBytes(mlir::Operation *anchor);
 /// Whether `op` rounds an image of few channels to the half type that `anchor` multiplies: it gathers elements, and rounds them on the way.
 bool roundsImage(mlir::Operation *anchor, mlir::Operation *op);
-/// Whether `op` makes numbers of bytes (a cast, then scalars), which a convolution or product of bytes may do where it reads them behind its sums.
+/// Whether `op` makes numbers of bytes: a cast, then scalars.
+bool isDecoding(mlir::Operation *op);
+/// The same where a convolution or product of bytes may do it as it reads them behind its sums.
 bool decodesOperand(mlir::Operation *anchor, mlir::Operation *op);
 /// Whether two products of one row, `excite` of what is made of `squeeze`'s result, may be one kernel.
 bool isGate(mlir::Operation *squeeze, mlir::Operation *excite);

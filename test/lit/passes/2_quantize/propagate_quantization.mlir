@@ -48,3 +48,19 @@ func.func @shared(%a: tensor<1x2xf32>, %b: tensor<1x3xf32>) -> (tensor<1x5xui8>,
   %2 = nn.quantize %0 {zero_point = 3 : i64, to = ui8} : tensor<1x5xf32> -> tensor<1x5xui8>
   return %2, %0 : tensor<1x5xui8>, tensor<1x5xf32>
 }
+
+// Half of what was made of bytes: half of the bytes are taken, and quantized again.
+// CHECK-LABEL: func.func @part
+// CHECK:         %[[B:.*]] = nn.slice %arg0 {{.*}} : tensor<1x8xui8> -> tensor<1x4xui8>
+// CHECK-NEXT:    nn.cast %[[B]] {{.*}} : tensor<1x4xui8> -> tensor<1x4xf32>
+// CHECK:         nn.quantize {{.*}} : tensor<1x4xf32> -> tensor<1x4xui8>
+func.func @part(%x: tensor<1x8xui8>) -> tensor<1x4xui8> {
+  %s = nn.constant dense<0.5> : tensor<f32>
+  %t = nn.constant dense<0.75> : tensor<f32>
+  %0 = nn.cast %x {to = f32} : tensor<1x8xui8> -> tensor<1x8xf32>
+  %1 = nn.mul %0, %s : tensor<1x8xf32>, tensor<f32> -> tensor<1x8xf32>
+  %2 = nn.slice %1 {starts = #nn.dims<[0, 4]>, sizes = #nn.dims<[1, 4]>, steps = array<i64: 1, 1>} : tensor<1x8xf32> -> tensor<1x4xf32>
+  %3 = nn.div %2, %t : tensor<1x4xf32>, tensor<f32> -> tensor<1x4xf32>
+  %4 = nn.quantize %3 {zero_point = 3 : i64, to = ui8} : tensor<1x4xf32> -> tensor<1x4xui8>
+  return %4 : tensor<1x4xui8>
+}

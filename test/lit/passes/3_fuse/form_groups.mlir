@@ -100,3 +100,26 @@ func.func @byte_residual(%x: tensor<1x4x4x8xui8>, %r: tensor<1x4x4x8xui8>, %w: t
   %5 = nn.quantize %4 {zero_point = 0 : i64, to = ui8} : tensor<1x4x4x8xf32> -> tensor<1x4x4x8xui8>
   return %5 : tensor<1x4x4x8xui8>
 }
+
+// Two readers of bytes as numbers: the convolution stores bytes, and each reader makes numbers of them itself.
+// CHECK-LABEL: func.func @shared_decoding
+// CHECK:         nn.conv {{.*}}kernel.group = 0
+// CHECK:         %[[Q:.*]] = nn.quantize {{.*}}kernel.group = 0
+// CHECK-NEXT:    %[[A:.*]] = nn.cast %[[Q]] {kernel.group = 1
+// CHECK-NEXT:    nn.mul %[[A]], {{.*}}kernel.group = 1
+// CHECK:         %[[B:.*]] = nn.cast %[[Q]] {kernel.group = [[OTHER:[2-9]]]
+// CHECK-NEXT:    nn.mul %[[B]], {{.*}}kernel.group = [[OTHER]]
+func.func @shared_decoding(%x: tensor<1x4x4x8xui8>, %w: tensor<8x8x1x1xi8>) -> (tensor<1x4x4x8xui8>, tensor<1x4x4x8xui8>) {
+  %s = nn.constant dense<0.5> : tensor<f32>
+  %t = nn.constant dense<0.75> : tensor<f32>
+  %0 = nn.conv %x, %w {strides = array<i64: 1, 1>, pads = array<i64: 0, 0, 0, 0>, dilations = array<i64: 1, 1>, layout = #nn.layout<channels_last>}
+     : tensor<1x4x4x8xui8>, tensor<8x8x1x1xi8> -> tensor<1x4x4x8xi32>
+  %1 = nn.cast %0 {to = f32} : tensor<1x4x4x8xi32> -> tensor<1x4x4x8xf32>
+  %2 = nn.quantize %1 {zero_point = 0 : i64, to = ui8} : tensor<1x4x4x8xf32> -> tensor<1x4x4x8xui8>
+  %3 = nn.cast %2 {to = f32} : tensor<1x4x4x8xui8> -> tensor<1x4x4x8xf32>
+  %4 = nn.mul %3, %s : tensor<1x4x4x8xf32>, tensor<f32> -> tensor<1x4x4x8xf32>
+  %5 = nn.quantize %4 {zero_point = 0 : i64, to = ui8} : tensor<1x4x4x8xf32> -> tensor<1x4x4x8xui8>
+  %6 = nn.mul %3, %t : tensor<1x4x4x8xf32>, tensor<f32> -> tensor<1x4x4x8xf32>
+  %7 = nn.quantize %6 {zero_point = 0 : i64, to = ui8} : tensor<1x4x4x8xf32> -> tensor<1x4x4x8xui8>
+  return %5, %7 : tensor<1x4x4x8xui8>, tensor<1x4x4x8xui8>
+}
