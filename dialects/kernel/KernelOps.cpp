@@ -100,6 +100,10 @@ LogicalResult KernelDialect::verifyPlacement(Operation *op, Type type, NamedAttr
     auto sum = dyn_cast<IntegerAttr>(attr.getValue());
     return sum && sum.getType().isSignlessInteger(64) ? success() : op->emitOpError("expected kernel.largest_sum to be an i64");
   }
+  if (attr.getName() == "kernel.split_share" && what == "argument") {
+    auto share = dyn_cast<IntegerAttr>(attr.getValue());
+    return share && share.getType().isInteger(64) ? success() : op->emitOpError("expected kernel.split_share to be an i64");
+  }
   if (attr.getName() != "kernel.strides")
     return op->emitOpError() << "does not know the attribute " << attr.getName() << " of " << what << " " << index;
   auto tensor = dyn_cast<RankedTensorType>(type);

@@ -6,6 +6,7 @@
 #include "lib/Tuner/TuningCache.h"
 #include "passes/4_schedule/ByteSums.h"
 #include "passes/4_schedule/Schedules.h"
+#include "passes/4_schedule/SplitShares.h"
 #include "passes/4_schedule/StrassenErrors.h"
 #include "passes/4_schedule/WinogradErrors.h"
 #include "llvm/Support/FileSystem.h"
@@ -71,6 +72,7 @@ private:
     schedule::markByteSums(*module);
     schedule::markWinogradErrors(*module);
     schedule::markStrassenErrors(*module);
+    schedule::markSplitShares(*module, target);
     double before = deadline.elapsed();
     OwningOpRef<ModuleOp> untuned = module->clone();
     if (failed(compileScheduled(*untuned, target, untunedPlan())))

@@ -3,6 +3,7 @@
 #include "passes/4_schedule/Passes.h"
 #include "passes/PassTarget.h"
 #include "passes/4_schedule/Schedules.h"
+#include "passes/4_schedule/SplitShares.h"
 #include "passes/4_schedule/StrassenErrors.h"
 #include "passes/4_schedule/WinogradErrors.h"
 #include "lib/Tuner/TuningCache.h"
@@ -45,6 +46,7 @@ public:
       emitWarning(*here) << file << ": " << cache.problems.size() - kShown << " more lines are skipped";
     markConstants(getOperation());
     markByteSums(getOperation());
+    markSplitShares(getOperation(), *target);
     if (!exactOrder) {
       markWinogradErrors(getOperation());
       markStrassenErrors(getOperation());

@@ -3,6 +3,7 @@
 #include "passes/4_schedule/Passes.h"
 #include "passes/PassTarget.h"
 #include "passes/4_schedule/Schedules.h"
+#include "passes/4_schedule/SplitShares.h"
 #include "passes/4_schedule/StrassenErrors.h"
 #include "passes/4_schedule/WinogradErrors.h"
 #include "passes/6_codegen/cpu/KernelFamily.h"
@@ -28,6 +29,7 @@ public:
       return signalPassFailure();
     split += markConstants(getOperation());
     markByteSums(getOperation());
+    markSplitShares(getOperation(), *target);
     if (!exactOrder) {
       markWinogradErrors(getOperation());
       markStrassenErrors(getOperation());

@@ -33,7 +33,7 @@ std::string signatureOf(kernel::FuncOp func) {
     (*plain)->removeAttr(derived);
   plain->setWorkspaceBytes(0);
   for (unsigned i = 0; i < plain->getNumArguments(); ++i)
-    for (StringRef bound : {"kernel.winograd_errors", "kernel.strassen_error", "kernel.largest_sum"})
+    for (StringRef bound : {"kernel.winograd_errors", "kernel.strassen_error", "kernel.largest_sum", "kernel.split_share"})
       plain->removeArgAttr(i, bound); // of the values that some dispatch passes: they limit schedules, not what is computed
   std::string text;
   llvm::raw_string_ostream stream(text);

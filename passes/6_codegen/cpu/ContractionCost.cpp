@@ -2,6 +2,7 @@
 #include "passes/6_codegen/cpu/ContractionSchedule.h"
 #include "passes/6_codegen/cpu/DotBytes.h"
 #include "passes/6_codegen/cpu/DotPairs.h"
+#include "passes/6_codegen/cpu/DotSplit.h"
 #include "passes/6_codegen/cpu/RegisterTile.h"
 #include "passes/6_codegen/cpu/TileRegisters.h"
 #include "llvm/ADT/SetVector.h"
@@ -108,6 +109,14 @@ private:
 
   bool weightsAreFew() const { return weightBytes() <= target.l2Bytes / 8; }
 
+  bool fits(int64_t rows, int64_t vectors) const {
+    if (p.split)
+      return splitFitsRegisters(target, rows, vectors);
+    if (p.dot == 2)
+      return pairsFitRegisters(target, rows, vectors);
+    return p.dot > 1 ? dotFitsRegisters(target, rows, vectors) : fitsRegisters(target, rows, vectors);
+  }
+
   SmallVector<RegisterTile> registerTiles() const {
     SmallVector<RegisterTile> tiles;
     constexpr int64_t kMostRows = 14, kMostVectors = 8;
@@ -115,8 +124,7 @@ private:
       for (int64_t rows = 1; rows <= kMostRows; ++rows) {
         bool wider = vectors > 1 && (vectors - 1) * lanes >= sizes.columns;
         bool taller = rows > 1 && rows > sizes.rows && groups.back().extent.isConstant();
-        bool fits = p.dot == 2 ? pairsFitRegisters(target, rows, vectors) : p.dot > 1 ? dotFitsRegisters(target, rows, vectors) : fitsRegisters(target, rows, vectors);
-        if (fits && !wider && !taller)
+        if (fits(rows, vectors) && !wider && !taller)
           tiles.push_back({rows, vectors, productCycles(rows, vectors)});
       }
     if (target.tiles && p.dot == 4)
@@ -198,7 +206,7 @@ private:
     // only panels that are prefetched one by one hide that.
     constexpr int64_t kShortDepth = 256, kManyTiles = 8, kManyPanels = 3;
     bool rhsFits = p.rhsConstant() ? weightsAreFew() : weightBytes() <= target.l2Bytes / 2;
-    s.rowsOuter = tiles >= kManyTiles && rhsFits && sizes.depth <= kShortDepth;
+    s.rowsOuter = tiles >= kManyTiles && rhsFits && sizes.depth <= kShortDepth && !p.split; // a panel is split once for all rows
     if (s.rowsOuter && !p.rhsConstant() && !p.rhsReadable())
       s.rowsOuter = false; // a panel is packed once for all rows
     s.prefetch = !s.rowsOuter && p.rhsConstant();
@@ -225,7 +233,8 @@ private:
     bool heavyWeights = p.columns.isConstant() && cachedBlocks < std::max(target.cores, 2) && weightBytes() * byteSpeed() > target.l2Bytes / 2 &&
                         weightBytes() > 2 * sizes.rows * sizes.depth * bytes;
     int64_t rowShares = std::min(wanted, s.prefetch ? pairedShares(sizes.outer * tiles) : sizes.outer * tiles);
-    if (heavyWeights || tiles * sizes.outer < 2 * target.cores) {
+    constexpr int64_t kFewTiles = 64; // for which each task splits panels
+    if (heavyWeights || tiles * sizes.outer < 2 * target.cores || (p.split && tiles * sizes.outer < kFewTiles)) {
       // Each share of columns packs the rows once more.
       int64_t shares = s.lhs == LhsMode::Packed ? std::min<int64_t>(target.cores, count / 2) : count / 2;
       s.columnTasks = std::clamp<int64_t>(shares, 1, std::min(wanted, count));
@@ -289,7 +298,7 @@ private:
     int64_t share = std::min(target.l3Bytes / std::max(target.cores, 2), kMostFarBands * target.l2Bytes);
     int64_t budget = heavyWeights ? std::max(target.l2Bytes, share) : target.l2Bytes / 2;
     // Where the rows pass by once, what they read should not have gone far since it was copied.
-    s.rowsOuter = weightBytes() <= target.l2Bytes / 2 && sizes.depth * sizes.taps <= 256 && sizes.rows > 8 * s.rows;
+    s.rowsOuter = weightBytes() <= target.l2Bytes / 2 && sizes.depth * sizes.taps <= 256 && sizes.rows > 8 * s.rows && !p.split;
     constexpr int64_t kShortBand = 4;
     bool shortBands = s.rowsOuter && s.lhs == LhsMode::Band;
     if (shortBands)

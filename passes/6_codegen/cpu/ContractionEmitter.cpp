@@ -59,6 +59,8 @@ ContractionEmitter::ContractionEmitter(KernelBuilder &b, const ContractionProble
   } else {
     rhs = b.tensorOf(p.rhs);
   }
+  if (p.split)
+    splitPanel = SplitPanel::at(b, layout.rhsOffset, *layout.depth, layout.lanes);
   if (layout.partialBytes)
     partial = b.workspace(element, layout.partialOffset, {layout.partialBytes / elementBytes});
   if (s.amx)
@@ -139,6 +141,8 @@ void ContractionEmitter::compute(const Block &block, Index firstPanel, Index end
     auto stagePanel = [&](const Panel &panel) {
       if (layout.rhsStaged)
         packPanel(b, p, rhs, block.rows, panel.column, panel.columns, layout.panelColumns);
+      if (p.split)
+        splitPanel.fill(b, rhs, rhsAddress(block, panel, depth).base, *layout.depth);
     };
     if (s.rowsOuter)
       return tilesOf(block, [&](const TileRows &rows) {
@@ -215,7 +219,7 @@ void ContractionEmitter::tile(const Block &block, const Panel &panel, const Tile
   if (!shape.depth.isConstant())
     shape.unroll = std::min<int64_t>(shape.unroll, 4);
   else
-    shape.unroll = std::min(shape.unroll, std::max<int64_t>(shape.depth.get(), 1));
+    shape.unroll = std::min(p.split ? SplitPanel::kUnroll : shape.unroll, std::max<int64_t>(shape.depth.get(), 1));
 
   int64_t width = llvm::divideCeil(layout.panelColumns, layout.lanes) * layout.lanes;
   Index partialColumn = b.mul(b.sub(panel.number, firstPanel), width);
@@ -233,7 +237,9 @@ void ContractionEmitter::tile(const Block &block, const Panel &panel, const Tile
     if (!depth.first)
       b.prefetch(partial, partialAt(r, 0), 3);
   }
-  Values sums = emitTile(b, shape, left, right, nextPanel(block, panel, rows, depth, shape), initial(panel, count, depth));
+  PrefetchStream ahead = nextPanel(block, panel, rows, depth, shape);
+  Values sums = initial(panel, count, depth);
+  sums = p.split ? emitSplitTile(b, shape, left, splitPanel, ahead, sums) : emitTile(b, shape, left, right, ahead, sums);
   bool together = depth.last && epilogue.storesTogether(layout.lanes);
   for (int64_t r = 0; r < count; ++r)
     for (int64_t x = 0; x < panel.vectors; ++x) {

@@ -2,6 +2,7 @@
 #pragma once
 #include "passes/6_codegen/cpu/ContractionSchedule.h"
 #include "passes/6_codegen/cpu/ContractionTile.h"
+#include "passes/6_codegen/cpu/DotSplit.h"
 #include "passes/6_codegen/cpu/Elementwise.h"
 #include "passes/6_codegen/cpu/KernelBuilder.h"
 #include "passes/6_codegen/cpu/TileRegisters.h"
@@ -76,6 +77,7 @@ private:
   Tensor lhs;             // as tiles read it: the argument, the band, or the packed rows
   Tensor rhs;             // the packed panels, the argument, or the staged panel
   Tensor partial;
+  SplitPanel splitPanel;  // of the panel that tiles are computed with
   Tensor tileSums;        // what tile registers held
   TileProduct product;
   bool rhsPacked = false; // as [depth block][panel][tap][k][column]

@@ -36,6 +36,7 @@ struct ContractionProblem {
   int64_t dot = 1;                    // k of one lane: 4 for bytes, whose problem counts in such fours along lhs's channels and k, or 2 (DotPairs.h)
   bool woven = false;                 // fewer than four channels, which are woven to fours or pairs where the input is copied
   int64_t outside = 0;                // the byte that padding reads
+  bool split = false;                 // fours of bytes whose weights are split (DotSplit.h)
   nn::Dim depth;                      // k of one group, in steps of `dot`
   nn::Dim columns;                    // n of all groups
   int rhsDepth = 0, rhsColumn = 1;    // axes of rhs

@@ -1,5 +1,6 @@
 #include "passes/6_codegen/cpu/ContractionSchedule.h"
 #include "passes/6_codegen/cpu/DotBytes.h"
+#include "passes/6_codegen/cpu/DotSplit.h"
 #include "passes/6_codegen/cpu/TileRegisters.h"
 #include "llvm/Support/MathExtras.h"
 
@@ -151,6 +152,8 @@ ContractionLayout::ContractionLayout(const ContractionProblem &p, const Contract
   rhsOffset = llvm::alignTo(lhsBytes, 64);
   if (rhsStaged)
     rhsBytes = *depth * p.tapCount() * panelColumns * bytes + s.vectors * lanes * bytes;
+  if (p.split)
+    rhsBytes = SplitPanel::bytes(*depth, lanes);
   partialOffset = llvm::alignTo(rhsOffset + rhsBytes, 64);
   if (s.depthBlock && panels) {
     partialStride = llvm::divideCeil(*panels, s.columnTasks) * llvm::alignTo(panelColumns, lanes);
@@ -207,6 +210,8 @@ std::string validate(const ContractionProblem &p, const ContractionSchedule &s, 
     if (!layout.panels || layout.partialBytes == 0)
       return "kc needs a known number of columns and blocks of known size (mt)";
   }
+  if (p.split && (s.rowsOuter || s.depthBlock || s.lhs != LhsMode::InPlace || !splitFitsRegisters(target, s.rows, s.vectors)))
+    return "products of bytes whose weights are split take panels of one vector (nv = 1, order = ji, a = in_place) without kc";
   if (s.amx)
     if (std::string why = validateAmx(p, s, layout, target); !why.empty())
       return why;

@@ -149,6 +149,15 @@ Value emitPairs(KernelBuilder &b, Value x, Value w, Value acc) {
   return isX86(b.target()) ? inThisOrder(b, sum) : sum;
 }
 
+Value emitSplitFours(KernelBuilder &b, Value x, Value w, Value acc) {
+  auto sums = cast<VectorType>(acc.getType());
+  int64_t lanes = sums.getNumElements();
+  Type bytes = VectorType::get({kFour * lanes}, b.ops().getI8Type()), pairs = VectorType::get({2 * lanes}, b.ops().getI16Type());
+  Value products = intrinsic(b, "llvm.x86.avx2.pmadd.ub.sw", pairs, {split(b, x, bytes), split(b, w, bytes)});
+  Registers r{b};
+  return inThisOrder(b, r.addi(acc, multiplyPairs(b, products, r.integer(1, pairs), sums)));
+}
+
 Value emitDot(KernelBuilder &b, Value x, Value w, Value acc) {
   auto sums = cast<VectorType>(acc.getType());
   int64_t lanes = sums.getNumElements();

@@ -1,5 +1,6 @@
 #include "passes/6_codegen/cpu/DotPairs.h"
 #include "passes/6_codegen/cpu/DotBytes.h"
+#include "passes/6_codegen/cpu/DotSplit.h"
 #include "mlir/Dialect/Arith/IR/Arith.h"
 
 namespace tenon::cpu {
@@ -18,7 +19,10 @@ ContractionProblem inPairs(const ContractionProblem &fours) {
 
 std::optional<ContractionProblem> problemOn(kernel::FuncOp func, const Target &target) {
   std::optional<ContractionProblem> p = ContractionProblem::of(func);
-  return p && p->dot == kFour && !multipliesFours(target) ? inPairs(*p) : p;
+  if (!p || p->dot != kFour || multipliesFours(target))
+    return p;
+  p->split = isSplit(*p, target);
+  return p->split ? *p : inPairs(*p);
 }
 
 Value pairOf(KernelBuilder &b, int64_t byte) { return b.integer(int32_t(uint32_t(byte) * 0x00010001u), b.ops().getI32Type()); }
