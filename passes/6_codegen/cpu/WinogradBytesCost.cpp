@@ -12,6 +12,13 @@ constexpr double kBytesPerCycle = 6;
 /// Larger weights have to be worth it.
 constexpr double kWorth = 0.9;
 
+/// Whether rows x vectors accumulators, what one step reads and a product fit into the registers. In tiles of one vector LLVM adds into the product's
+/// register, as RegisterTile.h says.
+bool pairTileFits(const Target &target, int64_t rows, int64_t vectors) {
+  constexpr int64_t kMovingSums = 5;
+  return rows * vectors + vectors + 2 + (vectors == 1 ? kMovingSums : 0) <= target.vectorRegisters;
+}
+
 /// Cycles of one register tile: vpmaddwd and vpaddd share two to three pipes, and what they read comes from two.
 double pairTileCycles(int64_t rows, int64_t vectors, int64_t steps) {
   constexpr double kPairCycles = 0.75, kLoadCycles = 0.5, kLatency = 6, kTileOverhead = 24, kStoreCycles = 2;
@@ -46,12 +53,11 @@ public:
   /// The best schedule for tiles of m x m outputs.
   Choice best(int64_t m) const {
     Choice found{{}, std::numeric_limits<double>::infinity()};
-    constexpr int64_t kMostRows = 14, kMostVectors = 4, kProduct = 1;
+    constexpr int64_t kMostRows = 14, kMostVectors = 4;
     int64_t lanes = target.lanes(32);
     for (int64_t vectors = 1; vectors <= kMostVectors; ++vectors)
       for (int64_t rows = 2; rows <= kMostRows; ++rows) {
-        bool fits = rows * vectors + vectors + 1 + kProduct <= target.vectorRegisters;
-        if (!fits || (vectors > 1 && (vectors - 1) * lanes >= columns))
+        if (!pairTileFits(target, rows, vectors) || (vectors > 1 && (vectors - 1) * lanes >= columns))
           continue;
         for (bool splitColumns : {false, true}) {
           if (splitColumns && target.cores <= 1)
@@ -91,7 +97,7 @@ private:
     int64_t tiles = tilesOf(m), cores = std::max(target.cores, 1);
     // Weights that do not stay in the L2 should pass by few times: blocks of as many tiles as let one point's inputs stay there instead.
     bool heavy = weightBytes(layout) / (splitColumns ? cores : 1) > target.l2Bytes / 2;
-    s.panels = std::clamp<int64_t>(kColumns / layout.panelColumns, 1, layout.panels);
+    s.panels = std::clamp<int64_t>(kColumns / layout.panelColumns, 1, splitColumns ? llvm::divideCeil(layout.panels, cores) : layout.panels);
     // Blocks are stored whole: as many of them, but of sizes that leave no panels over.
     s.panels = llvm::divideCeil(layout.panels, llvm::divideCeil(layout.panels, s.panels));
     if (splitColumns)
