@@ -12,12 +12,13 @@ compile are listed with the reason. With --avx2 Tenon and OpenVINO do without th
 stays out. OpenVINO's fully connected layers are computed by MLAS, ONNX Runtime's library, and take wider vectors all the same. Also measured: throughput of a batch and of several contexts, the time from a process's start to its first result (Tenon
 reads a plan, the peers the ONNX file), peak memory of processes, compilation, what a dispatch costs, and every step's share of the processor's peak.
 
-With --int8: what 8 bits gain (int8.py). Tenon in 8 bits and in f32 and the peers in 8 bits take turns, on networks that tenon quantize quantized and on published ones.
+With --int8: what 8 bits gain (int8.py), on this machine as it is and held to AVX2; with --avx2 only the latter is measured again. Tenon in 8 bits and in f32 and the
+peers in 8 bits take turns, on networks that tenon quantize quantized and on published ones.
 
 Writes OUTPUT.json after every model, and OUTPUT.md and a chart, OUTPUT.svg, at the end; --report makes these two from the JSON again.
 """
 import argparse
-import importlib.util
+import contextlib
 import json
 import os
 import re
@@ -51,35 +52,37 @@ def medians(reports, keys):
 
 
 class Comparison:
-    def __init__(self, arguments):
-        self.arguments = arguments
+    """With `avx2` nothing takes wider vectors; processes that it starts are told so by the environment."""
+
+    def __init__(self, arguments, avx2):
+        self.arguments, self.avx2 = arguments, avx2
         self.tenon = measure.Tenon(arguments.tenon)
-        self.peers = [runtime for runtime in PEERS if runtime != "onnxruntime" or not arguments.avx2]
-        self.options = ["--target", AVX2_TARGET] if arguments.avx2 else []
+        self.peers = [runtime for runtime in PEERS if runtime != "onnxruntime" or not avx2]
+        self.options = ["--target", AVX2_TARGET] if avx2 else []
         self.begin = time.monotonic()
 
     def late(self):
         return self.arguments.quick and time.monotonic() - self.begin > QUICK_SECONDS
 
     def rounds(self, name, plans, model, inputs, threads, others=None):
-        """{runtime: [report of each round]}; `plans` are Tenon's, the peers run the model, and `others` a model of their own."""
+        """{runtime: [report of each round]}, and why runtimes failed; `plans` are Tenon's, the peers run the model, and `others` a model of their own."""
         measure.pin(threads)
-        reports = {runtime: [] for runtime in (*plans, *self.peers, *(others or {}))}
+        others = others or {}
+        reports = {runtime: [] for runtime in (*plans, *self.peers, *others)}
         failed = {}
-        for _ in range(self.arguments.rounds):
+        for round_ in range(self.arguments.rounds):
+            print(f"{name}{', AVX2' if self.avx2 else ''}, {threads} thread{'s' if threads > 1 else ''}: round {round_ + 1} of {self.arguments.rounds}", file=sys.stderr, flush=True)
             for runtime, (plan, of_plan) in plans.items():
                 reports[runtime].append(self.tenon.measure(plan, of_plan, threads, self.arguments.duration))
-            for runtime in self.peers:
+            for runtime in (*self.peers, *others):
                 if runtime in failed:
                     continue
                 try:
-                    reports[runtime].append(measure.peer(runtime, model, inputs, threads, self.arguments.duration))
+                    reports[runtime].append(measure.peer(runtime, *others.get(runtime, (model, inputs)), threads, self.arguments.duration))
                 except Failed as error:
                     failed[runtime] = str(error).splitlines()[-1][:200]
                     print(f"{name}: {runtime}: {failed[runtime]}", file=sys.stderr)
-            for runtime, (other, of_other) in (others or {}).items():
-                reports[runtime].append(measure.peer(runtime, other, of_other, threads, self.arguments.duration))
-            if len(failed) == len(self.peers):
+            if all(runtime in failed for runtime in self.peers):
                 raise Failed(f"no peer can run it: {failed}")
         return reports, failed
 
@@ -108,20 +111,6 @@ class Comparison:
             profile = self.tenon.profile(plan, inputs, threads)
             result["memory"] = profile["memory"]
             result["profile"][str(threads)] = {"peak": profile["peak"], "fastest_ms": profile["latency_ms"]["min"], "steps": profile["profile"]}
-        return result
-
-    def quantized(self, name, folder):
-        """A network in 8 bits, and in f32."""
-        single, single_inputs = measure.prepare(int8.FLOAT_OF.get(name, name), folder)
-        plan, _ = self.compiled(single, folder)
-        measure.pin(max(self.arguments.threads))
-        model, inputs = measure.prepare(name, folder) if name in int8.FLOAT_OF else (int8.quantize(self.tenon, name, single, single_inputs, folder), single_inputs)
-        small, _ = self.compiled(model, folder)
-        others = {"pytorch": (single, single_inputs)} if name in int8.EAGER and importlib.util.find_spec("torch") else {}
-        result = {"plan_bytes": {"float": plan.stat().st_size, "tenon": small.stat().st_size}, "threads": {}}
-        for threads in self.arguments.threads:
-            reports, result["failed"] = self.rounds(name, {"tenon": (small, inputs), "float": (plan, single_inputs)}, model, inputs, threads, others)
-            result["threads"][str(threads)] = medians(reports, ("median_ms",))["median_ms"]
         return result
 
     def batch(self, name, size, folder):
@@ -156,7 +145,7 @@ class Comparison:
 
 def settings_of(comparison):
     arguments = comparison.arguments
-    return {"rounds": arguments.rounds, "duration_s": arguments.duration, "threads": arguments.threads, "peers": comparison.peers, "avx2": arguments.avx2, "whole": not arguments.quick and not arguments.k}
+    return {"rounds": arguments.rounds, "duration_s": arguments.duration, "threads": arguments.threads, "peers": comparison.peers, "avx2": comparison.avx2, "whole": not arguments.quick and not arguments.k}
 
 
 def save(results, output):
@@ -165,19 +154,40 @@ def save(results, output):
 
 
 def run_int8(arguments):
-    comparison = Comparison(arguments)
-    results = {"machine": machine.describe(arguments.tenon), "settings": settings_of(comparison), "models": {}}
+    """Every network on the machine as it is and held to AVX2, so that it is quantized once; with --avx2 the rest stays what it was."""
+    output = arguments.output.with_name(arguments.output.name + ".json")
+    parts = {} if not arguments.avx2 or not output.exists() else json.loads(output.read_text())["parts"]
+    comparisons = {name: Comparison(arguments, name == "avx2") for name in int8.PARTS if name == "avx2" or not arguments.avx2}
+    for name, comparison in comparisons.items():
+        parts[name] = {"settings": settings_of(comparison), "models": {}}
+    results = {"machine": machine.describe(arguments.tenon) | int8.versions(), "parts": parts}
     for name in int8.NETWORKS:
-        if re.search(arguments.k, name):
-            results["models"][name] = comparison.attempt(name, comparison.quantized, name)
-            print(name, results["models"][name].get("threads"), flush=True)
-            save(results, arguments.output)
+        if not re.search(arguments.k, name):
+            continue
+        with tempfile.TemporaryDirectory(prefix="tenon-bench-") as folder:
+            network = int8.Network(name, Path(folder))
+            for part, comparison in comparisons.items():
+                with held_to(AVX2_SETTING if comparison.avx2 else {}):
+                    parts[part]["models"][name] = comparison.attempt(name, lambda scratch, comparison=comparison: network.measure(comparison, medians, scratch))
+                save(results, arguments.output)
+
+
+@contextlib.contextmanager
+def held_to(setting):
+    """With these in the environment."""
+    before = dict(os.environ)
+    os.environ.update(setting)
+    try:
+        yield
+    finally:
+        os.environ.clear()
+        os.environ.update(before)
 
 
 def run(arguments):
     """All results; they are saved after each."""
     matches = [name for name in float_models(os.environ["TENON_SHARED"]) if re.search(arguments.k, name) and (not arguments.quick or name in QUICK)]
-    comparison = Comparison(arguments)
+    comparison = Comparison(arguments, arguments.avx2)
     results = {"machine": machine.describe(arguments.tenon), "settings": settings_of(comparison), "models": {}, "batch": {}, "together": {}}
     for name in matches:
         if comparison.late():
@@ -214,22 +224,22 @@ def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--tenon", type=Path, default=ROOT / "build/release/bin/tenon")
     parser.add_argument("-k", default="", metavar="PATTERN", help="only models whose name matches this regular expression")
-    parser.add_argument("--threads", default="1,2", help="thread counts to measure (1,2)")
+    parser.add_argument("--threads", help="thread counts to measure (1,2; with --int8 2)")
     parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--duration", type=float, default=0.8, help="seconds of each measurement (0.8)")
     parser.add_argument("--quick", action="store_true", help="one round of 0.3 s of few models: under two minutes")
-    parser.add_argument("--avx2", action="store_true", help="hold Tenon and OpenVINO to AVX2; writes bench/avx2 by default")
-    parser.add_argument("--int8", action="store_true", help="what 8 bits gain; writes bench/int8 by default, with --avx2 bench/int8-avx2")
+    parser.add_argument("--avx2", action="store_true", help="hold Tenon and OpenVINO to AVX2; writes bench/avx2 by default. With --int8: only that part again")
+    parser.add_argument("--int8", action="store_true", help="what 8 bits gain, as the machine is and held to AVX2; writes bench/int8 by default")
     parser.add_argument("--report", action="store_true", help="measure nothing: tables and chart from OUTPUT.json")
     parser.add_argument("--output", type=Path, help="where to write, without the ending: bench/results, or build/bench/part where only some models are measured")
     arguments = parser.parse_args()
-    arguments.threads = [int(count) for count in arguments.threads.split(",") if int(count) <= len(measure.CPUS)]
+    arguments.threads = [int(count) for count in (arguments.threads or ("2" if arguments.int8 else "1,2")).split(",") if int(count) <= len(measure.CPUS)]
     if arguments.quick:
         arguments.rounds, arguments.duration = 1, 0.3
     if arguments.output is None:
-        whole = ("int8-avx2" if arguments.avx2 else "int8") if arguments.int8 else "avx2" if arguments.avx2 else "results"
+        whole = "int8" if arguments.int8 else "avx2" if arguments.avx2 else "results"
         arguments.output = ROOT / ("build/bench/part" if arguments.quick or arguments.k else f"bench/{whole}")
-    if arguments.avx2:
+    if arguments.avx2 and not arguments.int8:
         os.environ.update(AVX2_SETTING)
     if not arguments.report:
         if "TENON_SHARED" not in os.environ:

@@ -71,3 +71,22 @@ def test_bench_writes_the_readme(driver):
     assert text.startswith("before\n" + begin) and text.endswith(end + "after\n") and "old" not in text, text
     for words in ("| latency of the best peer ÷ Tenon's, 2 threads | 1.41 | 0.50 (slow_net) | 1 of 2 |", "bench/results.svg", "Not compiled or not run yet: broken_net."):
         assert words in text, (words, text)
+
+
+def eight_bits(float_ms, tenon_ms, peer_ms, **others):
+    times = {"float": float_ms, "tenon": tenon_ms, "openvino": peer_ms, **others}
+    return {"plan_bytes": {"float": 100, "tenon": 27}, "threads": {"2": times}, "failed": {}}
+
+
+def test_bench_reports_what_8_bits_gain(driver):
+    """Each ratio of the summary from its own part: as the machine is, and held to AVX2."""
+    settings = results()["settings"] | {"threads": [2]}
+    native = {"settings": settings, "models": {"resnet50": eight_bits(30, 10, 12), "yolov8n_640": eight_bits(40, 20, 30, onnxruntime=25, pytorch=130)}}
+    avx2 = {"settings": settings | {"peers": ["openvino"], "avx2": True}, "models": {"resnet50": eight_bits(33, 22, 44), "yolov8n_640": {"error": "tenon compile failed"}}}
+    (driver.folder / "eight.json").write_text(json.dumps({"machine": results()["machine"] | {"pytorch": "3"}, "parts": {"native": native, "avx2": avx2}}))
+    done = subprocess.run([sys.executable, BENCH / "compare.py", "--int8", "--report", "--output", driver.folder / "eight"], capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+    text = (driver.folder / "eight.md").read_text()
+    for words in ("| Tenon f32 ÷ Tenon int8 | 3.00 | 2.00 |", "| best peer's int8 ÷ Tenon int8 | 1.20 | 1.25 |", "| AVX2: Tenon f32 ÷ Tenon int8 | 1.50 |  |", "| AVX2: best peer's int8 ÷ Tenon int8 | 2.00 |  |",
+                  "| PyTorch eager f32 ÷ Tenon int8 |  | 6.50 |", "| size of the plan, int8 ÷ f32 | 0.27 | 0.27 |", "- yolov8n_640: tenon compile failed", "PyTorch 3."):
+        assert words in text, (words, text)
