@@ -101,9 +101,12 @@ struct PropagateQuantization : impl::PropagateQuantizationBase<PropagateQuantiza
       copy->setOperand(i, value);
     copy->getResult(0).setType(quantize.getType());
     quantize.getResult().replaceAllUsesWith(copy->getResult(0));
-    for (Operation *op : llvm::reverse(chain.ops))
-      if (op->use_empty())
-        op->erase();
+    for (Operation *op : llvm::reverse(chain.ops)) {
+      if (!op->use_empty())
+        continue;
+      llvm::erase_if(work, [&](nn::QuantizeOp waiting) { return waiting.getOperation() == op; }); // bytes that were quantized once more
+      op->erase();
+    }
     for (Value value : bytes)
       if (auto next = value.getDefiningOp<nn::QuantizeOp>())
         work.push_back(next);

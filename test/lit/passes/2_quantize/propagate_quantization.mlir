@@ -64,3 +64,18 @@ func.func @part(%x: tensor<1x8xui8>) -> tensor<1x4xui8> {
   %4 = nn.quantize %3 {zero_point = 3 : i64, to = ui8} : tensor<1x4xf32> -> tensor<1x4xui8>
   return %4 : tensor<1x4xui8>
 }
+
+// Quantized twice, with a move in front: the first quantization waits for its turn when the second one takes it along.
+// CHECK-LABEL: func.func @twice
+// CHECK:         nn.quantize
+// CHECK:         nn.quantize
+// CHECK:         nn.reshape %{{.*}} : tensor<2x6xui8> -> tensor<12xui8>
+func.func @twice(%x: tensor<2x6xf32>) -> tensor<12xui8> {
+  %s = nn.constant dense<0.5> : tensor<f32>
+  %0 = nn.reshape %x {dims = #nn.dims<[12]>} : tensor<2x6xf32> -> tensor<12xf32>
+  %1 = nn.div %0, %s : tensor<12xf32>, tensor<f32> -> tensor<12xf32>
+  %2 = nn.quantize %1 {to = ui8, zero_point = 3 : i64} : tensor<12xf32> -> tensor<12xui8>
+  %3 = nn.cast %2 {to = f32} : tensor<12xui8> -> tensor<12xf32>
+  %4 = nn.quantize %3 {to = ui8, zero_point = 0 : i64} : tensor<12xf32> -> tensor<12xui8>
+  return %4 : tensor<12xui8>
+}
