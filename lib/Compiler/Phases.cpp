@@ -1,5 +1,6 @@
 // The phases: names, and the passes that each of them runs.
 #include "dialects/kernel/Kernel.h"
+#include "dialects/nn/PackedWeights.h"
 #include "dialects/plan/Plan.h"
 #include "lib/Compiler/Evaluate.h"
 #include "lib/Compiler/Reproducer.h"
@@ -53,6 +54,8 @@ static void addPasses(OpPassManager &pm, Phase phase, const Target &target, Stri
 
 LogicalResult runPhase(Phase phase, ModuleOp module, const Target &target, StringRef tuningCache, bool exactOrder, StringRef reproducer,
                        StringRef storage) {
+  if (phase == Phase::Graph && target.isGpu())
+    nn::unpackAtCompileTime(module);
   PassManager pm(module.getContext());
   pm.enableVerifier(true);
   CompiledEvaluator evaluator;

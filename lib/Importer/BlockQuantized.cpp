@@ -1,5 +1,6 @@
 // Products with weights of 2, 4 or 8 bits in blocks, as ONNX Runtime's quantizers of language models write them.
 #include "lib/Importer/Operators.h"
+#include "lib/Importer/PackedWeights.h"
 
 namespace tenon::importer {
 using namespace mlir;
@@ -42,6 +43,25 @@ Value zeroPoints(Node &node, const Blocks &b) {
 }
 } // namespace
 
+/// The weights as a plan keeps them; null where they are not known, or nothing is gained.
+Value packedWeights(Node &node, const Blocks &b) {
+  bool isUsual = b.bits == 4 && b.depth == b.count * b.size && !node.in(4) && node.element(0).isF32() && node.element(2).isF32() && node.element(1).getIntOrFloatBitWidth() == 8;
+  bool arePacked = !node.in(3) || node.element(3).isUnsignedInteger(8);
+  std::optional<ArrayRef<char>> codes = constantBytes(node.in(1)), scales = constantBytes(node.in(2)), points;
+  if (node.in(3))
+    points = constantBytes(node.in(3));
+  int64_t pointsOfRow = llvm::divideCeil(uint64_t(b.count), uint64_t(2)) * 2;
+  if (!isUsual || !arePacked || !codes || !scales || (node.in(3) && (!points || int64_t(points->size()) != b.rows * pointsOfRow / 2)))
+    return {};
+  auto nibble = [](ArrayRef<char> bytes, int64_t i) { return uint8_t(uint8_t(bytes[i / 2]) >> (i % 2 * 4) & 15); };
+  FourBitMatrix matrix{b.depth, b.rows, b.size, {}, {}, {}};
+  matrix.code = [&](int64_t k, int64_t row) { return nibble(*codes, row * b.depth + k); };
+  matrix.scale = [&](int64_t block, int64_t row) { return reinterpret_cast<const float *>(scales->data())[row * b.count + block]; };
+  if (points)
+    matrix.zeroPoint = [&](int64_t block, int64_t row) { return nibble(*points, row * pointsOfRow + block); };
+  return matrix.isWorthPacking() ? unpackedAtRunTime(node, matrix) : Value();
+}
+
 /// A [..., K] times the transpose of B: N rows of K elements in blocks, each with a scale and a zero point.
 static void matMulNBits(Node &node) {
   Blocks b{node.integer("N", 0), node.integer("K", 0), node.integer("bits", 4), node.integer("block_size", 0), 0};
@@ -56,6 +76,10 @@ static void matMulNBits(Node &node) {
   Dim needed = node.dim(b.rows * b.count * (b.size * b.bits / 8));
   if (nn::product(node.context, node.dims(1)) != needed || nn::product(node.context, node.dims(2)) != node.dim(b.rows * b.count))
     return node.invalid("the weights and their scales must hold " + Twine(b.rows) + " rows of " + Twine(b.count) + " blocks of " + Twine(b.size));
+  if (node.rank(0) < 2)
+    return node.unsupported("a vector operand");
+  if (Value weights = packedWeights(node, b))
+    return node.result(node.make<nn::MatMulOp>(node.in(0), weights, node.in(5), UnitAttr(), UnitAttr()));
   Value packed = node.reshape(node.in(1), {node.dim(b.rows), node.dim(b.count), node.dim(b.size * b.bits / 8)});
   Value elements = node.cast(unpacked(node, packed, b.bits), node.element(0));
   Value scales = node.reshape(node.in(2), {node.dim(b.rows), node.dim(b.count), node.dim(1)}), points = zeroPoints(node, b);
@@ -73,8 +97,6 @@ static void matMulNBits(Node &node) {
   } else {
     weights = asRows(node.make<nn::MulOp>(node.make<nn::SubOp>(elements, points), scales));
   }
-  if (node.rank(0) < 2)
-    return node.unsupported("a vector operand");
   node.result(node.make<nn::MatMulOp>(node.in(0), weights, node.in(5), UnitAttr(), node.unit(true)));
 }
 

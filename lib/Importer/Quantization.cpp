@@ -1,5 +1,6 @@
 #include "lib/Importer/Quantization.h"
 #include "lib/Importer/Operators.h"
+#include "lib/Importer/PackedWeights.h"
 #include "lib/Importer/TensorData.h"
 
 #include "llvm/Support/Format.h"
@@ -133,9 +134,43 @@ static Type typeFrom(Node &node, StringRef name, Type otherwise) {
   return type;
 }
 
+/// A matrix of 4-bit integers in blocks, as a plan keeps it; null where it is something else.
+static Value packedWeights(Node &node) {
+  int64_t size = node.integer("block_size", 0), axis = node.integer("axis", 1);
+  auto integers = dyn_cast<IntegerType>(node.element(0));
+  if (size < 1 || !integers || integers.getWidth() != 4 || node.rank(0) != 2 || !node.element(1).isF32() || !node.type(0).hasStaticShape() || !node.type(1).hasStaticShape())
+    return {};
+  axis = node.axisOf(axis, 2);
+  std::optional<ArrayRef<char>> codes = constantBytes(node.in(0)), scales = constantBytes(node.in(1)), points;
+  if (node.in(2))
+    points = constantBytes(node.in(2));
+  if (node.failed() || !codes || !scales || (node.in(2) && !points))
+    return {};
+  ArrayRef<int64_t> shape = node.type(0).getShape();
+  FourBitMatrix matrix{shape[axis], shape[1 - axis], size, {}, {}, {}};
+  SmallVector<int64_t> counts{shape[0], shape[1]};
+  counts[axis] = matrix.depth / size;
+  if (!matrix.isWorthPacking() || node.type(1).getShape() != ArrayRef(counts) || (node.in(2) && node.type(2).getShape() != ArrayRef(counts)))
+    return {};
+  auto at = [&](int64_t along, int64_t across, int64_t extent) { return axis == 0 ? along * shape[1] + across : across * extent + along; };
+  // Integers with a sign count from -8.
+  auto code = [isSigned = !integers.isUnsigned()](char bits) { return uint8_t((uint8_t(bits) & 15) ^ (isSigned ? 8 : 0)); };
+  matrix.code = [&](int64_t row, int64_t column) { return code((*codes)[at(row, column, shape[1])]); };
+  matrix.scale = [&](int64_t block, int64_t column) { return reinterpret_cast<const float *>(scales->data())[at(block, column, counts[1])]; };
+  if (points)
+    matrix.zeroPoint = [&](int64_t block, int64_t column) { return code((*points)[at(block, column, counts[1])]); };
+  else if (integers.isUnsigned())
+    matrix.zeroPoint = [](int64_t, int64_t) { return uint8_t(0); };
+  Value weights = unpackedAtRunTime(node, matrix);
+  return axis == 0 || node.failed() ? weights : node.transpose(weights, {1, 0});
+}
+
 static void dequantizeLinear(Node &node) {
   if (!zeroPointHasTypeOf(node, 2, 0))
     return;
+  if (node.integer("output_dtype", 0) == 0 && scalesAreUsable(node, 1, ScaleUse::Factor))
+    if (Value weights = packedWeights(node))
+      return node.result(weights);
   Type type = typeFrom(node, "output_dtype", node.element(1));
   Value scale = along(node, 1, ScaleUse::Factor), zeroPoint = along(node, 2, ScaleUse::Factor);
   if (node.failed())

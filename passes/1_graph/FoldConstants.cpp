@@ -1,4 +1,5 @@
 #include "passes/1_graph/FoldConstants.h"
+#include "dialects/nn/PackedWeights.h"
 #include "passes/1_graph/Match.h"
 #include "passes/1_graph/Passes.h"
 #include "mlir/Dialect/Func/IR/FuncOps.h"
@@ -103,7 +104,7 @@ private:
 
   bool canFold(Operation *op) const {
     if (!isa_and_nonnull<nn::NNDialect>(op->getDialect()) || isa<nn::ConstantOp>(op) || op->getNumOperands() == 0 ||
-        op->getNumRegions() != 0 || !isMemoryEffectFree(op) || !llvm::all_of(op->getOperands(), [&](Value v) { return isKnown(v); }) || dependsOnSymbols(op))
+        op->getNumRegions() != 0 || !isMemoryEffectFree(op) || nn::isKeptPacked(op) || !llvm::all_of(op->getOperands(), [&](Value v) { return isKnown(v); }) || dependsOnSymbols(op))
       return false;
     int64_t read = 0, written = 0;
     for (Type type : op->getOperandTypes())

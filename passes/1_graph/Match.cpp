@@ -1,4 +1,5 @@
 #include "passes/1_graph/Match.h"
+#include "dialects/nn/PackedWeights.h"
 #include "mlir/IR/DialectResourceBlobManager.h"
 #include <cmath>
 #include <cstring>
@@ -16,7 +17,7 @@ static bool isConstantExpression(Value value, int depth) {
   if (isConstant(value))
     return true;
   Operation *op = value.getDefiningOp();
-  return depth > 0 && op && isa_and_nonnull<nn::NNDialect>(op->getDialect()) && op->getNumOperands() > 0 &&
+  return depth > 0 && op && !nn::isKeptPacked(op) && isa_and_nonnull<nn::NNDialect>(op->getDialect()) && op->getNumOperands() > 0 &&
          llvm::all_of(op->getOperands(), [&](Value v) { return isConstantExpression(v, depth - 1); });
 }
 

@@ -1,3 +1,4 @@
+#include "dialects/nn/PackedWeights.h"
 #include "passes/3_fuse/Groups.h"
 #include "passes/3_fuse/Passes.h"
 #include "mlir/IR/IRMapping.h"
@@ -26,6 +27,8 @@ public:
     roundImagesLast();
     materializeSizes();
     seedAnchors();
+    for (int group = 0, n = grouping.size(); group < n; ++group)
+      takePackedWeights(group);
     for (int group = 0, n = grouping.size(); group < n; ++group)
       if (decodesBytes(grouping.group(group).anchor)) // before what makes the bytes widens them
         growPrologue(group);
@@ -214,10 +217,22 @@ private:
       grouping.merge(group, other);
   }
 
+  static std::optional<nn::PackedWeights> packedWeights(Operation *anchor) {
+    auto product = dyn_cast<nn::MatMulOp>(anchor);
+    return product && !product.getTransposeRhs() ? nn::PackedWeights::of(product.getRhs()) : std::nullopt;
+  }
+
+  /// Takes what unpacks a product's weights, where nothing else reads them.
+  void takePackedWeights(int group) {
+    std::optional<nn::PackedWeights> weights = packedWeights(grouping.group(group).anchor);
+    if (weights && llvm::all_of(weights->ops, [&](Operation *op) { return op->hasOneUse() && grouping.groupOf(op) < 0; }))
+      grouping.add(group, weights->ops);
+  }
+
   /// Takes the elementwise ops above the anchor's first operand that nothing else reads.
   void growPrologue(int group) {
     Operation *anchor = grouping.group(group).anchor;
-    if (anchor->getNumOperands() == 0)
+    if (anchor->getNumOperands() == 0 || packedWeights(anchor)) // those read their first operand for every tile of columns
       return;
     SmallVector<Value> frontier{anchor->getOperand(0)};
     Value shape = anchor->getOperand(0);
