@@ -2,6 +2,7 @@
 #include "python/extension/Buffers.h"
 #include "python/extension/Errors.h"
 #include "tools/tenon/Failure.h"
+#include "tools/tenon/quantize/BlockQuantization.h"
 #include "tools/tenon/quantize/HtmlReport.h"
 #include "tools/tenon/quantize/Quantizer.h"
 
@@ -126,13 +127,13 @@ driver::Quantized quantized(std::string_view model, Request &request) {
 }
 
 nb::tuple quantize(const std::string &path, nb::bytes model, nb::object dataset, nb::object metric, std::optional<double> maxDrop, const std::string &recipe,
-                   const std::string &method, double percentile, std::optional<bool> equalization, std::optional<bool> biasCorrection, std::optional<bool> adaptiveRounding,
+                   const std::string &method, double percentile, std::optional<bool> equalization, std::optional<bool> biasCorrection, std::optional<bool> adaptiveRounding, std::optional<bool> symmetric, bool halvesFallback,
                    int64_t samples, uint32_t threads, bool errors, nb::object progress) {
   std::optional<driver::RangeMethod> known = driver::rangeMethodNamed(method);
   if (!known)
     raiseQuantizationError("method '" + method + "': the methods are " + driver::rangeMethodNames());
   Request request{std::move(dataset), std::move(metric), std::move(progress), recipe, {}};
-  request.options = {path, *known, percentile, samples, threads, maxDrop, errors, {equalization, biasCorrection, adaptiveRounding}, nullptr, nullptr};
+  request.options = {path, *known, percentile, samples, threads, maxDrop, halvesFallback, errors, {driver::equalizationFrom(equalization), biasCorrection, adaptiveRounding, symmetric}, nullptr, nullptr};
   driver::Quantized done;
   std::string problem;
   try {
@@ -150,11 +151,28 @@ nb::tuple quantize(const std::string &path, nb::bytes model, nb::object dataset,
                         asText(driver::reportText(done.report)), asText(driver::reportHtml(done.report)), warnings);
 }
 
+nb::tuple quantizeWeights(const std::string &path, nb::bytes model, int bits, int64_t group) {
+  driver::BlockOptions options{bits, group};
+  driver::BlockedModel done;
+  std::string problem;
+  try {
+    nb::gil_scoped_release released;
+    std::string_view bytes(model.c_str(), model.size());
+    done = driver::quantizeWeights(driver::QuantizableModel(std::as_bytes(std::span(bytes)), path), options, path);
+  } catch (const driver::Failure &failure) {
+    problem = failure.what();
+  }
+  if (!problem.empty())
+    raiseQuantizationError(problem);
+  return nb::make_tuple(nb::bytes(done.model.data(), done.model.size()), asText(driver::blockedJson(done, options)));
+}
+
 } // namespace
 } // namespace tenon::python
 
 NB_MODULE(_quantizer, module) {
+  module.def("quantize_weights", tenon::python::quantizeWeights, nb::arg("path"), nb::arg("model"), nb::arg("bits"), nb::arg("group"));
   module.def("quantize", tenon::python::quantize, nb::arg("path"), nb::arg("model"), nb::kw_only(), nb::arg("dataset").none(), nb::arg("metric").none(),
-             nb::arg("max_drop").none(), nb::arg("recipe"), nb::arg("method"), nb::arg("percentile"), nb::arg("equalization").none(), nb::arg("bias_correction").none(), nb::arg("adaptive_rounding").none(), nb::arg("samples"), nb::arg("threads"), nb::arg("errors"),
+             nb::arg("max_drop").none(), nb::arg("recipe"), nb::arg("method"), nb::arg("percentile"), nb::arg("equalization").none(), nb::arg("bias_correction").none(), nb::arg("adaptive_rounding").none(), nb::arg("symmetric").none(), nb::arg("halves_fallback"), nb::arg("samples"), nb::arg("threads"), nb::arg("errors"),
              nb::arg("progress").none());
 }

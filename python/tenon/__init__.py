@@ -7,11 +7,11 @@
 from tenon._errors import CompileError, Error, InputError, QuantizationError, RunError
 from tenon._options import RunOptions, SessionOptions
 from tenon._plan import Plan, TensorInfo, compile
-from tenon._quantize import QuantizationReport, quantize
+from tenon._quantize import QuantizationReport, quantize, quantize_weights
 from tenon._session import InferenceSession
 from tenon._tenon import version as __version__
 
 __all__ = [
     "CompileError", "Error", "InferenceSession", "InputError", "Plan", "QuantizationError", "QuantizationReport", "RunError", "RunOptions", "SessionOptions",
-    "TensorInfo", "compile", "quantize", "__version__",
+    "TensorInfo", "compile", "quantize", "quantize_weights", "__version__",
 ]

@@ -41,6 +41,8 @@ def quantize(
     equalization: bool | None = None,
     bias_correction: bool | None = None,
     adaptive_rounding: bool | None = None,
+    activations: str | None = None,
+    fallback="f32",
     samples=0,
     threads=0,
     errors=False,
@@ -55,8 +57,8 @@ def quantize(
     `max_drop`: layers go back to f32, fewest first, until the metric loses no more. Where that is not possible, the best model found is returned, the
     report's budget has `met` False, and a warning says so. With a metric and no `max_drop`, both models are measured, and nothing else.
     `recipe`: a report's `recipe`, or the path of its JSON. `method`, `percentile`: how ranges are chosen, as on the command line. `equalization`,
-    `bias_correction`, `adaptive_rounding`: as on the command line; None leaves them to the recipe, or to what is usual. `samples`: how many
-    are used at most. `errors`: measure the cost of every layer even where the budget is met without. `progress`: called with (step, fraction).
+    `bias_correction`, `adaptive_rounding`: as on the command line; None leaves them to the recipe, or to what is usual. `activations`: "asymmetric", or "symmetric" for
+    steps that are as many on each side of 0. `fallback`: what layers go back to, "f32" or "f16". `samples`: how many are used at most. `errors`: measure the cost of every layer even where the budget is met without. `progress`: called with (step, fraction).
 
     Raises QuantizationError, InputError for samples that do not fit, and what `dataset` and `progress` raise.
     """
@@ -65,6 +67,10 @@ def quantize(
         raise QuantizationError(f"percentile {percentile}: more than 50 and at most 100 was expected")
     if samples < 0:
         raise QuantizationError(f"samples {samples}: 0, for all, or a number was expected")
+    if activations not in (None, "asymmetric", "symmetric"):
+        raise QuantizationError(f"activations {activations!r}: 'asymmetric' or 'symmetric' was expected")
+    if fallback not in ("f32", "f16"):
+        raise QuantizationError(f"fallback {fallback!r}: 'f32' or 'f16' was expected")
     if max_drop is not None and not max_drop >= 0:
         raise QuantizationError(f"max_drop {max_drop}: a number of at least 0 was expected")
     from tenon import _quantizer  # loads protobuf, which running plans does not need
@@ -73,12 +79,29 @@ def quantize(
     made, report, used, text, html, notes = _quantizer.quantize(
         path, contents, dataset=None if dataset is None else lambda signature: _runs(dataset, signature), metric=metric and (lambda onnx: _score(metric, onnx, path, threads)),
         max_drop=budget, recipe=_recipe(recipe), method=method, percentile=percentile, equalization=equalization, bias_correction=bias_correction,
-        adaptive_rounding=adaptive_rounding, samples=samples, threads=threads, errors=errors, progress=progress,
+        adaptive_rounding=adaptive_rounding, symmetric=activations and activations == "symmetric", halves_fallback=fallback == "f16", samples=samples, threads=threads, errors=errors, progress=progress,
     )
     for note in notes:
         warnings.warn(note, stacklevel=2)
     facts = json.loads(report)
     return made, QuantizationReport(facts["layers"], facts["tensors"], facts.get("budget"), facts["samples"], json.loads(used), text, html)
+
+
+def quantize_weights(model, bits=4, group=32) -> tuple[bytes, list]:
+    """Writes the weights of products (MatMul, Gemm) in 4 or 8 bits, `group` of them along what they are summed over with one scale, and leaves all else in f32:
+    returns (bytes of an ONNX model, [{name, type, bits, error}]); bits are 32 where a product stays in f32, and the error is that of its weights, relative to their length.
+
+    `model` as for `quantize`. Raises QuantizationError where the model holds no such weights.
+    """
+    path, contents = _model(model)
+    if bits not in (4, 8):
+        raise QuantizationError(f"bits {bits}: 4 or 8 was expected")
+    if group not in (16, 32, 64, 128, 256):
+        raise QuantizationError(f"group {group}: 16, 32, 64, 128 or 256 was expected")
+    from tenon import _quantizer
+
+    made, report = _quantizer.quantize_weights(path, contents, bits, group)
+    return made, json.loads(report)["layers"]
 
 
 def _model(model) -> tuple[str, bytes]:

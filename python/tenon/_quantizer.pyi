@@ -1,6 +1,7 @@
 """The extension behind tenon.quantize, loaded with the first call."""
 from collections.abc import Callable, Iterator
 
+def quantize_weights(path: str, model: bytes, bits: int, group: int) -> tuple[bytes, str]: ...
 def quantize(
     path: str,
     model: bytes,
@@ -14,6 +15,8 @@ def quantize(
     equalization: bool | None,
     bias_correction: bool | None,
     adaptive_rounding: bool | None,
+    symmetric: bool | None,
+    halves_fallback: bool,
     samples: int,
     threads: int,
     errors: bool,

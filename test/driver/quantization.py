@@ -151,7 +151,7 @@ def test_recipes_give_the_same_bytes_without_samples(driver):
 def test_recipes_that_do_not_fit(driver):
     model, data = fragile_model(driver), rows(driver, "misfit")
     for recipe, message in (({}, "no recipe"), ([], "no recipe"), ({"recipe": 2}, "no recipe"), ({"recipe": 1, "layers": 3}, "no list"), ({"recipe": 1, "layers": [{}]}, 'no "name"'),
-                            ({"recipe": 1, "layers": [{"name": "nothing"}]}, "no layer 'nothing'"), ({"recipe": 1, "layers": [{"name": "product1", "bits": 4}]}, "8 or 32"),
+                            ({"recipe": 1, "layers": [{"name": "nothing"}]}, "no layer 'nothing'"), ({"recipe": 1, "layers": [{"name": "product1", "bits": 4}]}, "8, 16 .f16. or 32"),
                             ({"recipe": 1, "tensors": [{"name": "x", "low": 1, "high": 2}]}, "does not hold 0"), ({"recipe": 1, "tensors": [{"name": "x", "low": -1}]}, "one end"),
                             ({"recipe": 1, "tensors": [{"name": "x", "low": -1e300, "high": 1}]}, "numbers of f32"), ({"recipe": 1, "tensors": [{"name": "x", "method": "best"}]}, "method"),
                             ({"recipe": 1, "layers": [{"name": f"product{i}", "bits": 32} for i in range(3)]}, "every layer in f32"),

@@ -21,6 +21,7 @@ import agents
 import bad_models
 import bad_plans
 import bad_tensors
+import few_bits
 import gpu
 import invalid_models
 import quantization
@@ -30,7 +31,7 @@ import tuning
 import verbs
 from harness import Driver, Skip
 
-MODULES = (tuning, agents, reports, accuracy, quantization, quantization_methods, gpu, verbs, invalid_models, bad_models, bad_tensors, bad_plans)  # what takes longest first
+MODULES = (tuning, agents, reports, accuracy, quantization, quantization_methods, few_bits, gpu, verbs, invalid_models, bad_models, bad_tensors, bad_plans)  # what takes longest first
 
 
 def start(tenon, folder):

@@ -11,11 +11,11 @@ from refusals import refused
 COUNT, SIZE = 20, 16
 
 
-def fragile(folder):
+def fragile(folder, orders=3):
     """Three products; the second one reads and weighs numbers of six orders of magnitude, which 8 bits cannot hold."""
     random = np.random.default_rng(5)
     weights = [random.standard_normal((SIZE, SIZE)).astype(np.float32) / 4 for _ in range(3)]
-    wide = np.logspace(-3, 3, SIZE, dtype=np.float32)
+    wide = np.logspace(-orders, orders, SIZE, dtype=np.float32)
     weights[0] *= wide
     weights[1] /= wide[:, None]
     value = lambda name: onnx.helper.make_tensor_value_info(name, onnx.TensorProto.FLOAT, ["n", SIZE])
@@ -137,3 +137,27 @@ def test_arguments_that_mean_nothing(folder):
     refused(lambda: tenon.quantize(b"no model", rows()), "no ONNX model", tenon.QuantizationError)
     refused(lambda: tenon.quantize(model, None), "give samples", tenon.QuantizationError)
     refused(lambda: tenon.quantize(model, None, max_drop=0.1, recipe={"recipe": 1}), "samples are needed", tenon.QuantizationError)
+
+
+def test_weights_alone(folder):
+    model, x = fragile(folder, orders=0), np.random.default_rng(4).standard_normal((3, SIZE)).astype(np.float32)
+    errors = {}
+    for bits in (4, 8):
+        made, layers = tenon.quantize_weights(model, bits=bits, group=16)
+        onnx.checker.check_model(onnx.load_from_string(made))
+        assert [layer["bits"] for layer in layers] == [bits] * 3, layers
+        exact, found = (tenon.compile(of).run({"x": x})["y"] for of in (model.SerializeToString(), made))
+        errors[bits] = np.linalg.norm(found - exact) / np.linalg.norm(exact)
+    assert errors[8] < errors[4] / 4, errors
+    for options, message in (({"bits": 3}, "4 or 8"), ({"group": 20}, "group 20"), ({"group": 32}, "nothing to quantize")):
+        refused(lambda: tenon.quantize_weights(model, **options), message, tenon.QuantizationError)
+
+
+def test_kinds_of_activations_and_of_floats(folder):
+    model = fragile(folder)
+    _, report = tenon.quantize(model, rows(), activations="symmetric")
+    assert report.recipe["symmetric_activations"] and all(tensor["zero_point"] == 0 for tensor in report.tensors), report.tensors
+    _, report = tenon.quantize(model, rows(), max_drop=0.001, fallback="f16")
+    assert bits(report) == [8, 16, 8], report.layers
+    for options, message in (({"activations": "odd"}, "'asymmetric' or 'symmetric'"), ({"fallback": "f64"}, "'f32' or 'f16'")):
+        refused(lambda: tenon.quantize(model, rows(), **options), message, tenon.QuantizationError)

@@ -24,6 +24,17 @@ TEST(Steps, EmptyRangesHaveAScale) {
   }
 }
 
+TEST(Steps, SymmetricOnesLieOnBothSidesOfZero) {
+  for (Range range : {Range{-1, 3}, Range{-3, 1}, Range{0, 3}}) {
+    Steps steps = stepsFor(range, Activations::Symmetric);
+    EXPECT_FLOAT_EQ(steps.scale, 3.0f / 127);
+    EXPECT_TRUE(steps.isSigned);
+    EXPECT_EQ(steps.writtenZeroPoint(), 0);
+    EXPECT_EQ(roundedTo(steps, {3, -3, 0}), (std::vector<float>{127 * steps.scale, -127 * steps.scale, 0}));
+  }
+  EXPECT_EQ(stepsFor({0, 0}, Activations::Symmetric).writtenZeroPoint(), 0);
+}
+
 /// Of all the values, as calibration makes it: float by float, without a range known before.
 Histogram histogramOf(const std::vector<float> &values) {
   ValueCounts counts;

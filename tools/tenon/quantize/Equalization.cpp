@@ -79,6 +79,10 @@ public:
     }
   }
 
+  /// Those that give every channel the whole range. What depthwise convolutions read loses nothing by them, and small channels count as much as large ones: a
+  /// normalization behind the convolution, or its next reader, may well enlarge them.
+  std::vector<float> whole() const { return scalesFor(1); }
+
   /// The best scales; none where they would gain little.
   std::vector<float> best() {
     constexpr double kPowers[] = {0.25, 0.5, 0.75, 1};
@@ -152,17 +156,29 @@ std::vector<Reader> readersOf(const ScalableChannels &channels, const Quantizabl
   return readers;
 }
 
+std::vector<ScalableChannels> candidatesOf(const QuantizableModel &model, Equalization which) {
+  if (which == Equalization::None)
+    return {};
+  std::vector<ScalableChannels> found = findScalable(model.proto().graph(), model.knownConstants());
+  if (which == Equalization::Depthwise)
+    std::erase_if(found, [](const ScalableChannels &channels) { return !channels.isReadByDepthwise(); });
+  return found;
+}
+
 } // namespace
 
-Equalized equalize(const QuantizableModel &model, const std::vector<RowSample> &rows, uint32_t threads) {
+bool canEqualize(const QuantizableModel &model, Equalization which) { return !candidatesOf(model, which).empty(); }
+
+Equalized equalize(const QuantizableModel &model, Equalization which, const std::vector<RowSample> &rows, uint32_t threads) {
   Equalized result;
   onnx::ModelProto changed = model.proto();
-  for (const ScalableChannels &channels : findScalable(model.proto().graph(), model.knownConstants())) {
+  for (const ScalableChannels &channels : candidatesOf(model, which)) {
     std::vector<Reader> readers = readersOf(channels, model, rows);
     if (readers.empty())
       continue;
     result.candidates++;
-    std::vector<float> scales = GroupEqualization(std::move(readers), size_t(channels.channels), threads).best();
+    GroupEqualization group(std::move(readers), size_t(channels.channels), threads);
+    std::vector<float> scales = channels.isReadByDepthwise() ? group.whole() : group.best();
     if (scales.empty())
       continue;
     scaleChannels(changed, channels, scales);

@@ -3,6 +3,7 @@
 #pragma once
 #include "tools/tenon/quantize/QuantizableModel.h"
 #include "tools/tenon/quantize/RowSample.h"
+#include "tools/tenon/quantize/Techniques.h"
 
 namespace tenon::driver {
 
@@ -14,6 +15,8 @@ struct Equalized {
 
 /// A channel's scale is a power of its largest input over a power of the largest weight that reads it (G. Xiao et al., SmoothQuant, 2022): of several
 /// powers each group of tensors takes the one with the least error of the layers that read it, on these rows (by layer), or none.
-Equalized equalize(const QuantizableModel &model, const std::vector<RowSample> &rows, uint32_t threads);
+Equalized equalize(const QuantizableModel &model, Equalization which, const std::vector<RowSample> &rows, uint32_t threads);
+/// Whether there are tensors to scale at all.
+bool canEqualize(const QuantizableModel &model, Equalization which);
 
 } // namespace tenon::driver

@@ -89,7 +89,7 @@ std::string rowOf(const LayerReport &layer, const QuantizationReport &report, co
   bool isKnown = input != report.tensors.end();
   std::string row = layer.bits == 8 ? "<tr>" : "<tr class=float>";
   row += "<td class=name>" + escaped(layer.name) + "<br><span class=\"soft small\">" + escaped(layer.type) + " of " + escaped(layer.input) + "</span></td>";
-  row += "<td><span class=bits>" + (layer.bits == 32 ? "f32" : std::to_string(layer.bits)) + "</span></td>";
+  row += "<td><span class=bits>" + (layer.bits == 8 ? std::to_string(layer.bits) : "f" + std::to_string(layer.bits)) + "</span></td>";
   row += "<td>" + (isKnown && input->seen ? histogramSvg(*input) : "") + "</td>";
   row += "<td class=number>" + (isKnown ? formatted("%.4g", input->range.low) + " … " + formatted("%.4g", input->range.high) + "<br><span class=\"soft small\">" + input->method + "</span>" : "") + "</td>";
   row += "<td class=number>" + (layer.error ? formatted("%.3g", *layer.error * 100) + " %" + meter("cost", *layer.error / scales.error) : "") + "</td>";

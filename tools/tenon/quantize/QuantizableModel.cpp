@@ -188,6 +188,29 @@ std::vector<std::string> QuantizableModel::tensors(const Floats &inFloat) const 
   return names;
 }
 
+std::map<std::string, std::string> QuantizableModel::sharedSteps() const {
+  std::set<std::string> known(names.begin(), names.end());
+  std::map<std::string, std::string> sources;
+  auto sourceOf = [&](const std::string &name) {
+    auto found = sources.find(name);
+    return found == sources.end() ? name : found->second;
+  };
+  for (const onnx::NodeProto &node : model->graph().node()) {
+    if (!onlyMoves(node) || node.input_size() == 0)
+      continue;
+    for (const std::string &output : node.output())
+      if (node.op_type() != "Concat" && known.contains(output) && known.contains(node.input(0)))
+        sources[output] = sourceOf(node.input(0));
+    for (const std::string &input : node.input())
+      if (node.op_type() == "Concat" && known.contains(node.output(0)) && known.contains(input) && readersOf(input) == 1 && !sources.contains(input))
+        sources[input] = node.output(0);
+  }
+  for (auto &[name, source] : sources)
+    for (auto further = sources.find(source); further != sources.end(); further = sources.find(source))
+      source = further->second;
+  return sources;
+}
+
 std::string QuantizableModel::original() const { return model->SerializeAsString(); }
 
 std::string QuantizableModel::observed() const {
@@ -205,13 +228,15 @@ std::string QuantizableModel::observed() const {
   return copy.SerializeAsString();
 }
 
-std::string QuantizableModel::quantized(const std::map<std::string, Steps> &steps, const Floats &inFloat, const FittedConstants &fitted) const {
+std::string QuantizableModel::quantized(const std::map<std::string, Steps> &steps, const Floats &inFloat, const Floats &inHalf, const FittedConstants &fitted) const {
   QuantizedWriter writer(*model, weightScales, fitted);
   for (const std::string &name : tensors(inFloat))
     writer.quantizeTensor(name, steps.at(name));
   for (size_t i = 0; i < found.size(); i++) {
     const QuantizableLayer &layer = found[i];
-    if (inFloat[i])
+    if (inFloat[i] && inHalf[i])
+      writer.halveLayer(layer);
+    else if (inFloat[i])
       writer.keepLayer(layer);
     else
       writer.quantizeLayer(i, layer, *floats(layer.weight), biasOf(layer), steps.at(layer.input));

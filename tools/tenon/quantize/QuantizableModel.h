@@ -50,12 +50,15 @@ public:
   std::vector<std::string> tensors(const Floats &inFloat) const;
   /// `tensors(noFloats())`: every other choice quantizes some of them.
   const std::vector<std::string> &allTensors() const { return names; }
+  /// Tensors that take the steps of another one: they hold nothing but its elements, or go nowhere but into it. Rounding them once more would only add errors.
+  std::map<std::string, std::string> sharedSteps() const;
   /// The model as it came.
   std::string original() const;
   /// The model with all tensors that the graph computes among its outputs, behind its own ones.
   std::string observed() const;
   /// The model with QuantizeLinear and DequantizeLinear around every tensor, signed 8-bit weights with a scale for each channel, and 32-bit biases.
-  std::string quantized(const std::map<std::string, Steps> &steps, const Floats &inFloat, const FittedConstants &fitted) const;
+  /// Of the layers in floats, those of `inHalf` compute in f16. Throws Failure where their constants do not fit.
+  std::string quantized(const std::map<std::string, Steps> &steps, const Floats &inFloat, const Floats &inHalf, const FittedConstants &fitted) const;
   /// The model with each layer twice, in f32 and in 8 bits, and one more input, the last: f32[layers], 1 for each layer whose 8 bits count, 0 for others.
   std::string switched(const std::map<std::string, Steps> &steps, const FittedConstants &fitted) const;
 

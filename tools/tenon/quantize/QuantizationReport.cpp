@@ -51,6 +51,8 @@ Json budgetJson(const BudgetReport &budget) {
 }
 
 void addTechniques(Json &json, const Techniques &techniques) {
+  Equalization equalization = techniques.equalization.value_or(Equalization::None);
+  json[kEqualization] = equalization == Equalization::Depthwise ? Json(kDepthwise) : Json(equalization == Equalization::All);
   for (const NamedTechnique &technique : kTechniques)
     json[technique.name] = (techniques.*technique.value).value_or(false);
 }
@@ -98,7 +100,7 @@ std::string reportJson(const QuantizationReport &report) {
   }
   for (const TensorReport &tensor : report.tensors)
     json["tensors"].push_back({{"name", tensor.name}, {"quantized", tensor.isQuantized}, {"method", tensor.method}, {"min", tensor.extremes.low}, {"max", tensor.extremes.high},
-                               {"low", tensor.range.low}, {"high", tensor.range.high}, {"scale", tensor.steps.scale}, {"zero_point", tensor.steps.zeroPoint}, {"outliers", tensor.outliers}});
+                               {"low", tensor.range.low}, {"high", tensor.range.high}, {"scale", tensor.steps.scale}, {"zero_point", tensor.steps.writtenZeroPoint()}, {"outliers", tensor.outliers}});
   if (report.times)
     json["times"] = {{"ms", report.times->seconds * 1e3}, {"float_ms", report.times->floatSeconds * 1e3}};
   if (report.budget)

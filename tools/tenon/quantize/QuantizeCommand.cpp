@@ -17,6 +17,7 @@ namespace tenon::driver {
 namespace {
 
 constexpr int kBudgetNotMet = 3; // the exit code
+constexpr const char *kSymmetric = "symmetric", *kHalf = "f16"; // values of options
 // What is held out of the calibration's samples to measure with.
 constexpr size_t kHeldOutRuns = 100, kHeldOutBytes = size_t(1) << 29;
 
@@ -50,6 +51,10 @@ QuantizeOptions optionsOf(const QuantizeArguments &arguments) {
   if (!method)
     throw UsageFailure("--method '" + arguments.method + "': the methods are " + rangeMethodNames());
   options.method = *method;
+  options.techniques.equalization = equalizationFrom(arguments.equalization);
+  if (!arguments.activations.empty())
+    options.techniques.symmetric = arguments.activations == kSymmetric;
+  options.halvesFallback = arguments.fallback == kHalf;
   options.path = arguments.model;
   options.measureErrors = arguments.report || !arguments.html.empty();
   if (!arguments.maxDrop.empty())
@@ -74,7 +79,7 @@ StatisticsKeys keysOf(const QuantizeArguments &arguments, const QuantizeOptions 
   // Options that change neither ranges nor measurements, and those that change measurements alone: others that come to be are taken into account.
   const std::set<std::string> asides{"model", "--output", "--threads", "--json", "--quiet", "--report", "--html", "--save-recipe", "--calibration", "--validation", "--labels", "--evaluate", "--recipe"};
   std::set<std::string> later = asides;
-  later.insert({"--method", "--percentile", "--max-drop", "--metric", "--evaluate-limit"});
+  later.insert({"--activations", "--fallback", "--method", "--percentile", "--max-drop", "--metric", "--evaluate-limit"});
   Fingerprint ranges, measurements;
   for (Fingerprint *print : {&ranges, &measurements}) {
     print->add(tn_version());
@@ -161,14 +166,26 @@ int quantizeFile(const QuantizeArguments &arguments, const std::function<void(co
   return quantized.report.budget && !quantized.report.budget->isMet ? kBudgetNotMet : 0;
 }
 
+void addWeightOptions(CLI::App &verb, QuantizeArguments &arguments) {
+  CLI::Option *weights = verb.add_option("--weights", arguments.weights, "int4 or int8: quantize the weights of products alone, in blocks with a scale each; takes no samples")
+                             ->type_name("TYPE")->check(CLI::IsMember({"int4", "int8"}));
+  weights->each([&arguments](const std::string &type) { arguments.blocks.bits = type == "int4" ? 4 : 8; });
+  for (CLI::Option *option : verb.get_options())
+    if (option->nonpositional() && option != weights && option != verb.get_help_ptr() && option->get_name() != "--output")
+      option->excludes(weights);
+  verb.add_option("--group", arguments.blocks.size, "weights in a block: 16, 32 (default), 64, 128 or 256")->type_name("N")->needs(weights)->check(CLI::IsMember({16, 32, 64, 128, 256}));
+}
+
 void addQuantizeOptions(CLI::App &verb, QuantizeArguments &arguments) {
   arguments.verb = &verb;
   verb.add_option("--calibration", arguments.calibration, ".npz with an array for each input: NAME or in:NAME, samples along the first axis")->type_name("FILE");
   verb.add_option("--method", arguments.method, "how ranges are chosen: min-max, moving-average, percentile, mse (default), entropy, or auto: for each tensor that with the least error of the layers that read it")->type_name("METHOD");
   verb.add_option("--percentile", arguments.options.percentile, "of the values that --method percentile keeps inside; 99.99 by default")->type_name("P");
-  addTechnique(verb, "--equalization", arguments.options.techniques.equalization, "channels are scaled to like ranges, where that leaves the float model what it is");
+  addTechnique(verb, "--equalization", arguments.equalization, "channels are scaled to like ranges, where that leaves the float model what it is; by default those that depthwise convolutions alone read");
   addTechnique(verb, "--bias-correction", arguments.options.techniques.biasCorrection, "biases take the mean error of their layer's results");
   addTechnique(verb, "--adaptive-rounding", arguments.options.techniques.adaptiveRounding, "weights are rounded for their layer's results over the samples, not each for itself");
+  verb.add_option("--activations", arguments.activations, "steps from one end of a range to the other (asymmetric, the default), or as many on each side of 0, in bytes with a sign (symmetric)")
+      ->type_name("KIND")->check(CLI::IsMember({"asymmetric", kSymmetric}));
   verb.add_option("--samples", arguments.options.limit, "use the first N samples only; all by default")->type_name("N");
   verb.add_option("--max-drop", arguments.maxDrop, "how much of the metric may be lost, as in 0.5%; layers go back to f32 until no more is. Exit code 3 where it is")->type_name("DROP");
   verb.add_option("--metric", arguments.metric.name, "what is measured: cosine (default) or relative-error to the float model; with --labels top1 (default), top5, ..., ap, ap50")->type_name("METRIC");
@@ -176,6 +193,7 @@ void addQuantizeOptions(CLI::App &verb, QuantizeArguments &arguments) {
   verb.add_option("--labels", arguments.metric.labels, "the validation samples' classes: .npy, or text with one number on each line; for ap, their boxes")->type_name("FILE");
   verb.add_option("--evaluate", arguments.metric.script, "a metric of your own: a script that is run with the paths of a plan and its ONNX model and prints the score last")->type_name("SCRIPT");
   verb.add_option("--evaluate-limit", arguments.metric.limit, "how long the script may take at most, as in 90s; 1h by default")->type_name("TIME");
+  verb.add_option("--fallback", arguments.fallback, "what those layers compute in: f32 (default) or f16")->type_name("TYPE")->check(CLI::IsMember({"f32", kHalf}));
   verb.add_option("--recipe", arguments.recipe, "bits and ranges that were saved, and perhaps edited; samples are needed for what it leaves out")->type_name("FILE");
   verb.add_option("--save-recipe", arguments.saveRecipe, "write bits and ranges as JSON")->type_name("FILE");
   verb.add_option("--html", arguments.html, "a page with what each layer costs, and the distribution of what it reads")->type_name("FILE");

@@ -30,21 +30,13 @@ std::vector<float> floatsOf(const onnx::TensorProto &tensor, const std::string &
 
 QuantizedWriter::QuantizedWriter(const onnx::ModelProto &original, WeightScales &weightScales, const FittedConstants &fitted)
     : weightScales(weightScales), fitted(fitted), model(original) {
-  int64_t opset = 0;
-  bool hasMicrosoft = false;
-  for (const onnx::OperatorSetIdProto &set : model.opset_import()) {
+  for (const onnx::OperatorSetIdProto &set : model.opset_import())
     if (set.domain().empty() || set.domain() == "ai.onnx")
       opset = set.version();
-    hasMicrosoft |= set.domain() == "com.microsoft";
-  }
   if (opset < kPerAxisOpset) {
     // The same operators with an axis, whatever the model's opset.
-    domain = "com.microsoft";
-    if (!hasMicrosoft) {
-      onnx::OperatorSetIdProto *set = model.add_opset_import();
-      set->set_domain(domain);
-      set->set_version(1);
-    }
+    domain = kMicrosoft;
+    importMicrosoft();
   }
   for (const onnx::TensorProto &tensor : model.graph().initializer())
     taken.insert(tensor.name());
@@ -54,6 +46,15 @@ QuantizedWriter::QuantizedWriter(const onnx::ModelProto &original, WeightScales 
     taken.insert(node.name());
     taken.insert(node.output().begin(), node.output().end());
   }
+}
+
+void QuantizedWriter::importMicrosoft() {
+  const auto &sets = model.opset_import();
+  if (std::any_of(sets.begin(), sets.end(), [](const onnx::OperatorSetIdProto &set) { return set.domain() == kMicrosoft; }))
+    return;
+  onnx::OperatorSetIdProto *set = model.add_opset_import();
+  set->set_domain(kMicrosoft);
+  set->set_version(1);
 }
 
 std::string QuantizedWriter::fresh(const std::string &wish) {
@@ -99,7 +100,10 @@ void QuantizedWriter::quantizeTensor(const std::string &name, Steps steps) {
   std::string scale = addFloats(name + "_scale", {steps.scale}, true);
   onnx::TensorProto *zeroPoint = model.mutable_graph()->add_initializer();
   zeroPoint->set_name(fresh(name + "_zero_point"));
-  fill(zeroPoint, onnx::TensorProto::UINT8, std::vector<uint8_t>{steps.zeroPoint});
+  if (steps.isSigned)
+    fill(zeroPoint, onnx::TensorProto::INT8, std::vector<int8_t>{int8_t(steps.writtenZeroPoint())});
+  else
+    fill(zeroPoint, onnx::TensorProto::UINT8, std::vector<uint8_t>{steps.zeroPoint});
   std::string bytes = fresh(name + "_quantized"), real = fresh(name + "_dequantized");
   dequantized[name] = real;
   after[name] = {node("QuantizeLinear", {name, scale, zeroPoint->name()}, bytes), node("DequantizeLinear", {bytes, scale, zeroPoint->name()}, real)};
@@ -192,6 +196,62 @@ void QuantizedWriter::quantizeConstants(size_t index, onnx::NodeProto &node, con
 
 void QuantizedWriter::keepLayer(const QuantizableLayer &layer) { kept.insert(layer.node); }
 
+onnx::NodeProto QuantizedWriter::cast(const std::string &from, const std::string &to, int type) const {
+  onnx::NodeProto made = node("Cast", {from}, to);
+  made.clear_domain();
+  onnx::AttributeProto *attribute = made.add_attribute();
+  attribute->set_name("to");
+  attribute->set_type(onnx::AttributeProto::INT);
+  attribute->set_i(type);
+  return made;
+}
+
+std::string QuantizedWriter::halved(const std::string &name, const QuantizableLayer &layer) {
+  auto [known, isNew] = halves.try_emplace(name);
+  if (!isNew)
+    return known->second;
+  known->second = fresh(name + "_f16");
+  const auto &initializers = model.graph().initializer();
+  auto constant = std::find_if(initializers.begin(), initializers.end(), [&](const onnx::TensorProto &tensor) { return tensor.name() == name; });
+  if (constant == initializers.end()) {
+    after[name].push_back(cast(name, known->second, onnx::TensorProto::FLOAT16));
+    return known->second;
+  }
+  constexpr float kLargest = 65504;
+  std::vector<_Float16> values;
+  for (float value : floatsOf(*constant, name)) {
+    if (std::abs(value) > kLargest)
+      throw Failure("layer '" + layer.name + "': its constant '" + name + "' holds " + std::to_string(value) + ", and f16 ends at 65504; give the layer 32 bits");
+    values.push_back(_Float16(value));
+  }
+  auto dims = constant->dims();
+  onnx::TensorProto *tensor = model.mutable_graph()->add_initializer();
+  tensor->set_name(known->second);
+  *tensor->mutable_dims() = dims;
+  fill(tensor, onnx::TensorProto::FLOAT16, values);
+  return known->second;
+}
+
+void QuantizedWriter::halveLayer(const QuantizableLayer &layer) {
+  kept.insert(layer.node);
+  onnx::NodeProto *node = model.mutable_graph()->mutable_node(layer.node);
+  for (std::string &input : *node->mutable_input())
+    if (!input.empty())
+      input = halved(input, layer);
+  std::string result = node->output(0), half = fresh(result + "_in_f16");
+  node->set_output(0, half);
+  after[half] = {cast(half, result, onnx::TensorProto::FLOAT)};
+  followInstead(result, half);
+}
+
+void QuantizedWriter::followInstead(const std::string &result, const std::string &other) {
+  auto following = after.find(result);
+  if (following == after.end())
+    return;
+  after[other].insert(after[other].end(), following->second.begin(), following->second.end());
+  after.erase(following);
+}
+
 void QuantizedWriter::addSwitches(size_t layers) {
   onnx::ValueInfoProto *input = model.mutable_graph()->add_input();
   input->set_name(fresh("layers_in_8_bits"));
@@ -223,11 +283,7 @@ void QuantizedWriter::switchLayer(size_t index, const QuantizableLayer &layer, c
   };
   after[exact] = {coarse, plain("Gather", {switches, place->name()}, number), plain("Sub", {approximate, exact}, difference),
                   plain("Mul", {difference, number}, counted), plain("Add", {exact, counted}, result)};
-  // What follows the layer's own result follows the sum now.
-  if (auto following = after.find(result); following != after.end()) {
-    after[exact].insert(after[exact].end(), following->second.begin(), following->second.end());
-    after.erase(following);
-  }
+  followInstead(result, exact);
 }
 
 void QuantizedWriter::dropUnread() {

@@ -27,14 +27,12 @@ public:
       : model(model), options(options), recipe(recipe), progress(progress), inFloat(recipe.inFloat(model)), kept("the calibration's samples", kSensitivityRuns, kSensitivityBytes),
         file(options.statistics ? *options.statistics : unkept) {
     report.model = options.path;
-    report.techniques = options.techniques.orElse(recipe.techniques).orElse(kUsualTechniques);
+    report.techniques = options.techniques;
     if (std::find(inFloat.begin(), inFloat.end(), false) == inFloat.end())
       throw Failure(options.path + ": the recipe leaves every layer in f32: there is nothing to quantize");
   }
 
   Quantized run(Dataset *calibration, const MetricMaker &makeMetric) {
-    if (!calibration && report.techniques.needSamples())
-      throw Failure(options.path + ": equalization, bias correction and adaptive rounding follow samples, of which there are none; give some, or rule these out");
     calibrate(calibration);
     if (*report.techniques.biasCorrection || *report.techniques.adaptiveRounding)
       fit = fitLayers(model, observation, steps, inFloat, {*report.techniques.adaptiveRounding, *report.techniques.biasCorrection, options.threads}, progress);
@@ -43,7 +41,7 @@ public:
       meetBudget(makeMetric);
     if (options.measureErrors)
       measureErrors();
-    std::string quantized = model.quantized(steps, inFloat, fit.constants);
+    std::string quantized = quantizedBut(inFloat);
     describe();
     if (options.measureErrors)
       addTimes(quantized);
@@ -73,12 +71,30 @@ private:
     report.samples = observation.samples;
     for (const std::string &name : needed)
       chooseSteps(name);
+    shareSteps();
+  }
+
+  /// What only moves keeps its steps, unless the recipe says otherwise.
+  void shareSteps() {
+    std::map<std::string, std::string> sources = model.sharedSteps();
+    for (TensorReport &tensor : report.tensors) {
+      auto source = sources.find(tensor.name);
+      const Recipe::Tensor *given = inRecipe(tensor.name);
+      if (source == sources.end() || !steps.contains(source->second) || (given && given->range))
+        continue;
+      auto other = std::find_if(report.tensors.begin(), report.tensors.end(), [&](const TensorReport &each) { return each.name == source->second; });
+      tensor.range = other->range;
+      tensor.method = other->method;
+      tensor.steps = steps[tensor.name] = other->steps;
+    }
   }
 
   bool needsRows() const {
     auto isAuto = [](const auto &entry) { return entry.second.method == RangeMethod::Auto; };
     return *report.techniques.biasCorrection || *report.techniques.adaptiveRounding || options.method == RangeMethod::Auto || std::any_of(recipe.tensors.begin(), recipe.tensors.end(), isAuto);
   }
+
+  Activations activations() const { return *report.techniques.symmetric ? Activations::Symmetric : Activations::Asymmetric; }
 
   void chooseSteps(const std::string &name) {
     TensorReport tensor;
@@ -88,7 +104,7 @@ private:
     RangeMethod method = given && given->method ? *given->method : options.method;
     tensor.method = nameOf(method);
     if (seen != file.statistics.tensors.end()) {
-      RangeChoice choice = RangeChooser(model, observation, options.percentile, options.threads).choose(name, given && given->range && method == RangeMethod::Auto ? RangeMethod::Mse : method);
+      RangeChoice choice = RangeChooser(model, observation, options.percentile, activations(), options.threads).choose(name, given && given->range && method == RangeMethod::Auto ? RangeMethod::Mse : method);
       tensor.extremes = {seen->second.low(), seen->second.high()};
       tensor.method = nameOf(choice.method);
       tensor.outliers = choice.outliers.count;
@@ -101,8 +117,23 @@ private:
       tensor.method = given->method ? nameOf(*given->method) : "recipe";
       tensor.outliers = 0;
     }
-    tensor.steps = steps[name] = stepsFor(tensor.range);
+    tensor.steps = steps[name] = stepsFor(tensor.range, activations());
     report.tensors.push_back(std::move(tensor));
+  }
+
+  /// 8 bits are those of layers that `floats` does not name.
+  int bitsOf(size_t layer, const QuantizableModel::Floats &floats) const {
+    int wished = recipe.bitsOf(model.layers()[layer]).value_or(kQuantizedBits);
+    if (!floats[layer])
+      return kQuantizedBits;
+    return wished != kQuantizedBits ? wished : options.halvesFallback ? kHalfBits : kFloatBits;
+  }
+
+  std::string quantizedBut(const QuantizableModel::Floats &floats) const {
+    QuantizableModel::Floats halves;
+    for (size_t i = 0; i < floats.size(); i++)
+      halves.push_back(bitsOf(i, floats) == kHalfBits);
+    return model.quantized(steps, floats, halves, fit.constants);
   }
 
   const std::vector<double> &measureErrors() {
@@ -138,7 +169,7 @@ private:
       std::string key;
       for (bool isFloat : choice)
         key += isFloat ? '1' : '0';
-      return scoreOf(*metric, key, [&] { return model.quantized(steps, choice, fit.constants); });
+      return scoreOf(*metric, key, [&] { return quantizedBut(choice); });
     };
     BudgetResult result = searchBudget(search);
     inFloat = result.inFloat;
@@ -148,7 +179,7 @@ private:
   void describe() {
     for (size_t i = 0; i < inFloat.size(); i++) {
       const QuantizableLayer &layer = model.layers()[i];
-      LayerReport described{layer.name, layer.type, layer.input, inFloat[i] ? kFloatBits : kQuantizedBits, {}, {}, {}, {}};
+      LayerReport described{layer.name, layer.type, layer.input, bitsOf(i, inFloat), {}, {}, {}, {}};
       if (!errors.empty())
         described.error = errors[i];
       if (auto rounding = fit.roundings.find(i); rounding != fit.roundings.end() && !inFloat[i])
@@ -195,23 +226,40 @@ Equalized equalizeOn(const QuantizableModel &model, const QuantizeOptions &optio
   observe(model, options.path, samples, {options.limit, options.threads, options.heldOut ? &aside : nullptr, nullptr, kRowBytes}, unkept, observation, progress);
   progress("equalizing", 0);
   samples.continues = true;
-  return equalize(model, observation.rows, options.threads);
+  return equalize(model, *options.techniques.equalization, observation.rows, options.threads);
+}
+
+/// All of them decided: asked for, the recipe's, or the usual ones where they change anything. A recipe's ranges are those of the channels as they come.
+Techniques decidedTechniques(const QuantizableModel &model, const QuantizeOptions &options, const Recipe &recipe, bool hasSamples) {
+  Techniques asked = options.techniques.orElse(recipe.techniques);
+  if (!hasSamples && asked.needSamples())
+    throw Failure(options.path + ": equalization, bias correction and adaptive rounding follow samples, of which there are none; give some, or rule these out");
+  bool hasRanges = std::any_of(recipe.tensors.begin(), recipe.tensors.end(), [](const auto &tensor) { return tensor.second.range.has_value(); });
+  if (!asked.equalization && (!hasSamples || hasRanges))
+    asked.equalization = Equalization::None;
+  Techniques decided = asked.orElse(kUsualTechniques);
+  if (decided.equalization == Equalization::Depthwise && !canEqualize(model, Equalization::Depthwise))
+    decided.equalization = Equalization::None;
+  return decided;
 }
 
 } // namespace
 
-Quantized quantize(const QuantizableModel &model, const QuantizeOptions &options, const Recipe &recipe, Dataset *calibration, const MetricMaker &makeMetric,
+Quantized quantize(const QuantizableModel &model, const QuantizeOptions &given, const Recipe &recipe, Dataset *calibration, const MetricMaker &makeMetric,
                    const ProgressFunction &progress) {
+  QuantizeOptions options = given;
   if (!calibration && (options.maxDrop || options.measureErrors))
     throw Failure(options.path + ": samples are needed to measure what each layer costs");
-  bool equalizes = options.techniques.orElse(recipe.techniques).orElse(kUsualTechniques).equalization.value_or(false);
-  if (!calibration || !equalizes)
+  options.techniques = decidedTechniques(model, options, recipe, calibration);
+  if (options.techniques.equalization == Equalization::None)
     return Quantization(model, options, recipe, progress).run(calibration, makeMetric);
   PeekedDataset peeked(*calibration, kPeekedRuns, kPeekedBytes);
   Equalized equalized = equalizeOn(model, options, peeked, progress);
   QuantizableModel other(std::as_bytes(std::span(equalized.model)), options.path);
   Quantized quantized = Quantization(other, options, recipe, progress).run(&peeked, makeMetric);
   quantized.report.equalizedGroups = equalized.groups;
+  if (!equalized.groups && !given.techniques.equalization && !recipe.techniques.equalization)
+    quantized.report.techniques.equalization = Equalization::None; // its recipe needs no samples
   return quantized;
 }
 

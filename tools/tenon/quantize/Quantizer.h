@@ -14,6 +14,7 @@ struct QuantizeOptions {
   int64_t limit = 0;                       // samples that are calibrated with; 0: all
   uint32_t threads = 0;                    // 0: one for each core
   std::optional<double> maxDrop;           // of the metric's score, at least 0; infinite: it is measured only. None: it is not
+  bool halvesFallback = false;             // layers that a budget returns to floats compute in f16
   bool measureErrors = false;              // of each layer, even where the budget is met without, and how long it takes
   Techniques techniques;                   // beyond ranges; those left open are the recipe's, or the usual ones
   KeptSamples *heldOut = nullptr;          // receives samples to measure with: CalibrationOptions::heldOut

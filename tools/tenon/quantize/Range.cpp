@@ -58,13 +58,17 @@ const char *nameOf(RangeMethod method) {
   return std::find_if(std::begin(kMethods), std::end(kMethods), [&](const auto &known) { return known.second == method; })->first;
 }
 
-Steps stepsFor(Range range) {
+Steps stepsFor(Range range, Activations activations) {
   constexpr double kSmallestScale = 1e-30; // scales and their products stay normal numbers
+  constexpr uint8_t kMiddle = 128;
+  bool isSymmetric = activations == Activations::Symmetric;
   double low = std::min(range.low, 0.0), high = std::max(range.high, 0.0);
-  double scale = (high - low) / kSteps;
+  double scale = isSymmetric ? std::max(-low, high) / (kMiddle - 1) : (high - low) / kSteps;
   if (!(scale >= kSmallestScale))
-    return {float(1 / kSteps), 0};
-  return {float(scale), uint8_t(std::clamp(std::nearbyint(-low / scale), 0.0, kSteps))};
+    return {float(1 / kSteps), isSymmetric ? kMiddle : uint8_t(0), isSymmetric};
+  if (isSymmetric)
+    return {float(scale), kMiddle, true};
+  return {float(scale), uint8_t(std::clamp(std::nearbyint(-low / scale), 0.0, kSteps)), false};
 }
 
 std::vector<float> roundedTo(Steps steps, const std::vector<float> &values) {
@@ -99,8 +103,6 @@ double squaredError(const Histogram &histogram, Steps steps) {
   }
   return error;
 }
-
-double squaredErrorWithin(const Histogram &histogram, Range range) { return squaredError(histogram, stepsFor(range)); }
 
 /// Counts without the peak at 0, which ReLU makes and which every range keeps exactly: its part gets as many as its neighbours.
 std::vector<double> countsBesideZero(const Histogram &histogram) {
@@ -173,7 +175,7 @@ double relativeSquaredError(const Histogram &histogram, Steps steps) {
   return squares > 0 ? squaredError(histogram, steps) / squares : 0;
 }
 
-Range chooseRange(const Histogram &histogram, RangeMethod method, double percentile) {
+Range chooseRange(const Histogram &histogram, RangeMethod method, double percentile, Activations activations) {
   if (!(histogram.high() > histogram.low()))
     return {histogram.low(), histogram.high()};
   switch (method) {
@@ -184,7 +186,7 @@ Range chooseRange(const Histogram &histogram, RangeMethod method, double percent
   case RangeMethod::Percentile:
     return withinPercentile(histogram, percentile);
   case RangeMethod::Mse:
-    return leastCost(histogram, squaredErrorWithin);
+    return leastCost(histogram, [&](const Histogram &all, Range range) { return squaredError(all, stepsFor(range, activations)); });
   case RangeMethod::Entropy:
     return leastCost(histogram, divergence);
   }

@@ -37,16 +37,21 @@ std::optional<RangeMethod> rangeMethodNamed(const std::string &name);
 std::string rangeMethodNames();
 const char *nameOf(RangeMethod method);
 
-/// What values are clipped to; the whole histogram for methods that do not choose from one (MovingAverage, Auto). `percentile` of all values stay inside (method Percentile): 99.99 clips one in ten thousand.
-Range chooseRange(const Histogram &histogram, RangeMethod method, double percentile);
+/// How 256 steps lie over a range: from one end to the other, or 127 on each side of 0, as TensorRT's do.
+enum class Activations { Asymmetric, Symmetric };
 
-/// A scale and a zero point for 8 bits without a sign. 0 is exact, as padding and ReLU need it.
+/// What values are clipped to; the whole histogram for methods that do not choose from one (MovingAverage, Auto). `percentile` of all values stay inside (method Percentile): 99.99 clips one in ten thousand.
+Range chooseRange(const Histogram &histogram, RangeMethod method, double percentile, Activations activations = Activations::Asymmetric);
+
+/// A scale and a zero point for 8 bits. 0 is exact, as padding and ReLU need it.
 struct Steps {
   float scale = 1;
-  uint8_t zeroPoint = 0;
+  uint8_t zeroPoint = 0; // of bytes without a sign; with one it is 128 less
+  bool isSigned = false; // as what bytes are written
+  int writtenZeroPoint() const { return isSigned ? zeroPoint - 128 : zeroPoint; }
 };
 /// Ranges of nothing but zeros, or too small for normal numbers, get the scale 1/255.
-Steps stepsFor(Range range);
+Steps stepsFor(Range range, Activations activations = Activations::Asymmetric);
 /// The squared error of the values that were counted, relative to their squares.
 double relativeSquaredError(const Histogram &histogram, Steps steps);
 /// What these steps leave of values.

@@ -42,7 +42,7 @@ RangeChoice RangeChooser::byMethod(const ValueCounts &counts, RangeMethod method
     choice.outliers = outliers;
   }
   choice.seen = counts.histogram(usual);
-  choice.range = chooseRange(choice.seen, method, percentile);
+  choice.range = chooseRange(choice.seen, method, percentile, activations);
   if (method == RangeMethod::MovingAverage)
     choice.range = {std::max(usual.low, counts.average().low), std::min(usual.high, counts.average().high)};
   return choice;
@@ -58,7 +58,7 @@ RangeChoice RangeChooser::choose(const std::string &tensor, RangeMethod method) 
   std::vector<Steps> steps;
   for (RangeMethod candidate : kCandidates) {
     choices.push_back(byMethod(counts, candidate));
-    steps.push_back(stepsFor(choices.back().range));
+    steps.push_back(stepsFor(choices.back().range, activations));
   }
   // A tensor that is itself twice as far off may lose what is rare and matters, as objects do in pictures: the rows hold few of these.
   constexpr double kMostOwnError = 2;

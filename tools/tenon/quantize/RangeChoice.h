@@ -13,8 +13,8 @@ struct RangeChoice {
 
 class RangeChooser {
 public:
-  RangeChooser(const QuantizableModel &model, const Observation &observation, double percentile, uint32_t threads)
-      : model(model), observation(observation), percentile(percentile), threads(threads) {}
+  RangeChooser(const QuantizableModel &model, const Observation &observation, double percentile, Activations activations, uint32_t threads)
+      : model(model), observation(observation), percentile(percentile), activations(activations), threads(threads) {}
 
   RangeChoice choose(const std::string &tensor, RangeMethod method) const;
 
@@ -28,6 +28,7 @@ private:
   const QuantizableModel &model;
   const Observation &observation;
   double percentile;
+  Activations activations;
   uint32_t threads;
 };
 

@@ -22,6 +22,8 @@ public:
     Json json = Json::parse(text, nullptr, /*allow_exceptions=*/false);
     if (!json.is_object() || !json.contains("recipe") || json["recipe"] != 1)
       fail("is no recipe: JSON with \"recipe\": 1 was expected, as --save-recipe writes it");
+    if (json.contains(kEqualization))
+      recipe.techniques.equalization = json[kEqualization] == kDepthwise ? Equalization::Depthwise : *equalizationFrom(truthOf(json[kEqualization], kEqualization));
     for (const NamedTechnique &technique : kTechniques)
       if (json.contains(technique.name))
         recipe.techniques.*technique.value = truthOf(json[technique.name], technique.name);
@@ -61,8 +63,8 @@ private:
   void readLayer(const Json &entry) {
     std::string name = nameOf(entry, "layer", layers);
     Json bits = entry.contains("bits") ? entry["bits"] : Json(kQuantizedBits);
-    if (bits != kQuantizedBits && bits != kFloatBits)
-      fail("layer '" + name + "' has \"bits\": " + bits.dump(-1, ' ', true, Json::error_handler_t::replace) + "; 8 or 32 (f32) was expected");
+    if (bits != kQuantizedBits && bits != kHalfBits && bits != kFloatBits)
+      fail("layer '" + name + "' has \"bits\": " + bits.dump(-1, ' ', true, Json::error_handler_t::replace) + "; 8, 16 (f16) or 32 (f32) was expected");
     if (!recipe.bits.emplace(name, bits.get<int>()).second)
       fail("layer '" + name + "' is listed twice");
   }
@@ -105,11 +107,14 @@ Recipe parseRecipe(std::string_view text, const std::string &path, const Quantiz
 
 QuantizableModel::Floats Recipe::inFloat(const QuantizableModel &model) const {
   QuantizableModel::Floats floats;
-  for (const QuantizableLayer &layer : model.layers()) {
-    auto known = bits.find(layer.name);
-    floats.push_back(known != bits.end() && known->second == kFloatBits);
-  }
+  for (const QuantizableLayer &layer : model.layers())
+    floats.push_back(bitsOf(layer).value_or(kQuantizedBits) != kQuantizedBits);
   return floats;
+}
+
+std::optional<int> Recipe::bitsOf(const QuantizableLayer &layer) const {
+  auto known = bits.find(layer.name);
+  return known == bits.end() ? std::nullopt : std::optional(known->second);
 }
 
 } // namespace tenon::driver

@@ -222,6 +222,10 @@ private:
 
 } // namespace
 
+bool ScalableChannels::isReadByDepthwise() const {
+  return std::all_of(constants.begin(), constants.end(), [](const ChannelConstant &constant) { return !constant.reads || constant.size == 1; });
+}
+
 std::vector<ScalableChannels> findScalable(const onnx::GraphProto &graph, const Constants &constants) { return Finder(graph, constants).run(); }
 
 void scaleChannels(onnx::ModelProto &model, const ScalableChannels &channels, const std::vector<float> &scales) {

@@ -22,6 +22,9 @@ struct ChannelConstant {
 struct ScalableChannels {
   int64_t channels = 0;
   std::vector<ChannelConstant> constants;
+
+  /// Whether each number that reads them belongs to one channel of a result alone.
+  bool isReadByDepthwise() const;
 };
 
 /// Those that constants are both written and read with: results of convolutions, products, and normalizations that convolutions and products read, through
