@@ -152,17 +152,20 @@ public:
 
   bool matches(kernel::FuncOp func, const Target &target) const override { return cpu::attentionFamily().matches(func, target); }
 
-  void schedules(kernel::FuncOp func, const Target &, SmallVectorImpl<kernel::ScheduleAttr> &out) const override {
-    out.push_back(kernel::ScheduleAttr::get(func.getContext(), name(), ArrayRef<std::pair<StringRef, int64_t>>{}));
+  void schedules(kernel::FuncOp func, const Target &target, SmallVectorImpl<kernel::ScheduleAttr> &out) const override {
+    for (const AttentionTile &tile : attentionTiles(*cpu::AttentionProblem::of(func), target))
+      out.push_back(tile.attr(func.getContext()));
+    if (out.empty()) // a warp for each row
+      out.push_back(kernel::ScheduleAttr::get(func.getContext(), name(), ArrayRef<std::pair<StringRef, int64_t>>{}));
   }
 
-  KernelPlan plan(kernel::FuncOp func, kernel::ScheduleAttr, const Target &target) const override {
+  KernelPlan plan(kernel::FuncOp func, kernel::ScheduleAttr attr, const Target &) const override {
     cpu::AttentionProblem p = *cpu::AttentionProblem::of(func);
     KernelPlan plan;
     plan.overwrites.assign(1, -1);
-    if (std::optional<AttentionTile> tile = AttentionTile::of(p, target)) {
+    if (std::optional<AttentionTile> tile = AttentionTile::of(attr, p)) {
       plan.tasks = p.batch * p.heads * p.rows.ceilDiv(tile->rows());
-      plan.block = {int(tile->threads()), 1, int(tile->sharedBytes())};
+      plan.block = {int(tile->threads()), 1, int(tile->sharedBytes()), 1, /*waits=*/false, int(tile->together())};
       return plan;
     }
     plan.tasks = p.batch * p.heads * p.rows;
@@ -170,12 +173,12 @@ public:
     return plan;
   }
 
-  LogicalResult emit(kernel::FuncOp func, kernel::ScheduleAttr, KernelBuilder &builder) const override {
+  LogicalResult emit(kernel::FuncOp func, kernel::ScheduleAttr attr, KernelBuilder &builder) const override {
     std::optional<cpu::AttentionProblem> p = cpu::AttentionProblem::of(func);
     if (!p)
       return func.emitError("the attention family computes one nn.attention on views of arguments");
-    if (std::optional<AttentionTile> tile = AttentionTile::of(*p, builder.target()))
-      emitAttentionTile(builder, *p, *tile);
+    if (std::optional<AttentionTile> tile = AttentionTile::of(attr, *p))
+      tile->slots ? emitAttentionStaged(builder, *p, *tile) : emitAttentionTile(builder, *p, *tile);
     else
       RowEmitter(builder, *p).emit();
     return success();

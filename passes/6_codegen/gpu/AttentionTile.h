@@ -1,5 +1,5 @@
 // Attention on matrix units: a warp computes 16 query rows of a head. Where there are few rows the warps of a block share out the keys of the same ones;
-// where there are many, each has rows of its own, and what one reads of keys and values the others find in the L1 cache.
+// where there are many, each has rows of its own, and the block brings keys and values to shared memory for all of them.
 #pragma once
 #include "passes/6_codegen/cpu/AttentionProblem.h"
 #include "passes/6_codegen/gpu/Families.h"
@@ -9,12 +9,17 @@ namespace tenon::gpu {
 struct AttentionTile {
   int64_t warps = 4;    // that share the keys of the same rows
   int64_t rowWarps = 1; // groups of them, with rows of their own
-  int64_t width = 0; // columns of a value
+  int64_t slots = 0;    // for blocks of keys and values in shared memory; 0: operands go from memory to registers
+  int64_t depth = 0;    // columns of a key
+  int64_t width = 0;    // and of a value
 
   static constexpr int64_t kRows = 16, kKeys = 32; // of a warp's step
+  static constexpr int64_t kBlockKeys = 64;        // of a slot
 
-  /// None where matrix units cannot compute the attention: other types than f16 and bf16, or heads whose width is no multiple of 32 up to 128.
-  static std::optional<AttentionTile> of(const cpu::AttentionProblem &problem, const Target &target);
+  /// The tile of a schedule; none for one of rows.
+  static std::optional<AttentionTile> of(kernel::ScheduleAttr schedule, const cpu::AttentionProblem &problem);
+  kernel::ScheduleAttr attr(mlir::MLIRContext *context) const;
+
   int64_t rows() const { return kRows * rowWarps; } // of a block
   int64_t groupThreads() const { return warps * 32; }
   int64_t threads() const { return groupThreads() * rowWarps; }
@@ -24,9 +29,18 @@ struct AttentionTile {
   /// A warp's sums, and the largest score and the sum of weights of each row.
   int64_t warpBytes() const { return sumsBytes() + kRows * 8; }
   int64_t groupBytes() const { return warps * warpBytes(); }
-  int64_t sharedBytes() const { return groupBytes() * rowWarps; }
+  int64_t keyBytes() const { return kBlockKeys * depth * 2; }
+  int64_t slotBytes() const { return keyBytes() + kBlockKeys * width * 2; }
+  /// Bytes between rows of the result in shared memory.
+  int64_t resultPitch() const { return width * 2 + 16; }
+  int64_t sharedBytes() const { return slots ? std::max(slots * slotBytes(), rows() * resultPitch()) : groupBytes() * rowWarps; }
+  /// Blocks of a multiprocessor that have to find registers.
+  int64_t together() const;
 };
 
+/// The best first; none where matrix units cannot compute the attention: other types than f16 and bf16, or heads whose width is no multiple of 32 up to 128.
+llvm::SmallVector<AttentionTile> attentionTiles(const cpu::AttentionProblem &problem, const Target &target);
 void emitAttentionTile(KernelBuilder &b, const cpu::AttentionProblem &problem, const AttentionTile &tile);
+void emitAttentionStaged(KernelBuilder &b, const cpu::AttentionProblem &problem, const AttentionTile &tile);
 
 } // namespace tenon::gpu

@@ -178,7 +178,8 @@ void Warp::storeWords(StringRef instruction, Value address, Value vector) {
     list += (i ? ", $" : "$") + std::to_string(i + 1);
     constraints += ",r";
   }
-  assembly({}, operands, instruction.str() + ".v" + std::to_string(words) + ".b32 [$0], {" + list + "};", constraints + ",~{memory}", true);
+  std::string suffix = words > 1 ? ".v" + std::to_string(words) : "";
+  assembly({}, operands, instruction.str() + suffix + ".b32 [$0], " + (words > 1 ? "{" + list + "}" : list) + ";", constraints + ",~{memory}", true);
 }
 void Warp::store(Value address, Value vector) {
   storeWords("st.shared", address, vector);
@@ -203,6 +204,12 @@ Value Warp::loadWordIf(Value condition, Value address) {
   Value flag = arith::ExtUIOp::create(ops, ops.getI32Type(), condition);
   return assembly(ops.getI32Type(), {address, flag}, "{ .reg .pred p; setp.ne.b32 p, $2, 0; mov.b32 $0, 0; @p ld.shared.b32 $0, [$1]; }",
                   "=&r,r,r,~{memory}", true);
+}
+Value Warp::loadElement(Value address, Type type) {
+  bool isHalf = type.getIntOrFloatBitWidth() == 16;
+  Type bits = isHalf ? ops.getI16Type() : ops.getI32Type();
+  Value loaded = assembly(bits, {address}, isHalf ? "ld.shared.b16 $0, [$1];" : "ld.shared.b32 $0, [$1];", isHalf ? "=h,r,~{memory}" : "=r,r,~{memory}", true);
+  return LLVM::BitcastOp::create(ops, type, loaded);
 }
 Value Warp::loadFloats(Value address) {
   return floats("ld.shared.v4.f32", address);
@@ -234,10 +241,12 @@ void Warp::clusterBarrier() {
 
 // --- matrix products
 
-Warp::Fragment Warp::loadMatrices(Value address) {
+Warp::Fragment Warp::loadMatrices(Value address, bool transposed) {
   Type i32Type = ops.getI32Type();
   auto type = LLVM::LLVMStructType::getLiteral(ops.getContext(), {i32Type, i32Type, i32Type, i32Type});
-  return parts(assembly(type, {address}, "ldmatrix.sync.aligned.m8n8.x4.shared.b16 {$0, $1, $2, $3}, [$4];", "=r,=r,=r,=r,r,~{memory}", true));
+  StringRef text = transposed ? "ldmatrix.sync.aligned.m8n8.x4.trans.shared.b16 {$0, $1, $2, $3}, [$4];"
+                              : "ldmatrix.sync.aligned.m8n8.x4.shared.b16 {$0, $1, $2, $3}, [$4];";
+  return parts(assembly(type, {address}, text, "=r,=r,=r,=r,r,~{memory}", true));
 }
 
 void Warp::multiply(bool bfloat, ValueRange left, ValueRange right, MutableArrayRef<Value> sums) {
@@ -308,6 +317,21 @@ void Warp::multiplyGroup(bool bfloat, int64_t columns, ArrayRef<std::pair<Value,
     inputs.append({left, right});
   }
   update(sums, inputs, text + "wgmma.commit_group.sync.aligned; }", constraints);
+}
+
+void Warp::multiplyGroup(bool bfloat, int64_t columns, Value left, Value right, ArrayRef<GroupStep> steps, MutableArrayRef<Value> sums) {
+  std::string element = bfloat ? "bf16" : "f16", first = "$" + std::to_string(sums.size()), second = "$" + std::to_string(sums.size() + 1);
+  int64_t each = columns / 2; // of a group
+  std::string text = "{ .reg .pred adds; .reg .b64 l, r; setp.eq.u32 adds, 0, 0; wgmma.fence.sync.aligned; ";
+  for (const GroupStep &step : steps) {
+    std::string list;
+    for (int64_t i = 0; i < each; ++i)
+      list += (i ? ", $" : "$") + std::to_string(step.group * each + i);
+    text += "add.s64 l, " + first + ", " + std::to_string(step.left) + "; add.s64 r, " + second + ", " + std::to_string(step.right) +
+            "; wgmma.mma_async.sync.aligned.m64n" + std::to_string(columns) + "k16.f32." + element + "." + element + " {" + list +
+            "}, l, r, adds, 1, 1, 0, 0; ";
+  }
+  update(sums, {left, right}, text + "wgmma.commit_group.sync.aligned; }", ",l,l");
 }
 
 void Warp::waitForProducts(MutableArrayRef<Value> sums) {

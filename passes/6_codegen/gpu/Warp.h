@@ -46,9 +46,10 @@ public:
   void commit();
   void waitFor(int groups); // until at most so many groups of copies are under way
   void barrier();
-  void store(mlir::Value address, mlir::Value vector);               // 8 or 16 bytes
+  void store(mlir::Value address, mlir::Value vector);               // 4, 8 or 16 bytes
   mlir::Value loadFloats(mlir::Value address);                       // vector<4xf32>
   mlir::Value loadWordIf(mlir::Value condition, mlir::Value address); // i32; 0 where the condition does not hold
+  mlir::Value loadElement(mlir::Value address, mlir::Type type); // of 2 or 4 bytes
   std::pair<mlir::Value, mlir::Value> loadPair(mlir::Value address); // two f32
   /// The same address in the shared memory of another block of the cluster, for loadPeer and storePeer.
   mlir::Value peer(mlir::Value address, mlir::Value rank);
@@ -60,7 +61,8 @@ public:
 
   // --- matrix products of f16 or bf16, summed in f32
   using Fragment = llvm::SmallVector<mlir::Value>;
-  Fragment loadMatrices(mlir::Value address); // four 8x8 matrices, lane l giving the address of row l % 8 of matrix l / 8
+  /// Four 8x8 matrices, lane l giving the address of row l % 8 of matrix l / 8.
+  Fragment loadMatrices(mlir::Value address, bool transposed = false);
   /// 16 x 8 sums += 16 x 16 of `left` by 16 x 8 of `right`.
   void multiply(bool bfloat, mlir::ValueRange left, mlir::ValueRange right, llvm::MutableArrayRef<mlir::Value> sums);
 
@@ -69,6 +71,13 @@ public:
   void showToProducts();                         // what this thread wrote to shared memory, or copied and waited for
   /// Begins: 64 x `columns` sums += 64 x 16 by 16 x `columns` of each pair. Nothing may touch the sums until waitForProducts.
   void multiplyGroup(bool bfloat, int64_t columns, llvm::ArrayRef<std::pair<mlir::Value, mlir::Value>> operands,
+                     llvm::MutableArrayRef<mlir::Value> sums);
+  /// A product of a sequence: the group of 64 rows whose sums it adds to, and by how many 16-byte chunks its operands begin after those described.
+  struct GroupStep {
+    int64_t group, left, right;
+  };
+  /// The same for many products whose operands lie at known distances; `sums` of one group after the other.
+  void multiplyGroup(bool bfloat, int64_t columns, mlir::Value left, mlir::Value right, llvm::ArrayRef<GroupStep> steps,
                      llvm::MutableArrayRef<mlir::Value> sums);
   void waitForProducts(llvm::MutableArrayRef<mlir::Value> sums);
   /// Describes rows in columns of 16-byte chunks: `rows` chunks of the first eight elements of the depth, then those of the next.

@@ -32,14 +32,29 @@ kernel.func private @exact(%q: tensor<1x4x128x64xf32>, %k: tensor<1x4x128x64xf32
   kernel.return %0 : tensor<1x4x128x64xf32>
 }
 
-// Many rows: five warps of a block have 16 of them each, and all keys; nine tiles of rows are two blocks of a head.
+// Many rows: five warps of a block have 16 of them each, and all keys; nine tiles of rows are two blocks of a head. Keys and values come to shared memory
+// 64 at a time, all three blocks at once; of the last one 16 are multiplied.
 // FAMILY-LABEL: kernel.func private @many
+// FAMILY-SAME:    slots = 3 : i64
 // FAMILY-SAME:    tasks = #nn.expr<256>
 // CHECK-LABEL: .visible .entry many(
 // CHECK:         .reqntid 160
+// CHECK:         cp.async.cg.shared.global
+// CHECK:         cp.async.wait_group 2;
 // CHECK:         mma.sync.aligned.m16n8k16.row.col.f32.f16.f16.f32
+// CHECK:         ldmatrix.sync.aligned.m8n8.x4.trans.shared.b16
 // CHECK:         ret;
 kernel.func private @many(%q: tensor<32x4x144x64xf16>, %k: tensor<32x4x144x64xf16>, %v: tensor<32x4x144x64xf16>) -> tensor<32x4x144x64xf16> attributes {tenon.alignments = array<i64: 16, 16, 16, 16>} {
   %0 = nn.attention %q, %k, %v {scale = 0.125 : f64} : tensor<32x4x144x64xf16>, tensor<32x4x144x64xf16>, tensor<32x4x144x64xf16> -> tensor<32x4x144x64xf16>
   kernel.return %0 : tensor<32x4x144x64xf16>
+}
+
+// Rows that see the keys before them, and masks: more blocks of keys than slots go round, each copied while one is multiplied.
+// CHECK-LABEL: .visible .entry causal(
+// CHECK:         mma.sync.aligned.m16n8k16.row.col.f32.bf16.bf16.f32
+// CHECK:         cp.async.wait_group 2;
+// CHECK:         ret;
+kernel.func private @causal(%q: tensor<16x4x512x64xbf16>, %k: tensor<16x2x512x64xbf16>, %v: tensor<16x2x512x64xbf16>, %m: tensor<16x1x1x512xbf16>) -> tensor<16x4x512x64xbf16> attributes {tenon.alignments = array<i64: 16, 16, 16, 16, 16>} {
+  %0 = nn.attention %q, %k, %v mask %m : tensor<16x1x1x512xbf16> {scale = 0.125 : f64, causal} : tensor<16x4x512x64xbf16>, tensor<16x2x512x64xbf16>, tensor<16x2x512x64xbf16> -> tensor<16x4x512x64xbf16>
+  kernel.return %0 : tensor<16x4x512x64xbf16>
 }

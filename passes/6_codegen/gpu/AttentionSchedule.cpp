@@ -1,0 +1,95 @@
+// Which blocks attention on matrix units takes.
+#include "passes/6_codegen/gpu/AttentionTile.h"
+
+namespace tenon::gpu {
+using namespace mlir;
+
+namespace {
+constexpr int64_t kRows = AttentionTile::kRows, kKeys = AttentionTile::kKeys;
+constexpr int64_t kSharedLimit = 96 << 10; // every architecture from sm_80 on
+
+bool isOnMatrixUnits(const cpu::AttentionProblem &p, const Target &target) {
+  constexpr int kFirstWithBFloat = 80;
+  constexpr int64_t kStep = 32, kMost = 128;
+  auto elementOf = [](Value v) { return cast<RankedTensorType>(v.getType()).getElementType(); };
+  nn::AttentionOp op = p.op;
+  Type element = elementOf(op.getQuery());
+  auto fits = [](int64_t size) { return size % kStep == 0 && size <= kMost; };
+  if (target.computeCapability < kFirstWithBFloat || !isa<Float16Type, BFloat16Type>(element) || !fits(p.depth) || !fits(p.width))
+    return false;
+  Value operands[] = {op.getQuery(), op.getKey(), op.getValue()};
+  return llvm::all_of(operands, [&](Value operand) {
+    kernel::View view = kernel::viewOf(operand);
+    return elementOf(operand) == element && (view.strides.empty() || view.strides.back().isConstant(1));
+  });
+}
+
+/// Rows of their own for each warp, keys and values in shared memory.
+SmallVector<AttentionTile> stagedTiles(const cpu::AttentionProblem &p, int64_t tiles) {
+  constexpr int64_t kMostSlots = 4;
+  SmallVector<AttentionTile> result;
+  auto elementOf = [](Value v) { return cast<RankedTensorType>(v.getType()).getElementType(); };
+  nn::AttentionOp op = p.op;
+  auto keys = p.keys.asConstant();
+  if (!keys || *keys < 1 || elementOf(op.getResult()) != elementOf(op.getQuery()))
+    return result;
+  for (int64_t most : {8, 4}) {
+    AttentionTile tile;
+    tile.warps = 1;
+    tile.rowWarps = llvm::divideCeil(tiles, llvm::divideCeil(tiles, most));
+    tile.depth = p.depth;
+    tile.width = p.width;
+    int64_t blocks = llvm::divideCeil(*keys, AttentionTile::kBlockKeys), fitting = std::min(kMostSlots, kSharedLimit / tile.slotBytes());
+    tile.slots = std::min(blocks, fitting);
+    bool isKnown = llvm::any_of(result, [&](const AttentionTile &other) { return other.rowWarps == tile.rowWarps; });
+    if (!isKnown && tile.sharedBytes() <= kSharedLimit)
+      result.push_back(tile);
+  }
+  return result;
+}
+} // namespace
+
+SmallVector<AttentionTile> attentionTiles(const cpu::AttentionProblem &p, const Target &target) {
+  if (!isOnMatrixUnits(p, target))
+    return {};
+  AttentionTile tile;
+  tile.depth = p.depth;
+  tile.width = p.width;
+  // So few keys are one step of each warp: their loads are all on their way at once.
+  constexpr int64_t kMostTogether = 8;
+  int64_t known = p.keys.asConstant().value_or(tile.warps * kKeys);
+  if (known > tile.warps * kKeys && known <= kMostTogether * kKeys)
+    tile.warps = kMostTogether;
+  while (tile.warps > 1 && known <= (tile.warps / 2) * kKeys)
+    tile.warps /= 2;
+  // With so many rows every multiprocessor is busy without sharing.
+  constexpr int64_t kMostRowWarps = 8, kBusyWarps = 8;
+  int64_t tiles = p.rows.ceilDiv(kRows).asConstant().value_or(1), all = (p.batch * p.heads).asConstant().value_or(1) * tiles;
+  if (tiles == 1 || all < target.cores * kBusyWarps)
+    return {tile};
+  SmallVector<AttentionTile> result = stagedTiles(p, tiles);
+  tile.warps = 1;
+  tile.rowWarps = llvm::divideCeil(tiles, llvm::divideCeil(tiles, kMostRowWarps));
+  result.push_back(tile);
+  return result;
+}
+
+std::optional<AttentionTile> AttentionTile::of(kernel::ScheduleAttr schedule, const cpu::AttentionProblem &problem) {
+  AttentionTile tile{schedule.get("warps", 0), schedule.get("row_warps", 1), schedule.get("slots", 0), problem.depth, problem.width};
+  return tile.warps ? std::optional(tile) : std::nullopt;
+}
+
+kernel::ScheduleAttr AttentionTile::attr(MLIRContext *context) const {
+  return kernel::ScheduleAttr::get(context, "gpu.attention", {{"warps", warps}, {"row_warps", rowWarps}, {"slots", slots}});
+}
+
+int64_t AttentionTile::together() const {
+  // Sixteen warps leave 128 registers to a thread, eight 255: a warp keeps its queries and its sums there.
+  constexpr int64_t kNarrow = 128, kWarps = 16, kSharedOfMultiprocessor = 220 << 10;
+  if (!slots)
+    return 1;
+  int64_t most = depth + width <= kNarrow ? kWarps : kWarps / 2;
+  return std::max<int64_t>(1, std::min(most / rowWarps, kSharedOfMultiprocessor / sharedBytes()));
+}
+
+} // namespace tenon::gpu

@@ -1,0 +1,64 @@
+// What the kernels of attention on matrix units share: the place of a warp's 16 query rows, and how scores become weights.
+#pragma once
+#include "passes/6_codegen/gpu/AttentionTile.h"
+#include "passes/6_codegen/gpu/Warp.h"
+
+namespace tenon::gpu {
+
+/// Fragments are those of mma.sync: eight groups of four threads, a quad; a thread has columns 2 q and 2 q + 1 of rows g and g + 8.
+class AttentionWarp {
+protected:
+  static constexpr int64_t kRows = AttentionTile::kRows, kChunk = 8, kQuad = 4; // elements of 16 bytes; threads that share a row of a fragment
+  static constexpr int64_t kDepthStep = kChunk * kQuad;
+  static constexpr double kLog2E = 1.4426950408889634;
+  using Values = KernelBuilder::Values;
+
+  AttentionWarp(KernelBuilder &b, const cpu::AttentionProblem &problem, const AttentionTile &tile);
+  /// Finds the task's batch and head, and this thread's rows, `firstOfWarp` rows below the block's first.
+  void begin(mlir::Value firstOfWarp);
+  /// Reads the queries: 16 neighbouring bytes at a time, since the order of the depth is free.
+  void loadQueries();
+  Index chunkOf(int64_t depth) { return b.add(b.mul(w.wide(quad), kChunk), depth); }
+
+  mlir::Value words(const Tensor &from, llvm::ArrayRef<Index> position); // eight elements as four words
+  mlir::Value rounded(mlir::Value first, mlir::Value second);           // to a word of two elements
+  mlir::Value exchanged(mlir::Value x, llvm::function_ref<mlir::Value(mlir::Value, mlir::Value)> combine); // over the threads of a row
+  mlir::Value add(mlir::Value x, mlir::Value y) { return mlir::arith::AddFOp::create(ops, x, y); }
+  mlir::Value mul(mlir::Value x, mlir::Value y) { return mlir::arith::MulFOp::create(ops, x, y); }
+  mlir::Value larger(mlir::Value x, mlir::Value y) { return mlir::arith::MaxNumFOp::create(ops, x, y); }
+  mlir::Value hidden(); // the logit of a key that a row does not see
+
+  /// 16 x 8 scores += this warp's queries times eight keys, whose elements of this thread are `chunks`, one for each 32 of the depth.
+  void multiplyKeys(llvm::ArrayRef<mlir::Value> chunks, llvm::MutableArrayRef<mlir::Value> scores);
+  /// With `causal`, row i sees the keys up to i + T - S.
+  Index seen(Index at) { return p.op.getCausal() ? b.max(b.min(b.add(b.sub(b.add(at, keys), rows), 1), keys), 0) : keys; }
+  bool isMaskOfRows() const; // whether rows have masks of their own
+  /// What the mask has for row `at` and `lanes` neighbouring keys.
+  mlir::Value maskAt(Index at, Index ofKey, int lanes = 1);
+  /// log2 of a weight before normalization, from a score and what `maskAt` said, if there is a mask.
+  mlir::Value logit(mlir::Value score, mlir::Value ofMask);
+  double logitScale() { return p.op.getScale().convertToDouble() * kLog2E; }
+
+  /// Logits of a row's fragments, times `factor`, become weights; what has been summed is scaled to the new largest logit. State: the largest logit so far
+  /// of both rows, this thread's sums of their weights, four sums of weighted values for each column tile.
+  void weigh(llvm::MutableArrayRef<mlir::Value> logits, llvm::MutableArrayRef<mlir::Value> state, double factor = 1);
+  Values beginState();
+  /// 1 / `total`; 0 for a row without keys, where the op wants that.
+  mlir::Value normalizer(mlir::Value total);
+
+  KernelBuilder &b;
+  Warp w;
+  mlir::ImplicitLocOpBuilder &ops;
+  cpu::AttentionProblem p;
+  const AttentionTile &t;
+  Tensor query, key, value, mask, result;
+  mlir::Type f32;
+  bool bfloat;
+  int64_t columnTiles; // of eight columns
+  mlir::Value thread, lane, group, quad;
+  Index batch, head, keyHead, firstRow, rows, keys; // firstRow: of the warp
+  Index row[2];                                     // of this thread's fragments
+  llvm::SmallVector<mlir::Value> queries[2];
+};
+
+} // namespace tenon::gpu
