@@ -6,19 +6,25 @@ using namespace mlir;
 
 constexpr int64_t kChunk = MatrixSchedule::kChunk, kRowBytes = MatrixSchedule::kStep * 2, kChunksOfRow = MatrixSchedule::kStep / kChunk;
 
-/// The memory of lhs if every chunk of it is 16 bytes in a row at a multiple of 16.
-static std::optional<Tensor> chunkMemory(KernelBuilder &b, const MatrixProblem &p) {
+bool hasChunks(const MatrixProblem &p) {
   const cpu::ContractionProblem &c = p.contraction;
   kernel::View view = kernel::viewOf(p.lhs);
   auto divides = [](nn::Dim d) { return d.dividedExactlyBy(nn::Dim::constant(d.context(), kChunk)).has_value() || d.isConstant(0); };
   if (!isa<BlockArgument>(view.source) || p.paddedChannels != p.channels || p.channels % kChunk != 0 || !divides(view.offset))
-    return std::nullopt;
+    return false;
   auto dims = nn::dimsOf(p.lhs.getType());
   for (auto [axis, stride] : llvm::enumerate(view.strides))
     if (int(axis) == c.lhsChannel ? !stride.isConstant(1) : !dims[axis].isConstant(1) && !divides(stride))
-      return std::nullopt;
-  Tensor memory = b.tensorOf(p.lhs);
+      return false;
+  return true;
+}
+
+/// The memory of lhs if its chunks can be copied.
+static std::optional<Tensor> chunkMemory(KernelBuilder &b, const MatrixProblem &p) {
   constexpr int64_t kAccess = 16;
+  if (!hasChunks(p))
+    return std::nullopt;
+  Tensor memory = b.tensorOf(p.lhs);
   return memory.alignment % kAccess == 0 ? std::optional(memory) : std::nullopt;
 }
 
@@ -49,16 +55,7 @@ void LhsLoader::begin(Index firstRow, Value row, int64_t rowStep, Value ownChunk
     Index at = b.add(firstRow, w.wide(own));
     r.inside = b.lessThan(at, total);
     // A row that is not there reads where row 0 does, and nothing of it.
-    Index rest = b.select(r.inside, at, Index(0));
-    SmallVector<Index> coordinates(c.rowAxes());
-    for (int axis = c.rowAxes() - 1; axis >= 0; --axis) {
-      Index extent = b.dim(c.extents[axis]);
-      bool isFirst = true;
-      for (int outer = 0; outer < axis; ++outer)
-        isFirst &= c.extents[outer].isConstant(1);
-      coordinates[axis] = isFirst ? rest : b.rem(rest, extent);
-      rest = isFirst ? Index(0) : b.div(rest, extent);
-    }
+    SmallVector<Index> coordinates = coordinatesOf(b.select(r.inside, at, Index(0)));
     r.base = memory ? memory->offset : Index(0);
     for (auto [axis, map] : llvm::enumerate(c.lhsAxes)) {
       Index position = map.rowAxis < 0 ? Index(map.shift) : b.add(b.mul(coordinates[map.rowAxis], map.rowScale), map.shift);
@@ -72,6 +69,38 @@ void LhsLoader::begin(Index firstRow, Value row, int64_t rowStep, Value ownChunk
     r.to = w.add(w.mul(own, kRowBytes), w.mul(swizzled, kChunk * 2));
     rows.push_back(std::move(r));
   }
+}
+
+/// Where a row of the result is along each of its axes; past the end of the last one where memory of one tap is walked as one.
+SmallVector<Index> LhsLoader::coordinatesOf(Index row) {
+  SmallVector<Index> coordinates(c.rowAxes(), Index(0));
+  if (memory && !c.padded && c.tapCount() == 1)
+    if (SmallVector<cpu::RowGroup> groups = c.rowGroups(/*lhsInPlace=*/true); groups.size() == 1) {
+      coordinates[groups[0].carrier] = row;
+      return coordinates;
+    }
+  std::optional<int64_t> count = p.rows().asConstant();
+  bool isNarrow = count && llvm::isInt<32>(*count); // divisions of 64 bits are dear
+  for (int axis = c.rowAxes() - 1; axis >= 0; --axis) {
+    bool isFirst = true;
+    for (int outer = 0; outer < axis; ++outer)
+      isFirst &= c.extents[outer].isConstant(1);
+    if (isFirst) {
+      coordinates[axis] = row;
+      break;
+    }
+    if (isNarrow) {
+      Value number = w.narrow(row);
+      int64_t extent = *c.extents[axis].asConstant();
+      coordinates[axis] = w.wide(w.rem(number, extent));
+      row = w.wide(w.div(number, extent));
+    } else {
+      Index extent = b.dim(c.extents[axis]);
+      coordinates[axis] = b.rem(row, extent);
+      row = b.div(row, extent);
+    }
+  }
+  return coordinates;
 }
 
 /// A bit for each tap of the row: whether it is inside lhs. Null where there are more than bits.

@@ -1,6 +1,7 @@
 #include "passes/6_codegen/gpu/Matrix.h"
 #include "passes/6_codegen/gpu/MatrixEmitter.h"
 #include "passes/6_codegen/gpu/MatrixPipeline.h"
+#include "passes/6_codegen/gpu/MatrixResident.h"
 
 namespace tenon::gpu {
 using namespace mlir;
@@ -21,12 +22,13 @@ public:
     MatrixProblem p = *MatrixProblem::of(func, target);
     MatrixSchedule s = MatrixSchedule::of(attr);
     KernelPlan plan;
-    plan.tasks = s.pipeline ? pipelineBlocks(p, s, target) : tilesOf(p, s) * s.splits;
+    plan.tasks = s.resident ? residentBlocks(p, s, target) : s.pipeline ? pipelineBlocks(p, s, target) : tilesOf(p, s) * s.splits;
     if (p.contraction.rhsArgument())
       plan.packings.push_back({p.contraction.rhsArgument().getArgNumber(), p.packing(s)});
     for (unsigned i = 0; i < func.getNumResults(); ++i)
       plan.overwrites.push_back(func.getNumResults() == 1 ? p.contraction.overwritten() : -1);
-    plan.block = {int(s.threads()), 1, int(s.sharedBytes() + p.scaleBytes(s)), int(s.splits), /*waits=*/true, int(s.together)};
+    int64_t shared = s.resident ? residentLayout(p, s).sharedBytes : s.sharedBytes() + p.scaleBytes(s);
+    plan.block = {int(s.threads()), 1, int(shared), int(s.splits), /*waits=*/true, int(s.together)};
     return plan;
   }
 
@@ -39,7 +41,10 @@ public:
     MatrixSchedule s = MatrixSchedule::of(attr);
     if (p->contraction.unpacked().getPacking() != p->packing(s))
       return func.emitError("weights are packed for another schedule");
-    s.pipeline ? emitPipeline(builder, *p, s) : MatrixEmitter(builder, *p, s).emit();
+    if (s.resident)
+      emitResident(builder, *p, s);
+    else
+      s.pipeline ? emitPipeline(builder, *p, s) : MatrixEmitter(builder, *p, s).emit();
     return success();
   }
 

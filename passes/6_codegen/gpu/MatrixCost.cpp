@@ -1,5 +1,6 @@
 // How long a schedule of the matrix family takes, about.
 #include "passes/6_codegen/gpu/MatrixCost.h"
+#include "passes/6_codegen/gpu/MatrixResident.h"
 
 namespace tenon::gpu {
 using namespace mlir;
@@ -114,9 +115,27 @@ double pipelineCost(const MatrixSchedule &s, int64_t rows, const MatrixProblem &
   double epilogue = kElement + (hasResidual(p) ? kResidual : 0);
   return kStart + waves * (double(p.steps(s)) * step + epilogue * double(elements));
 }
+
+/// The same of resident weights.
+double residentCost(const MatrixSchedule &s, int64_t rows, const MatrixProblem &p, const Target &target) {
+  constexpr double kStart = 2.5, kTile = 0.4, kElement = 8e-5; // of a team: waiting, and storing an element
+  constexpr double kCycles = 1700, kLeftCycles = 16, kBytesOfCycle = 24, kAllBytesPerMicrosecond = 4.5e6;
+  ResidentLayout l = residentLayout(p, s);
+  double columns = double(s.tileColumns), parallel = double(s.teams * s.together), elements = double(s.tileRows) * columns;
+  double steps = double(p.contraction.tapCount() * l.planes / 2 * (s.tileRows / MatrixSchedule::kGroupRows));
+  double products = steps * std::max(columns / 2, kLeftCycles + columns / 4) / kCycles; // or what they read of shared memory
+  double copies = double(l.copied() * l.chunks * 16) / kBytesOfCycle / kCycles;
+  double tile = std::max({products, copies, (products + kElement * elements + kTile) / parallel});
+  double all = double(residentTiles(p, s).asConstant().value_or(1) * residentTilesAcross(p, s));
+  double tiles = std::ceil(all / (target.cores * parallel)) * parallel;
+  double bytes = 2 * double(rows) * double(p.channels + p.columns * (hasResidual(p) ? 2 : 1));
+  return kStart + std::max(tiles * tile, bytes / kAllBytesPerMicrosecond);
+}
 } // namespace
 
 double costOf(const MatrixSchedule &s, int64_t rows, const MatrixProblem &p, const Target &target) {
+  if (s.resident)
+    return residentCost(s, rows, p, target);
   if (s.pipeline)
     return pipelineCost(s, rows, p, target);
   if (s.direct)

@@ -1,5 +1,6 @@
 #include "passes/6_codegen/gpu/MatrixEmitter.h"
 #include "passes/6_codegen/cpu/VectorMath.h"
+#include "passes/6_codegen/gpu/MatrixStore.h"
 
 namespace tenon::gpu {
 using namespace mlir;
@@ -245,20 +246,14 @@ Value MatrixEmitter::readSums(Value row, Value column) {
 
 /// Eight columns of a row that this thread finishes, and where they are in the result. Each block of a cluster finishes some of the rows.
 MatrixEmitter::Unit MatrixEmitter::unitOf(Value unit) {
-  const cpu::ContractionProblem &c = p.contraction;
   int64_t chunks = s.tileColumns / kChunk;
   Unit u;
   u.row = w.div(unit, chunks);
   u.column = w.mul(w.rem(unit, chunks), kChunk);
   Index at = b.add(firstRow, w.wide(w.add(w.mul(rank, s.rowsOfBlock()), u.row))), n = b.add(firstColumn, w.wide(u.column));
   u.inside = arith::AndIOp::create(b.ops(), b.lessThan(at, b.dim(p.rows())), b.lessThan(n, p.columns));
-  u.position.resize(c.extents.size());
+  u.position = positionOfRow(b, p.contraction, at);
   u.position.back() = b.mul(b.div(n, kChunk), kChunk); // a multiple of a chunk, as the alignment of loads and stores sees
-  for (int axis = c.rowAxes() - 1; axis >= 0; --axis) {
-    Index extent = b.dim(c.extents[axis]);
-    u.position[axis] = axis ? b.rem(at, extent) : at;
-    at = axis ? b.div(at, extent) : at;
-  }
   return u;
 }
 

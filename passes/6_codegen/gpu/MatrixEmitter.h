@@ -37,6 +37,7 @@ private:
     mlir::Value channel;
     mlir::Value bit; // of a row's taps
   };
+  llvm::SmallVector<Index> coordinatesOf(Index row);
   mlir::Value tapsInside(const Row &row);
   Tap tapOf(mlir::Value element);
   mlir::Value reads(const Row &row, const Tap &tap); // i1
@@ -59,6 +60,8 @@ private:
   llvm::SmallVector<Row> rows;
 };
 
+/// Whether every chunk of lhs is 16 bytes in a row of memory, at a multiple of 16 from where that begins.
+bool hasChunks(const MatrixProblem &p);
 /// Whether a thread whose number along a tile's edge is `own` has something to copy there: null where every thread has.
 mlir::Value withinTile(Warp &w, mlir::Value own, int64_t first, int64_t step, int64_t edge);
 /// Emits `body` where `condition`, if there is one, holds.

@@ -1,5 +1,5 @@
 // Tiles of products that were measured: each with some 40 schedules, in a chain of launches of one kernel on an H200, as bench/gpu/chain.py times
-// them.
+// them. bench/gpu/sweep.py makes such rows.
 //
 // The layers are those of ResNet-50, YOLOv8n and EfficientNet-B0 at batch 1; wherever else a product of these sizes occurs, the same tile is good.
 // What is not listed is left to the cost model.
@@ -8,12 +8,13 @@
 namespace tenon::gpu {
 
 namespace {
-enum class Kind { Direct, Staged, Groups };
+enum class Kind { Direct, Staged, Groups, Pipeline, Resident };
 
 struct Measured {
   int64_t rows, columns, depth, channels; // of the product; of one tap
   Kind kind;
   int64_t tileRows, tileColumns, warpDepth, stages, splits, round;
+  int64_t together = 1, teams = 1, tileWidth = 0;
 };
 
 constexpr Measured kMeasured[] = {
@@ -62,7 +63,9 @@ MatrixSchedule scheduleOf(const Measured &m) {
   s.tileRows = m.tileRows;
   s.tileColumns = m.tileColumns;
   s.direct = m.kind == Kind::Direct;
-  s.groups = m.kind == Kind::Groups;
+  s.pipeline = m.kind == Kind::Pipeline;
+  s.resident = m.kind == Kind::Resident;
+  s.groups = m.kind == Kind::Groups || s.pipeline || s.resident;
   constexpr int64_t kFragmentRows = 16, kSmall = 32;
   s.warpRows = s.direct ? 1 : m.tileRows / kFragmentRows;
   s.warpColumns = s.direct || s.groups || m.tileColumns == kSmall ? 1 : 2;
@@ -70,10 +73,15 @@ MatrixSchedule scheduleOf(const Measured &m) {
     s.warpRows = 1;
     s.warpColumns = 4;
   }
+  if (s.resident)
+    s.warpRows = MatrixSchedule::kGroupRows / kFragmentRows;
   s.warpDepth = m.warpDepth;
   s.stages = m.stages;
   s.splits = m.splits;
   s.round = m.round;
+  s.together = m.together;
+  s.teams = m.teams;
+  s.tileWidth = m.tileWidth;
   return s;
 }
 } // namespace

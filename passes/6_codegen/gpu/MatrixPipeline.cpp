@@ -1,5 +1,6 @@
 #include "passes/6_codegen/gpu/MatrixPipeline.h"
 #include "passes/6_codegen/gpu/MatrixEmitter.h"
+#include "passes/6_codegen/gpu/MatrixStore.h"
 
 namespace tenon::gpu {
 using namespace mlir;
@@ -35,13 +36,6 @@ private:
   void multiply();
   void multiplyStep(Slot slot, MutableArrayRef<Value> sums);
   void finish(Index firstRow, Index firstColumn, ArrayRef<Value> sums);
-  struct Unit {
-    Value inside, sums; // of the row; where its sums lie in shared memory
-    SmallVector<Index> position;
-    Index column;       // of the piece
-  };
-  SmallVector<Unit> unitsOf(Index firstRow);
-  void finishPiece(ArrayRef<Unit> units, Index firstColumn, function_ref<void()> writeSums);
 
   KernelBuilder &b;
   Warp w;
@@ -193,84 +187,14 @@ void PipelineEmitter::multiplyStep(Slot slot, MutableArrayRef<Value> sums) {
   w.waitForProducts(sums);
 }
 
-/// Eight columns each of the rows of this warp, as its threads finish them in every piece.
-SmallVector<PipelineEmitter::Unit> PipelineEmitter::unitsOf(Index firstRow) {
-  const cpu::ContractionProblem &c = p.contraction;
-  int64_t chunks = s.pieceColumns() / kChunk, pitch = s.pieceColumns() + 8;
-  Value warp = w.div(thread, kWarp), sums = w.add(w.add(shared, s.stages * s.stageBytes()), w.mul(warp, s.pieceBytes()));
-  SmallVector<Unit> units;
-  for (int64_t i = 0; i < kWarpRows * chunks; i += kWarp) {
-    Value own = w.add(lane, i), row = w.div(own, chunks), column = w.mul(w.rem(own, chunks), kChunk);
-    Unit unit;
-    Index at = b.add(firstRow, w.wide(w.add(w.mul(warp, kWarpRows), row)));
-    unit.inside = b.lessThan(at, b.dim(p.rows()));
-    at = b.select(unit.inside, at, Index(0)); // read there
-    unit.sums = w.add(sums, w.mul(w.add(w.mul(row, pitch), column), 4));
-    unit.column = w.wide(column);
-    unit.position.resize(c.extents.size());
-    for (int axis = c.rowAxes() - 1; axis >= 0; --axis) {
-      Index extent = b.dim(c.extents[axis]);
-      unit.position[axis] = axis ? b.rem(at, extent) : at;
-      at = axis ? b.div(at, extent) : at;
-    }
-    units.push_back(std::move(unit));
-  }
-  return units;
-}
-
 void PipelineEmitter::finish(Index firstRow, Index firstColumn, ArrayRef<Value> sums) {
-  SmallVector<Unit> units = unitsOf(firstRow);
-  int64_t pitch = s.pieceColumns() + 8;
-  Value own = w.add(w.mul(w.div(lane, 4), pitch), w.mul(w.rem(lane, 4), 2));
-  Value to = w.add(w.add(w.add(shared, s.stages * s.stageBytes()), w.mul(w.div(thread, kWarp), s.pieceBytes())), w.mul(own, 4));
-  auto pair = VectorType::get({2}, b.ops().getF32Type());
-  for (int64_t piece = 0; piece < s.tileColumns; piece += s.pieceColumns())
-    finishPiece(units, b.add(firstColumn, piece), [&] {
-      w.joinWarp(); // the piece before was read
-      for (int64_t n = 0; n < s.pieceColumns(); n += 8)
-        for (int64_t half = 0; half < 2; ++half) {
-          int64_t first = (piece + n) / 2 + half * 2;
-          Value both = vector::FromElementsOp::create(b.ops(), pair, ValueRange{sums[first], sums[first + 1]});
-          w.store(w.add(to, (half * 8 * pitch + n) * 4), both);
-        }
-      w.joinWarp();
-    });
-}
-
-void PipelineEmitter::finishPiece(ArrayRef<Unit> units, Index firstColumn, function_ref<void()> writeSums) {
-  const cpu::ContractionProblem &c = p.contraction;
-  Type f32 = b.ops().getF32Type();
-  struct Given {
-    Value inside, mask, bias;
-    SmallVector<Index> position;
-    SmallVector<Value> read;
+  Value warp = w.div(thread, kWarp), memory = w.add(w.add(shared, s.stages * s.stageBytes()), w.mul(warp, s.pieceBytes()));
+  auto rowOf = [&](Value ofWarp) {
+    Index at = b.add(firstRow, w.wide(w.add(w.mul(warp, kWarpRows), ofWarp)));
+    Value inside = b.lessThan(at, b.dim(p.rows()));
+    return WarpStore::Row{inside, positionOfRow(b, p.contraction, b.select(inside, at, Index(0)))};
   };
-  SmallVector<Given> given;
-  for (const Unit &unit : units) { // all reads are on their way together
-    Given g;
-    Index column = b.add(firstColumn, unit.column);
-    Value isColumn = b.lessThan(column, p.columns);
-    g.inside = arith::AndIOp::create(b.ops(), unit.inside, isColumn);
-    g.position = unit.position;
-    // A multiple of a chunk, as the alignment of loads and stores sees; the first one where there is none.
-    g.position.back() = b.mul(b.div(b.select(isColumn, column, Index(0)), kChunk), kChunk);
-    g.mask = p.columns % kChunk ? b.tailMask(b.sub(p.columns, g.position.back()), kChunk) : Value();
-    if (c.bias) {
-      Tensor bias = b.tensorOf(c.bias);
-      g.bias = b.convert(b.loadStrided(bias, b.at(bias, {g.position.back()}), bias.strides[0], kChunk, g.mask), f32);
-    }
-    g.read = epilogue.read(kChunk, g.position, g.mask);
-    given.push_back(std::move(g));
-  }
-  writeSums();
-  SmallVector<int64_t> order = llvm::to_vector(llvm::seq<int64_t>(0, kChunk));
-  for (auto [unit, g] : llvm::zip(units, given)) {
-    Value sums = vector::ShuffleOp::create(b.ops(), w.loadFloats(unit.sums), w.loadFloats(w.add(unit.sums, 16)), order);
-    b.ifThen(g.inside, [&, &unit = unit, &g = g] {
-      Value value = g.bias ? arith::AddFOp::create(b.ops(), sums, g.bias).getResult() : sums;
-      epilogue.store(value, g.position, g.mask, g.read);
-    });
-  }
+  WarpStore(b, p, epilogue, lane, memory, s.pieceColumns()).store(rowOf, firstColumn, s.tileColumns, sums);
 }
 } // namespace
 

@@ -1,6 +1,7 @@
 #include "passes/6_codegen/gpu/MatrixSchedule.h"
 #include "passes/6_codegen/cpu/Elementwise.h"
 #include "passes/6_codegen/gpu/MatrixCost.h"
+#include "passes/6_codegen/gpu/MatrixResident.h"
 
 namespace tenon::gpu {
 using namespace mlir;
@@ -19,33 +20,39 @@ MatrixSchedule MatrixSchedule::of(kernel::ScheduleAttr attr) {
   s.round = attr.get("round", s.round);
   s.pipeline = attr.get("pipeline", s.pipeline);
   s.together = attr.get("together", s.together);
+  s.resident = attr.get("resident", s.resident);
+  s.teams = attr.get("teams", s.teams);
+  s.tileWidth = attr.get("tile_width", s.tileWidth);
   return s;
 }
 
 kernel::ScheduleAttr MatrixSchedule::attr(MLIRContext *context) const {
-  return kernel::ScheduleAttr::get(context, "gpu.matrix",
-                                   {{"rows", tileRows},
-                                    {"columns", tileColumns},
-                                    {"warp_rows", warpRows},
-                                    {"warp_columns", warpColumns},
-                                    {"warp_depth", warpDepth},
-                                    {"stages", stages},
-                                    {"splits", splits},
-                                    {"direct", direct},
-                                    {"groups", groups},
-                                    {"round", round},
-                                    {"pipeline", pipeline},
-                                    {"together", together}});
+  SmallVector<std::pair<StringRef, int64_t>> parameters{{"rows", tileRows},
+                                                        {"columns", tileColumns},
+                                                        {"warp_rows", warpRows},
+                                                        {"warp_columns", warpColumns},
+                                                        {"warp_depth", warpDepth},
+                                                        {"stages", stages},
+                                                        {"splits", splits},
+                                                        {"direct", direct},
+                                                        {"groups", groups},
+                                                        {"round", round},
+                                                        {"pipeline", pipeline},
+                                                        {"together", together}};
+  if (resident)
+    parameters.append({{"resident", resident}, {"teams", teams}, {"tile_width", tileWidth}});
+  return kernel::ScheduleAttr::get(context, "gpu.matrix", parameters);
+}
+
+int64_t MatrixSchedule::largestPiece(int64_t columns, int64_t most) {
+  for (int64_t parts = 1;; ++parts)
+    if (columns % (parts * kChunk) == 0 && columns / parts <= most)
+      return columns / parts;
 }
 
 int64_t MatrixSchedule::pieceColumns() const {
-  constexpr int64_t kWide = 192, kOfWide = 32; // where stages want the memory
-  if (tileColumns >= kWide)
-    return kOfWide;
-  for (int64_t columns : {64, 80, 48, 32})
-    if (tileColumns % columns == 0)
-      return columns;
-  return 16;
+  constexpr int64_t kWide = 192, kMostOfWide = 32; // where stages want the memory
+  return largestPiece(tileColumns, tileColumns >= kWide ? kMostOfWide : kMostPiece);
 }
 
 /// A gate, as of squeeze-and-excitation: `lhs` times one factor for each channel. Both are memory.
@@ -129,21 +136,22 @@ nn::Dim tilesOf(const MatrixProblem &p, const MatrixSchedule &s) {
 kernel::PackingAttr MatrixProblem::packing(const MatrixSchedule &s) const {
   const cpu::ContractionProblem &c = contraction;
   SmallVector<int64_t> padded(cast<RankedTensorType>(c.rhs.getType()).getShape());
-  padded[c.rhsColumn] = s.pipeline ? int64_t(llvm::alignTo(columns, s.tileColumns)) : packedColumns();
+  bool isTiled = s.pipeline || s.resident;
+  padded[c.rhsColumn] = isTiled ? int64_t(llvm::alignTo(columns, s.tileColumns)) : packedColumns();
   padded[c.rhsDepth] = paddedChannels;
   for (auto [axis, size] : llvm::enumerate(paddedTaps))
     padded[c.rhsTap + axis] = size;
   SmallVector<int64_t> split, first(padded.size()); // where each axis begins after the split
   for (auto [axis, size] : llvm::enumerate(padded)) {
     first[axis] = int64_t(split.size());
-    int64_t inner = !s.pipeline ? 0 : int(axis) == c.rhsColumn ? s.tileColumns : int(axis) == c.rhsDepth ? MatrixSchedule::kChunk : 0;
+    int64_t inner = !isTiled ? 0 : int(axis) == c.rhsColumn ? s.tileColumns : int(axis) == c.rhsDepth ? MatrixSchedule::kChunk : 0;
     inner ? split.append({size / inner, inner}) : split.append({size});
   }
   SmallVector<int64_t> perm{first[c.rhsColumn]};
   for (size_t axis = 0; axis < paddedTaps.size(); ++axis)
     perm.push_back(first[c.rhsTap + axis]);
   perm.push_back(first[c.rhsDepth]);
-  if (s.pipeline)
+  if (isTiled)
     perm.append({first[c.rhsColumn] + 1, first[c.rhsDepth] + 1});
   return kernel::PackingAttr::get(c.anchor->getContext(), padded, split, perm);
 }
@@ -213,7 +221,11 @@ SmallVector<MatrixSchedule> pipelineSchedules(const MatrixProblem &p, const Targ
     int64_t rows, columns, stages;
   };
   static constexpr Tile kTiles[] = {{128, 128, 5}, {128, 192, 5}, {128, 256, 4}, {192, 128, 4}, {192, 192, 4}};
-  for (const Tile &tile : kTiles) {
+  SmallVector<Tile> tiles(kTiles, std::end(kTiles));
+  constexpr int64_t kLeast = 72, kMost = 248, kOdd = 64; // a tile as wide as the result, where none of the others is
+  if (p.packedColumns() >= kLeast && p.packedColumns() <= kMost && p.packedColumns() % kOdd)
+    tiles.push_back({128, p.packedColumns(), 5});
+  for (const Tile &tile : tiles) {
     MatrixSchedule s{tile.rows, tile.columns, tile.rows / 16, 1, 1, tile.stages, 1, /*direct=*/false, /*groups=*/true};
     s.pipeline = true;
     bool isNeedless = tile.columns >= 2 * p.columns || p.steps(s) < 2;
@@ -223,6 +235,16 @@ SmallVector<MatrixSchedule> pipelineSchedules(const MatrixProblem &p, const Targ
   return schedules;
 }
 } // namespace
+
+/// The best of each way to compute a product, then the second of each: costs compare less well between them, and a tuner has time for some.
+static SmallVector<MatrixSchedule> inTurns(ArrayRef<MatrixSchedule> ranked) {
+  SmallVector<std::pair<int, MatrixSchedule>> numbered;
+  SmallVector<int> counts(5);
+  for (const MatrixSchedule &s : ranked)
+    numbered.push_back({counts[s.resident ? 0 : s.pipeline ? 1 : s.groups ? 2 : s.direct ? 3 : 4]++, s});
+  llvm::stable_sort(numbered, [](const auto &a, const auto &b) { return a.first < b.first; });
+  return llvm::map_to_vector(numbered, [](const auto &entry) { return entry.second; });
+}
 
 SmallVector<MatrixSchedule> matrixSchedules(const MatrixProblem &p, const Target &target) {
   struct Shape {
@@ -252,15 +274,18 @@ SmallVector<MatrixSchedule> matrixSchedules(const MatrixProblem &p, const Target
   SmallVector<MatrixSchedule> others = directSchedules(p);
   llvm::append_range(others, groupSchedules(p, target));
   llvm::append_range(others, pipelineSchedules(p, target));
+  llvm::append_range(others, residentSchedules(p, target));
   for (const MatrixSchedule &s : others)
     ranked.push_back({costOf(s, rows, p, target), s});
   auto order = [](const std::pair<double, MatrixSchedule> &entry) {
     const MatrixSchedule &s = entry.second;
-    return std::tuple(entry.first, s.splits, s.tileRows, s.tileColumns, s.warpDepth, s.stages);
+    return std::tuple(entry.first, s.splits, s.tileRows, s.tileColumns, s.warpDepth, s.stages, s.teams, s.together, s.tileWidth);
   };
   llvm::sort(ranked, [&](const auto &a, const auto &b) { return order(a) < order(b); });
-  auto schedules = llvm::map_to_vector(ranked, [](const auto &entry) { return entry.second; });
-  if (std::optional<MatrixSchedule> best = measuredSchedule(rows, p, target)) {
+  SmallVector<MatrixSchedule> schedules = inTurns(llvm::map_to_vector(ranked, [](const auto &entry) { return entry.second; }));
+  std::optional<MatrixSchedule> best = measuredSchedule(rows, p, target);
+  // Blocks that stay compute not every product of a size.
+  if (best && (!(best->pipeline || best->resident) || llvm::is_contained(schedules, *best))) {
     llvm::erase(schedules, *best);
     schedules.insert(schedules.begin(), *best);
   }

@@ -15,6 +15,9 @@ namespace tenon::gpu {
 ///
 /// `pipeline`: of groups whose columns are a whole tile's, besides which four more warps copy, and whose blocks stay for many tiles (MatrixPipeline.h).
 ///
+/// `resident`: of `teams` groups with tiles of their own, whose blocks stay for many tiles and keep all weights (MatrixResident.h). `tileWidth`: pixels of
+/// the result along a row of the image, of a tile that windows read; 0 where there are no windows.
+///
 /// `groups`: four warps, a group, multiply 64 rows by its columns with one instruction (wgmma, sm_90a) that reads both operands from the stage.
 struct MatrixSchedule {
   int64_t tileRows = 64, tileColumns = 64;
@@ -25,7 +28,9 @@ struct MatrixSchedule {
   bool groups = false;
   int64_t round = 1; // stages between two barriers
   bool pipeline = false;
-  int64_t together = 1; // blocks of a multiprocessor, of a pipeline
+  int64_t together = 1; // blocks of a multiprocessor, where they stay
+  bool resident = false;
+  int64_t teams = 1, tileWidth = 0;
 
   static constexpr int64_t kStep = 64;       // 128 bytes of a row: a swizzle of eight 16-byte chunks
   static constexpr int64_t kChunk = 8;       // elements of a 16-byte chunk
@@ -37,8 +42,8 @@ struct MatrixSchedule {
   static MatrixSchedule of(kernel::ScheduleAttr attr);
   kernel::ScheduleAttr attr(mlir::MLIRContext *context) const;
 
-  int64_t multiplyThreads() const { return warpRows * warpColumns * warpDepth * 32; }
-  int64_t threads() const { return multiplyThreads() + (pipeline ? kCopyThreads : 0); }
+  int64_t multiplyThreads() const { return warpRows * warpColumns * warpDepth * teams * 32; }
+  int64_t threads() const { return multiplyThreads() + (pipeline || resident ? kCopyThreads : 0); }
   int64_t stageBytes() const { return (tileRows + tileColumns) * kStep * 2; }
   /// The tile of sums that the epilogue reads, in floats a row: padded against bank conflicts.
   int64_t sumsPitch() const { return tileColumns + 8; }
@@ -48,7 +53,12 @@ struct MatrixSchedule {
   int64_t rowsOfBlock() const { return tileRows / splits; } // that a block of a cluster finishes
   /// Columns of a piece of a pipeline's tile that the epilogue stores at a time, and the sums of it that a warp has.
   int64_t pieceColumns() const;
-  int64_t pieceBytes() const { return 16 * (pieceColumns() + 8) * 4; }
+  static constexpr int64_t kMostPiece = 80;
+  static int64_t largestPiece(int64_t columns, int64_t most); // that divides `columns`, in chunks
+  int64_t pieceBytes() const { return pieceBytes(pieceColumns()); }
+  /// The same of any number of columns, and the floats between its rows: four rows of pairs lie in different banks.
+  static int64_t pieceBytes(int64_t columns) { return 16 * piecePitch(columns) * 4; }
+  static int64_t piecePitch(int64_t columns) { return columns % 32 == 8 || columns % 32 == 24 ? columns : columns + 8; }
   int64_t barriersAt() const { return stages * stageBytes() + warpRows * pieceBytes(); }
   int64_t sharedBytes() const { return pipeline ? barriersAt() + 16 * stages : receivedAt() + (splits > 1 ? sumsBytes() : 0); }
   int64_t stepsOfBlock(int64_t steps) const { return int64_t(llvm::alignTo(llvm::divideCeil(steps, splits), round)); }
@@ -73,7 +83,7 @@ struct MatrixProblem {
   nn::Dim rows() const;
   /// Bytes of the factors in shared memory, behind everything else; schedules without stages read them where they are.
   int64_t scaleBytes(const MatrixSchedule &s) const { return scale && !s.direct ? depth * 2 : 0; }
-  /// Weights as [columns padded to a multiple of 8][tap][channel], or for a pipeline as [tile][tap][channels / 8][column of the tile][8]: what a stage
+  /// Weights as [columns padded to a multiple of 8][tap][channel], or for pipelines and resident weights as [tile][tap][channels / 8][column of the tile][8]: what a stage
   /// holds of a tile is in one piece.
   kernel::PackingAttr packing(const MatrixSchedule &s) const;
   bool isPacked(kernel::PackingAttr packing) const;

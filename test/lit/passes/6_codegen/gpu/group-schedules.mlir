@@ -19,3 +19,11 @@ kernel.func private @measured(%x: tensor<1x7x7x512xf16>, %w: tensor<512x512x3x3x
   %0 = nn.conv %x, %w {strides = array<i64: 1, 1>, pads = array<i64: 1, 1, 1, 1>, dilations = array<i64: 1, 1>, layout = #nn.layout<channels_last>} : tensor<1x7x7x512xf16>, tensor<512x512x3x3xf16> -> tensor<1x7x7x512xf16>
   kernel.return %0 : tensor<1x7x7x512xf16>
 }
+
+// Few weights and many pixels: the weights stay, and a tile is a part of the image.
+// CHECK-LABEL: kernel.func private @narrow
+// CHECK-SAME:    resident = 1 : i64
+kernel.func private @narrow(%x: tensor<32x160x160x16xf16>, %w: tensor<16x16x3x3xf16> {kernel.constant}) -> tensor<32x160x160x16xf16> {
+  %0 = nn.conv %x, %w {strides = array<i64: 1, 1>, pads = array<i64: 1, 1, 1, 1>, dilations = array<i64: 1, 1>, layout = #nn.layout<channels_last>} : tensor<32x160x160x16xf16>, tensor<16x16x3x3xf16> -> tensor<32x160x160x16xf16>
+  kernel.return %0 : tensor<32x160x160x16xf16>
+}

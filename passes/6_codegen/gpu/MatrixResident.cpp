@@ -1,0 +1,278 @@
+#include "passes/6_codegen/gpu/MatrixResident.h"
+#include "passes/6_codegen/gpu/MatrixEmitter.h"
+#include "passes/6_codegen/gpu/MatrixStore.h"
+
+namespace tenon::gpu {
+using namespace mlir;
+
+namespace {
+constexpr int64_t kChunk = MatrixSchedule::kChunk, kChunkBytes = 16, kWarp = 32, kWarpRows = 16, kWarpsOfTeam = 4, kGroupRows = MatrixSchedule::kGroupRows;
+constexpr int64_t kCopyWarps = MatrixSchedule::kCopyThreads / kWarp;
+
+class ResidentEmitter {
+public:
+  ResidentEmitter(KernelBuilder &b, const MatrixProblem &p, const MatrixSchedule &s)
+      : b(b), w(b), p(p), c(p.contraction), s(s), l(residentLayout(p, s)), lhs(b.tensorOf(p.lhs)), epilogue(b, p.contraction.result) {}
+
+  void emit() {
+    thread = w.thread();
+    lane = w.rem(thread, kWarp);
+    warp = w.div(thread, kWarp);
+    shared = w.shared();
+    begin();
+    b.ifThen(w.below(thread, w.i32(s.multiplyThreads())), [&] { multiply(); }, [&] { copy(); });
+  }
+
+private:
+  using Values = KernelBuilder::Values;
+
+  /// A stage: its number, and the phase of its barriers.
+  struct Slot {
+    Value stage, phase;
+  };
+  Slot ahead(Slot slot, int64_t count) { // at most as many as there are
+    Value moved = w.add(slot.stage, count), wraps = w.below(w.i32(s.stages - 1), moved);
+    return {w.select(wraps, w.add(moved, -s.stages), moved), w.bitXor(slot.phase, w.select(wraps, w.i32(1), w.i32(0)))};
+  }
+  Value full(Value stage) { return w.add(w.add(shared, l.barriersAt), w.mul(stage, 8)); }
+  Value empty(Value stage) { return w.add(full(stage), s.stages * 8); }
+  Value weightsBarrier() { return w.add(shared, l.barriersAt + 2 * s.stages * 8); }
+  Value stageAt(Value stage) { return w.add(w.add(shared, l.stagesAt), w.mul(stage, l.stageBytes)); }
+  void ofWarp(function_ref<void()> body) { b.ifThen(w.below(lane, w.i32(1)), body); } // one thread
+
+  void begin() {
+    b.ifThen(w.below(thread, w.i32(1)), [&] {
+      for (int64_t stage = 0; stage < s.stages; ++stage) {
+        w.beginBarrier(full(w.i32(stage)), kCopyWarps);
+        w.beginBarrier(empty(w.i32(stage)), kWarpsOfTeam);
+      }
+      w.beginBarrier(weightsBarrier(), 1);
+      w.showBarriers();
+    });
+    if (l.planes != l.chunks) { // zero times what lies in the last plane would not be zero if that is infinite
+      clear(w.add(shared, c.tapCount() * l.chunks * s.tileColumns * kChunkBytes), s.tileColumns);
+      for (int64_t stage = 0; stage < s.stages; ++stage) // without windows: there is one such plane
+        clear(w.add(stageAt(w.i32(stage)), l.chunks * l.planeRows * kChunkBytes), l.planeRows);
+      w.showToProducts();
+    }
+    w.barrier();
+  }
+
+  void clear(Value at, int64_t chunks) {
+    Value zero = b.constant(0, VectorType::get({4}, b.ops().getI32Type()));
+    for (int64_t first = 0; first < chunks; first += s.threads()) {
+      Value own = w.add(thread, first);
+      where(b, withinTile(w, own, first, s.threads(), chunks), [&] { w.store(w.add(at, w.mul(own, kChunkBytes)), zero); });
+    }
+  }
+
+  // --- tiles
+
+  /// The first pixel of a tile: image, row, pixel of the row; or the number of a matrix' row.
+  struct Tile {
+    Index image, row, pixel;
+  };
+  Tile tileOf(Index number) {
+    if (!s.tileWidth)
+      return {0, b.mul(number, s.tileRows), 0};
+    Index across = b.dim(c.extents[2].ceilDiv(l.width)), down = b.dim(c.extents[1].ceilDiv(l.height)), rest = b.div(number, across);
+    return {b.div(rest, down), b.mul(b.rem(rest, down), l.height), b.mul(b.rem(number, across), l.width)};
+  }
+
+  /// The number of the block's columns: neighbouring blocks have the same rows.
+  Index tileAcross() { return b.rem(b.task(), residentTilesAcross(p, s)); }
+
+  /// Emits `body` for every `teams`th tile of the block, from number `first` on.
+  Values forTiles(Value first, int64_t teams, ValueRange init, llvm::function_ref<Values(const Tile &, ValueRange)> body) {
+    int64_t across = residentTilesAcross(p, s), blocks = b.tasks().get() / across;
+    Index low = b.add(b.div(b.task(), across), b.mul(w.wide(first), blocks));
+    return b.loop(low, b.dim(residentTiles(p, s)), blocks * teams, init, [&](Index number, ValueRange carried) { return body(tileOf(number), carried); });
+  }
+
+  // --- the warps that copy
+
+  void copy() {
+    Value own = w.add(thread, -s.multiplyThreads());
+    b.ifThen(w.below(own, w.i32(1)), [&] { copyWeights(); });
+    b.waitForInputs();
+    // One stage less than there are, and that of a tile which is multiplied.
+    int underWay = int(s.stages - 2);
+    Values ring = forTiles(w.i32(0), 1, {w.i32(0), w.i32(1), w.i32(0), w.i32(0)}, [&](const Tile &tile, ValueRange carried) {
+      Slot slot{carried[0], carried[1]};
+      w.waitForPhase(empty(slot.stage), slot.phase);
+      copyTile(tile, own, stageAt(slot.stage));
+      w.commit();
+      slot = ahead(slot, 1);
+      Value begun = w.add(carried[2], 1), reported = carried[3];
+      reported = b.ifElse(
+          w.below(w.i32(underWay), begun), reported.getType(),
+          [&] {
+            w.waitFor(underWay);
+            return Values{report(reported, 1)};
+          },
+          [&] { return Values{reported}; })[0];
+      return Values{slot.stage, slot.phase, begun, reported};
+    });
+    w.waitFor(0);
+    report(ring[3], underWay);
+  }
+
+  /// Tells that `count` stages are full of what this warp copies; the next one to tell of.
+  Value report(Value stage, int count) {
+    w.showToProducts();
+    w.joinWarp();
+    Slot slot{stage, w.i32(0)};
+    for (int i = 0; i < count; ++i) {
+      ofWarp([&] { w.arrive(full(slot.stage)); });
+      slot = ahead(slot, 1);
+    }
+    return slot.stage;
+  }
+
+  void copyWeights() {
+    Tensor packed = b.argument(cast<BlockArgument>(c.unpacked().getOperand()).getArgNumber());
+    int64_t bytes = c.tapCount() * l.chunks * s.tileColumns * kChunkBytes;
+    w.arriveWithBytes(weightsBarrier(), bytes);
+    Index from = b.mul(tileAcross(), bytes / 2); // in elements
+    w.copyBulk(shared, b.address(packed, from), bytes, weightsBarrier());
+  }
+
+  /// What a tile's copies have in common: where its first pixel lies, that may be outside, and what of it is inside.
+  struct Source {
+    Value base;         // address
+    Value down, across; // i32: of the first pixel, in lhs; or how many rows of a matrix are left
+  };
+  Source sourceOf(const Tile &tile) {
+    if (!s.tileWidth)
+      return {b.address(lhs, b.add(lhs.offset, b.mul(tile.row, rowStride()))), {}, w.narrow(b.sub(b.dim(p.rows()), tile.row))};
+    Index down = b.add(b.mul(tile.row, l.stride), c.lhsAxes[1].shift), across = b.add(b.mul(tile.pixel, l.stride), c.lhsAxes[2].shift);
+    return {b.address(lhs, b.at(lhs, {tile.image, down, across, Index(0)})), w.narrow(down), w.narrow(across)};
+  }
+
+  void copyTile(const Tile &tile, Value own, Value stage) {
+    Source source = sourceOf(tile);
+    int64_t units = l.copied() * l.chunks;
+    for (int64_t first = 0; first < units; first += MatrixSchedule::kCopyThreads) {
+      Value unit = w.add(own, first);
+      where(b, withinTile(w, unit, first, MatrixSchedule::kCopyThreads, units), [&] {
+        Value pixel = w.div(unit, l.chunks), chunk = w.rem(unit, l.chunks);
+        Value down = w.div(pixel, l.pitch * l.stride), across = w.rem(pixel, l.pitch * l.stride);
+        Value rest = w.add(w.mul(w.rem(down, l.stride), l.stride), w.rem(across, l.stride)); // of both, which planes
+        Value row = w.add(w.mul(w.div(down, l.stride), l.pitch), w.div(across, l.stride));
+        Value plane = w.add(w.mul(rest, l.planes), chunk);
+        copyChunk(source, down, across, chunk, w.add(stage, w.mul(w.add(w.mul(plane, l.planeRows), row), kChunkBytes)));
+      });
+    }
+  }
+
+  /// The chunk of a pixel of the copied part; zeros where lhs has no such pixel. What does not depend on the tile is found once.
+  void copyChunk(const Source &source, Value down, Value across, Value chunk, Value to) {
+    Value inside;
+    Index offset = b.mul(w.wide(chunk), kChunk);
+    if (s.tileWidth) {
+      auto within = [&](Value first, Value own, int axis) { return w.below(w.add(first, own), w.narrow(b.dim(nn::dimOf(p.lhs.getType(), axis)))); };
+      inside = arith::AndIOp::create(b.ops(), within(source.down, down, 1), within(source.across, across, 2));
+      offset = b.add(offset, b.add(b.mul(w.wide(down), lhs.strides[1]), b.mul(w.wide(across), lhs.strides[2])));
+    } else {
+      inside = w.below(across, source.across);
+      offset = b.add(offset, b.mul(w.wide(across), rowStride()));
+    }
+    Tensor from = lhs;
+    from.base = source.base;
+    bool isAligned = lhs.alignment % kChunkBytes == 0;
+    if (isAligned)
+      return w.copyAsync(to, b.address(from, offset), w.select(inside, w.i32(kChunkBytes), w.i32(0)));
+    auto type = VectorType::get({kChunk}, lhs.element);
+    Value loaded = b.ifElse(
+        inside, type, [&] { return Values{LLVM::LoadOp::create(b.ops(), type, b.address(from, offset), nn::elementBytes(lhs.element))}; },
+        [&] { return Values{b.constant(0, type)}; })[0];
+    w.store(to, loaded);
+  }
+
+  /// From one row of a matrix to the next: that of the last axis of rows which has more than one.
+  Index rowStride() {
+    for (int axis = c.rowAxes() - 1; axis >= 0; --axis)
+      for (auto [own, map] : llvm::enumerate(c.lhsAxes))
+        if (map.rowAxis == axis && !c.extents[axis].isConstant(1))
+          return lhs.strides[own];
+    return 0;
+  }
+
+  // --- the teams
+
+  void multiply() {
+    // What the epilogue reads, and the memory that it writes, may be in use until then.
+    b.waitForInputs();
+    w.waitForPhase(weightsBarrier(), w.i32(0));
+    Value team = s.teams == 1 ? w.i32(0) : w.div(warp, kWarpsOfTeam);
+    Value right = w.chunkedRows(shared, s.tileColumns);
+    forTiles(team, s.teams, {team, w.i32(0)}, [&](const Tile &tile, ValueRange carried) {
+      Slot slot{carried[0], carried[1]};
+      w.waitForPhase(full(slot.stage), slot.phase);
+      SmallVector<Value> sums(groups() * s.tileColumns / 2, b.constant(0, b.ops().getF32Type()));
+      w.multiplyGroup(p.bfloat, s.tileColumns, w.chunkedRows(stageAt(slot.stage), l.planeRows), right, steps(), sums);
+      w.waitForProducts(sums);
+      ofWarp([&] { w.arrive(empty(slot.stage)); });
+      finish(tile, sums);
+      slot = ahead(slot, s.teams);
+      return Values{slot.stage, slot.phase};
+    });
+  }
+
+  int64_t groups() const { return s.tileRows / kGroupRows; }
+
+  /// Where the operands of each product begin, in chunks: under each tap two planes at a time.
+  SmallVector<Warp::GroupStep> steps() {
+    SmallVector<Warp::GroupStep> result;
+    int64_t across = c.taps.empty() ? 1 : c.taps.back();
+    for (int64_t tap = 0; tap < c.tapCount(); ++tap)
+      for (int64_t plane = 0; plane < l.planes; plane += 2)
+        for (int64_t group = 0; group < groups(); ++group) {
+          int64_t down = tap / across, right = tap % across, rest = down % l.stride * l.stride + right % l.stride;
+          int64_t row = down / l.stride * l.pitch + right / l.stride + group * kGroupRows;
+          result.push_back({group, (rest * l.planes + plane) * l.planeRows + row, (tap * l.chunks + plane) * s.tileColumns});
+        }
+    return result;
+  }
+
+  void finish(const Tile &tile, ArrayRef<Value> sums) {
+    Value memory = w.add(w.add(shared, l.piecesAt), w.mul(warp, MatrixSchedule::pieceBytes(l.piece)));
+    WarpStore store(b, p, epilogue, lane, memory, l.piece);
+    for (int64_t group = 0; group < groups(); ++group) {
+      Value first = w.add(w.mul(w.rem(warp, kWarpsOfTeam), kWarpRows), group * kGroupRows);
+      auto rowOf = [&](Value own) { return rowAt(tile, w.add(first, own)); };
+      store.store(rowOf, b.mul(tileAcross(), s.tileColumns), s.tileColumns, sums.slice(group * s.tileColumns / 2, s.tileColumns / 2));
+    }
+  }
+
+  WarpStore::Row rowAt(const Tile &tile, Value ofTile) {
+    if (!s.tileWidth) {
+      Index at = b.add(tile.row, w.wide(ofTile));
+      Value inside = b.lessThan(at, b.dim(p.rows()));
+      return {inside, positionOfRow(b, c, b.select(inside, at, Index(0)))};
+    }
+    Value down = w.div(ofTile, l.pitch), across = w.rem(ofTile, l.pitch);
+    Value inside = arith::AndIOp::create(b.ops(), w.below(down, w.i32(l.height)), w.below(across, w.i32(l.width)));
+    Index row = b.add(tile.row, w.wide(down)), pixel = b.add(tile.pixel, w.wide(across));
+    inside = arith::AndIOp::create(b.ops(), inside, b.lessThan(row, b.dim(c.extents[1])));
+    inside = arith::AndIOp::create(b.ops(), inside, b.lessThan(pixel, b.dim(c.extents[2])));
+    return {inside, {tile.image, b.select(inside, row, Index(0)), b.select(inside, pixel, Index(0)), Index(0)}};
+  }
+
+  KernelBuilder &b;
+  Warp w;
+  const MatrixProblem &p;
+  const cpu::ContractionProblem &c;
+  const MatrixSchedule &s;
+  const ResidentLayout l;
+  Tensor lhs;
+  cpu::Epilogue epilogue;
+  Value thread, lane, warp, shared;
+};
+} // namespace
+
+void emitResident(KernelBuilder &b, const MatrixProblem &p, const MatrixSchedule &s) {
+  ResidentEmitter(b, p, s).emit();
+}
+
+} // namespace tenon::gpu

@@ -1,0 +1,95 @@
+#include "passes/6_codegen/gpu/MatrixStore.h"
+
+namespace tenon::gpu {
+using namespace mlir;
+
+namespace {
+constexpr int64_t kChunk = MatrixSchedule::kChunk, kWarp = 32, kWarpRows = 16;
+}
+
+SmallVector<Index> positionOfRow(KernelBuilder &b, const cpu::ContractionProblem &c, Index at) {
+  SmallVector<Index> position(c.extents.size(), Index(0));
+  SmallVector<cpu::RowGroup> groups = c.rowGroups(/*lhsInPlace=*/false); // divisions are dear: axes that are walked as one need none
+  for (const cpu::RowGroup &group : llvm::reverse(groups)) {
+    bool isFirst = &group == groups.begin();
+    Index extent = b.dim(group.extent);
+    position[group.carrier] = isFirst ? at : b.rem(at, extent);
+    at = isFirst ? at : b.div(at, extent);
+  }
+  return position;
+}
+
+SmallVector<WarpStore::Unit> WarpStore::unitsOf(function_ref<Row(Value)> rowOf) {
+  int64_t chunks = piece / kChunk, all = kWarpRows * chunks;
+  SmallVector<Unit> units;
+  for (int64_t first = 0; first < all; first += kWarp) {
+    Value own = w.add(lane, first), inside;
+    if (first + kWarp > all) {
+      inside = w.below(own, w.i32(all));
+      own = w.select(inside, own, w.i32(0));
+    }
+    Value ofWarp = w.div(own, chunks), column = w.mul(w.rem(own, chunks), kChunk);
+    Unit unit{rowOf(ofWarp), w.add(memory, w.mul(w.add(w.mul(ofWarp, pitch), column), 4)), w.wide(column)};
+    if (inside)
+      unit.row.inside = arith::AndIOp::create(b.ops(), unit.row.inside, inside);
+    units.push_back(std::move(unit));
+  }
+  return units;
+}
+
+void WarpStore::store(function_ref<Row(Value)> rowOf, Index firstColumn, int64_t columns, ArrayRef<Value> sums) {
+  SmallVector<Unit> units = unitsOf(rowOf);
+  for (int64_t first = 0; first < columns; first += piece)
+    storePiece(units, b.add(firstColumn, first), sums.slice(first / 2, piece / 2));
+}
+
+void WarpStore::writeSums(ArrayRef<Value> sums) {
+  auto pair = VectorType::get({2}, b.ops().getF32Type());
+  Value to = w.add(memory, w.mul(w.add(w.mul(w.div(lane, 4), pitch), w.mul(w.rem(lane, 4), 2)), 4));
+  w.joinWarp(); // the piece before was read
+  for (int64_t n = 0; n < piece; n += 8)
+    for (int64_t half = 0; half < 2; ++half) {
+      int64_t first = n / 2 + half * 2;
+      Value both = vector::FromElementsOp::create(b.ops(), pair, ValueRange{sums[first], sums[first + 1]});
+      w.store(w.add(to, (half * 8 * pitch + n) * 4), both);
+    }
+  w.joinWarp();
+}
+
+void WarpStore::storePiece(ArrayRef<Unit> units, Index firstColumn, ArrayRef<Value> pieceSums) {
+  const cpu::ContractionProblem &c = p.contraction;
+  Type f32 = b.ops().getF32Type();
+  struct Given {
+    Value inside, mask, bias;
+    SmallVector<Index> position;
+    SmallVector<Value> read;
+  };
+  SmallVector<Given> given;
+  for (const Unit &unit : units) { // all reads are on their way together
+    Given g;
+    Index column = b.add(firstColumn, unit.column);
+    Value isColumn = b.lessThan(column, p.columns);
+    g.inside = arith::AndIOp::create(b.ops(), unit.row.inside, isColumn);
+    g.position = unit.row.position;
+    // A multiple of a chunk, as the alignment of loads and stores sees; the first one where there is none.
+    g.position.back() = b.mul(b.div(b.select(isColumn, column, Index(0)), kChunk), kChunk);
+    g.mask = p.columns % kChunk ? b.tailMask(b.sub(p.columns, g.position.back()), kChunk) : Value();
+    if (c.bias) {
+      Tensor bias = b.tensorOf(c.bias);
+      g.bias = b.convert(b.loadStrided(bias, b.at(bias, {g.position.back()}), bias.strides[0], kChunk, g.mask), f32);
+    }
+    g.read = epilogue.read(kChunk, g.position, g.mask);
+    given.push_back(std::move(g));
+  }
+  writeSums(pieceSums);
+  SmallVector<int64_t> order = llvm::to_vector(llvm::seq<int64_t>(0, kChunk));
+  for (auto [unit, g] : llvm::zip(units, given)) {
+    Value sums = vector::ShuffleOp::create(b.ops(), w.loadFloats(unit.sums), w.loadFloats(w.add(unit.sums, 16)), order);
+    b.ifThen(g.inside, [&, &g = g] {
+      Value value = g.bias ? arith::AddFOp::create(b.ops(), sums, g.bias).getResult() : sums;
+      epilogue.store(value, g.position, g.mask, g.read);
+    });
+  }
+}
+
+} // namespace tenon::gpu
