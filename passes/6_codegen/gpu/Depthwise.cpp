@@ -23,14 +23,18 @@ int64_t lanesOf(nn::ConvOp conv) {
   return kAccessBytes / nn::elementBytes(elementOf(conv.getInput()));
 }
 
-/// One pixel of a few channels. No tap waits for another: its load is left out outside the image, not its code.
+/// A pixel of a few channels, or some neighbouring ones, which share what they read. No tap waits for another: its load is left out outside the image, not
+/// its code.
 class DepthwiseEmitter {
 public:
-  DepthwiseEmitter(KernelBuilder &b, nn::ConvOp conv)
-      : b(b), w(b), ops(b.ops()), conv(conv), lanes(lanesOf(conv)), image(b.tensorOf(conv.getInput())),
+  DepthwiseEmitter(KernelBuilder &b, nn::ConvOp conv, int64_t pixels)
+      : b(b), w(b), ops(b.ops()), conv(conv), pixels(pixels), lanes(lanesOf(conv)), image(b.tensorOf(conv.getInput())),
         filter(b.argument(cast<BlockArgument>(conv.getWeight().getDefiningOp<kernel::UnpackOp>().getPacked()).getArgNumber())) {}
 
-  void emit() {
+  void emit() { pixels == 1 ? emitPixel() : emitPixels(); }
+
+private:
+  void emitPixel() {
     auto weight = cast<RankedTensorType>(conv.getWeight().getType()).getShape();
     position = w.pixelOf(b.task(), nn::dimsOf(conv.getResult().getType()), lanes);
 
@@ -55,7 +59,51 @@ public:
     cpu::Epilogue(b, conv.getResult()).store(sum, position);
   }
 
-private:
+  /// One row of the filter after the other, the next one's loads on their way.
+  void emitPixels() {
+    auto weight = cast<RankedTensorType>(conv.getWeight().getType()).getShape();
+    SmallVector<nn::Dim> dims = nn::dimsOf(conv.getResult().getType());
+    dims[2] = dims[2].floorDiv(pixels);
+    position = w.pixelOf(b.task(), dims, lanes);
+    position[2] = b.mul(position[2], pixels);
+    b.waitForInputs();
+    Type f32 = ops.getF32Type();
+    Value sum = b.constant(0, VectorType::get({lanes}, f32));
+    if (conv.getBias()) {
+      Tensor bias = b.tensorOf(conv.getBias());
+      sum = b.convert(b.load(bias, b.at(bias, {position[3]}), int(lanes)), f32);
+    }
+    SmallVector<Value> sums(pixels, sum), coming = readRow(0);
+    for (int64_t r = 0; r < weight[2]; ++r) {
+      SmallVector<Value> row = std::move(coming), factors;
+      if (r + 1 < weight[2])
+        coming = readRow(r + 1);
+      for (int64_t s = 0; s < weight[3]; ++s)
+        factors.push_back(b.convert(b.load(filter, b.at(filter, {Index(r), Index(s), Index(0), position[3]}), int(lanes)), f32));
+      for (Value &x : row)
+        x = x ? b.convert(x, f32) : x;
+      for (int64_t pixel = 0; pixel < pixels; ++pixel)
+        for (int64_t s = 0; s < weight[3]; ++s)
+          sums[pixel] = b.fma(row[pixel * conv.getStrides()[1] + s * conv.getDilations()[1]], factors[s], sums[pixel]);
+    }
+    for (int64_t pixel = 0; pixel < pixels; ++pixel) {
+      SmallVector<Index> own(position);
+      own[2] = b.add(own[2], pixel);
+      cpu::Epilogue(b, conv.getResult()).store(sums[pixel], own);
+    }
+  }
+
+  /// What the pixels read of the image under a row of the filter; null where no tap falls.
+  SmallVector<Value> readRow(int64_t r) {
+    int64_t taps = cast<RankedTensorType>(conv.getWeight().getType()).getShape()[3], stride = conv.getStrides()[1], dilation = conv.getDilations()[1];
+    SmallVector<Value> row((pixels - 1) * stride + (taps - 1) * dilation + 1);
+    for (int64_t pixel = 0; pixel < pixels; ++pixel)
+      for (int64_t s = 0; s < taps; ++s)
+        if (Value &x = row[pixel * stride + s * dilation]; !x)
+          x = readAt(r * conv.getDilations()[0], pixel * stride + s * dilation);
+    return row;
+  }
+
   /// Whether a thread's channels lie at a multiple of 16 bytes in every pixel.
   bool isAligned() {
     kernel::View view = kernel::viewOf(conv.getInput());
@@ -64,12 +112,15 @@ private:
   }
 
   /// The image under a tap, zero outside.
-  Value read(int64_t r, int64_t s) {
-    int64_t tap[] = {r, s};
+  Value read(int64_t r, int64_t s) { return readAt(r * conv.getDilations()[0], s * conv.getDilations()[1]); }
+
+  /// The image so many pixels from where the window begins.
+  Value readAt(int64_t down, int64_t across) {
+    int64_t distance[] = {down, across};
     SmallVector<Index> at{position[0], Index(0), Index(0), position[3]};
     Value inside;
     for (int axis = 0; axis < 2; ++axis) {
-      int64_t shift = tap[axis] * conv.getDilations()[axis] - conv.getPads()[axis];
+      int64_t shift = distance[axis] - conv.getPads()[axis];
       at[1 + axis] = b.add(b.mul(position[1 + axis], conv.getStrides()[axis]), shift);
       Value extent = w.narrow(b.dim(nn::dimOf(conv.getInput().getType(), 1 + axis)));
       Value within = w.below(w.narrow(at[1 + axis]), extent);
@@ -90,7 +141,7 @@ private:
   Warp w;
   ImplicitLocOpBuilder &ops;
   nn::ConvOp conv;
-  int64_t lanes;
+  int64_t pixels, lanes;
   Tensor image, filter;
   SmallVector<Index> position;
 };
@@ -111,25 +162,32 @@ public:
            elementOf(conv.getWeight()) == element && weight[0] % lanesOf(conv) == 0 && isPackable;
   }
 
-  void schedules(kernel::FuncOp func, const Target &, SmallVectorImpl<kernel::ScheduleAttr> &out) const override {
-    for (int64_t threads : {128, 64, 256})
-      out.push_back(kernel::ScheduleAttr::get(func.getContext(), name(), {{"threads", threads}}));
+  void schedules(kernel::FuncOp func, const Target &target, SmallVectorImpl<kernel::ScheduleAttr> &out) const override {
+    nn::ConvOp conv = convolutionOf(func);
+    std::optional<int64_t> width = nn::dimOf(conv.getResult().getType(), 2).asConstant(), all = nn::numElements(conv.getResult().getType()).asConstant();
+    for (int64_t pixels : {4, 2, 1}) { // as many as leave each multiprocessor threads enough
+      constexpr int64_t kThreads = 1024;
+      bool isWhole = pixels == 1 || (width && all && *width % pixels == 0 && *all / (lanesOf(conv) * pixels) >= kThreads * target.cores);
+      for (int64_t threads : {128, 64, 256})
+        if (isWhole)
+          out.push_back(kernel::ScheduleAttr::get(func.getContext(), name(), {{"threads", threads}, {"pixels", pixels}}));
+    }
   }
 
   KernelPlan plan(kernel::FuncOp func, kernel::ScheduleAttr schedule, const Target &target) const override {
     nn::ConvOp conv = convolutionOf(func);
     KernelPlan plan = cpu::depthwiseFamily().plan(func, schedule, target); // the weights' order
-    plan.tasks = nn::numElements(conv.getResult().getType()).floorDiv(lanesOf(conv));
+    plan.tasks = nn::numElements(conv.getResult().getType()).floorDiv(lanesOf(conv) * schedule.get("pixels", 1));
     int threads = int(schedule.get("threads", 128));
     plan.block = {threads, threads, 0, 1, /*waits=*/true};
     return plan;
   }
 
-  LogicalResult emit(kernel::FuncOp func, kernel::ScheduleAttr, KernelBuilder &b) const override {
+  LogicalResult emit(kernel::FuncOp func, kernel::ScheduleAttr schedule, KernelBuilder &b) const override {
     nn::ConvOp conv = convolutionOf(func);
     if (!conv || !conv.getWeight().getDefiningOp<kernel::UnpackOp>())
       return func.emitError("constant weights have to be packed before code is emitted (kernel-pack-constants)");
-    DepthwiseEmitter(b, conv).emit();
+    DepthwiseEmitter(b, conv, schedule.get("pixels", 1)).emit();
     return success();
   }
 

@@ -10,6 +10,7 @@
 #include "passes/6_codegen/gpu/Rows.h"
 #include "passes/6_codegen/gpu/Stem.h"
 #include "passes/6_codegen/gpu/ThreadTasks.h"
+#include "passes/6_codegen/gpu/Transpose.h"
 
 namespace tenon::gpu {
 
@@ -22,6 +23,7 @@ llvm::ArrayRef<const KernelFamily *> families() {
                                             &attentionFamily(),
                                             &rowsFamily(),
                                             &columnsFamily(),
+                                            &transposeFamily(),
                                             &recurrentTasksFamily(),
                                             &recurrenceTasksFamily(),
                                             &linearAttentionTasksFamily(),

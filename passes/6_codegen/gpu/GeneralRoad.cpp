@@ -60,8 +60,14 @@ public:
   StringRef name() const override { return "gpu.loops"; }
   bool matches(kernel::FuncOp func, const Target &) const override { return cpu::canCompute(func); }
 
-  void schedules(kernel::FuncOp func, const Target &, SmallVectorImpl<kernel::ScheduleAttr> &out) const override {
-    for (int64_t lanes : {4, 8, 2, 1})
+  void schedules(kernel::FuncOp func, const Target &target, SmallVectorImpl<kernel::ScheduleAttr> &out) const override {
+    // Of many elements a thread has as many as an access takes, of few the multiprocessors want the threads.
+    constexpr int64_t kThreadsOfMultiprocessor = 2048, kWide = 8;
+    int64_t most = 0;
+    for (Type type : func.getResultTypes())
+      most = std::max(most, nn::numElements(type).asConstant().value_or(0));
+    bool isMany = most > kWide * kThreadsOfMultiprocessor * target.cores;
+    for (int64_t lanes : isMany ? SmallVector<int64_t>{8, 4, 2, 1} : SmallVector<int64_t>{4, 8, 2, 1})
       for (int64_t threads : {kThreads, 2 * kThreads})
         out.push_back(kernel::ScheduleAttr::get(func.getContext(), name(), {{"threads", threads}, {"lanes", lanes}}));
   }

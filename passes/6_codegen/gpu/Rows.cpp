@@ -65,16 +65,16 @@ int64_t threadsOfRow(kernel::FuncOp func) {
 /// Emits one row, or one element of a reduction, for the threads that share it: what is summed over the row is shared out among them.
 class RowEmitter {
 public:
-  RowEmitter(KernelBuilder &b, kernel::FuncOp func)
-      : b(b), w(b), ops(b.ops()), func(func), anchor(loopOf(func)), input(anchor->getOperand(0)), evaluator(b), sharing(threadsOfRow(func)),
-        lane(w.wide(w.rem(w.thread(), sharing))) {}
+  RowEmitter(KernelBuilder &b, kernel::FuncOp func, int64_t threads)
+      : b(b), w(b), ops(b.ops()), func(func), anchor(loopOf(func)), input(anchor->getOperand(0)), evaluator(b), threads(threads),
+        sharing(threadsOfRow(func)), lane(w.wide(w.rem(w.thread(), sharing))) {}
 
   void emit(ArrayRef<nn::Dim> outer) {
     place.index.assign(outer.size(), Index(0));
     Index rest = b.task();
     Value isThere; // null: always
-    if (sharing < kWarp) {
-      Index row = b.add(b.mul(b.task(), kWarp / sharing), w.wide(w.div(w.thread(), sharing)));
+    if (sharing < threads) {
+      Index row = b.add(b.mul(b.task(), threads / sharing), w.wide(w.div(w.thread(), sharing)));
       Index rows = b.dim(nn::product(func.getContext(), outer));
       isThere = b.lessThan(row, rows);
       rest = b.min(row, b.sub(rows, 1)); // threads of no row take part in the exchanges
@@ -316,7 +316,7 @@ private:
   Operation *anchor;
   Value input;
   Evaluator evaluator;
-  int64_t sharing;                          // threads of a row
+  int64_t threads, sharing;                 // of the block, of a row
   std::map<int, SmallVector<Index>> chunks; // by their width
   SmallVector<Value> constants[3];          // of a norm's operands, for each chunk
   int chunk = -1;                           // that is stored
@@ -331,20 +331,26 @@ public:
 
   bool matches(kernel::FuncOp func, const Target &target) const override { return isRowReduction(func) || isRow(func, target); }
 
-  void schedules(kernel::FuncOp func, const Target &, SmallVectorImpl<kernel::ScheduleAttr> &out) const override {
-    out.push_back(kernel::ScheduleAttr::get(func.getContext(), name(), ArrayRef<std::pair<StringRef, int64_t>>{}));
+  void schedules(kernel::FuncOp func, const Target &target, SmallVectorImpl<kernel::ScheduleAttr> &out) const override {
+    // A multiprocessor starts few blocks at a time: where there are more rows than its warps, blocks have several.
+    constexpr int64_t kWarpsOfMultiprocessor = 64;
+    int64_t sharing = threadsOfRow(func), rows = nn::product(func.getContext(), rowDims(func)).asConstant().value_or(1);
+    bool isMany = rows * sharing > int64_t(target.cores) * kWarpsOfMultiprocessor * kWarp;
+    for (int64_t warps : isMany ? SmallVector<int64_t>{4, 8, 1} : SmallVector<int64_t>{1, 4})
+      out.push_back(kernel::ScheduleAttr::get(func.getContext(), name(), {{"threads", warps * kWarp}}));
   }
 
-  KernelPlan plan(kernel::FuncOp func, kernel::ScheduleAttr, const Target &) const override {
+  KernelPlan plan(kernel::FuncOp func, kernel::ScheduleAttr schedule, const Target &) const override {
+    int64_t threads = schedule.get("threads", kWarp);
     KernelPlan plan;
-    plan.tasks = nn::product(func.getContext(), rowDims(func)).ceilDiv(kWarp / threadsOfRow(func));
+    plan.tasks = nn::product(func.getContext(), rowDims(func)).ceilDiv(threads / threadsOfRow(func));
     plan.overwrites.assign(func.getNumResults(), -1);
-    plan.block = {kWarp, 1, 0, 1, /*waits=*/true};
+    plan.block = {int(threads), 1, 0, 1, /*waits=*/true};
     return plan;
   }
 
-  LogicalResult emit(kernel::FuncOp func, kernel::ScheduleAttr, KernelBuilder &b) const override {
-    RowEmitter(b, func).emit(rowDims(func));
+  LogicalResult emit(kernel::FuncOp func, kernel::ScheduleAttr schedule, KernelBuilder &b) const override {
+    RowEmitter(b, func, schedule.get("threads", kWarp)).emit(rowDims(func));
     return success();
   }
 

@@ -16,6 +16,7 @@ namespace {
 constexpr int64_t kPixelChannels = 4, kPixelBytes = 8, kFragment = 16, kFragmentColumns = 8,
                   kDepthTaps = 4; // of mma.sync: rows, columns, taps of a step
 constexpr int64_t kChunk = MatrixSchedule::kChunk, kChunkBytes = 16;
+constexpr int64_t kSharedLimit = 96 << 10; // of a block, on every architecture from sm_80 on
 
 /// A convolution as this family sees it.
 struct StemProblem {
@@ -84,13 +85,16 @@ std::optional<StemProblem> StemProblem::of(kernel::FuncOp func, const Target &ta
   return p;
 }
 
-/// A block computes `rows` x `columns` pixels of the result with all channels; `warps` share the pixels of a column panel.
+/// A block computes `rows` x `columns` pixels of the result with all channels, a tile; `warps` share the pixels of a column panel. With `together`
+/// blocks of a multiprocessor each stays for many tiles and keeps its weights; 0: a block for each tile.
 struct StemSchedule {
-  int64_t rows = 4, columns = 32, warps = 2;
+  int64_t rows = 4, columns = 32, warps = 2, together = 0;
 
-  static StemSchedule of(kernel::ScheduleAttr attr) { return {attr.get("rows", 4), attr.get("columns", 32), attr.get("warps", 2)}; }
+  static StemSchedule of(kernel::ScheduleAttr attr) {
+    return {attr.get("rows", 4), attr.get("columns", 32), attr.get("warps", 2), attr.get("together", 0)};
+  }
   kernel::ScheduleAttr attr(MLIRContext *context) const {
-    return kernel::ScheduleAttr::get(context, "gpu.stem", {{"rows", rows}, {"columns", columns}, {"warps", warps}});
+    return kernel::ScheduleAttr::get(context, "gpu.stem", {{"rows", rows}, {"columns", columns}, {"warps", warps}, {"together", together}});
   }
   int64_t threads(const StemProblem &p) const { return p.warpColumns() * warps * 32; }
   /// Pixels of the image before the first one that a load of `lanes` brings with it.
@@ -110,6 +114,15 @@ struct StemSchedule {
   int64_t sharedBytes(const StemProblem &p) const { return patchBytes(p) + p.matrix.columns * columnPitch(p); }
   int64_t tilesDown(const StemProblem &p) const { return llvm::divideCeil(p.rows, rows); }
   int64_t tilesAcross(const StemProblem &p) const { return llvm::divideCeil(p.pixels, columns); }
+  nn::Dim tiles(const StemProblem &p) const { return p.matrix.contraction.extents[0] * (tilesDown(p) * tilesAcross(p)); }
+  /// Of blocks that stay there are as many as are needed for the same number of rounds.
+  nn::Dim blocks(const StemProblem &p, const Target &target) const {
+    nn::Dim all = tiles(p);
+    std::optional<int64_t> count = all.asConstant();
+    if (!together || !count)
+      return all;
+    return nn::Dim::constant(all.context(), llvm::divideCeil(*count, llvm::divideCeil(*count, target.cores * together)));
+  }
 };
 
 class StemEmitter {
@@ -124,22 +137,47 @@ public:
     warp = w.div(thread, 32);
     panel = w.rem(warp, p.warpColumns());
     shared = w.shared();
-    Index task = b.task();
-    firstPixel = b.mul(b.rem(task, s.tilesAcross(p)), s.columns);
-    Index rest = b.div(task, s.tilesAcross(p));
-    firstRow = b.mul(b.rem(rest, s.tilesDown(p)), s.rows);
-    number = b.div(rest, s.tilesDown(p));
     copyWeights(); // which do not depend on the kernel before
+    s.together ? computeTiles() : computeTile();
+  }
+
+private:
+  void computeTile() {
+    beginTile(b.task());
     b.waitForInputs();
     loadPatch();
     w.waitFor(0);
     w.barrier();
     readWeights();
-    int64_t tiles = s.rows * (s.columns / kFragment);
-    b.loop(w.wide(w.div(warp, p.warpColumns())), tiles, s.warps, [&](Index tile) { multiply(w.narrow(tile)); });
+    multiplyTile();
   }
 
-private:
+  void computeTiles() {
+    w.waitFor(0);
+    w.barrier();
+    readWeights();
+    b.waitForInputs();
+    b.loop(b.task(), b.dim(s.tiles(p)), b.tasks().get(), [&](Index tile) {
+      beginTile(tile);
+      loadPatch();
+      w.barrier();
+      multiplyTile();
+      w.barrier(); // the patch was read
+    });
+  }
+
+  void beginTile(Index tile) {
+    firstPixel = b.mul(b.rem(tile, s.tilesAcross(p)), s.columns);
+    Index rest = b.div(tile, s.tilesAcross(p));
+    firstRow = b.mul(b.rem(rest, s.tilesDown(p)), s.rows);
+    number = b.div(rest, s.tilesDown(p));
+  }
+
+  void multiplyTile() {
+    int64_t fragments = s.rows * (s.columns / kFragment);
+    b.loop(w.wide(w.div(warp, p.warpColumns())), fragments, s.warps, [&](Index fragment) { multiply(w.narrow(fragment)); });
+  }
+
   Value weightsAt() { return w.add(shared, s.patchBytes(p)); }
 
   void copyWeights() {
@@ -317,6 +355,29 @@ double costOf(const StemSchedule &s, const StemProblem &p, const Target &target)
   return kStart + waves * (kLoad * loads + kStep * tiles * double(p.depthSteps() * p.fragments()) / 4) + blocksOfMultiprocessor * (kBlock + weights);
 }
 
+/// Blocks that stay, the best first; none where each would have few tiles. As measured on an H200: two rows of the result, as many of its pixels as make whole
+/// tiles, four warps.
+SmallVector<StemSchedule> stayingSchedules(const StemProblem &p, const Target &target) {
+  constexpr int64_t kWidest = 160, kWarps = 4, kFewTiles = 4, kMostTogether = 4, kRegisters = 65536, kOtherRegisters = 64, kSharedOfMultiprocessor = 220 << 10;
+  SmallVector<int64_t> widths;
+  for (int64_t parts = 1; parts <= p.pixels / kFragment; ++parts)
+    if (p.pixels % (parts * kFragment) == 0 && p.pixels / parts <= kWidest)
+      widths.push_back(p.pixels / parts);
+  widths.resize(std::min<size_t>(widths.size(), 2));
+  SmallVector<StemSchedule> result;
+  for (int64_t rows : {2, 1, 4})
+    for (int64_t columns : widths)
+      for (int64_t warps : {kWarps, 2 * kWarps}) {
+        StemSchedule s{rows, columns, std::max<int64_t>(1, warps / p.warpColumns())};
+        int64_t registers = kOtherRegisters + (p.depthSteps() + 2) * p.fragments() * 2;
+        s.together = std::min({kMostTogether, kRegisters / (registers * s.threads(p)), kSharedOfMultiprocessor / s.sharedBytes(p)});
+        std::optional<int64_t> tiles = s.tiles(p).asConstant();
+        if (s.together && s.sharedBytes(p) <= kSharedLimit && tiles && *tiles >= kFewTiles * target.cores * s.together)
+          result.push_back(s);
+      }
+  return result;
+}
+
 class StemFamily final : public KernelFamily {
 public:
   StringRef name() const override { return "gpu.stem"; }
@@ -324,8 +385,9 @@ public:
   bool matches(kernel::FuncOp func, const Target &target) const override { return StemProblem::of(func, target).has_value(); }
 
   void schedules(kernel::FuncOp func, const Target &target, SmallVectorImpl<kernel::ScheduleAttr> &out) const override {
-    constexpr int64_t kSharedLimit = 96 << 10;
     StemProblem p = *StemProblem::of(func, target);
+    for (const StemSchedule &s : stayingSchedules(p, target))
+      out.push_back(s.attr(func.getContext()));
     SmallVector<std::pair<double, StemSchedule>> ranked;
     for (int64_t rows : {1, 2, 4, 8, 16})
       for (int64_t columns : {16, 32, 64})
@@ -345,11 +407,11 @@ public:
     StemProblem p = *StemProblem::of(func, target);
     StemSchedule s = StemSchedule::of(attr);
     KernelPlan plan;
-    plan.tasks = p.matrix.contraction.extents[0] * (s.tilesDown(p) * s.tilesAcross(p));
+    plan.tasks = s.blocks(p, target);
     if (p.matrix.contraction.rhsArgument())
       plan.packings.push_back({p.matrix.contraction.rhsArgument().getArgNumber(), p.matrix.packing(MatrixSchedule())});
     plan.overwrites.assign(func.getNumResults(), -1);
-    plan.block = {int(s.threads(p)), 1, int(s.sharedBytes(p)), 1, /*waits=*/true};
+    plan.block = {int(s.threads(p)), 1, int(s.sharedBytes(p)), 1, /*waits=*/true, int(std::max<int64_t>(1, s.together))};
     return plan;
   }
 

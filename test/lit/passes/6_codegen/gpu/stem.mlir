@@ -33,3 +33,20 @@ kernel.func private @dense(%x: tensor<1x3x64x64xf16>, %packed: tensor<16x3x4x4xf
   %1 = nn.conv %0, %w {strides = array<i64: 1, 1>, pads = array<i64: 1, 1, 1, 1>, dilations = array<i64: 1, 1>, layout = #nn.layout<channels_last>} : tensor<1x64x64x3xf16>, tensor<16x3x3x3xf16> -> tensor<1x64x64x16xf16>
   kernel.return %1 : tensor<1x64x64x16xf16>
 }
+
+// Of many images: blocks stay for many tiles, and their weights in registers.
+// FAMILY-LABEL: kernel.func private @images
+// FAMILY-SAME:    together = 4 : i64
+// CHECK-LABEL: .visible .entry images(
+// CHECK:         .minnctapersm 4
+// CHECK:         ldmatrix
+// CHECK:         griddepcontrol.wait
+// CHECK-COUNT-2: bar.sync
+// CHECK:         ret;
+kernel.func private @images(%x: tensor<32x3x640x640xf32>, %packed: tensor<16x3x4x4xf16> {kernel.constant}, %bias: tensor<16xf16>) -> tensor<32x320x320x16xf16> attributes {tenon.alignments = array<i64: 16, 16, 16, 16>} {
+  %w = kernel.unpack %packed {packing = #kernel.packing<padded = [16, 4, 3, 4], split = [16, 4, 3, 4], perm = [0, 2, 3, 1]>} : tensor<16x3x4x4xf16> -> tensor<16x3x3x3xf16>
+  %0 = nn.transpose %x {perm = array<i64: 0, 2, 3, 1>} : tensor<32x3x640x640xf32> -> tensor<32x640x640x3xf32>
+  %1 = nn.cast %0 {to = f16} : tensor<32x640x640x3xf32> -> tensor<32x640x640x3xf16>
+  %2 = nn.conv %1, %w bias %bias {strides = array<i64: 2, 2>, pads = array<i64: 1, 1, 1, 1>, dilations = array<i64: 1, 1>, layout = #nn.layout<channels_last>} : tensor<32x640x640x3xf16>, tensor<16x3x3x3xf16>, tensor<16xf16> -> tensor<32x320x320x16xf16>
+  kernel.return %2 : tensor<32x320x320x16xf16>
+}
