@@ -19,7 +19,7 @@ import torch
 
 LAUNCHES, REPLAYS, ROUNDS = 24, 3, 6
 PROGRAMMATIC_SERIALIZATION, DYNAMIC_SHARED_BYTES = 6, 8
-OPERAND_BYTES = 24 << 20
+OPERAND_BYTES = 192 << 20  # room for the largest tensor at batch 32
 
 
 class Attribute(ctypes.Structure):
@@ -39,7 +39,7 @@ class Chain:
     def __init__(self):
         self.cuda = ctypes.CDLL("libcuda.so.1")
         torch.zeros(1, device="cuda")
-        noise = torch.randn(OPERAND_BYTES // 2 * 8, device="cuda", dtype=torch.float32).mul_(0.05).half()
+        noise = torch.randn(OPERAND_BYTES // 2 * 8, device="cuda", dtype=torch.float16).mul_(0.05)
         self.keep, self.base = noise, noise.data_ptr()
         self.stream = torch.cuda.Stream()
 
@@ -80,6 +80,46 @@ def sections(data):
     return {kind: data[offset : offset + size] for kind, _, offset, size in entries}
 
 
+def timed(chain, library, path):
+    """{(kernel, tasks): [microseconds of a launch, launches, what it is]} of a plan."""
+    import runtime
+
+    data = path.read_bytes()
+    plan = runtime.Plan(library, path)
+    layout, module = c_void_p(), c_void_p()
+    plan.require(library.c.tn_layout_create(plan.plan, None, byref(layout)))
+    cubin = ctypes.create_string_buffer(sections(data)[4])
+    chain.require(chain.cuda.cuModuleLoadData(byref(module), cubin), "loading the plan's code")
+    operands = {name: body.count(".param") - 1 for name, body in re.findall(r"\.entry (\w+)\((.*?)\)", sections(data)[5].decode(), re.S)}
+    times, index = {}, 0
+    while True:
+        step, cost = runtime.StepInfo(struct_size=ctypes.sizeof(runtime.StepInfo)), StepCost(struct_size=ctypes.sizeof(StepCost))
+        if library.c.tn_plan_step(plan.plan, index, byref(step)) or library.c.tn_layout_step(layout, index, byref(cost)):
+            break
+        source = (library.c.tn_plan_step_source(plan.plan, index, 0) or b"").decode()
+        index += 1
+        if step.kernel < 0 or not cost.tasks:
+            continue
+        kernel = runtime.KernelInfo(struct_size=ctypes.sizeof(runtime.KernelInfo))
+        library.c.tn_plan_kernel(plan.plan, step.kernel, byref(kernel))
+        key = (kernel.name, cost.tasks)
+        if key in times:
+            times[key][1] += 1
+            continue
+        function = c_void_p()
+        chain.require(chain.cuda.cuModuleGetFunction(byref(function), module, c_char_p(kernel.name)), kernel.name.decode())
+        if kernel.shared_bytes:
+            chain.require(chain.cuda.cuFuncSetAttribute(function, DYNAMIC_SHARED_BYTES, kernel.shared_bytes), "shared memory")
+        family = kernel.family.decode()
+        together = family.endswith(("matrix", "stem", "gate", "rows", "columns", "attention", "transpose"))
+        blocks = cost.tasks if together else -(-cost.tasks // kernel.threads)
+        us = chain.time(function, operands[kernel.name.decode()], cost.tasks, blocks, kernel.threads, kernel.shared_bytes)
+        times[key] = [us, 1, f"{cost.tasks:7} {family} {kernel.schedule.decode()} | {source}"]
+    chain.require(chain.cuda.cuModuleUnload(module), "unloading the plan's code")
+    plan.close()
+    return times, index
+
+
 def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("folder", type=Path)
@@ -94,43 +134,12 @@ def main():
     for entry in json.loads((arguments.folder / "plans.json").read_text()):
         if arguments.k not in entry["plan"]:
             continue
-        data = archive.expand((arguments.folder / entry["plan"]).read_bytes())
         path = Path("/tmp") / entry["plan"]
-        path.write_bytes(data)
-        plan = runtime.Plan(library, path)
-        layout, module = c_void_p(), c_void_p()
-        plan.require(library.c.tn_layout_create(plan.plan, None, byref(layout)))
-        cubin = ctypes.create_string_buffer(sections(data)[4])
-        chain.require(chain.cuda.cuModuleLoadData(byref(module), cubin), "loading the plan's code")
-        operands = {name: body.count(".param") - 1 for name, body in re.findall(r"\.entry (\w+)\((.*?)\)", sections(data)[5].decode(), re.S)}
-        times, index = {}, 0
-        while True:
-            step, cost = runtime.StepInfo(struct_size=ctypes.sizeof(runtime.StepInfo)), StepCost(struct_size=ctypes.sizeof(StepCost))
-            if library.c.tn_plan_step(plan.plan, index, byref(step)) or library.c.tn_layout_step(layout, index, byref(cost)):
-                break
-            source = (library.c.tn_plan_step_source(plan.plan, index, 0) or b"").decode()
-            index += 1
-            if step.kernel < 0 or not cost.tasks:
-                continue
-            kernel = runtime.KernelInfo(struct_size=ctypes.sizeof(runtime.KernelInfo))
-            library.c.tn_plan_kernel(plan.plan, step.kernel, byref(kernel))
-            key = (kernel.name, cost.tasks)
-            if key in times:
-                times[key][1] += 1
-                continue
-            function = c_void_p()
-            chain.require(chain.cuda.cuModuleGetFunction(byref(function), module, c_char_p(kernel.name)), kernel.name.decode())
-            if kernel.shared_bytes:
-                chain.require(chain.cuda.cuFuncSetAttribute(function, DYNAMIC_SHARED_BYTES, kernel.shared_bytes), "shared memory")
-            family = kernel.family.decode()
-            together = family.endswith(("matrix", "stem", "gate", "rows", "columns", "attention"))
-            blocks = cost.tasks if together else -(-cost.tasks // kernel.threads)
-            us = chain.time(function, operands[kernel.name.decode()], cost.tasks, blocks, kernel.threads, kernel.shared_bytes)
-            times[key] = [us, 1, f"{cost.tasks:7} {family} {kernel.schedule.decode()} | {source}"]
-        print(f"{entry['plan']}: {sum(us * count for us, count, _ in times.values()):.1f} us in {index} steps")
+        path.write_bytes(archive.expand((arguments.folder / entry["plan"]).read_bytes()))
+        times, steps = timed(chain, library, path)
+        print(f"{entry['plan']}: {sum(us * count for us, count, _ in times.values()):.1f} us in {steps} steps")
         for us, count, text in sorted(times.values(), key=lambda item: -item[0] * item[1]):
             print(f"{us:8.2f} x{count:<3}{text}", flush=True)
-        plan.close()
     return 0
 
 

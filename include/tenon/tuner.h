@@ -88,6 +88,9 @@ struct TuneOptions {
   double seconds = 300;                                    ///< wall clock for all
   int threads = 0;                                         ///< 0: the target's cores; of no use for a GPU
   bool verify = false;
+  std::string candidates; ///< a folder that must exist: each candidate becomes a plan there, told of in index.jsonl, and nothing is measured
+  std::string family;     ///< then only kernels of this family; empty: of all
+  int most = 0;           ///< then so many schedules of a kernel, the cost model's best; 0: all
   /// Called on the tuning thread; returns one entry for each plan, or nothing where the job was lost: what measures is gone. Required.
   std::function<std::vector<Measured>(const MeasureJob &)> measure;
   std::function<void(const TuneProgress &)> progress;

@@ -10,6 +10,8 @@
 #include "passes/4_schedule/StrassenErrors.h"
 #include "passes/4_schedule/WinogradErrors.h"
 #include "llvm/Support/FileSystem.h"
+#include "llvm/Support/JSON.h"
+#include "llvm/Support/Path.h"
 
 namespace tenon {
 using namespace mlir;
@@ -30,10 +32,12 @@ public:
       : path(path), options(options), report(report), deadline(options.seconds), machine(options.machine.empty() ? hostCpuName() : options.machine) {}
 
   LogicalResult run(MLIRContext &context) {
-    if (failed(compileUntuned(context)))
+    if (failed(importKernels(context)))
       return failure();
     gatherKernels();
-    if (failed(profile(context)))
+    if (!options.candidates.empty())
+      return writeCandidates(context);
+    if (failed(compileUntuned()) || failed(profile(context)))
       return failure();
     tuneKernels();
     LogicalResult result = finish();
@@ -46,7 +50,8 @@ public:
 private:
   std::string untunedPlan() const { return options.folder + "/untuned.plan"; }
 
-  LogicalResult compileUntuned(MLIRContext &context) {
+  /// The model up to its kernels, without schedules.
+  LogicalResult importKernels(MLIRContext &context) {
     llvm::Expected<Target> parsed = Target::parse(options.target);
     if (!parsed)
       return emitError(UnknownLoc::get(&context)) << llvm::toString(parsed.takeError());
@@ -73,6 +78,10 @@ private:
     schedule::markWinogradErrors(*module);
     schedule::markStrassenErrors(*module);
     schedule::markSplitShares(*module, target);
+    return success();
+  }
+
+  LogicalResult compileUntuned() {
     double before = deadline.elapsed();
     OwningOpRef<ModuleOp> untuned = module->clone();
     if (failed(compileScheduled(*untuned, target, untunedPlan())))
@@ -97,6 +106,57 @@ private:
         kernel.report.family = best.getFamily().str();
       kernels.push_back(std::move(kernel));
     }
+  }
+
+  /// Plans of one kernel each, for a machine that cannot compile; their number in the folder is their place in the index.
+  LogicalResult writeCandidates(MLIRContext &context) {
+    std::error_code problem;
+    llvm::raw_fd_ostream index(options.candidates + "/index.jsonl", problem);
+    if (problem)
+      return emitError(UnknownLoc::get(&context)) << options.candidates << "/index.jsonl: " << problem.message();
+    for (Kernel &kernel : kernels) {
+      SmallVector<kernel::ScheduleAttr> proposals;
+      schedule::proposedSchedules(kernel.func, target, proposals);
+      bool isWanted = options.family.empty() || kernel.report.family == options.family;
+      if (proposals.size() < 2 || !isWanted || !kernel.func.getSymbols().empty())
+        continue;
+      if (options.most > 0)
+        proposals.resize(std::min<size_t>(proposals.size(), options.most));
+      std::vector<CandidatePlan> plans = compileCandidates(kernel.func, kernel.dispatch, proposals, target, options.candidates, report.candidates);
+      report.candidates += int(plans.size());
+      kernel.report.candidates = int(plans.size());
+      for (auto [schedule, plan] : llvm::zip_equal(proposals, plans)) {
+        if (plan.path.empty())
+          kernel.report.discarded.push_back(plan.problem);
+        else
+          writeCandidate(index, kernel, schedule, plan.path);
+      }
+    }
+    index.close();
+    std::error_code failed = index.error();
+    index.clear_error();
+    if (failed)
+      return emitError(UnknownLoc::get(&context)) << options.candidates << "/index.jsonl: " << failed.message();
+    return success();
+  }
+
+  void writeCandidate(llvm::raw_ostream &index, Kernel &kernel, kernel::ScheduleAttr schedule, StringRef path) {
+    std::string text, code;
+    llvm::raw_string_ostream(text) << schedule;
+    llvm::raw_string_ostream(code) << *kernel.func;
+    llvm::json::OStream json(index);
+    json.object([&] {
+      json.attribute("plan", llvm::sys::path::filename(path).str());
+      json.attribute("kernel", kernel.signature);
+      json.attribute("name", kernel.report.name);
+      json.attribute("family", schedule.getFamily().str());
+      json.attribute("schedule", text);
+      json.attribute("target", instructionSetOf(target));
+      json.attribute("threads", target.cores);
+      json.attribute("dispatches", kernel.report.dispatches);
+      json.attribute("code", code);
+    });
+    index << '\n';
   }
 
   /// Phase memory numbers the clones that it makes of a kernel: "conv_3_0".

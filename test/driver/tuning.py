@@ -177,6 +177,24 @@ def test_the_budget_is_kept(driver):
     assert time.monotonic() - begin < 15
 
 
+def test_candidates_become_plans(driver):
+    folder = driver.folder / "candidates"
+    folder.mkdir()
+    words = (driver.model("residual_convolutions"), "--target", "cuda:sm_90", "--precision", "fp16", "--shape", "x=1x3x32x32", "--candidates", folder)
+    assert "told of in index.jsonl" in driver.ok("tune", *words, "--family", "gpu.matrix", "--most", 2)
+    entries = records(driver, "candidates/index.jsonl")
+    kernels = {entry["kernel"] for entry in entries}
+    assert 0 < len(kernels) < len(entries) <= 2 * len(kernels) and len(list(folder.glob("*.plan"))) == len(entries), entries
+    for entry in entries:
+        assert entry["family"] == "gpu.matrix" and entry["target"] == "sm_90" and "kernel.func" in entry["code"], entry
+        said = driver.json("inspect", folder / entry["plan"])
+        wanted = dict(word.split(" = ") for word in re.findall(r"\w+ = \d+", entry["schedule"]))
+        plan = dict(word.split("=") for word in said["kernels"][0]["schedule"].split())
+        assert len(said["kernels"]) == 1 and wanted.items() >= {key: plan[key] for key in ("rows", "columns", "stages")}.items(), (entry, said["kernels"])
+    driver.fails("tune", *words[:-1], driver.folder / "nowhere", code=2)
+    driver.fails("tune", *words[:-2], "--most", 2, code=2, message="are for --candidates")
+
+
 def test_caches_are_listed_pruned_and_merged(driver):
     tuned(driver)
     lines = (driver.folder / "tuned.jsonl").read_text()

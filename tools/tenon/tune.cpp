@@ -111,6 +111,8 @@ int tuneModel(Arguments &arguments) {
     return manageCache(arguments);
   if (arguments.model.empty())
     throw UsageFailure("tune needs a model, or --cache FILE with --list, --prune or --merge");
+  if (arguments.options.candidates.empty() && (!arguments.options.family.empty() || arguments.options.most))
+    throw UsageFailure("--family and --most are for --candidates");
   if (arguments.options.threads < 0)
     throw UsageFailure("--threads must be at least 1");
   TuneOptions &options = arguments.options;
@@ -130,7 +132,7 @@ int tuneModel(Arguments &arguments) {
     useAgent(agent.emplace(arguments.agent, arguments.tokenFile.empty() ? "" : readToken(arguments.tokenFile)), options);
     options.measure = guarded([&](const MeasureJob &job) { return agent->measure(job); }, problems);
   }
-  if (!agent && isGpu(options.target))
+  if (!agent && options.candidates.empty() && isGpu(options.target))
     useGpu(thisMachine(), options);
   if (options.threads == 0)
     options.threads = coresOfThisProcess();
@@ -146,6 +148,10 @@ int tuneModel(Arguments &arguments) {
     throw Failure(report.message.empty() ? arguments.model + ": cannot be tuned" : report.message);
   if (!report.message.empty() && !arguments.quiet)
     std::fputs(report.message.c_str(), stderr);
+  if (!options.candidates.empty()) {
+    std::printf("%s: %d plans in %s, told of in index.jsonl\n", arguments.model.c_str(), report.candidates, options.candidates.c_str());
+    return 0;
+  }
   if (arguments.json)
     printTuneJson(arguments.model, options.cache, report, options.threads);
   else if (!arguments.quiet)
@@ -170,6 +176,11 @@ void addTune(CLI::App &app, Action &action) {
   verb->add_option("--shape", arguments->shapes, "name=1x3x224x224: fix the free dimensions of an input")
       ->type_name("NAME=DIMS")
       ->allow_extra_args(false);
+  verb->add_option("--candidates", arguments->options.candidates, "measure nothing: write the candidates' plans here, for a machine without a compiler")
+      ->type_name("FOLDER")
+      ->check(CLI::ExistingDirectory);
+  verb->add_option("--family", arguments->options.family, "with --candidates: only kernels of this family")->type_name("NAME");
+  verb->add_option("--most", arguments->options.most, "with --candidates: so many schedules of each kernel")->type_name("N");
   verb->add_flag("--verify", arguments->options.verify, "discard schedules whose numbers differ from the untuned ones'");
   verb->add_flag("--list", arguments->list, "list the records of --cache");
   verb->add_flag("--prune", arguments->prune, "keep the best record of each kernel in --cache, drop unreadable lines");

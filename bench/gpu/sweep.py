@@ -1,0 +1,154 @@
+#!/usr/bin/env python3
+"""Measures the schedules of a model's kernels on a machine with a GPU and without a compiler, and makes tables of the best.
+
+    tenon tune MODEL.onnx --target cuda:sm_90a --precision fp16 --candidates PLANS [--family gpu.matrix] [--most N] [--shape ...]   (where it compiles)
+    sweep.py pack PLANS --to FOLDER [--runtime libtenon_runtime.so]      the same machine: PLANS made small, and what measuring needs
+    python3 FOLDER/sweep.py measure FOLDER [-o TIMES.jsonl]              the machine with the GPU
+    sweep.py cache TIMES.jsonl -o CACHE.jsonl                            a tuning cache: the fastest schedule of each kernel
+    sweep.py table TIMES.jsonl ...                                       rows of passes/6_codegen/gpu/MatrixMeasured.cpp: the fastest tile of each size
+
+A kernel's time is that of bench/gpu/chain.py: of a launch in a chain that overlaps. `pack` may be called for several models; each adds to FOLDER.
+"""
+import argparse
+import json
+import math
+import re
+import shutil
+import sys
+from pathlib import Path
+
+HERE = Path(__file__).resolve().parent
+NOISE = 0.98  # a schedule that is faster by less than this share does not replace one that the cost model ranks higher
+
+
+def lines(path):
+    return [json.loads(line) for line in Path(path).read_text().splitlines()]
+
+
+def pack(arguments):
+    """Plans of many candidates differ little: they shrink together."""
+    tools = HERE.parent.parent / "test" / "gpu"
+    sys.path.insert(0, str(tools))
+    from archive import squeeze
+
+    folder = arguments.to
+    folder.mkdir(parents=True, exist_ok=True)
+    shutil.copy(arguments.runtime, folder / "libtenon_runtime.so")
+    for script in (tools / "runtime.py", tools / "archive.py", HERE / "chain.py", HERE / "sweep.py"):
+        shutil.copy(script, folder / script.name)
+    known = folder / "index.jsonl"
+    number = len(lines(known)) if known.exists() else 0
+    with open(known, "a") as index:
+        for entry in lines(arguments.plans / "index.jsonl"):
+            packed = f"{number}.plan.xz"
+            (folder / packed).write_bytes(squeeze((arguments.plans / entry["plan"]).read_bytes(), made_up=True))
+            index.write(json.dumps({**entry, "plan": packed}) + "\n")
+            number += 1
+    print(f"{number} plans, {sum(path.stat().st_size for path in folder.iterdir()) / 1e6:.1f} MB")
+
+
+def measure(arguments):
+    folder = arguments.folder.resolve()
+    sys.path.insert(0, str(folder))
+    import archive
+    import chain
+    import runtime
+    import torch
+
+    library, timer = runtime.Library(folder / "libtenon_runtime.so"), chain.Chain()
+    path = Path("/tmp/sweep.plan")
+    with open(arguments.output, "w") as out:
+        for entry in lines(folder / "index.jsonl"):
+            path.write_bytes(archive.expand((folder / entry["plan"]).read_bytes()))
+            times, _ = chain.timed(timer, library, path)
+            us = sum(us for us, _, _ in times.values())
+            out.write(json.dumps({**entry, "us": round(us, 3), "cpu": torch.cuda.get_device_name()}) + "\n")
+            out.flush()
+
+
+def fastest(entries):
+    """The entry of the lowest time; one that ranks higher, where the difference is noise."""
+    best = entries[0]
+    for entry in entries[1:]:
+        if entry["us"] < NOISE * best["us"]:
+            best = entry
+    return best
+
+
+def grouped(entries, key):
+    groups = {}
+    for entry in entries:
+        groups.setdefault(key(entry), []).append(entry)
+    return groups
+
+
+def cache(arguments):
+    with open(arguments.output, "w") as out:
+        for (kernel, _), entries in grouped(lines(arguments.times), lambda entry: (entry["kernel"], entry["cpu"])).items():
+            best = fastest(entries)
+            out.write(json.dumps({"tenon_tuning": 1, "kernel": kernel, "name": best["name"], "family": best["family"], "schedule": best["schedule"],
+                                  "target": best["target"], "cpu": best["cpu"], "threads": best["threads"], "ns": round(best["us"] * 1000),
+                                  "untuned_ns": round(entries[0]["us"] * 1000), "candidates": len(entries), "discarded": 0, "complete": True}) + "\n")
+
+
+def product(code):
+    """(rows, columns, depth, channels) of a kernel's one product or convolution, as MatrixProblem has them; None if it has a gate, or is none."""
+    types = r"tensor<([\dx]+)x\w+>"
+    found = re.search(rf"= nn\.(conv|matmul) .*: {types}, {types}.* -> {types}$", code, re.M)
+    if not found or re.search(r"= nn\.mul .*\n(?:.*\n)*?.*= nn\.(conv|matmul)", code):
+        return None
+    left, right, result = ([int(size) for size in found.group(i).split("x")] for i in (2, 3, 4))
+    channels = left[-1]
+    depth = channels * (math.prod(right[2:]) if found.group(1) == "conv" else 1)
+    return (math.prod(result[:-1]), result[-1], depth, channels) if channels % 8 == 0 else None
+
+
+def schedule(text):
+    return {"together": 1, "teams": 1, "tile_width": 0, **{name: int(value) for name, value in re.findall(r"(\w+) = (-?\d+)", text)}}
+
+
+def row(size, values):
+    kind = next((kind for kind in ("direct", "pipeline", "resident", "groups") if values.get(kind)), "staged")
+    names = ["rows", "columns", "warp_depth", "stages", "splits", "round"]
+    tile = [values[name] for name in names + (["together", "teams", "tile_width"] if kind in ("pipeline", "resident") else [])]
+    return f"    {{{', '.join(map(str, size))}, Kind::{kind.capitalize()}, {', '.join(map(str, tile))}}},"
+
+
+def table(arguments):
+    entries = [entry for path in arguments.times for entry in lines(path) if entry["family"] == "gpu.matrix"]
+    sizes = grouped(entries, lambda entry: product(entry["code"]))
+    for size in sorted(size for size in sizes if size):
+        # Kernels of one size differ in their epilogues: a schedule counts as it does for all that were measured with it.
+        schedules = grouped(sizes[size], lambda entry: entry["schedule"])
+        kernels = len({entry["kernel"] for entry in sizes[size]})
+        whole = [{"schedule": text, "us": sum(entry["us"] for entry in own)} for text, own in schedules.items() if len({entry["kernel"] for entry in own}) == kernels]
+        if whole:
+            print(row(size, schedule(fastest(whole)["schedule"])))
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    verbs = parser.add_subparsers(required=True)
+    verb = verbs.add_parser("pack")
+    verb.add_argument("plans", type=Path)
+    verb.add_argument("--to", type=Path, required=True)
+    verb.add_argument("--runtime", type=Path, default=HERE.parent.parent / "build" / "release" / "lib" / "libtenon_runtime.so.0")
+    verb.set_defaults(run=pack)
+    verb = verbs.add_parser("measure")
+    verb.add_argument("folder", type=Path)
+    verb.add_argument("-o", "--output", default="times.jsonl")
+    verb.set_defaults(run=measure)
+    verb = verbs.add_parser("cache")
+    verb.add_argument("times")
+    verb.add_argument("-o", "--output", required=True)
+    verb.set_defaults(run=cache)
+    verb = verbs.add_parser("table")
+    verb.add_argument("times", nargs="+")
+    verb.set_defaults(run=table)
+    arguments = parser.parse_args()
+    arguments.run(arguments)
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
