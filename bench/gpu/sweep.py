@@ -55,7 +55,7 @@ def measure(arguments):
     import runtime
     import torch
 
-    library, timer = runtime.Library(folder / "libtenon_runtime.so"), chain.Chain()
+    library, timer = runtime.Library(folder / "libtenon_runtime.so"), chain.Chain(rounds=3)
     path = Path("/tmp/sweep.plan")
     with open(arguments.output, "w") as out:
         for entry in lines(folder / "index.jsonl"):

@@ -17,3 +17,19 @@ kernel.func private @depthwise(%x: tensor<1x14x14x384xf16>, %packed: tensor<3x3x
   %1 = nn.relu %0 : tensor<1x14x14x384xf16> -> tensor<1x14x14x384xf16>
   kernel.return %1 : tensor<1x14x14x384xf16>
 }
+
+// Of many images a thread has four neighbouring pixels: 18 loads for 36 taps, a row of the filter after the other.
+// FAMILY-LABEL: kernel.func private @images
+// FAMILY-SAME:    pixels = 4 : i64
+// FAMILY-SAME:    tasks = #nn.expr<1204224>
+// CHECK-LABEL: .visible .entry images(
+// CHECK:         griddepcontrol.wait
+// CHECK-COUNT-18: @p ld.global.v4.b32
+// CHECK-NOT:     @p ld.global
+// CHECK-COUNT-4: st.global.v4.b32
+// CHECK:         ret;
+kernel.func private @images(%x: tensor<32x112x112x96xf16>, %packed: tensor<3x3x1x96xf16> {kernel.constant}) -> tensor<32x112x112x96xf16> attributes {tenon.alignments = array<i64: 16, 16, 16>} {
+  %w = kernel.unpack %packed {packing = #kernel.packing<padded = [96, 1, 3, 3], split = [96, 1, 3, 3], perm = [2, 3, 1, 0]>} : tensor<3x3x1x96xf16> -> tensor<96x1x3x3xf16>
+  %0 = nn.conv %x, %w {strides = array<i64: 1, 1>, pads = array<i64: 1, 1, 1, 1>, dilations = array<i64: 1, 1>, groups = 96 : i64, layout = #nn.layout<channels_last>} : tensor<32x112x112x96xf16>, tensor<96x1x3x3xf16> -> tensor<32x112x112x96xf16>
+  kernel.return %0 : tensor<32x112x112x96xf16>
+}
