@@ -33,8 +33,13 @@ static StringRef withoutHeader(StringRef ptx) {
   return start == StringRef::npos ? ptx : ptx.substr(start).split('\n').second;
 }
 
-static std::string header(const Target &target) {
+/// The target's version of PTX, or the one that an instruction of `kernels` came with.
+static std::string header(const Target &target, ArrayRef<std::string> kernels) {
+  constexpr StringRef kMixedSigns = "s32.u8.s8", kGroupProduct = "wgmma", kFirstWithMixedSigns = "84";
   StringRef version = StringRef(target.features).split("+ptx").second;
+  auto mixesSigns = [&](StringRef kernel) { return kernel.contains(kGroupProduct) && kernel.contains(kMixedSigns); };
+  if (version < kFirstWithMixedSigns && llvm::any_of(kernels, mixesSigns))
+    version = kFirstWithMixedSigns;
   return (".version " + version.drop_back() + "." + version.take_back() + "\n.target " + target.gpuArch() + "\n.address_size 64\n").str();
 }
 
@@ -63,7 +68,7 @@ FailureOr<std::string> generatePtx(ModuleOp module, const Target &target) {
 }
 
 llvm::Expected<std::vector<DeviceImage>> linkPtx(ArrayRef<std::string> kernels, const Target &target) {
-  std::string text = header(target);
+  std::string text = header(target, kernels);
   for (const std::string &kernel : kernels)
     text += kernel;
   std::vector<DeviceImage> images;

@@ -21,6 +21,62 @@ bool keepsFull(Operation *op) {
              nn::GridSampleOp, nn::RoiAlignOp, nn::BitcastOp, nn::ReadSizesOp>(op);
 }
 
+bool isByte(Type element) { return element.isInteger() && element.getIntOrFloatBitWidth() == 8; }
+
+/// Sums of products of bytes, with or without a bias.
+bool isSumOfBytes(Value value) {
+  Operation *op = value.getDefiningOp();
+  if (!op || !elementOf(value).isInteger(32))
+    return false;
+  return isa<nn::ConvOp, nn::MatMulOp>(op) || (isa<nn::AddOp>(op) && llvm::any_of(op->getOperands(), isSumOfBytes));
+}
+
+/// Arithmetic of a quantized network that is no chain of halves: from bytes and their sums on, and up to bytes, where a rounding on the way would make
+/// others of them. Elementwise, it ends at the loads and stores of what it is fused with; filters that read bytes less a zero point are exact in f32.
+class IntegerChains {
+public:
+  explicit IntegerChains(Block &body) {
+    for (Operation &op : body)
+      if (givesFloats(op) && (comesFromIntegers(op) || readsCentredBytes(op)))
+        ops.insert(&op);
+    for (Operation &op : llvm::reverse(body)) {
+      if (makesBytes(op))
+        leadToBytes.insert(&op);
+      if (leadToBytes.contains(&op))
+        for (Value operand : op.getOperands())
+          if (Operation *above = operand.getDefiningOp(); above && above->hasTrait<nn::Elementwise>() && givesFloats(*above))
+            leadToBytes.insert(above);
+    }
+    ops.insert(leadToBytes.begin(), leadToBytes.end());
+  }
+  bool contains(Operation *op) const { return ops.contains(op); }
+
+private:
+  static bool givesFloats(Operation &op) { return op.getNumResults() == 1 && isFloat(op.getResult(0).getType()); }
+  static bool makesBytes(Operation &op) {
+    auto cast = dyn_cast<nn::CastOp>(op);
+    return isa<nn::QuantizeOp>(op) || (cast && isByte(cast.getTo()) && elementOf(cast.getInput()).isF32());
+  }
+  bool comesFromIntegers(Operation &op) const {
+    if (auto cast = dyn_cast<nn::CastOp>(op); cast && elementOf(cast.getInput()).isInteger()) // an image of bytes is no part of them
+      return isSumOfBytes(cast.getInput()) || (isByte(elementOf(cast.getInput())) && !isa<BlockArgument>(cast.getInput()));
+    return op.hasTrait<nn::Elementwise>() && llvm::any_of(op.getOperands(), [&](Value v) { return v.getDefiningOp() && ops.contains(v.getDefiningOp()); });
+  }
+  bool readsCentredBytes(Operation &op) const {
+    if (!isa<nn::ConvOp, nn::MatMulOp>(op))
+      return false;
+    Operation *input = op.getOperand(0).getDefiningOp();
+    if (isa_and_nonnull<nn::TransposeOp>(input))
+      input = input->getOperand(0).getDefiningOp();
+    if (auto sub = dyn_cast_or_null<nn::SubOp>(input))
+      input = isConstant(sub.getRhs()) ? sub.getLhs().getDefiningOp() : nullptr;
+    auto cast = dyn_cast_or_null<nn::CastOp>(input);
+    return cast && isByte(elementOf(cast.getInput()));
+  }
+
+  llvm::DenseSet<Operation *> ops, leadToBytes;
+};
+
 struct LowerPrecision : impl::LowerPrecisionBase<LowerPrecision> {
   using LowerPrecisionBase::LowerPrecisionBase;
   explicit LowerPrecision(StringRef element) { to = element.str(); }
@@ -40,6 +96,7 @@ struct LowerPrecision : impl::LowerPrecisionBase<LowerPrecision> {
       }
     lower = to == "f16" ? Type(Float16Type::get(&getContext())) : Type(BFloat16Type::get(&getContext()));
     Block &body = func.getBody().front();
+    chains.emplace(body);
     SmallVector<Value> sources(body.getArguments());
     for (Operation &op : llvm::make_early_inc_range(body)) {
       if (isa<nn::ConstantOp>(op))
@@ -58,7 +115,7 @@ private:
   void lowerResults(Operation *op) {
     if (op->hasTrait<OpTrait::IsTerminator>())
       return;
-    if (keepsFull(op))
+    if (isFull(op))
       return keep(op);
     for (Value result : op->getResults())
       if (isFloat(result.getType())) {
@@ -69,7 +126,9 @@ private:
       toFull.setTo(lower);
   }
 
-  /// Operands that were lowered before are widened for `op`, and its results narrowed for what follows.
+  bool isFull(Operation *op) const { return keepsFull(op) || chains->contains(op); }
+
+  /// Operands that were lowered before are widened for `op`, and its results narrowed for what follows and is not f32 itself.
   void keep(Operation *op) {
     OpBuilder builder(op);
     for (OpOperand &operand : op->getOpOperands())
@@ -77,9 +136,10 @@ private:
         operand.set(cast(builder, operand.get(), Float32Type::get(&getContext())));
     builder.setInsertionPointAfter(op);
     for (Value result : op->getResults())
-      if (isFloat(result.getType()) && !result.use_empty()) {
+      if (auto isNarrow = [&](OpOperand &use) { return !chains->contains(use.getOwner()) && !use.getOwner()->hasTrait<OpTrait::IsTerminator>(); };
+          isFloat(result.getType()) && llvm::any_of(result.getUses(), isNarrow)) {
         Value narrowed = cast(builder, result, lower);
-        result.replaceAllUsesExcept(narrowed, narrowed.getDefiningOp());
+        result.replaceUsesWithIf(narrowed, [&](OpOperand &use) { return use.getOwner() != narrowed.getDefiningOp() && isNarrow(use); });
       }
   }
 
@@ -92,7 +152,7 @@ private:
     builder.setInsertionPointAfterValue(source);
     SmallVector<OpOperand *> uses;
     for (OpOperand &use : source.getUses())
-      if (!keepsFull(use.getOwner()) && !use.getOwner()->hasTrait<OpTrait::IsTerminator>())
+      if (!isFull(use.getOwner()) && !use.getOwner()->hasTrait<OpTrait::IsTerminator>())
         uses.push_back(&use);
     if (uses.empty())
       return;
@@ -116,6 +176,7 @@ private:
   }
 
   Type lower;
+  std::optional<IntegerChains> chains;
 };
 
 } // namespace

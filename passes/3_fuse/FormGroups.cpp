@@ -20,11 +20,13 @@ bool sameDims(Value a, Value b) { return nn::dimsOf(a.getType()) == nn::dimsOf(b
 
 class GroupFormer {
 public:
-  GroupFormer(Block &block, bool gates) : block(block), gates(gates), grouping(block) {}
+  GroupFormer(Block &block, bool gates, bool images) : block(block), gates(gates), images(images), grouping(block) {}
 
   void run() {
     separateDecodings();
     roundImagesLast();
+    if (images)
+      quantizeImagesLast();
     materializeSizes();
     seedAnchors();
     for (int group = 0, n = grouping.size(); group < n; ++group)
@@ -42,6 +44,8 @@ public:
       if (grouping.group(group).ops.empty()) // merged into another
         continue;
       takePad(group);
+      if (images)
+        takeImage(group);
       growPrologue(group);
     }
     formElementwiseGroups();
@@ -86,6 +90,44 @@ private:
       transpose.replaceAllUsesWith(rounded);
       transpose.erase();
       round.erase();
+    }
+    grouping = Grouping(block);
+  }
+
+  /// What makes bytes of the image that `conv` reads, through a pad or not: from nn.quantize up, each read by the next alone.
+  static SmallVector<Operation *> quantizing(nn::ConvOp conv, Value bytes) {
+    SmallVector<Operation *> chain;
+    for (Operation *op = bytes.getDefiningOp(); op && op->hasOneUse() && quantizesImage(conv, op); op = op->getOperand(0).getDefiningOp())
+      chain.push_back(op);
+    return chain;
+  }
+
+  static Value withoutPad(nn::ConvOp conv) {
+    auto pad = conv.getInput().getDefiningOp<nn::PadOp>();
+    return pad && takesPad(conv, pad) ? pad.getInput() : conv.getInput();
+  }
+
+  /// An image whose bytes are seen through a transpose: the other way round its convolution can make them.
+  void quantizeImagesLast() {
+    for (nn::ConvOp conv : block.getOps<nn::ConvOp>()) {
+      auto transpose = withoutPad(conv).getDefiningOp<nn::TransposeOp>();
+      SmallVector<Operation *> chain = transpose && transpose->hasOneUse() ? quantizing(conv, transpose.getInput()) : SmallVector<Operation *>();
+      if (chain.empty())
+        continue;
+      OpBuilder builder(transpose);
+      Value source = chain.back()->getOperand(0);
+      auto shape = cast<RankedTensorType>(transpose.getType());
+      Value image = nn::TransposeOp::create(builder, transpose.getLoc(), shape.clone(getElementTypeOrSelf(source.getType())), source, transpose.getPerm());
+      for (Operation *op : llvm::reverse(chain)) {
+        Operation *copy = builder.clone(*op);
+        copy->setOperand(0, image);
+        image = copy->getResult(0);
+        image.setType(shape.clone(getElementTypeOrSelf(image.getType())));
+      }
+      transpose.replaceAllUsesWith(image);
+      transpose.erase();
+      for (Operation *op : chain)
+        op->erase();
     }
     grouping = Grouping(block);
   }
@@ -138,6 +180,15 @@ private:
     anchor->setOperand(0, copy->getResult(0));
     if (pad->use_empty())
       pad->erase();
+  }
+
+  /// Takes what makes bytes of an image.
+  void takeImage(int group) {
+    auto conv = dyn_cast<nn::ConvOp>(grouping.group(group).anchor);
+    SmallVector<Operation *> chain = conv ? quantizing(conv, withoutPad(conv)) : SmallVector<Operation *>();
+    if (chain.empty() || llvm::any_of(chain, [&](Operation *op) { return grouping.groupOf(op) >= 0; }) || !grouping.add(group, chain))
+      return;
+    prologueOps += chain.size();
   }
 
   /// The values of the ops in `ops` that something outside of `ops` reads.
@@ -337,7 +388,7 @@ private:
   }
 
   Block &block;
-  bool gates;
+  bool gates, images;
   Grouping grouping;
 };
 
@@ -348,7 +399,7 @@ struct FormGroups : impl::FormGroupsBase<FormGroups> {
     func::FuncOp func = getOperation();
     if (func.isExternal())
       return;
-    GroupFormer former(func.getBody().front(), gates);
+    GroupFormer former(func.getBody().front(), gates, images);
     former.run();
     views += former.viewsTaken;
     epilogues += former.epilogueOps;

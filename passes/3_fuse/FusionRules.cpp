@@ -155,6 +155,28 @@ bool roundsImage(Operation *anchor, Operation *op) {
          getElementTypeOrSelf(cast.getInput().getType()).isF32() && (cast.getTo().isF16() || cast.getTo().isBF16());
 }
 
+/// A convolution of bytes of an image whose weights a GPU's stem can keep in registers.
+static bool isStemOfBytes(nn::ConvOp conv) {
+  constexpr int64_t kFragmentColumns = 16, kMostColumns = 64, kMostTaps = 64, kFour = 4;
+  if (!conv || !readsImage(conv) || !readsBytes(conv) || conv.getLayout() != nn::Layout::ChannelsLast || conv.getStrides().size() != 2)
+    return false;
+  auto weight = cast<RankedTensorType>(conv.getWeight().getType());
+  bool isKnown = weight.hasStaticShape() && llvm::all_of(ArrayRef(nn::dimsOf(conv.getInput().getType())).drop_front(), [](nn::Dim d) { return d.isConstant(); });
+  return isKnown && weight.getDimSize(1) < kFour && weight.getDimSize(0) % kFragmentColumns == 0 && weight.getDimSize(0) <= kMostColumns &&
+         weight.getDimSize(2) * int64_t(llvm::alignTo(weight.getDimSize(3), kFour)) <= kMostTaps && conv.getStrides().back() % 2 == 0 &&
+         llvm::all_of(conv.getDilations(), [](int64_t dilation) { return dilation == 1; });
+}
+
+bool quantizesImage(Operation *anchor, Operation *op) {
+  if (!isStemOfBytes(dyn_cast<nn::ConvOp>(anchor)))
+    return false;
+  if (auto quantize = dyn_cast_or_null<nn::QuantizeOp>(op))
+    return quantize.getTo().isUnsignedInteger();
+  auto factor = isa_and_nonnull<nn::MulOp, nn::DivOp>(op) ? op->getOperand(1).getDefiningOp<nn::ConstantOp>() : nn::ConstantOp();
+  return factor && isa<DenseElementsAttr>(factor.getValue()) && cast<RankedTensorType>(factor.getType()).getNumElements() == 1 &&
+         getElementTypeOrSelf(op->getResult(0).getType()).isF32();
+}
+
 /// A 1x1 convolution of one position in a half type, with constant weights.
 static bool isProductOfRow(nn::ConvOp conv) {
   if (!conv || conv.getGroups() != 1 || conv.getLayout() != nn::Layout::ChannelsLast || !conv.getWeight().getDefiningOp<nn::ConstantOp>())
@@ -216,7 +238,7 @@ bool readsView(Operation *anchor, OpOperand &operand, const kernel::View &view) 
   auto pad = dyn_cast<nn::PadOp>(user);
   bool isPadded = pad && takesPad(anchor, pad); // then it is the convolution that reads
   if (user != anchor && !isPadded) // elementwise ops around an anchor read vectors along the last axis
-    return kind == Anchor::Elementwise || isDense || roundsImage(anchor, user);
+    return kind == Anchor::Elementwise || isDense || roundsImage(anchor, user) || quantizesImage(anchor, user);
   unsigned index = operand.getOperandNumber();
   switch (kind) {
   case Anchor::Contraction: {

@@ -26,6 +26,9 @@ bool takesEpilogue(mlir::Operation *anchor, mlir::Operation *op);
 bool decodesBytes(mlir::Operation *anchor);
 /// Whether `op` rounds an image of few channels to the half type that `anchor` multiplies: it gathers elements, and rounds them on the way.
 bool roundsImage(mlir::Operation *anchor, mlir::Operation *op);
+/// Whether `op` is part of what makes bytes of an image of few channels that `anchor` multiplies, a scale and nn.quantize: a convolution with a stride
+/// that reads the image once for all columns can do so on its way.
+bool quantizesImage(mlir::Operation *anchor, mlir::Operation *op);
 /// Whether `op` makes numbers of bytes: a cast, then scalars.
 bool isDecoding(mlir::Operation *op);
 /// The same where a convolution or product of bytes may do it as it reads them behind its sums.

@@ -13,7 +13,8 @@ def FormGroups : Pass<"kernel-form-groups", "::mlir::func::FuncOp"> {
     Before:  %0 = nn.conv %x, %w …   %1 = nn.add %0, %r …   %2 = nn.relu %1 …
     After:   the same, all three with {kernel.group = 0 : i64}
   }];
-  let options = [Option<"gates", "gates", "bool", "false", "Whether two products of one row that follow each other become one kernel">];
+  let options = [Option<"gates", "gates", "bool", "false", "Whether two products of one row that follow each other become one kernel">,
+                 Option<"images", "images", "bool", "false", "Whether convolutions of an image make bytes of it as they read it">];
   let dependentDialects = ["::tenon::nn::NNDialect"];
   let statistics = [Statistic<"epilogues", "epilogue-ops", "ops computed at an anchor's store">,
                     Statistic<"prologues", "prologue-ops", "ops computed at an anchor's load">,

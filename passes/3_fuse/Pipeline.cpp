@@ -9,7 +9,9 @@ void buildFusePipeline(OpPassManager &manager, const FuseOptions &options) {
   constexpr int kFirstWithGates = 90, kFirstWithout = 120; // GPUs whose blocks have shared memory for the weights
   bool gates = options.target && options.target->isGpu() && options.target->computeCapability >= kFirstWithGates &&
                options.target->computeCapability < kFirstWithout;
-  manager.addNestedPass<func::FuncOp>(createFormGroups({gates}));
+  constexpr int kFirstWithStems = 80;
+  bool images = options.target && options.target->isGpu() && options.target->computeCapability >= kFirstWithStems;
+  manager.addNestedPass<func::FuncOp>(createFormGroups({gates, images}));
   manager.addPass(createOutline());
   if (options.target && !options.target->isGpu())
     manager.addPass(createChainDepthwise(*options.target));

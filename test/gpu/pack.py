@@ -6,7 +6,9 @@
 Copies the runtime, compiles each model at each precision, and lists the plans with their goldens. A NAME is that of a model or skeleton in
 $TENON_SHARED/models, or "all" for every trained model there; skeletons get weights of two values for each tensor, which keep the folder small, and
 goldens from ONNX Runtime. NAME@8 is a model or skeleton whose batch is set to 8; of larger ones three samples are kept, which follow each other again
-and again. With --times weights of two values are others, which take no room: for times alone. Run `python3 FOLDER/check.py` there.
+and again. NAME+int8 and NAME@8+int8 are the same in 8 bits, as `tenon quantize` makes them; their goldens, and those of published models in 8 bits, are
+what a plan for this machine's CPU gives.
+With --times weights of two values are others, which take no room: for times alone. Run `python3 FOLDER/check.py` there.
 """
 import argparse
 import json
@@ -27,7 +29,7 @@ HERE = Path(__file__).resolve().parent
 SHARED = Path(os.environ.get("TENON_SHARED", "/nonexistent")) / "models"
 SMALLEST, LARGEST = 0.01, 100  # deviations of outputs that are compared
 SAMPLES = 3  # of a large batch: not a divisor of a tile's rows
-QUANTIZED = re.compile(r"_(qdq|dynq_.8)$")
+DYNAMIC, QUANTIZED = re.compile(r"_dynq_.8$"), re.compile(r"_qdq(@|$)")
 
 
 def fill(source, target, batch, gain):
@@ -103,6 +105,42 @@ def found(word, folder):
     sys.exit(f"{name}: no gain keeps its activations in range")
 
 
+def run(*command):
+    done = subprocess.run([str(word) for word in command], capture_output=True, text=True, check=False)
+    if done.returncode:
+        sys.exit(f"{command[1]} {command[2]}: {done.stderr.strip()[:400]}")
+
+
+def in_bytes(tenon, model, golden, batch, folder):
+    """(model, golden) in 8 bits, of a model that may be so and its golden with a batch of 1; as many samples as are kept are made of the golden's."""
+    import onnx
+
+    suffix = f"_b{batch}" if batch else ""
+    quantized, result, plan = folder / f"{model.stem}_int8{suffix}.onnx", folder / f"{model.stem}_int8{suffix}.npz", folder / "cpu.plan"
+    calibration, outputs = folder / "samples.npz", folder / "outputs.npz"
+    given = {key: value for key, value in np.load(golden).items() if key.startswith("in:")}
+    np.savez(calibration, **given)
+    if QUANTIZED.search(model.stem):
+        shutil.copyfile(model, quantized)
+    else:
+        run(tenon, "quantize", model, "--calibration", calibration, "-o", quantized, "--quiet")
+    run(tenon, "compile", quantized, "-o", plan, "--quiet", *shape_options(golden, 0))
+    runs = []
+    for sample in range(SAMPLES if batch else 1):
+        arrays = {key: np.roll(value, sample * 7, axis=-1) for key, value in given.items()}
+        np.savez(calibration, **arrays)
+        run(tenon, "run", plan, "--inputs", calibration, "--outputs", outputs, "--quiet")
+        runs.append(arrays | {f"out:{key}": value for key, value in np.load(outputs).items()})
+    np.savez_compressed(result, **{key: np.concatenate([each[key] for each in runs]) if batch and runs[0][key].ndim else runs[0][key] for key in runs[0]})
+    if batch:
+        changed = onnx.load(quantized)
+        set_batch(changed, batch)
+        onnx.save(changed, quantized)
+    for file in (plan, calibration, outputs, *(file for file in (model, golden) if file.parent == folder)):
+        file.unlink()
+    return quantized, result
+
+
 def shape_options(golden, batch):
     """Fixes the free dimensions to those of the golden, unless something there is empty."""
     arrays = loaded(golden, batch)
@@ -129,10 +167,14 @@ def main():
     failures = 0
     words = [name for word in arguments.models for name in (sorted(path.stem for path in SHARED.glob("golden/*.npz")) if word == "all" else [word])]
     for word in words:
-        if QUANTIZED.search(word):
+        if DYNAMIC.search(word):
             continue
-        model, golden = found(word, folder)
+        word, _, kind = word.partition("+")
+        is_bytes = kind == "int8" or bool(QUANTIZED.search(word))
         batch = int(word.partition("@")[2] or 0) if "=" not in word else 0
+        model, golden = found(word.partition("@")[0] if is_bytes else word, folder)
+        if is_bytes:
+            model, golden = in_bytes(arguments.tenon, model, golden, batch, folder)
         if golden.resolve() != (folder / golden.name).resolve():
             shutil.copy(golden, folder / golden.name)
             (folder / golden.name).chmod(0o644)
@@ -149,7 +191,7 @@ def main():
             packed.write_bytes(squeeze(plan.read_bytes(), arguments.times))
             plan.unlink()
             listed = [entry for entry in listed if entry["plan"] != packed.name]
-            listed.append({"name": model.stem, "plan": packed.name, "golden": golden.name, "precision": precision, "batch": batch})
+            listed.append({"name": model.stem, "plan": packed.name, "golden": golden.name, "precision": precision, "batch": batch, "bytes": is_bytes})
             print(f"{model.stem} {precision}: {packed.stat().st_size / 1e6:.1f} MB", flush=True)
         if model.parent == folder:
             model.unlink()

@@ -13,7 +13,7 @@ public:
 
   bool matches(kernel::FuncOp func, const Target &target) const override {
     std::optional<ContractionProblem> p = problemOn(func, target);
-    if (p && p->dot > 1 && !p->rhsConstant())
+    if (p && p->dot > 1 && (!p->rhsConstant() || !isa<BlockArgument>(kernel::viewOf(p->lhs).source)))
       return false;
     if (!p || !supported(*p) || !Epilogue::matches(p->result))
       return false;

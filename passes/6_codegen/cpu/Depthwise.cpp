@@ -23,31 +23,6 @@ bool isFilter(Value v) {
   return isa<BlockArgument>(kernel::viewOf(v).source);
 }
 
-/// What a filter reads: an argument of floats, or bytes less their zero point, which is subtracted where they are read.
-struct FilterInput {
-  Value memory;
-  bool isBytes = false, isUnsigned = false;
-  double zeroPoint = 0;
-
-  static FilterInput of(Value input) {
-    FilterInput found{input};
-    Value wide = input;
-    if (auto sub = wide.getDefiningOp<nn::SubOp>()) {
-      auto constant = sub.getRhs().getDefiningOp<nn::ConstantOp>();
-      auto contents = constant ? dyn_cast<DenseElementsAttr>(constant.getValue()) : DenseElementsAttr();
-      if (!contents || contents.getNumElements() != 1 || !contents.getElementType().isF32())
-        return found;
-      found.zeroPoint = (*contents.value_begin<APFloat>()).convertToFloat();
-      wide = sub.getLhs();
-    }
-    auto cast = wide.getDefiningOp<nn::CastOp>();
-    Type from = cast ? getElementTypeOrSelf(cast.getInput()) : Type();
-    if (cast && cast.getTo().isF32() && from.isInteger() && from.getIntOrFloatBitWidth() == 8)
-      return {cast.getInput(), true, from.isUnsignedInteger(), found.zeroPoint};
-    return {input};
-  }
-};
-
 bool isFloat(Value v) { return isa<FloatType>(cast<ShapedType>(v.getType()).getElementType()); }
 
 class DepthwiseFamily final : public KernelFamily {
@@ -60,6 +35,24 @@ public:
   nn::Dim operations(kernel::FuncOp func) const override;
 };
 } // namespace
+
+FilterInput FilterInput::of(Value input) {
+  FilterInput found{input};
+  Value wide = input;
+  if (auto sub = wide.getDefiningOp<nn::SubOp>()) {
+    auto constant = sub.getRhs().getDefiningOp<nn::ConstantOp>();
+    auto contents = constant ? dyn_cast<DenseElementsAttr>(constant.getValue()) : DenseElementsAttr();
+    if (!contents || contents.getNumElements() != 1 || !contents.getElementType().isF32())
+      return found;
+    found.zeroPoint = (*contents.value_begin<APFloat>()).convertToFloat();
+    wide = sub.getLhs();
+  }
+  auto cast = wide.getDefiningOp<nn::CastOp>();
+  Type from = cast ? getElementTypeOrSelf(cast.getInput()) : Type();
+  if (cast && cast.getTo().isF32() && from.isInteger() && from.getIntOrFloatBitWidth() == 8)
+    return {cast.getInput(), true, from.isUnsignedInteger(), found.zeroPoint};
+  return {input};
+}
 
 int64_t depthwisePixels(const Target &target, int64_t widest, int64_t stride) {
   // 7 to 8 pixels fill the registers at stride 1, fewer beside the taps of a row of 5; with a stride a loaded vector serves fewer taps.

@@ -11,6 +11,15 @@ const KernelFamily &depthwiseFamily();
 /// The layout that a constant filter [C, 1, R...] is read in: [R..., 1, C].
 kernel::PackingAttr depthwisePacking(mlir::RankedTensorType filter);
 
+/// What a filter reads: an argument of floats, or bytes less their zero point, which is subtracted where they are read.
+struct FilterInput {
+  mlir::Value memory;
+  bool isBytes = false, isUnsigned = false;
+  double zeroPoint = 0;
+
+  static FilterInput of(mlir::Value input);
+};
+
 /// Reads a depthwise convolution's filter, packed or not, and its bias, in vectors of channels from `c` on, in the computation type.
 class DepthwiseParameters {
 public:

@@ -62,7 +62,7 @@ bool countInFours(ContractionProblem &p) {
   if (p.woven) {
     p.dot = kFour;
     p.depth = nn::Dim::constant(p.anchor->getContext(), 1);
-    return isa<BlockArgument>(view.source);
+    return isa<BlockArgument>(view.source) || p.lhs.getDefiningOp<nn::QuantizeOp>(); // bytes that a stem makes on its way
   }
   if (*depth % kFour || !isa<BlockArgument>(view.source) || !view.strides[p.lhsChannel].isConstant(1) || !view.offset.dividedExactlyBy(four))
     return false;

@@ -20,6 +20,11 @@ static Value nearestIntegers(KernelBuilder &b, Value x) {
   ImplicitLocOpBuilder &ops = b.ops();
   Type integers = r.like(x, ops.getI32Type());
   auto vector = dyn_cast<VectorType>(x.getType());
+  if (b.target().isGpu()) { // the sum's last bits are the integer; conversions are slower than sums
+    constexpr double kMagic = 12582912; // 1.5 * 2^23
+    Value bits = r.bits(r.add(x, kMagic));
+    return r.subi(bits, r.integer(0x4b400000, bits.getType()));
+  }
   // x86 rounds as it converts.
   if (vector && llvm::Triple(b.target().triple).isX86() && vector.getNumElements() * 4 <= b.target().vectorBytes) {
     switch (vector.getNumElements()) {

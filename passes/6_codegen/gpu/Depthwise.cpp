@@ -18,9 +18,10 @@ Type elementOf(Value v) {
   return cast<RankedTensorType>(v.getType()).getElementType();
 }
 
-/// Channels of a thread: 16 bytes of the image.
+/// Channels of a thread: 16 bytes of the image, or 8 where it is bytes, whose weights are f32.
 int64_t lanesOf(nn::ConvOp conv) {
-  return kAccessBytes / nn::elementBytes(elementOf(conv.getInput()));
+  constexpr int64_t kOfBytes = 8;
+  return cpu::FilterInput::of(conv.getInput()).isBytes ? kOfBytes : kAccessBytes / nn::elementBytes(elementOf(conv.getInput()));
 }
 
 /// A pixel of a few channels, or some neighbouring ones, which share what they read. No tap waits for another: its load is left out outside the image, not
@@ -28,7 +29,8 @@ int64_t lanesOf(nn::ConvOp conv) {
 class DepthwiseEmitter {
 public:
   DepthwiseEmitter(KernelBuilder &b, nn::ConvOp conv, int64_t pixels)
-      : b(b), w(b), ops(b.ops()), conv(conv), pixels(pixels), lanes(lanesOf(conv)), image(b.tensorOf(conv.getInput())),
+      : b(b), w(b), ops(b.ops()), conv(conv), pixels(pixels), lanes(lanesOf(conv)), input(cpu::FilterInput::of(conv.getInput())),
+        image(b.tensorOf(input.memory)), stored(input.isBytes ? Type(ops.getI8Type()) : image.element),
         filter(b.argument(cast<BlockArgument>(conv.getWeight().getDefiningOp<kernel::UnpackOp>().getPacked()).getArgNumber())) {}
 
   void emit() { pixels == 1 ? emitPixel() : emitPixels(); }
@@ -55,7 +57,7 @@ private:
       for (int64_t s = 0; s < weight[3]; ++s)
         taps.push_back(read(r, s));
     for (auto [x, factor] : llvm::zip(taps, weights))
-      sum = b.fma(b.convert(x, ops.getF32Type()), b.convert(factor, ops.getF32Type()), sum);
+      sum = b.fma(decoded(x), b.convert(factor, ops.getF32Type()), sum);
     cpu::Epilogue(b, conv.getResult()).store(sum, position);
   }
 
@@ -81,7 +83,7 @@ private:
       for (int64_t s = 0; s < weight[3]; ++s)
         factors.push_back(b.convert(b.load(filter, b.at(filter, {Index(r), Index(s), Index(0), position[3]}), int(lanes)), f32));
       for (Value &x : row)
-        x = x ? b.convert(x, f32) : x;
+        x = x ? decoded(x) : x;
       for (int64_t pixel = 0; pixel < pixels; ++pixel)
         for (int64_t s = 0; s < weight[3]; ++s)
           sums[pixel] = b.fma(row[pixel * conv.getStrides()[1] + s * conv.getDilations()[1]], factors[s], sums[pixel]);
@@ -104,14 +106,20 @@ private:
     return row;
   }
 
-  /// Whether a thread's channels lie at a multiple of 16 bytes in every pixel.
-  bool isAligned() {
-    kernel::View view = kernel::viewOf(conv.getInput());
-    auto divides = [&](nn::Dim d) { return d.isConstant(0) || d.dividedExactlyBy(nn::Dim::constant(d.context(), lanes)).has_value(); };
-    return image.alignment % kAccessBytes == 0 && divides(view.offset) && llvm::all_of(ArrayRef(view.strides).drop_back(), divides);
+  Value decoded(Value x) {
+    Value number = b.convert(x, ops.getF32Type(), input.isUnsigned);
+    return input.zeroPoint == 0 ? number : arith::SubFOp::create(ops, number, b.constant(input.zeroPoint, number.getType())).getResult();
   }
 
-  /// The image under a tap, zero outside.
+  /// Whether a thread's channels lie at a multiple of what they take in every pixel.
+  bool isAligned() {
+    kernel::View view = kernel::viewOf(input.memory);
+    int64_t access = lanes * nn::elementBytes(image.element);
+    auto divides = [&](nn::Dim d) { return d.isConstant(0) || d.dividedExactlyBy(nn::Dim::constant(d.context(), lanes)).has_value(); };
+    return image.alignment % access == 0 && divides(view.offset) && llvm::all_of(ArrayRef(view.strides).drop_back(), divides);
+  }
+
+  /// The image under a tap; zero outside, or the zero point.
   Value read(int64_t r, int64_t s) { return readAt(r * conv.getDilations()[0], s * conv.getDilations()[1]); }
 
   /// The image so many pixels from where the window begins.
@@ -126,15 +134,15 @@ private:
       Value within = w.below(w.narrow(at[1 + axis]), extent);
       inside = inside ? arith::AndIOp::create(ops, inside, within).getResult() : within;
     }
-    auto type = VectorType::get({lanes}, image.element);
+    auto type = VectorType::get({lanes}, stored);
     Index offset = b.at(image, at);
+    Value outside = b.constant(input.zeroPoint, type);
     if (isAligned()) {
-      Value from = LLVM::GEPOp::create(ops, image.base.getType(), image.element, image.base, ArrayRef<LLVM::GEPArg>{b.value(offset)});
-      return LLVM::BitcastOp::create(ops, type, w.loadIf(inside, from));
+      Value loaded = w.loadIf(inside, b.address(image, offset), type);
+      return input.zeroPoint == 0 ? loaded : w.select(inside, loaded, outside);
     }
     return b.ifElse(
-        inside, type, [&] { return KernelBuilder::Values{b.load(image, offset, int(lanes))}; },
-        [&] { return KernelBuilder::Values{b.constant(0, type)}; })[0];
+        inside, type, [&] { return KernelBuilder::Values{b.load(image, offset, int(lanes))}; }, [&] { return KernelBuilder::Values{outside}; })[0];
   }
 
   KernelBuilder &b;
@@ -142,7 +150,10 @@ private:
   ImplicitLocOpBuilder &ops;
   nn::ConvOp conv;
   int64_t pixels, lanes;
-  Tensor image, filter;
+  cpu::FilterInput input;
+  Tensor image;
+  Type stored; // what the image's elements are in registers
+  Tensor filter;
   SmallVector<Index> position;
 };
 
@@ -159,7 +170,7 @@ public:
     Type element = elementOf(conv.getInput());
     bool isPackable = conv.getWeight().getDefiningOp<kernel::UnpackOp>() || isPackableArgument(func, conv.getWeight());
     return weight.size() == 4 && weight[2] * weight[3] <= kMostTaps && (element.isF32() || element.isF16() || element.isBF16()) &&
-           elementOf(conv.getWeight()) == element && weight[0] % lanesOf(conv) == 0 && isPackable;
+           elementOf(conv.getWeight()) == element && weight[0] % lanesOf(conv) == 0 && isPackable && isByte(cpu::FilterInput::of(conv.getInput()));
   }
 
   void schedules(kernel::FuncOp func, const Target &target, SmallVectorImpl<kernel::ScheduleAttr> &out) const override {
@@ -194,6 +205,11 @@ public:
   nn::Dim operations(kernel::FuncOp func) const override { return cpu::depthwiseFamily().operations(func); }
 
 private:
+  /// Whether padding has a byte that stands for 0, where the input is bytes.
+  static bool isByte(const cpu::FilterInput &input) {
+    double low = input.isUnsigned ? 0 : -128;
+    return !input.isBytes || (input.zeroPoint == std::floor(input.zeroPoint) && input.zeroPoint >= low && input.zeroPoint <= low + 255);
+  }
   static bool isPackableArgument(kernel::FuncOp func, Value weight) {
     auto argument = dyn_cast<BlockArgument>(weight);
     return argument && func.getArgAttr(argument.getArgNumber(), "kernel.constant");

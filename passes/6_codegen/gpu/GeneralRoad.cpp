@@ -35,14 +35,18 @@ SmallVector<Group> groupsOf(kernel::FuncOp func) {
   return groups;
 }
 
-/// The widest element that a thread loads or stores decides how many lanes fill an access.
-int lanesOf(kernel::FuncOp func, kernel::ScheduleAttr schedule) {
+/// Of the widest element that a thread loads or stores, which decides how many lanes fill an access.
+int64_t widestBytes(kernel::FuncOp func) {
   int64_t bytes = 1;
   for (TypeRange types : {TypeRange(func.getArgumentTypes()), TypeRange(func.getResultTypes())})
     for (Type type : types)
       if (!nn::numElements(type).isConstant(1))
         bytes = std::max(bytes, int64_t(nn::elementBytes(type)));
-  return std::min<int64_t>(schedule.get("lanes", 1), kAccessBytes / bytes);
+  return bytes;
+}
+
+int lanesOf(kernel::FuncOp func, kernel::ScheduleAttr schedule) {
+  return std::min<int64_t>(schedule.get("lanes", 1), kAccessBytes / widestBytes(func));
 }
 
 ThreadNest nestOf(kernel::FuncOp func, kernel::ScheduleAttr schedule, const Group &group) {
@@ -67,7 +71,10 @@ public:
     for (Type type : func.getResultTypes())
       most = std::max(most, nn::numElements(type).asConstant().value_or(0));
     bool isMany = most > kWide * kThreadsOfMultiprocessor * target.cores;
-    for (int64_t lanes : isMany ? SmallVector<int64_t>{8, 4, 2, 1} : SmallVector<int64_t>{4, 8, 2, 1})
+    SmallVector<int64_t> lanesInOrder = isMany ? SmallVector<int64_t>{8, 4, 2, 1} : SmallVector<int64_t>{4, 8, 2, 1};
+    if (widestBytes(func) == 1) // a thread moves no less where elements are bytes
+      lanesInOrder.insert(lanesInOrder.begin(), kAccessBytes);
+    for (int64_t lanes : lanesInOrder)
       for (int64_t threads : {kThreads, 2 * kThreads})
         out.push_back(kernel::ScheduleAttr::get(func.getContext(), name(), {{"threads", threads}, {"lanes", lanes}}));
   }

@@ -9,7 +9,8 @@ constexpr int64_t kChunk = MatrixSchedule::kChunk, kRowBytes = MatrixSchedule::k
 bool hasChunks(const MatrixProblem &p) {
   const cpu::ContractionProblem &c = p.contraction;
   kernel::View view = kernel::viewOf(p.lhs);
-  auto divides = [](nn::Dim d) { return d.dividedExactlyBy(nn::Dim::constant(d.context(), kChunk)).has_value() || d.isConstant(0); };
+  int64_t elements = kChunk * p.elementsOfUnit();
+  auto divides = [&](nn::Dim d) { return d.dividedExactlyBy(nn::Dim::constant(d.context(), elements)).has_value() || d.isConstant(0); };
   if (!isa<BlockArgument>(view.source) || p.paddedChannels != p.channels || p.channels % kChunk != 0 || !divides(view.offset))
     return false;
   auto dims = nn::dimsOf(p.lhs.getType());
@@ -19,13 +20,15 @@ bool hasChunks(const MatrixProblem &p) {
   return true;
 }
 
-/// The memory of lhs if its chunks can be copied.
+/// The memory of lhs, counted as the depth is, if its chunks can be copied.
 static std::optional<Tensor> chunkMemory(KernelBuilder &b, const MatrixProblem &p) {
   constexpr int64_t kAccess = 16;
   if (!hasChunks(p))
     return std::nullopt;
   Tensor memory = b.tensorOf(p.lhs);
-  return memory.alignment % kAccess == 0 ? std::optional(memory) : std::nullopt;
+  if (memory.alignment % kAccess)
+    return std::nullopt;
+  return p.isBytes() ? inPairs(b, memory) : memory;
 }
 
 Value withinTile(Warp &w, Value own, int64_t first, int64_t step, int64_t edge) {
@@ -38,7 +41,7 @@ void where(KernelBuilder &b, Value condition, llvm::function_ref<void()> body) {
 
 LhsLoader::LhsLoader(KernelBuilder &b, Warp &w, const MatrixProblem &p, const MatrixSchedule &s)
     : b(b), w(w), p(p), c(p.contraction), s(s), memory(chunkMemory(b, p)) {
-  if (!memory)
+  if (!memory && !p.isBytes())
     prologue.emplace(b, c.lhs);
   if (memory && p.scale)
     scale = b.tensorOf(p.scale);
@@ -207,10 +210,13 @@ SmallVector<Value> LhsLoader::read(Value step) {
     for (const Row &row : rows) {
       Value at = b.value(b.add(row.base, offset));
       Value from = LLVM::GEPOp::create(b.ops(), memory->base.getType(), memory->element, memory->base, ArrayRef<LLVM::GEPArg>{at});
-      chunks.push_back(w.loadIf(reads(row, tap), from));
+      Value inside = reads(row, tap), chunk = w.loadIf(inside, from);
+      chunks.push_back(fillsPadding() ? fillPadding(chunk, inside, tap) : chunk);
     }
     return chunks;
   }
+  if (p.isBytes())
+    return gatherBytes(first);
   SmallVector<Tap> taps;
   for (int64_t k = 0; k < kChunk; ++k)
     taps.push_back(tapOf(w.add(first, k)));
@@ -229,6 +235,10 @@ void LhsLoader::copyChunks(Value step, Value stage) {
     // An address that is not read, where the row has no such tap.
     Value at = b.value(b.add(row.base, offset));
     Value from = LLVM::GEPOp::create(b.ops(), memory->base.getType(), memory->element, memory->base, ArrayRef<LLVM::GEPArg>{at});
+    if (fillsPadding()) {
+      where(b, row.ofTile, [&] { w.copyAsyncOr(w.add(stage, row.to), from, inside, w.i32(outsideWord(c))); });
+      continue;
+    }
     Value bytes = w.select(inside, w.i32(16), w.i32(0));
     where(b, row.ofTile, [&] { w.copyAsync(w.add(stage, row.to), from, bytes); });
   }
@@ -255,6 +265,11 @@ Value LhsLoader::elements(const Row &row, const Tap &tap, int lanes) {
 /// Chunks of elements read one by one: few channels, strides, prologues.
 void LhsLoader::gather(Value step, Value stage) {
   Value first = w.mul(w.add(w.mul(step, kChunksOfRow), chunk), kChunk);
+  if (p.isBytes()) {
+    for (auto [row, words] : llvm::zip_equal(rows, gatherBytes(first)))
+      where(b, row.ofTile, [&, &row = row, &words = words] { w.store(w.add(stage, row.to), words); });
+    return;
+  }
   SmallVector<Tap> taps;
   for (int64_t k = 0; k < kChunk; ++k)
     taps.push_back(tapOf(w.add(first, k)));
@@ -265,7 +280,7 @@ void LhsLoader::gather(Value step, Value stage) {
 }
 
 Value LhsLoader::gatherChunk(const Row &row, ArrayRef<Tap> taps) {
-  Type storage = p.bfloat ? Type(b.ops().getBF16Type()) : Type(b.ops().getF16Type());
+  Type storage = p.unit();
   auto type = VectorType::get({kChunk}, storage);
   if (p.channels % kChunk == 0) { // of one tap, and read without a branch: all chunks are on their way together
     Value chunk = b.convert(elements(row, taps[0], kChunk), storage);

@@ -11,7 +11,10 @@ class MatrixFamily final : public KernelFamily {
 public:
   StringRef name() const override { return "gpu.matrix"; }
 
-  bool matches(kernel::FuncOp func, const Target &target) const override { return MatrixProblem::of(func, target).has_value(); }
+  bool matches(kernel::FuncOp func, const Target &target) const override {
+    std::optional<MatrixProblem> p = MatrixProblem::of(func, target);
+    return p && p->hasBytesInMemory();
+  }
 
   void schedules(kernel::FuncOp func, const Target &target, SmallVectorImpl<kernel::ScheduleAttr> &out) const override {
     for (const MatrixSchedule &s : matrixSchedules(*MatrixProblem::of(func, target), target))
@@ -35,7 +38,7 @@ public:
   LogicalResult emit(kernel::FuncOp func, kernel::ScheduleAttr attr, KernelBuilder &builder) const override {
     std::optional<MatrixProblem> p = MatrixProblem::of(func, builder.target());
     if (!p)
-      return func.emitError("the matrix family computes one nn.matmul or channels-last nn.conv in a half type");
+      return func.emitError("the matrix family computes one nn.matmul or channels-last nn.conv in a half type or of bytes");
     if (!p->contraction.unpacked())
       return func.emitError("constant weights have to be packed before code is emitted (kernel-pack-constants)");
     MatrixSchedule s = MatrixSchedule::of(attr);
@@ -50,7 +53,7 @@ public:
 
   nn::Dim operations(kernel::FuncOp func) const override {
     cpu::ContractionProblem p = *cpu::ContractionProblem::of(func);
-    return nn::product(func.getContext(), p.extents) * p.depth * (2 * p.tapCount());
+    return nn::product(func.getContext(), p.extents) * p.depth * (2 * p.dot * p.tapCount());
   }
 };
 } // namespace

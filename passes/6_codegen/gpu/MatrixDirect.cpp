@@ -25,7 +25,7 @@ void MatrixEmitter::multiplyFragments(ArrayRef<Value> left, ArrayRef<Value> righ
       auto [lowerLow, lowerHigh] = pairOf(b, left[2 * m + 1], product);
       for (int64_t n = 0; n < fragmentsAcross; ++n) {
         auto [low, high] = pairOf(b, right[n], product);
-        w.multiply(p.bfloat, {upperLow, lowerLow, upperHigh, lowerHigh}, {low, high}, sums.slice((m * fragmentsAcross + n) * 4, 4));
+        w.multiply(p.factors, {upperLow, lowerLow, upperHigh, lowerHigh}, {low, high}, sums.slice((m * fragmentsAcross + n) * 4, 4));
       }
     }
 }
@@ -52,14 +52,14 @@ KernelBuilder::Values MatrixEmitter::multiplyDirect() {
     // Columns that are not there read the last one: nothing of them is stored.
     Index column = b.min(b.add(firstColumn, w.wide(w.add(row, i))), p.packedColumns() - 1);
     columnStarts.push_back(
-        LLVM::GEPOp::create(b.ops(), packed.base.getType(), packed.element, packed.base, ArrayRef<LLVM::GEPArg>{b.value(b.mul(column, p.depth))}));
+        LLVM::GEPOp::create(b.ops(), packed.base.getType(), p.unit(), packed.base, ArrayRef<LLVM::GEPArg>{b.value(b.mul(column, p.depth))}));
   }
   auto elementOf = [&](Value step) { return w.mul(w.add(w.mul(step, MatrixSchedule::kDirectStep / kChunk), chunkOfLane), kChunk); };
   // Beyond the depth lhs is zero, and weights those of its begin.
   auto weightAt = [&](Value start, Value step) -> Value {
     Value element = elementOf(step);
     element = w.select(w.below(element, w.i32(p.depth)), element, w.i32(0));
-    return LLVM::GEPOp::create(b.ops(), start.getType(), packed.element, start, ArrayRef<LLVM::GEPArg>{b.value(w.wide(element))});
+    return LLVM::GEPOp::create(b.ops(), start.getType(), p.unit(), start, ArrayRef<LLVM::GEPArg>{b.value(w.wide(element))});
   };
   auto readColumns = [&](Value step) {
     return llvm::map_to_vector(columnStarts, [&](Value start) { return w.loadConstant(weightAt(start, step)); });
@@ -84,7 +84,7 @@ KernelBuilder::Values MatrixEmitter::multiplyDirect() {
       carried.push_back(lhs.readScale(w.add(first, ahead * s.warpDepth)));
   }
   int64_t fragments = s.tileRows / kChunk + s.tileColumns / kChunk + (lhs.isScaled() ? 1 : 0); // of a step
-  carried.append(fragmentsDown * fragmentsAcross * 4, b.constant(0, b.ops().getF32Type()));
+  carried.append(fragmentsDown * fragmentsAcross * 4, b.constant(0, p.sum()));
 
   // A round does one step of every stage, so that each keeps its registers: to move what a load is still to bring would wait for it.
   auto results = b.loop(w.wide(first), w.wide(lastStep), s.warpDepth * s.stages, carried, [&](Index at, ValueRange state) {

@@ -1,4 +1,5 @@
 #include "passes/6_codegen/gpu/MatrixEmitter.h"
+#include "mlir/IR/TypeUtilities.h"
 #include "passes/6_codegen/cpu/VectorMath.h"
 #include "passes/6_codegen/gpu/MatrixStore.h"
 
@@ -9,6 +10,11 @@ namespace {
 constexpr int64_t kChunk = MatrixSchedule::kChunk, kRowBytes = MatrixSchedule::kStep * 2, kChunksOfRow = MatrixSchedule::kStep / kChunk;
 constexpr int64_t kFragmentRows = 16, kFragmentColumns = 8, kFragmentDepth = 16; // of mma.sync
 } // namespace
+
+Value addSums(KernelBuilder &b, Value x, Value y) {
+  bool isInteger = getElementTypeOrSelf(x.getType()).isInteger();
+  return isInteger ? arith::AddIOp::create(b.ops(), x, y).getResult() : arith::AddFOp::create(b.ops(), x, y).getResult();
+}
 
 MatrixEmitter::MatrixEmitter(KernelBuilder &b, const MatrixProblem &p, const MatrixSchedule &s)
     : b(b), w(b), p(p), s(s), fragmentsDown(s.tileRows / s.warpRows / kFragmentRows),
@@ -53,7 +59,7 @@ void MatrixEmitter::beginColumns() {
     Index column = b.add(firstColumn, w.wide(own));
     Value inside = b.lessThan(column, p.packedColumns());
     Index at = b.select(inside, b.mul(column, p.depth), Index(0));
-    Value from = LLVM::GEPOp::create(b.ops(), packed.base.getType(), packed.element, packed.base, ArrayRef<LLVM::GEPArg>{b.value(at)});
+    Value from = LLVM::GEPOp::create(b.ops(), packed.base.getType(), p.unit(), packed.base, ArrayRef<LLVM::GEPArg>{b.value(at)});
     Value to = w.add(w.mul(own, kRowBytes), w.mul(w.bitXor(chunk, w.rem(own, kChunksOfRow)), kChunk * 2));
     columns.push_back({inside, from, w.add(to, s.tileRows * kRowBytes), withinTile(w, own, i, rowStep, s.tileColumns)});
   }
@@ -63,10 +69,9 @@ void MatrixEmitter::loadColumns(Value step, Value stage) {
   Value element = w.mul(w.add(w.mul(step, kChunksOfRow), chunk), kChunk);
   Value within = w.below(element, w.i32(p.depth));
   Value offset = w.select(within, element, w.i32(0));
-  Type storage = p.bfloat ? Type(b.ops().getBF16Type()) : Type(b.ops().getF16Type());
   for (const Column &column : columns) {
     Value inside = arith::AndIOp::create(b.ops(), column.inside, within);
-    Value from = LLVM::GEPOp::create(b.ops(), column.from.getType(), storage, column.from, ArrayRef<LLVM::GEPArg>{b.value(w.wide(offset))});
+    Value from = LLVM::GEPOp::create(b.ops(), column.from.getType(), p.unit(), column.from, ArrayRef<LLVM::GEPArg>{b.value(w.wide(offset))});
     Value bytes = w.select(inside, w.i32(16), w.i32(0));
     where(b, column.ofTile, [&] { w.copyAsync(w.add(stage, column.to), from, bytes); });
   }
@@ -90,7 +95,7 @@ KernelBuilder::Values MatrixEmitter::multiplyAll() {
       w.commit();
   }
   KernelBuilder::Values init{w.i32(0), w.i32(ahead * s.stageBytes())};
-  init.append(fragmentsDown * fragmentsAcross * 4, b.constant(0, b.ops().getF32Type()));
+  init.append(fragmentsDown * fragmentsAcross * 4, b.constant(0, p.sum()));
   auto next = [&](Value offset) {
     Value moved = w.add(offset, roundBytes);
     Value wraps = arith::CmpIOp::create(b.ops(), arith::CmpIPredicate::eq, moved, w.i32(s.stages * s.stageBytes()));
@@ -133,7 +138,7 @@ MatrixEmitter::WarpPlace MatrixEmitter::warpPlace() {
 }
 
 void MatrixEmitter::scaleWords(MutableArrayRef<Value> words, ArrayRef<Value> factors) {
-  auto pair = VectorType::get({2}, p.bfloat ? Type(b.ops().getBF16Type()) : Type(b.ops().getF16Type()));
+  auto pair = VectorType::get({2}, p.unit());
   for (auto [word, factor] : llvm::zip_equal(words, factors)) {
     Value product = arith::MulFOp::create(b.ops(), LLVM::BitcastOp::create(b.ops(), pair, word), LLVM::BitcastOp::create(b.ops(), pair, factor));
     word = LLVM::BitcastOp::create(b.ops(), word.getType(), product);
@@ -170,7 +175,7 @@ void MatrixEmitter::multiplyStage(Value step, Value stage, MutableArrayRef<Value
     }
     for (int64_t m = 0; m < fragmentsDown; ++m)
       for (int64_t n = 0; n < fragmentsAcross; ++n)
-        w.multiply(p.bfloat, lefts[m], rights[n], sums.slice((m * fragmentsAcross + n) * 4, 4));
+        w.multiply(p.factors, lefts[m], rights[n], sums.slice((m * fragmentsAcross + n) * 4, 4));
   }
 }
 
@@ -189,7 +194,7 @@ void MatrixEmitter::writeSums(ValueRange sums) {
       Value start = isSent ? placeInCluster(w.add(row, below), column) : w.add(at, below * s.sumsPitch() * 4);
       for (int64_t n = 0; n < fragmentsAcross; ++n) {
         int64_t first = (m * fragmentsAcross + n) * 4 + half * 2;
-        Value pair = vector::FromElementsOp::create(b.ops(), VectorType::get({2}, b.ops().getF32Type()), ValueRange{sums[first], sums[first + 1]});
+        Value pair = vector::FromElementsOp::create(b.ops(), VectorType::get({2}, p.sum()), ValueRange{sums[first], sums[first + 1]});
         Value to = w.add(start, n * kFragmentColumns * 4);
         isSent ? w.storePeer(to, pair) : w.store(to, pair);
       }
@@ -225,11 +230,11 @@ void MatrixEmitter::sendSums() {
 
 /// Eight neighbouring sums, added up over `parts` that lie `distance` bytes apart, as two vectors of four.
 std::pair<Value, Value> MatrixEmitter::addParts(Value address, int64_t parts, int64_t distance) {
-  Value low = w.loadFloats(address), high = w.loadFloats(w.add(address, 16));
+  Value low = w.loadSums(address, p.factors), high = w.loadSums(w.add(address, 16), p.factors);
   for (int64_t part = 1; part < parts; ++part) {
     Value at = w.add(address, part * distance);
-    low = arith::AddFOp::create(b.ops(), low, w.loadFloats(at));
-    high = arith::AddFOp::create(b.ops(), high, w.loadFloats(w.add(at, 16)));
+    low = addSums(b, low, w.loadSums(at, p.factors));
+    high = addSums(b, high, w.loadSums(w.add(at, 16), p.factors));
   }
   return {low, high};
 }
@@ -278,7 +283,7 @@ void MatrixEmitter::finish() {
     if (c.bias) {
       Tensor bias = b.tensorOf(c.bias);
       Value added = b.loadStrided(bias, b.at(bias, {n}), bias.strides[0], kChunk, mask);
-      sums = arith::AddFOp::create(b.ops(), sums, b.convert(added, b.ops().getF32Type()));
+      sums = addSums(b, sums, b.convert(added, p.sum()));
     }
     epilogue.store(sums, u.position, mask);
   });

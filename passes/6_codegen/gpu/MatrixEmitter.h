@@ -47,6 +47,14 @@ private:
   mlir::Value gatherChunk(const Row &row, llvm::ArrayRef<Tap> taps);
   mlir::Value elements(const Row &row, const Tap &tap, int lanes); // neighbouring channels through the prologue
 
+  // --- bytes (LhsBytes.cpp)
+  bool fillsPadding() const { return c.padded && c.outside; }
+  /// A chunk that was read as zeros where the row has no such tap, with what padding reads instead; nothing beyond the depth.
+  mlir::Value fillPadding(mlir::Value chunk, mlir::Value inside, const Tap &tap);
+  /// The chunk of each row that begins at element `first` of the depth, in words of four channels of one tap.
+  llvm::SmallVector<mlir::Value> gatherBytes(mlir::Value first);
+  mlir::Value fourBytes(const Row &row, const Tap &tap);
+
   KernelBuilder &b;
   Warp &w;
   const MatrixProblem &p;
@@ -62,8 +70,15 @@ private:
 
 /// Whether every chunk of lhs is 16 bytes in a row of memory, at a multiple of 16 from where that begins.
 bool hasChunks(const MatrixProblem &p);
+/// Four of the byte that padding reads, as a word; 0 where lhs is not bytes.
+int64_t outsideWord(const cpu::ContractionProblem &contraction);
+/// Memory of bytes in pairs, as the depth of bytes is counted. Strides and offset are even, except along the last axis.
+Tensor inPairs(KernelBuilder &b, Tensor bytes);
+
 /// Whether a thread whose number along a tile's edge is `own` has something to copy there: null where every thread has.
 mlir::Value withinTile(Warp &w, mlir::Value own, int64_t first, int64_t step, int64_t edge);
+/// Of sums, or of a bias: f32 or i32.
+mlir::Value addSums(KernelBuilder &b, mlir::Value x, mlir::Value y);
 /// Emits `body` where `condition`, if there is one, holds.
 void where(KernelBuilder &b, mlir::Value condition, llvm::function_ref<void()> body);
 

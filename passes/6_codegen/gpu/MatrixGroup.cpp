@@ -18,7 +18,7 @@ void MatrixEmitter::multiplyGroup(Value stage, MutableArrayRef<Value> sums) {
       Value at = w.add(w.add(stage, w.mul(w.add(place.depth, first), kDepth * 2)), i * s.stageBytes());
       operands.emplace_back(w.swizzledRows(w.add(at, left)), w.swizzledRows(w.add(at, right)));
     }
-  w.multiplyGroup(p.bfloat, s.tileColumns / s.warpColumns, operands, sums);
+  w.multiplyGroup(p.factors, s.tileColumns / s.warpColumns, operands, sums);
 }
 
 } // namespace tenon::gpu

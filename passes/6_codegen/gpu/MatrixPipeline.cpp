@@ -98,7 +98,7 @@ void PipelineEmitter::copyWeights() {
       Slot slot{carried[0], carried[1]};
       w.waitForPhase(empty(slot.stage), slot.phase);
       w.arriveWithBytes(full(slot.stage), bytes);
-      Value from = LLVM::GEPOp::create(b.ops(), packed.base.getType(), packed.element, packed.base,
+      Value from = LLVM::GEPOp::create(b.ops(), packed.base.getType(), p.unit(), packed.base,
                                        ArrayRef<LLVM::GEPArg>{b.value(b.add(tile, b.mul(step, elements)))});
       w.copyBulk(w.add(stageAt(slot.stage), s.tileRows * kRowBytes), from, bytes, full(slot.stage));
       slot = next(slot);
@@ -153,10 +153,9 @@ KernelBuilder::Values PipelineEmitter::signal(ValueRange ring, int count) {
 void PipelineEmitter::multiply() {
   // What the epilogue reads, and the memory that it writes, may be in use until then.
   b.waitForInputs();
-  Type f32 = b.ops().getF32Type();
   forTiles({w.i32(0), w.i32(0)}, [&](Index firstRow, Index firstColumn, ValueRange ring) {
     Values init(ring);
-    init.append(s.tileColumns / 2, b.constant(0, f32));
+    init.append(s.tileColumns / 2, b.constant(0, p.sum()));
     auto results = b.loop(0, steps, 1, init, [&](Index, ValueRange carried) {
       Values values(carried);
       Slot slot{values[0], values[1]};
@@ -183,7 +182,7 @@ void PipelineEmitter::multiplyStep(Slot slot, MutableArrayRef<Value> sums) {
   for (int64_t k = 0; k < MatrixSchedule::kStep / kDepth; ++k)
     operands.emplace_back(w.swizzledRows(w.add(left, k * kDepth * 2)),
                           w.chunkedRows(w.add(right, k * kDepthChunks * s.tileColumns * kChunk * 2), s.tileColumns));
-  w.multiplyGroup(p.bfloat, s.tileColumns, operands, sums);
+  w.multiplyGroup(p.factors, s.tileColumns, operands, sums);
   w.waitForProducts(sums);
 }
 

@@ -12,7 +12,7 @@ constexpr int64_t kCopyWarps = MatrixSchedule::kCopyThreads / kWarp;
 class ResidentEmitter {
 public:
   ResidentEmitter(KernelBuilder &b, const MatrixProblem &p, const MatrixSchedule &s)
-      : b(b), w(b), p(p), c(p.contraction), s(s), l(residentLayout(p, s)), lhs(b.tensorOf(p.lhs)), epilogue(b, p.contraction.result) {}
+      : b(b), w(b), p(p), c(p.contraction), s(s), l(residentLayout(p, s)), lhs(p.isBytes() ? inPairs(b, b.tensorOf(p.lhs)) : b.tensorOf(p.lhs)), epilogue(b, p.contraction.result) {}
 
   void emit() {
     thread = w.thread();
@@ -133,7 +133,8 @@ private:
     Tensor packed = b.argument(cast<BlockArgument>(c.unpacked().getOperand()).getArgNumber());
     int64_t bytes = c.tapCount() * l.chunks * s.tileColumns * kChunkBytes;
     w.arriveWithBytes(weightsBarrier(), bytes);
-    Index from = b.mul(tileAcross(), bytes / 2); // in elements
+    packed.element = p.unit();
+    Index from = b.mul(tileAcross(), bytes / 2); // in units
     w.copyBulk(shared, b.address(packed, from), bytes, weightsBarrier());
   }
 
@@ -165,7 +166,7 @@ private:
     }
   }
 
-  /// The chunk of a pixel of the copied part; zeros where lhs has no such pixel. What does not depend on the tile is found once.
+  /// The chunk of a pixel of the copied part; what padding reads where lhs has no such pixel. What does not depend on the tile is found once.
   void copyChunk(const Source &source, Value down, Value across, Value chunk, Value to) {
     Value inside;
     Index offset = b.mul(w.wide(chunk), kChunk);
@@ -180,12 +181,15 @@ private:
     Tensor from = lhs;
     from.base = source.base;
     bool isAligned = lhs.alignment % kChunkBytes == 0;
+    if (isAligned && c.padded && c.outside)
+      return w.copyAsyncOr(to, b.address(from, offset), inside, w.i32(outsideWord(c)));
     if (isAligned)
       return w.copyAsync(to, b.address(from, offset), w.select(inside, w.i32(kChunkBytes), w.i32(0)));
     auto type = VectorType::get({kChunk}, lhs.element);
+    int64_t alignment = nn::elementBytes(lhs.element) / p.elementsOfUnit();
+    Value outside = p.isBytes() ? b.integer(outsideWord(c), type) : b.constant(0, type); // a word is two units
     Value loaded = b.ifElse(
-        inside, type, [&] { return Values{LLVM::LoadOp::create(b.ops(), type, b.address(from, offset), nn::elementBytes(lhs.element))}; },
-        [&] { return Values{b.constant(0, type)}; })[0];
+        inside, type, [&] { return Values{LLVM::LoadOp::create(b.ops(), type, b.address(from, offset), alignment)}; }, [&] { return Values{outside}; })[0];
     w.store(to, loaded);
   }
 
@@ -209,8 +213,8 @@ private:
     forTiles(team, s.teams, {team, w.i32(0)}, [&](const Tile &tile, ValueRange carried) {
       Slot slot{carried[0], carried[1]};
       w.waitForPhase(full(slot.stage), slot.phase);
-      SmallVector<Value> sums(groups() * s.tileColumns / 2, b.constant(0, b.ops().getF32Type()));
-      w.multiplyGroup(p.bfloat, s.tileColumns, w.chunkedRows(stageAt(slot.stage), l.planeRows), right, steps(), sums);
+      SmallVector<Value> sums(groups() * s.tileColumns / 2, b.constant(0, p.sum()));
+      w.multiplyGroup(p.factors, s.tileColumns, w.chunkedRows(stageAt(slot.stage), l.planeRows), right, steps(), sums);
       w.waitForProducts(sums);
       ofWarp([&] { w.arrive(empty(slot.stage)); });
       finish(tile, sums);

@@ -90,7 +90,9 @@ std::optional<MatrixProblem> MatrixProblem::of(kernel::FuncOp func, const Target
   Type element = elementOf(c.rhs);
   auto depth = c.depth.asConstant(), columns = c.columns.asConstant();
   bool isMatrix = cast<RankedTensorType>(c.rhs.getType()).getRank() == 2 || !c.taps.empty();
-  if (!isa<Float16Type, BFloat16Type>(element) || elementOf(c.lhs) != element || !depth || !columns || c.groups != 1 || !isMatrix)
+  p.factors = c.dot > 1 ? Factors::Bytes : isa<BFloat16Type>(element) ? Factors::BF16 : Factors::F16;
+  bool isHalf = isa<Float16Type, BFloat16Type>(element) && elementOf(c.lhs) == element;
+  if (!(p.isBytes() || isHalf) || !depth || !columns || c.groups != 1 || !isMatrix)
     return std::nullopt;
   bool isPackable = c.rhsConstant() && (c.unpacked() || c.rhsArgument());
   bool hasRows = llvm::any_of(c.rhsRows, [](int axis) { return axis >= 0; });
@@ -98,14 +100,13 @@ std::optional<MatrixProblem> MatrixProblem::of(kernel::FuncOp func, const Target
     return std::nullopt;
   if (c.bias && !isa<BlockArgument>(kernel::viewOf(c.bias).source))
     return std::nullopt;
-  p.bfloat = isa<BFloat16Type>(element);
   p.columns = *columns;
-  p.channels = *depth;
-  constexpr int64_t kImageChannels = 4;
-  p.paddedChannels = p.channels <= kImageChannels && c.tapCount() > 1 ? kImageChannels : llvm::alignTo(p.channels, MatrixSchedule::kChunk);
+  p.channels = *depth * c.dot / p.elementsOfUnit();
+  const int64_t imageChannels = 4 / p.elementsOfUnit();
+  p.paddedChannels = p.channels <= imageChannels && c.tapCount() > 1 ? imageChannels : llvm::alignTo(p.channels, MatrixSchedule::kChunk);
   p.paddedTaps = c.taps;
   if (p.paddedChannels % MatrixSchedule::kChunk)
-    p.paddedTaps.back() += p.paddedTaps.back() % 2;
+    p.paddedTaps.back() = llvm::alignTo(p.paddedTaps.back(), MatrixSchedule::kChunk / imageChannels);
   p.depth = p.paddedChannels;
   for (int64_t tap : p.paddedTaps)
     p.depth *= tap;
@@ -113,6 +114,18 @@ std::optional<MatrixProblem> MatrixProblem::of(kernel::FuncOp func, const Target
     return std::nullopt;
   splitScale(p);
   return p;
+}
+
+Type MatrixProblem::unit() const {
+  MLIRContext *context = contraction.anchor->getContext();
+  if (isBytes())
+    return IntegerType::get(context, 16);
+  return factors == Factors::BF16 ? Type(BFloat16Type::get(context)) : Type(Float16Type::get(context));
+}
+
+Type MatrixProblem::sum() const {
+  MLIRContext *context = contraction.anchor->getContext();
+  return isBytes() ? Type(IntegerType::get(context, 32)) : Type(Float32Type::get(context));
 }
 
 bool MatrixProblem::isPacked(kernel::PackingAttr packing) const {
@@ -138,13 +151,14 @@ kernel::PackingAttr MatrixProblem::packing(const MatrixSchedule &s) const {
   SmallVector<int64_t> padded(cast<RankedTensorType>(c.rhs.getType()).getShape());
   bool isTiled = s.pipeline || s.resident;
   padded[c.rhsColumn] = isTiled ? int64_t(llvm::alignTo(columns, s.tileColumns)) : packedColumns();
-  padded[c.rhsDepth] = paddedChannels;
+  padded[c.rhsDepth] = paddedChannels * elementsOfUnit();
   for (auto [axis, size] : llvm::enumerate(paddedTaps))
     padded[c.rhsTap + axis] = size;
   SmallVector<int64_t> split, first(padded.size()); // where each axis begins after the split
   for (auto [axis, size] : llvm::enumerate(padded)) {
     first[axis] = int64_t(split.size());
-    int64_t inner = !isTiled ? 0 : int(axis) == c.rhsColumn ? s.tileColumns : int(axis) == c.rhsDepth ? MatrixSchedule::kChunk : 0;
+    int64_t chunk = MatrixSchedule::kChunk * elementsOfUnit();
+    int64_t inner = !isTiled ? 0 : int(axis) == c.rhsColumn ? s.tileColumns : int(axis) == c.rhsDepth ? chunk : 0;
     inner ? split.append({size / inner, inner}) : split.append({size});
   }
   SmallVector<int64_t> perm{first[c.rhsColumn]};

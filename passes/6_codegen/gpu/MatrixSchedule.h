@@ -1,7 +1,7 @@
 // How the matrix family tiles a contraction.
 #pragma once
 #include "passes/6_codegen/cpu/ContractionProblem.h"
-#include "passes/6_codegen/gpu/Families.h"
+#include "passes/6_codegen/gpu/Warp.h"
 
 namespace tenon::gpu {
 
@@ -19,6 +19,8 @@ namespace tenon::gpu {
 /// the result along a row of the image, of a tile that windows read; 0 where there are no windows.
 ///
 /// `groups`: four warps, a group, multiply 64 rows by its columns with one instruction (wgmma, sm_90a) that reads both operands from the stage.
+///
+/// The depth is counted in halves; of bytes two count as one.
 struct MatrixSchedule {
   int64_t tileRows = 64, tileColumns = 64;
   int64_t warpRows = 2, warpColumns = 2, warpDepth = 1;
@@ -65,19 +67,28 @@ struct MatrixSchedule {
   int64_t step() const { return direct ? kDirectStep : kStep; }
 };
 
-/// A contraction as the matrix family sees it: lhs [rows, depth] gathered, rhs packed [columns, depth].
+/// A contraction as the matrix family sees it: lhs [rows, depth] gathered, rhs packed [columns, depth]. Channels and depth are counted in halves, or
+/// in pairs of bytes: a chunk of 16 bytes has kChunk of either.
 struct MatrixProblem {
   cpu::ContractionProblem contraction;
   mlir::Value lhs;                       // what is read of lhs; not contraction.lhs where there is a scale
   mlir::Value scale;                     // one factor for each channel, by which lhs is multiplied on its way into products; may be null
   int64_t columns = 0;                   // of the result
   int64_t channels = 0;                  // k of one tap
-  int64_t paddedChannels = 0;            // a multiple of a chunk, or 4 for images
+  int64_t paddedChannels = 0;            // a multiple of a chunk, or 4 elements for images
   llvm::SmallVector<int64_t> paddedTaps; // the filter's, for images the last one even: whole chunks again
   int64_t depth = 0;                     // taps * channels, padded
-  bool bfloat = false;
+  Factors factors = Factors::F16;
 
-  /// None where the family does not compute the kernel.
+  bool isBytes() const { return factors == Factors::Bytes; }
+  int64_t elementsOfUnit() const { return isBytes() ? 2 : 1; } // of what channels and depth count
+  mlir::Type unit() const;                                     // a type of its size
+  mlir::Type sum() const;
+
+  /// Whether bytes lie in memory, as all families but the stem's want them.
+  bool hasBytesInMemory() const { return !isBytes() || mlir::isa<mlir::BlockArgument>(kernel::viewOf(contraction.lhs).source); }
+
+  /// None where no family of matrix units computes the kernel.
   static std::optional<MatrixProblem> of(kernel::FuncOp func, const Target &target);
   int64_t steps(const MatrixSchedule &s) const { return (depth + s.step() - 1) / s.step(); }
   nn::Dim rows() const;

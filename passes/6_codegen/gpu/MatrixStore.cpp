@@ -1,4 +1,5 @@
 #include "passes/6_codegen/gpu/MatrixStore.h"
+#include "passes/6_codegen/gpu/MatrixEmitter.h"
 
 namespace tenon::gpu {
 using namespace mlir;
@@ -44,7 +45,7 @@ void WarpStore::store(function_ref<Row(Value)> rowOf, Index firstColumn, int64_t
 }
 
 void WarpStore::writeSums(ArrayRef<Value> sums) {
-  auto pair = VectorType::get({2}, b.ops().getF32Type());
+  auto pair = VectorType::get({2}, p.sum());
   Value to = w.add(memory, w.mul(w.add(w.mul(w.div(lane, 4), pitch), w.mul(w.rem(lane, 4), 2)), 4));
   w.joinWarp(); // the piece before was read
   for (int64_t n = 0; n < piece; n += 8)
@@ -58,7 +59,6 @@ void WarpStore::writeSums(ArrayRef<Value> sums) {
 
 void WarpStore::storePiece(ArrayRef<Unit> units, Index firstColumn, ArrayRef<Value> pieceSums) {
   const cpu::ContractionProblem &c = p.contraction;
-  Type f32 = b.ops().getF32Type();
   struct Given {
     Value inside, mask, bias;
     SmallVector<Index> position;
@@ -76,7 +76,7 @@ void WarpStore::storePiece(ArrayRef<Unit> units, Index firstColumn, ArrayRef<Val
     g.mask = p.columns % kChunk ? b.tailMask(b.sub(p.columns, g.position.back()), kChunk) : Value();
     if (c.bias) {
       Tensor bias = b.tensorOf(c.bias);
-      g.bias = b.convert(b.loadStrided(bias, b.at(bias, {g.position.back()}), bias.strides[0], kChunk, g.mask), f32);
+      g.bias = b.convert(b.loadStrided(bias, b.at(bias, {g.position.back()}), bias.strides[0], kChunk, g.mask), p.sum());
     }
     g.read = epilogue.read(kChunk, g.position, g.mask);
     given.push_back(std::move(g));
@@ -84,9 +84,9 @@ void WarpStore::storePiece(ArrayRef<Unit> units, Index firstColumn, ArrayRef<Val
   writeSums(pieceSums);
   SmallVector<int64_t> order = llvm::to_vector(llvm::seq<int64_t>(0, kChunk));
   for (auto [unit, g] : llvm::zip(units, given)) {
-    Value sums = vector::ShuffleOp::create(b.ops(), w.loadFloats(unit.sums), w.loadFloats(w.add(unit.sums, 16)), order);
+    Value sums = vector::ShuffleOp::create(b.ops(), w.loadSums(unit.sums, p.factors), w.loadSums(w.add(unit.sums, 16), p.factors), order);
     b.ifThen(g.inside, [&, &g = g] {
-      Value value = g.bias ? arith::AddFOp::create(b.ops(), sums, g.bias).getResult() : sums;
+      Value value = g.bias ? addSums(b, sums, g.bias) : sums;
       epilogue.store(value, g.position, g.mask, g.read);
     });
   }

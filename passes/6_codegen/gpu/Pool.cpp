@@ -22,6 +22,10 @@ Type elementOf(Value v) {
   return cast<RankedTensorType>(v.getType()).getElementType();
 }
 
+bool isByte(Type element) {
+  return element.isInteger() && element.getIntOrFloatBitWidth() == 8;
+}
+
 int64_t lanesOf(nn::PoolOp pool) {
   return kAccessBytes / nn::elementBytes(elementOf(pool.getInput()));
 }
@@ -40,15 +44,33 @@ public:
     while (taps.size() > 1) { // pairs, so that the chain is short
       SmallVector<Value> halved;
       for (size_t i = 0; i + 1 < taps.size(); i += 2)
-        halved.push_back(arith::MaxNumFOp::create(ops, taps[i], taps[i + 1]));
+        halved.push_back(larger(taps[i], taps[i + 1]));
       if (taps.size() % 2)
         halved.push_back(taps.back());
       taps = std::move(halved);
     }
-    cpu::Epilogue(b, pool.getResult()).store(b.convert(taps[0], ops.getF32Type()), position);
+    cpu::Epilogue(b, pool.getResult()).store(isByte(image.element) ? taps[0] : b.convert(taps[0], ops.getF32Type()), position);
   }
 
 private:
+  Value larger(Value x, Value y) {
+    return isByte(image.element) ? largerBytes(x, y) : arith::MaxNumFOp::create(ops, x, y).getResult();
+  }
+
+  /// By pairs of 16 bits, for which there are instructions: one of two bytes in the upper half of each, then the other.
+  Value largerBytes(Value x, Value y) {
+    constexpr int64_t kHigh = 0xff00, kByte = 8;
+    auto pairs = VectorType::get({lanes / 2}, ops.getI16Type());
+    Value mask = b.integer(kHigh, pairs), distance = b.integer(kByte, pairs);
+    auto odd = [&](Value v) { return arith::AndIOp::create(ops, LLVM::BitcastOp::create(ops, pairs, v), mask).getResult(); };
+    auto even = [&](Value v) { return arith::ShLIOp::create(ops, LLVM::BitcastOp::create(ops, pairs, v), distance).getResult(); };
+    auto most = [&](Value v, Value u) {
+      return image.element.isUnsignedInteger() ? arith::MaxUIOp::create(ops, v, u).getResult() : arith::MaxSIOp::create(ops, v, u).getResult();
+    };
+    Value low = arith::ShRUIOp::create(ops, most(even(x), even(y)), distance);
+    return LLVM::BitcastOp::create(ops, x.getType(), arith::OrIOp::create(ops, most(odd(x), odd(y)), low));
+  }
+
   /// Where the taps along a spatial axis read.
   SmallVector<Index> tapsOf(int axis) {
     int64_t extent = *nn::dimOf(pool.getInput().getType(), 1 + axis).asConstant();
@@ -82,7 +104,7 @@ public:
       return false;
     Type element = elementOf(pool.getInput());
     bool isHalf = element.isF16() || element.isBF16();
-    if (!element.isF32() && !(isHalf && target.computeCapability >= kFirstWithHalfMaxima))
+    if (!element.isF32() && !isByte(element) && !(isHalf && target.computeCapability >= kFirstWithHalfMaxima))
       return false;
     for (Type type : {pool.getInput().getType(), pool.getResult().getType()})
       for (int64_t axis = 1; axis < 4; ++axis)

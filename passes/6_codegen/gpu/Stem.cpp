@@ -4,8 +4,12 @@
 // of the result lie 16 bytes or more apart there, so that ldmatrix reads the left operand of mma.sync, four taps of four channels deep, from the
 // patch itself: nothing is gathered. The weights stay in registers. Their columns are dealt out so that each thread ends up with neighbouring
 // channels.
+//
+// Bytes become halves on their way to shared memory, which hold them exactly, as f32 does their sums.
 #include "passes/6_codegen/gpu/Stem.h"
 #include "passes/6_codegen/cpu/Elementwise.h"
+#include "passes/6_codegen/cpu/Registers.h"
+#include "passes/6_codegen/gpu/ImageBytes.h"
 #include "passes/6_codegen/gpu/MatrixSchedule.h"
 #include "passes/6_codegen/gpu/Warp.h"
 
@@ -23,10 +27,13 @@ struct StemProblem {
   MatrixProblem matrix;
   Value image; // memory; of any float type
   cpu::LhsAxis down, across;
-  int64_t height = 0, width = 0, rows = 0, pixels = 0; // of the image, of the result
-  int64_t lanes = 1;                                   // pixels of one load
+  int64_t height = 0, width = 0, channels = 0, rows = 0, pixels = 0; // of the image, of the result
+  int64_t lanes = 1;                // pixels of one load
+  SmallVector<Operation *> program; // that makes bytes of the image
+
 
   int64_t taps(int axis) const { return matrix.paddedTaps[axis]; }
+  int64_t depth() const { return taps(0) * taps(1) * kPixelChannels; }
   int64_t depthSteps() const { return taps(0) * taps(1) / kDepthTaps; }
   int64_t fragments() const { return matrix.columns % (4 * kFragmentColumns) == 0 ? 4 : 2; } // of columns, of a warp
   int64_t warpColumns() const { return matrix.columns / (fragments() * kFragmentColumns); }
@@ -55,7 +62,7 @@ int64_t lanesOf(Value image, const cpu::LhsAxis &across, int64_t width) {
 
 std::optional<StemProblem> StemProblem::of(kernel::FuncOp func, const Target &target) {
   std::optional<MatrixProblem> matrix = MatrixProblem::of(func, target);
-  if (!matrix || matrix->paddedChannels != kPixelChannels || matrix->paddedTaps.size() != 2)
+  if (!matrix || matrix->paddedChannels * matrix->elementsOfUnit() != kPixelChannels || matrix->paddedTaps.size() != 2)
     return std::nullopt;
   StemProblem p;
   p.matrix = *matrix;
@@ -63,6 +70,10 @@ std::optional<StemProblem> StemProblem::of(kernel::FuncOp func, const Target &ta
   p.image = c.lhs;
   if (auto conversion = c.lhs.getDefiningOp<nn::CastOp>())
     p.image = conversion.getInput();
+  for (Operation *op = p.image.getDefiningOp(); p.matrix.isBytes() && isa_and_nonnull<nn::QuantizeOp, nn::MulOp, nn::DivOp>(op); op = p.image.getDefiningOp()) {
+    p.program.insert(p.program.begin(), op);
+    p.image = op->getOperand(0);
+  }
   Type stored = elementOf(p.image);
   bool isMemory = isa<BlockArgument>(kernel::viewOf(p.image).source);
   if (!isMemory || c.lhsAxes.size() != 4 || c.lhsChannel != 3 || !(stored.isF32() || stored == elementOf(c.lhs)))
@@ -70,15 +81,19 @@ std::optional<StemProblem> StemProblem::of(kernel::FuncOp func, const Target &ta
   p.down = c.lhsAxes[1];
   p.across = c.lhsAxes[2];
   auto dims = nn::dimsOf(p.image.getType());
-  auto height = dims[1].asConstant(), width = dims[2].asConstant(), rows = c.extents[1].asConstant(), pixels = c.extents[2].asConstant();
+  auto height = dims[1].asConstant(), width = dims[2].asConstant(), channels = dims[3].asConstant(), rows = c.extents[1].asConstant(), pixels = c.extents[2].asConstant();
   constexpr int64_t kMostRegisters = 128; // of weights
   bool isWindow = c.lhsAxes[0].rowAxis == 0 && c.lhsAxes[0].shift == 0 && p.down.rowAxis == 1 && p.across.rowAxis == 2 && p.down.tapAxis == 0 &&
                   p.across.tapAxis == 1 && p.down.tapScale == 1 && p.across.tapScale == 1;
-  if (!height || !width || !rows || !pixels || !isWindow || p.across.rowScale % 2 || p.taps(1) % kDepthTaps || p.matrix.columns % kFragment ||
+  constexpr int64_t kLargestProduct = 255 * 128, kLargestExact = int64_t(1) << 24;
+  if (p.matrix.isBytes() && p.depth() * kLargestProduct > kLargestExact)
+    return std::nullopt;
+  if (!height || !width || !channels || !rows || !pixels || !isWindow || p.across.rowScale % 2 || p.taps(1) % kDepthTaps || p.matrix.columns % kFragment ||
       p.depthSteps() * p.fragments() * 2 > kMostRegisters || p.warpColumns() > 4)
     return std::nullopt;
   p.height = *height;
   p.width = *width;
+  p.channels = *channels;
   p.rows = *rows;
   p.pixels = *pixels;
   p.lanes = lanesOf(p.image, p.across, p.width);
@@ -110,7 +125,7 @@ struct StemSchedule {
   }
   int64_t patchBytes(const StemProblem &p) const { return patchRows(p) * patchPitch(p); }
   /// Bytes of a column of the weights: an odd number of chunks, so that eight columns lie in different banks.
-  static int64_t columnPitch(const StemProblem &p) { return (p.matrix.depth / kChunk | 1) * kChunkBytes; }
+  static int64_t columnPitch(const StemProblem &p) { return (p.depth() / kChunk | 1) * kChunkBytes; }
   int64_t sharedBytes(const StemProblem &p) const { return patchBytes(p) + p.matrix.columns * columnPitch(p); }
   int64_t tilesDown(const StemProblem &p) const { return llvm::divideCeil(p.rows, rows); }
   int64_t tilesAcross(const StemProblem &p) const { return llvm::divideCeil(p.pixels, columns); }
@@ -128,7 +143,7 @@ struct StemSchedule {
 class StemEmitter {
 public:
   StemEmitter(KernelBuilder &b, const StemProblem &p, const StemSchedule &s)
-      : b(b), w(b), ops(b.ops()), p(p), s(s), half(p.matrix.bfloat ? Type(ops.getBF16Type()) : Type(ops.getF16Type())), image(b.tensorOf(p.image)),
+      : b(b), w(b), ops(b.ops()), p(p), s(s), half(p.matrix.factors == Factors::BF16 ? Type(ops.getBF16Type()) : Type(ops.getF16Type())), image(b.tensorOf(p.image)),
         lanesAtOnce(std::clamp<int64_t>(image.alignment / nn::elementBytes(image.element), 1, p.lanes)), epilogue(b, p.matrix.contraction.result) {}
 
   void emit() {
@@ -183,13 +198,15 @@ private:
   void copyWeights() {
     const cpu::ContractionProblem &c = p.matrix.contraction;
     Tensor packed = b.argument(cast<BlockArgument>(c.unpacked().getOperand()).getArgNumber());
-    int64_t chunksOfColumn = p.matrix.depth / kChunk, chunks = p.matrix.columns * chunksOfColumn;
+    int64_t chunksOfColumn = p.depth() / kChunk, chunks = p.matrix.columns * chunksOfColumn;
     for (int64_t first = 0; first < chunks; first += s.threads(p)) {
       Value chunk = w.add(thread, first);
       auto copy = [&] {
         Value to = w.add(w.mul(w.div(chunk, chunksOfColumn), s.columnPitch(p)), w.mul(w.rem(chunk, chunksOfColumn), kChunkBytes));
-        Value from =
-            LLVM::GEPOp::create(ops, packed.base.getType(), half, packed.base, ArrayRef<LLVM::GEPArg>{b.value(w.wide(w.mul(chunk, kChunk)))});
+        Index element = w.wide(w.mul(chunk, kChunk));
+        if (p.matrix.isBytes())
+          return w.store(w.add(weightsAt(), to), b.convert(b.load(packed, element, int(kChunk)), half));
+        Value from = LLVM::GEPOp::create(ops, packed.base.getType(), half, packed.base, ArrayRef<LLVM::GEPArg>{b.value(element)});
         w.copyAsync(w.add(weightsAt(), to), from, w.i32(kChunkBytes));
       };
       first + s.threads(p) <= chunks ? copy() : b.ifThen(w.below(chunk, w.i32(chunks)), copy);
@@ -199,7 +216,7 @@ private:
 
   /// Some pixels of a row of the patch, one channel after the other.
   struct Load {
-    Value inPatch, to;                        // i1 or null, an address
+    Value inPatch, inside, to;                // i1 or null, i1, an address
     SmallVector<SmallVector<Value>> channels; // the pixels of each
   };
 
@@ -226,13 +243,15 @@ private:
       result.inPatch = w.below(number32, w.i32(most));
       inside = arith::AndIOp::create(ops, inside, result.inPatch);
     }
-    for (int64_t channel = 0; channel < p.matrix.channels; ++channel) {
+    result.inside = inside;
+    Type stored = cpu::signless(image.element);
+    for (int64_t channel = 0; channel < p.channels; ++channel) {
       Index offset = b.at(image, {number, down, across, Index(channel)});
       SmallVector<Value> &pixels = result.channels.emplace_back();
       for (int64_t i = 0; i < p.lanes; i += lanesAtOnce) {
         Value at = b.value(b.add(offset, i));
-        Value from = LLVM::GEPOp::create(ops, image.base.getType(), image.element, image.base, ArrayRef<LLVM::GEPArg>{at});
-        Value loaded = w.loadIf(inside, from, VectorType::get({lanesAtOnce}, image.element));
+        Value from = LLVM::GEPOp::create(ops, image.base.getType(), stored, image.base, ArrayRef<LLVM::GEPArg>{at});
+        Value loaded = w.loadIf(inside, from, VectorType::get({lanesAtOnce}, stored));
         for (int64_t lane = 0; lane < lanesAtOnce; ++lane)
           pixels.push_back(b.extractLane(loaded, int(lane)));
       }
@@ -246,9 +265,19 @@ private:
     for (int64_t i = 0; i < p.lanes; ++i) {
       Value pixel = b.constant(0, VectorType::get({kPixelChannels}, half));
       for (auto [channel, pixels] : llvm::enumerate(load.channels))
-        pixel = b.insertLane(pixel, image.element == half ? pixels[i] : b.convert(pixels[i], half), int(channel));
+        pixel = b.insertLane(pixel, image.element == half ? pixels[i] : rounded(load, pixels[i]), int(channel));
       w.store(w.add(load.to, i * kPixelBytes), pixel);
     }
+  }
+
+  /// An element of the image as it is multiplied.
+  Value rounded(const Load &load, Value x) {
+    if (!p.matrix.isBytes())
+      return b.convert(x, half);
+    x = p.program.empty() ? b.convert(x, ops.getF32Type(), /*fromUnsigned=*/true) : emitImageByte(b, p.program, x);
+    if (int64_t outside = p.matrix.contraction.outside)
+      x = w.select(load.inside, x, b.constant(double(outside), x.getType()));
+    return b.convert(x, half);
   }
 
   /// The weights of this warp's columns as fragments: a thread's neighbouring sums in all fragments are neighbouring channels.
@@ -280,7 +309,7 @@ private:
       if (stepAcross == stepsAcross - 1)
         dropPaddedTaps(left);
       for (int64_t i = 0; i < p.fragments(); ++i)
-        w.multiply(p.matrix.bfloat, left, weights[step * p.fragments() + i], MutableArrayRef(sums).slice(i * 4, 4));
+        w.multiply(half.isBF16(), left, weights[step * p.fragments() + i], MutableArrayRef(sums).slice(i * 4, 4));
     }
     for (int64_t lower = 0; lower < 2; ++lower)
       finish(row, w.add(w.add(pixel, w.div(lane, 4)), lower * 8), sums, lower);
@@ -311,10 +340,12 @@ private:
       int64_t lanes = int64_t(own.size());
       Value values = vector::FromElementsOp::create(ops, VectorType::get({lanes}, ops.getF32Type()), own);
       Index channel = b.mul(w.wide(w.add(w.mul(panel, 4), w.rem(lane, 4))), lanes);
+      if (p.matrix.isBytes())
+        values = arith::FPToSIOp::create(ops, VectorType::get({lanes}, p.matrix.sum()), values);
       if (c.bias) {
         Tensor bias = b.tensorOf(c.bias);
-        Value added = b.loadStrided(bias, b.at(bias, {channel}), bias.strides[0], int(lanes));
-        values = arith::AddFOp::create(ops, values, b.convert(added, ops.getF32Type()));
+        Value added = b.convert(b.loadStrided(bias, b.at(bias, {channel}), bias.strides[0], int(lanes)), p.matrix.sum());
+        values = p.matrix.isBytes() ? arith::AddIOp::create(ops, values, added).getResult() : arith::AddFOp::create(ops, values, added).getResult();
       }
       epilogue.store(values, {number, down, across, channel});
     };
@@ -418,7 +449,7 @@ public:
   LogicalResult emit(kernel::FuncOp func, kernel::ScheduleAttr attr, KernelBuilder &builder) const override {
     std::optional<StemProblem> p = StemProblem::of(func, builder.target());
     if (!p)
-      return func.emitError("the stem family computes one convolution of an image of up to four channels in a half type");
+      return func.emitError("the stem family computes one convolution of an image of up to four channels in a half type or of bytes");
     if (!p->matrix.contraction.unpacked())
       return func.emitError("constant weights have to be packed before code is emitted (kernel-pack-constants)");
     StemEmitter(builder, *p, StemSchedule::of(attr)).emit();
@@ -427,7 +458,7 @@ public:
 
   nn::Dim operations(kernel::FuncOp func) const override {
     cpu::ContractionProblem p = *cpu::ContractionProblem::of(func);
-    return nn::product(func.getContext(), p.extents) * p.depth * (2 * p.tapCount());
+    return nn::product(func.getContext(), p.extents) * p.depth * (2 * p.dot * p.tapCount());
   }
 };
 } // namespace

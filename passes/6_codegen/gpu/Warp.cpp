@@ -98,7 +98,7 @@ Value Warp::loadIf(Value condition, Value address) {
 Value Warp::loadIf(Value condition, Value address, VectorType type) {
   int64_t bytes = type.getNumElements() * type.getElementTypeBitWidth() / 8, words = llvm::divideCeil(bytes, int64_t(4));
   Type word = bytes < 4 ? ops.getI16Type() : ops.getI32Type();
-  std::string list, zeros, constraints, bits = bytes < 4 ? "16" : "32", flagNumber = std::to_string(words + 1);
+  std::string list, zeros, constraints, bits = bytes < 4 ? "16" : "32", read = bytes == 1 ? "8" : bits, flagNumber = std::to_string(words + 1);
   for (int64_t i = 0; i < words; ++i) {
     list += (i ? ", $" : "$") + std::to_string(i);
     zeros += " mov.b" + bits + " $" + std::to_string(i) + ", 0;";
@@ -107,11 +107,13 @@ Value Warp::loadIf(Value condition, Value address, VectorType type) {
   if (words > 1)
     list = "{" + list + "}";
   std::string suffix = words > 1 ? ".v" + std::to_string(words) : "";
-  std::string text = "{ .reg .pred p; setp.ne.b32 p, $" + flagNumber + ", 0;" + zeros + " @p ld.global" + suffix + ".b" + bits + " " + list + ", [$" +
+  std::string text = "{ .reg .pred p; setp.ne.b32 p, $" + flagNumber + ", 0;" + zeros + " @p ld.global" + suffix + ".b" + read + " " + list + ", [$" +
                      std::to_string(words) + "]; }";
   Value flag = arith::ExtUIOp::create(ops, ops.getI32Type(), condition);
   Type result = words > 1 ? Type(LLVM::LLVMStructType::getLiteral(ops.getContext(), SmallVector<Type>(words, word))) : word;
   Value loaded = assembly(result, {address, flag}, text, constraints + "l,r,~{memory}", true);
+  if (bytes == 1) // in a register of 16 bits
+    loaded = arith::TruncIOp::create(ops, word = ops.getI8Type(), loaded);
   Fragment all = words > 1 ? parts(loaded) : Fragment{loaded};
   return LLVM::BitcastOp::create(ops, type, vector::FromElementsOp::create(ops, VectorType::get({words}, word), all));
 }
@@ -155,6 +157,12 @@ Value Warp::shared() {
 
 void Warp::copyAsync(Value to, Value from, Value bytes) {
   assembly({}, {to, from, bytes}, "cp.async.cg.shared.global [$0], [$1], 16, $2;", "r,l,r,~{memory}", true);
+}
+void Warp::copyAsyncOr(Value to, Value from, Value condition, Value filler) {
+  constexpr StringRef kText = "{ .reg .pred p; setp.ne.b32 p, $2, 0; @p cp.async.cg.shared.global [$0], [$1], 16; "
+                              "@!p st.shared.v4.b32 [$0], {$3, $3, $3, $3}; }";
+  Value flag = arith::ExtUIOp::create(ops, ops.getI32Type(), condition);
+  assembly({}, {to, from, flag, filler}, kText, "r,l,r,r,~{memory}", true);
 }
 void Warp::commit() {
   assembly({}, {}, "cp.async.commit_group;", "~{memory}", true);
@@ -214,6 +222,10 @@ Value Warp::loadElement(Value address, Type type) {
 Value Warp::loadFloats(Value address) {
   return floats("ld.shared.v4.f32", address);
 }
+Value Warp::loadSums(Value address, Factors factors) {
+  Value loaded = loadFloats(address);
+  return factors == Factors::Bytes ? LLVM::BitcastOp::create(ops, VectorType::get({4}, ops.getI32Type()), loaded).getResult() : loaded;
+}
 std::pair<Value, Value> Warp::loadPair(Value address) {
   Type f32 = ops.getF32Type();
   Fragment loaded = parts(assembly(LLVM::LLVMStructType::getLiteral(ops.getContext(), {f32, f32}), {address}, "ld.shared.v2.f32 {$0, $1}, [$2];",
@@ -249,18 +261,26 @@ Warp::Fragment Warp::loadMatrices(Value address, bool transposed) {
   return parts(assembly(type, {address}, text, "=r,=r,=r,=r,r,~{memory}", true));
 }
 
-void Warp::multiply(bool bfloat, ValueRange left, ValueRange right, MutableArrayRef<Value> sums) {
+/// The shape's depth, then the types of the sums and the factors.
+static StringRef productOf(Factors factors) {
+  if (factors == Factors::Bytes)
+    return "k32.s32.u8.s8";
+  return factors == Factors::BF16 ? "k16.f32.bf16.bf16" : "k16.f32.f16.f16";
+}
+
+void Warp::multiply(Factors factors, ValueRange left, ValueRange right, MutableArrayRef<Value> sums) {
   SmallVector<Value> operands(left);
   llvm::append_range(operands, right);
   llvm::append_range(operands, sums);
-  Type f32 = ops.getF32Type();
-  auto type = LLVM::LLVMStructType::getLiteral(ops.getContext(), {f32, f32, f32, f32});
-  std::string element = bfloat ? "bf16" : "f16";
-  Value result = assembly(type, operands,
-                          "mma.sync.aligned.m16n8k16.row.col.f32." + element + "." + element +
-                              ".f32 {$0, $1, $2, $3}, {$4, $5, $6, $7}, {$8, $9}, {$10, $11, $12, $13};",
-                          "=f,=f,=f,=f,r,r,r,r,r,r,f,f,f,f", false);
-  llvm::copy(parts(result), sums.begin());
+  Type sum = sums.front().getType();
+  auto type = LLVM::LLVMStructType::getLiteral(ops.getContext(), {sum, sum, sum, sum});
+  bool isBytes = factors == Factors::Bytes;
+  auto [depth, types] = productOf(factors).split('.');
+  std::string text = ("mma.sync.aligned.m16n8" + depth + ".row.col." + types + (isBytes ? ".s32" : ".f32") +
+                      " {$0, $1, $2, $3}, {$4, $5, $6, $7}, {$8, $9}, {$10, $11, $12, $13};")
+                         .str();
+  StringRef constraints = isBytes ? "=r,=r,=r,=r,r,r,r,r,r,r,r,r,r,r" : "=f,=f,=f,=f,r,r,r,r,r,r,f,f,f,f";
+  llvm::copy(parts(assembly(type, operands, text, constraints, false)), sums.begin());
 }
 
 // --- matrix products of four warps
@@ -287,40 +307,45 @@ void Warp::showToProducts() {
   assembly({}, {}, "fence.proxy.async.shared::cta;", "~{memory}", true);
 }
 
-/// Assembly that changes f32 values in their registers: operands $N and later for N values.
+/// Assembly that changes values, f32 or i32, in their registers: operands $N and later for N values.
 void Warp::update(MutableArrayRef<Value> values, ValueRange operands, StringRef text, StringRef constraints) {
-  std::string all;
+  std::string all, result = isFloat(values.front()) ? "=f" : "=r";
   for (size_t i = 0; i < values.size(); ++i)
-    all += i ? ",=f" : "=f";
+    all += i ? "," + result : result;
   all += constraints;
   SmallVector<Value> inputs(operands);
   for (size_t i = 0; i < values.size(); ++i) {
     all += "," + std::to_string(i);
     inputs.push_back(values[i]);
   }
-  SmallVector<Type> types(values.size(), ops.getF32Type());
-  Value result = assembly(LLVM::LLVMStructType::getLiteral(ops.getContext(), types), inputs, text, all + ",~{memory}", true);
-  llvm::copy(parts(result), values.begin());
+  SmallVector<Type> types(values.size(), values.front().getType());
+  Value updated = assembly(LLVM::LLVMStructType::getLiteral(ops.getContext(), types), inputs, text, all + ",~{memory}", true);
+  llvm::copy(parts(updated), values.begin());
 }
 
-void Warp::multiplyGroup(bool bfloat, int64_t columns, ArrayRef<std::pair<Value, Value>> operands, MutableArrayRef<Value> sums) {
-  std::string element = bfloat ? "bf16" : "f16", list, constraints;
+/// What follows the operands of a group's product: that it adds to the sums; of halves also factors as they are, and no operand transposed.
+static StringRef restOfProduct(Factors factors) {
+  return factors == Factors::Bytes ? ", adds; " : ", adds, 1, 1, 0, 0; ";
+}
+
+void Warp::multiplyGroup(Factors factors, int64_t columns, ArrayRef<std::pair<Value, Value>> operands, MutableArrayRef<Value> sums) {
+  std::string list, constraints;
   for (size_t i = 0; i < sums.size(); ++i)
     list += (i ? ", $" : "$") + std::to_string(i);
   std::string text = "{ .reg .pred adds; setp.eq.u32 adds, 0, 0; wgmma.fence.sync.aligned; ";
   SmallVector<Value> inputs;
   for (auto [left, right] : operands) {
     std::string first = std::to_string(sums.size() + inputs.size()), second = std::to_string(sums.size() + inputs.size() + 1);
-    text += "wgmma.mma_async.sync.aligned.m64n" + std::to_string(columns) + "k16.f32." + element + "." + element + " {" + list + "}, $" + first +
-            ", $" + second + ", adds, 1, 1, 0, 0; ";
+    text += "wgmma.mma_async.sync.aligned.m64n" + std::to_string(columns) + productOf(factors).str() + " {" + list + "}, $" + first + ", $" + second +
+            restOfProduct(factors).str();
     constraints += ",l,l";
     inputs.append({left, right});
   }
   update(sums, inputs, text + "wgmma.commit_group.sync.aligned; }", constraints);
 }
 
-void Warp::multiplyGroup(bool bfloat, int64_t columns, Value left, Value right, ArrayRef<GroupStep> steps, MutableArrayRef<Value> sums) {
-  std::string element = bfloat ? "bf16" : "f16", first = "$" + std::to_string(sums.size()), second = "$" + std::to_string(sums.size() + 1);
+void Warp::multiplyGroup(Factors factors, int64_t columns, Value left, Value right, ArrayRef<GroupStep> steps, MutableArrayRef<Value> sums) {
+  std::string first = "$" + std::to_string(sums.size()), second = "$" + std::to_string(sums.size() + 1);
   int64_t each = columns / 2; // of a group
   std::string text = "{ .reg .pred adds; .reg .b64 l, r; setp.eq.u32 adds, 0, 0; wgmma.fence.sync.aligned; ";
   for (const GroupStep &step : steps) {
@@ -328,8 +353,8 @@ void Warp::multiplyGroup(bool bfloat, int64_t columns, Value left, Value right, 
     for (int64_t i = 0; i < each; ++i)
       list += (i ? ", $" : "$") + std::to_string(step.group * each + i);
     text += "add.s64 l, " + first + ", " + std::to_string(step.left) + "; add.s64 r, " + second + ", " + std::to_string(step.right) +
-            "; wgmma.mma_async.sync.aligned.m64n" + std::to_string(columns) + "k16.f32." + element + "." + element + " {" + list +
-            "}, l, r, adds, 1, 1, 0, 0; ";
+            "; wgmma.mma_async.sync.aligned.m64n" + std::to_string(columns) + productOf(factors).str() + " {" + list + "}, l, r" +
+            restOfProduct(factors).str();
   }
   update(sums, {left, right}, text + "wgmma.commit_group.sync.aligned; }", ",l,l");
 }

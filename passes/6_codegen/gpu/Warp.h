@@ -5,6 +5,10 @@
 
 namespace tenon::gpu {
 
+/// What the matrix units multiply: halves, summed in f32, or bytes without a sign by bytes with one, summed in i32. Where halves are counted, two bytes
+/// count as one: fragments, chunks and descriptors are then the same.
+enum class Factors { F16, BF16, Bytes };
+
 /// Emits through a KernelBuilder. Addresses of shared memory are i32, as the instructions want them.
 class Warp {
 public:
@@ -35,7 +39,7 @@ public:
 
   // --- global memory, 16 bytes as vector<4xi32>
   mlir::Value loadIf(mlir::Value condition, mlir::Value address); // zeros where the condition does not hold; what kernels before wrote
-  /// The same for 2 to 16 bytes at a multiple of their size, as a vector of `type`.
+  /// The same for 1 to 16 bytes at a multiple of their size, as a vector of `type`.
   mlir::Value loadIf(mlir::Value condition, mlir::Value address, mlir::VectorType type);
   mlir::Value loadConstant(mlir::Value address);                  // weights, which nothing writes
   void prefetch(mlir::Value address);                             // its line to the L2 cache
@@ -43,11 +47,14 @@ public:
   // --- shared memory
   mlir::Value shared();                                                // the address of the block's dynamic shared memory
   void copyAsync(mlir::Value to, mlir::Value from, mlir::Value bytes); // 16 bytes, of which the first `bytes` (0 or 16) are read, the rest zero
+  /// Copies 16 bytes where `condition` holds, and stores the word `filler` four times where it does not.
+  void copyAsyncOr(mlir::Value to, mlir::Value from, mlir::Value condition, mlir::Value filler);
   void commit();
   void waitFor(int groups); // until at most so many groups of copies are under way
   void barrier();
   void store(mlir::Value address, mlir::Value vector);               // 4, 8 or 16 bytes
   mlir::Value loadFloats(mlir::Value address);                       // vector<4xf32>
+  mlir::Value loadSums(mlir::Value address, Factors factors);        // four: vector<4xf32>, or vector<4xi32> of bytes
   mlir::Value loadWordIf(mlir::Value condition, mlir::Value address); // i32; 0 where the condition does not hold
   mlir::Value loadElement(mlir::Value address, mlir::Type type); // of 2 or 4 bytes
   std::pair<mlir::Value, mlir::Value> loadPair(mlir::Value address); // two f32
@@ -59,25 +66,28 @@ public:
   void waitForCluster();                                   // until all blocks have arrived
   void clusterBarrier();
 
-  // --- matrix products of f16 or bf16, summed in f32
+  // --- matrix products
   using Fragment = llvm::SmallVector<mlir::Value>;
   /// Four 8x8 matrices, lane l giving the address of row l % 8 of matrix l / 8.
   Fragment loadMatrices(mlir::Value address, bool transposed = false);
-  /// 16 x 8 sums += 16 x 16 of `left` by 16 x 8 of `right`.
-  void multiply(bool bfloat, mlir::ValueRange left, mlir::ValueRange right, llvm::MutableArrayRef<mlir::Value> sums);
+  /// 16 x 8 sums += 16 x 16 of `left` by 16 x 8 of `right`, of bytes 16 x 32 by 32 x 8.
+  void multiply(Factors factors, mlir::ValueRange left, mlir::ValueRange right, llvm::MutableArrayRef<mlir::Value> sums);
+  void multiply(bool bfloat, mlir::ValueRange left, mlir::ValueRange right, llvm::MutableArrayRef<mlir::Value> sums) {
+    multiply(bfloat ? Factors::BF16 : Factors::F16, left, right, sums);
+  }
 
   // --- matrix products of four warps (sm_90a), of operands in shared memory
   mlir::Value swizzledRows(mlir::Value address); // describes rows of 128 bytes whose chunks are exchanged, eight rows in 1024 bytes
   void showToProducts();                         // what this thread wrote to shared memory, or copied and waited for
   /// Begins: 64 x `columns` sums += 64 x 16 by 16 x `columns` of each pair. Nothing may touch the sums until waitForProducts.
-  void multiplyGroup(bool bfloat, int64_t columns, llvm::ArrayRef<std::pair<mlir::Value, mlir::Value>> operands,
+  void multiplyGroup(Factors factors, int64_t columns, llvm::ArrayRef<std::pair<mlir::Value, mlir::Value>> operands,
                      llvm::MutableArrayRef<mlir::Value> sums);
   /// A product of a sequence: the group of 64 rows whose sums it adds to, and by how many 16-byte chunks its operands begin after those described.
   struct GroupStep {
     int64_t group, left, right;
   };
   /// The same for many products whose operands lie at known distances; `sums` of one group after the other.
-  void multiplyGroup(bool bfloat, int64_t columns, mlir::Value left, mlir::Value right, llvm::ArrayRef<GroupStep> steps,
+  void multiplyGroup(Factors factors, int64_t columns, mlir::Value left, mlir::Value right, llvm::ArrayRef<GroupStep> steps,
                      llvm::MutableArrayRef<mlir::Value> sums);
   void waitForProducts(llvm::MutableArrayRef<mlir::Value> sums);
   /// Describes rows in columns of 16-byte chunks: `rows` chunks of the first eight elements of the depth, then those of the next.
