@@ -52,8 +52,11 @@ class Pools(nn.Module):
 
 
 class Yolov8n(nn.Module):
-    def __init__(self):
+    """With `decodes` off, up to the six results of the detector's branches."""
+
+    def __init__(self, decodes=True):
         super().__init__()
+        self.decodes = decodes
         self.stages = nn.ModuleList([
             nn.Sequential(Conv(3, 16, 3, 2), Conv(16, 32, 3, 2), C2f(32, 32, 1, True), Conv(32, 64, 3, 2), C2f(64, 64, 2, True)),
             nn.Sequential(Conv(64, 128, 3, 2), C2f(128, 128, 2, True)),
@@ -81,6 +84,8 @@ class Yolov8n(nn.Module):
         small = self.down[1](torch.cat((twice(joined), fine), 1))
         medium = self.up[1](torch.cat((self.up[0](small), joined), 1))
         large = self.up[3](torch.cat((self.up[2](medium), coarse), 1))
+        if not self.decodes:
+            return [branch(y) for y, boxes, classes in zip((small, medium, large), self.boxes, self.classes) for branch in (boxes, classes)]
         scales = [torch.cat((boxes(y), classes(y)), 1).flatten(2) for y, boxes, classes in zip((small, medium, large), self.boxes, self.classes)]
         sides, scores = torch.cat(scales, 2).split((64, 80), 1)
         sides = (sides.unflatten(1, (4, 16)).transpose(1, 2).softmax(1) * self.bins).sum(1)

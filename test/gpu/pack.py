@@ -7,7 +7,7 @@ Copies the runtime, compiles each model at each precision, and lists the plans w
 $TENON_SHARED/models, or "all" for every trained model there; skeletons get weights of two values for each tensor, which keep the folder small, and
 goldens from ONNX Runtime. NAME@8 is a model or skeleton whose batch is set to 8; of larger ones three samples are kept, which follow each other again
 and again. NAME+int8 and NAME@8+int8 are the same in 8 bits, as `tenon quantize` makes them; their goldens, and those of published models in 8 bits, are
-what a plan for this machine's CPU gives.
+what a plan for this machine's CPU gives; yolov8n_640_detect is YOLOv8n up to the results of its detector's branches.
 With --times weights of two values are others, which take no room: for times alone. Run `python3 FOLDER/check.py` there.
 """
 import argparse
@@ -28,6 +28,7 @@ from batch import repeat_tokens, set_batch
 HERE = Path(__file__).resolve().parent
 SHARED = Path(os.environ.get("TENON_SHARED", "/nonexistent")) / "models"
 SMALLEST, LARGEST = 0.01, 100  # deviations of outputs that are compared
+DETECT = "yolov8n_640_detect"
 SAMPLES = 3  # of a large batch: not a divisor of a tile's rows
 DYNAMIC, QUANTIZED = re.compile(r"_dynq_.8$"), re.compile(r"_qdq(@|$)")
 
@@ -81,8 +82,34 @@ def golden_of(model, path):
     return magnitude
 
 
+def up_to_detect(folder):
+    """YOLOv8n up to the six results of its detector's branches, channels last in fp16, as its first processing step would read them."""
+    import onnx
+    import onnxruntime
+    from onnx import helper
+
+    branches = [f"/model.22/cv{branch}.{scale}/cv{branch}.{scale}.2/Conv_output_0" for scale in range(3) for branch in (2, 3)]
+    source, model, golden = SHARED / "yolov8n_640.onnx", folder / f"{DETECT}.onnx", folder / f"{DETECT}.npz"
+    onnx.utils.extract_model(str(source), str(model), [onnx.load(source).graph.input[0].name], branches)
+    cut = onnx.load(model)
+    del cut.graph.output[:]
+    for i, name in enumerate(branches):
+        cut.graph.node.append(helper.make_node("Transpose", [name], [f"last_{i}"], perm=[0, 2, 3, 1]))
+        cut.graph.node.append(helper.make_node("Cast", [f"last_{i}"], [f"branch_{i}"], to=onnx.TensorProto.FLOAT16))
+        cut.graph.output.append(helper.make_tensor_value_info(f"branch_{i}", onnx.TensorProto.FLOAT16, None))
+    cut = onnx.shape_inference.infer_shapes(cut)
+    onnx.save(cut, model)
+    given = {key[3:]: array for key, array in loaded(SHARED / "golden" / "yolov8n_640.npz", 0).items() if key.startswith("in:")}
+    session = onnxruntime.InferenceSession(str(model), providers=["CPUExecutionProvider"])
+    np.savez_compressed(golden, **{f"in:{name}": value for name, value in given.items()},
+                        **{f"out:{output.name}": value for output, value in zip(session.get_outputs(), session.run(None, given))})
+    return model, golden
+
+
 def found(word, folder):
     """(model, golden) of what the command line names."""
+    if word == DETECT:
+        return up_to_detect(folder)
     if "=" in word:
         return tuple(Path(part) for part in word.split("="))
     name, _, batch = word.partition("@")
