@@ -35,11 +35,17 @@ void registerDialects(DialectRegistry &registry) {
   cpu::registerCodegenDialects(registry);
 }
 
+/// Whether kernels multiply on the matrix units of a GPU.
+static bool hasMatrixUnits(const Target &target) {
+  constexpr int kFirst = 80;
+  return target.computeCapability >= kFirst;
+}
+
 static void addPasses(OpPassManager &pm, Phase phase, const Target &target, StringRef tuningCache, bool exactOrder, StringRef storage,
                       graph::ConstantEvaluator *evaluator) {
   switch (phase) {
   case Phase::Graph:
-    return graph::buildGraphPipeline(pm, {.storage = storage.str(), .evaluator = evaluator});
+    return graph::buildGraphPipeline(pm, {.matrixUnits = hasMatrixUnits(target), .storage = storage.str(), .evaluator = evaluator});
   case Phase::Fuse:
     return fuse::buildFusePipeline(pm, {.target = target});
   case Phase::Schedule:

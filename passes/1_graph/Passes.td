@@ -171,6 +171,41 @@ def DropMasks : GraphPass<"nn-drop-masks"> {
   let statistics = [Statistic<"dropped", "dropped", "masks that hide nothing">];
 }
 
+def NormsIntoProducts : GraphPass<"nn-norms-into-products"> {
+  let summary = "Let the products around a layer norm compute it";
+  let description = [{
+    For targets whose kernels of products give and take sums of rows. A norm of a half type between products with constant matrices: the product
+    before sums up 32 elements of its rows at a time, the one after multiplies by scaled weights what is not normalized yet and corrects its
+    result; an addition to another product normalizes its operand itself. Norms with other readers, or of less than that, stay.
+    Before:  %n = nn.layer_norm %x scale %g bias %b …   %y = nn.matmul %n, %w bias %c …
+    After:   %s = nn.reduce (parts of %x as f32) {sum}   %q = … {sum_square}   rstd, shift = … of %s, %q
+             %y = nn.cast (rstd * (nn.matmul %x, %w') - shift * (column sums of %w') + %c') {to = f16} …
+  }];
+  let statistics = [Statistic<"folded", "folded", "norms computed by products">];
+}
+
+def JoinAddedConvs : GraphPass<"nn-join-added-convs"> {
+  let summary = "Make the sum of two 1x1 convolutions one over both inputs' channels";
+  let description = [{
+    For targets whose kernels of products read two operands side by side: the shortcut of a residual block that a convolution brings to size. The
+    concat is marked, so that it belongs to the kernel; a stride becomes a slice, which the kernel reads in place.
+    Before:  %s = nn.add (nn.conv %x, %w bias %b), (nn.conv %y, %v bias %c {strides = [2, 2]})
+    After:   %s = nn.conv (nn.concat %x, (nn.slice %y)), (nn.concat %w, %v) bias (nn.add %b, %c)
+  }];
+  let statistics = [Statistic<"joined", "joined", "sums of convolutions that became one">];
+}
+
+def PatchesIntoProducts : GraphPass<"nn-patches-into-products"> {
+  let summary = "Make convolutions of patches that lie side by side products";
+  let description = [{
+    Vision transformers cut an image of few channels into patches with a convolution that strides as far as its filter is wide. A product of rows of
+    patches reads whole vectors where the convolution would gather element by element.
+    Before:  %y = nn.conv (nn.transpose %image), %w bias %b {strides = [16, 16]} : … tensor<1x224x224x3xf16>, tensor<768x3x16x16xf16>
+    After:   %p = nn.reshape (nn.transpose (nn.reshape %image))   %y = nn.reshape (nn.matmul %p, (nn.reshape %w) bias %b {transpose_rhs})
+  }];
+  let statistics = [Statistic<"replaced", "replaced", "convolutions that became products">];
+}
+
 def FlushTinyWeights : GraphPass<"nn-flush-tiny-weights"> {
   let summary = "Set weights to zero that are too small to matter";
   let description = [{

@@ -1,6 +1,8 @@
+#include "dialects/kernel/ProductMarks.h"
 #include "dialects/nn/PackedWeights.h"
 #include "passes/3_fuse/Groups.h"
 #include "passes/3_fuse/Passes.h"
+#include "passes/3_fuse/RowSums.h"
 #include "mlir/IR/IRMapping.h"
 
 using namespace mlir;
@@ -38,12 +40,14 @@ public:
       growEpilogue(group);
       takeDecoding(group);
     }
+    takeRows();
     for (int group = 0, n = grouping.size(); gates && group < n; ++group)
       takeSqueeze(group);
     for (int group = 0, n = grouping.size(); group < n; ++group) {
       if (grouping.group(group).ops.empty()) // merged into another
         continue;
       takePad(group);
+      takeSharedDepth(group);
       if (images)
         takeImage(group);
       growPrologue(group);
@@ -158,14 +162,41 @@ private:
 
   void seedAnchors() {
     for (Operation &op : block)
-      if (!staysOutside(&op) && anchorOf(&op) != Anchor::Elementwise && !isView(&op) && !isTaken(&op))
+      if (!staysOutside(&op) && anchorOf(&op) != Anchor::Elementwise && !isView(&op) && !isTaken(&op) && !isOfRows(&op) && !isSharedDepth(&op))
         grouping.create(&op);
+  }
+
+  /// Sums and values of rows join their products; those that cannot are anchors like others.
+  void takeRows() {
+    for (int group = 0, n = grouping.size(); group < n; ++group) {
+      takeRowSums(grouping, group);
+      takeRowValues(grouping, group);
+    }
+    for (Operation &op : llvm::make_early_inc_range(llvm::reverse(block))) {
+      if (!isOfRows(&op) || grouping.groupOf(&op) >= 0)
+        continue;
+      if (op.use_empty())
+        op.erase();
+      else if (!staysOutside(&op) && anchorOf(&op) != Anchor::Elementwise)
+        grouping.create(&op);
+    }
   }
 
   /// A pad that all its readers take.
   static bool isTaken(Operation *op) {
     auto pad = dyn_cast<nn::PadOp>(op);
     return pad && llvm::all_of(op->getUsers(), [&](Operation *user) { return takesPad(user, pad); });
+  }
+
+  /// A concat that the kernel of its only reader reads through.
+  static bool isSharedDepth(Operation *op) {
+    return op->hasAttr(kernel::kSharedDepthAttr) && op->hasOneUse() && anchorOf(*op->user_begin()) == Anchor::Contraction;
+  }
+
+  void takeSharedDepth(int group) {
+    Operation *anchor = grouping.group(group).anchor, *both = anchor->getNumOperands() ? anchor->getOperand(0).getDefiningOp() : nullptr;
+    if (both && isSharedDepth(both) && !grouping.add(group, both))
+      grouping.create(both);
   }
 
   /// Copies the pad that an anchor reads through into its kernel.
@@ -206,7 +237,7 @@ private:
     Operation *next = nullptr;
     for (Value value : values)
       for (Operation *user : value.getUsers())
-        if (!ops.contains(user) && grouping.groupOf(user) < 0 && takesEpilogue(anchor, user) && !staysOutside(user) &&
+        if (!ops.contains(user) && grouping.groupOf(user) < 0 && takesEpilogue(anchor, user) && !staysOutside(user) && !isOfRows(user) &&
             sameDims(user->getResult(0), anchor->getResult(0)) && (!next || user->isBeforeInBlock(next)))
           next = user;
     return next;

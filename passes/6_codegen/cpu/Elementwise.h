@@ -18,18 +18,29 @@ bool canEmitElementwise(mlir::Operation *op);
 /// Other operands of those ops are arguments: the same shape as the result (residual), a vector along the last axis
 /// (bias), a scalar, or anything that broadcasts to the result; views of arguments are read in place, small constants and elementwise
 /// ops of such are computed. nn.reshape and nn.transpose within the program move where the rest of it reads and stores.
+///
+/// Families that can do `rows` have two things more. Operands may be values of a row, [..., 1], that are made of sums over arguments: the
+/// family provides them. Results may be sums of kRowPart neighbours along the last axis, of f32 (or their squares): the family sums up.
 class Epilogue {
 public:
-  /// Whether everything from `anchor` to the terminator is such a program.
-  static bool matches(mlir::Value anchor);
+  struct Program {
+    llvm::SmallVector<mlir::Operation *> ops;
+    llvm::SmallVector<mlir::Value> rowValues;
+    llvm::DenseMap<mlir::Value, mlir::Value> sums; // a value of the program for each result that is summed
+  };
+  /// None where not everything from `anchor` to the terminator is such a program.
+  static std::optional<Program> programOf(mlir::Value anchor, bool rows = false);
+  static bool matches(mlir::Value anchor) { return programOf(anchor).has_value(); }
   /// The same up to the first operand of `reader`, another anchor, which is all that the program gives.
   static bool matchesUpTo(mlir::Value anchor, mlir::Operation *reader);
   /// With `reader`, the program up to its first operand.
-  Epilogue(KernelBuilder &b, mlir::Value anchor, mlir::Operation *reader = nullptr);
+  Epilogue(KernelBuilder &b, mlir::Value anchor, mlir::Operation *reader = nullptr, bool rows = false);
 
   /// What becomes of `acc` on the way to the reader's first operand.
   mlir::Value value(mlir::Value acc, llvm::ArrayRef<Index> position, mlir::Value mask = {});
 
+  /// Given the lanes that are summed into each result of `rowSums`, in that order.
+  using RowSum = llvm::function_ref<void(nn::ReduceKind kind, mlir::Value lanes)>;
   /// Applies the program to `lanes` neighbours along the last axis of the anchor's result at `position` (one index per axis)
   /// and stores every result of the kernel. `acc` is a scalar or a vector in the anchor's computation type; `mask` as in
   /// KernelBuilder or null. All is read before the first store, so a result may overwrite a residual.
@@ -37,7 +48,7 @@ public:
   /// What `store` of so many lanes at `position` reads, for one that is given it: so reads of several positions are on their way together.
   /// Empty where lanes are taken apart: then `store` reads itself.
   llvm::SmallVector<mlir::Value> read(int lanes, llvm::ArrayRef<Index> position, mlir::Value mask);
-  void store(mlir::Value acc, llvm::ArrayRef<Index> position, mlir::Value mask, llvm::ArrayRef<mlir::Value> given);
+  void store(mlir::Value acc, llvm::ArrayRef<Index> position, mlir::Value mask, llvm::ArrayRef<mlir::Value> given, RowSum rowSum = {});
   /// Whether registers of so many numbers are better stored several at a time: where they end as bytes, of which a register holds more (ByteRegisters.h).
   bool storesTogether(int64_t lanes) const;
   /// `store` of registers that `position` and `mask` tell the places of; only where storesTogether. Neighbours in `accs` whose number is no multiple of
@@ -47,8 +58,15 @@ public:
   /// Prefetches what `store` at this position will read or write.
   void prefetch(llvm::ArrayRef<Index> position);
 
+  /// The values of a row that the program reads.
+  llvm::ArrayRef<mlir::Value> rowValues() const { return program.rowValues; }
+  /// The numbers of the results that are sums of rows.
+  llvm::ArrayRef<unsigned> rowSums() const { return summed; }
+  /// What a value of a row is, as a scalar, in the row of the next store.
+  void provide(mlir::Value rowValue, mlir::Value scalar) { provided[rowValue] = scalar; }
+
 private:
-  bool storeAt(mlir::Value acc, const LanePosition &position, mlir::Value mask, llvm::ArrayRef<mlir::Value> given);
+  bool storeAt(mlir::Value acc, const LanePosition &position, mlir::Value mask, llvm::ArrayRef<mlir::Value> given, RowSum rowSum);
   mlir::Value inputOf(mlir::Operation *op) const;
   /// How a result becomes bytes: by a quantization, and tables of bytes behind it.
   struct Ending {
@@ -64,8 +82,10 @@ private:
   mlir::Value anchor;
   mlir::Operation *end = nullptr; // another anchor that reads what the program gives; null: kernel.return
   OperandReader reader;
-  llvm::SmallVector<mlir::Operation *> program;
+  Program program;
+  llvm::DenseMap<mlir::Value, mlir::Value> provided;
   llvm::SmallVector<Tensor> results;
+  llvm::SmallVector<unsigned> summed;
 };
 
 /// Reads elements of a value of the body that is not an argument: a prologue of views, elementwise ops, pads, concats and

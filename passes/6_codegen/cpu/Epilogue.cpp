@@ -1,6 +1,7 @@
 // The program below an anchor: from an accumulator to the kernel's results.
 #include "passes/6_codegen/cpu/ByteRegisters.h"
 #include "passes/6_codegen/cpu/Elementwise.h"
+#include "dialects/kernel/ProductMarks.h"
 
 namespace tenon::cpu {
 using namespace mlir;
@@ -13,15 +14,54 @@ bool broadcasts(Value operand, ArrayRef<nn::Dim> shape) {
   return nn::dimsOf(operand.getType()).size() <= shape.size() && OperandReader::canRead(operand);
 }
 
+/// Whether `value` is made of arguments and sums over them alone, one element for each row of `shape`.
+bool isRowValue(Value value, ArrayRef<nn::Dim> shape) {
+  SmallVector<nn::Dim> dims = nn::dimsOf(value.getType());
+  Operation *op = value.getDefiningOp();
+  if (!op || dims.size() != shape.size() || !dims.back().isConstant(1) || ArrayRef(dims).drop_back() != shape.drop_back())
+    return false;
+  if (auto reduce = dyn_cast<nn::ReduceOp>(op)) {
+    bool isLast = reduce.getAxes() == ArrayRef<int64_t>{int64_t(dims.size()) - 1} && reduce.getKeepDims();
+    return isLast && reduce.getKind() == nn::ReduceKind::Sum && isa<BlockArgument>(reduce.getInput()) &&
+           nn::dimsOf(reduce.getInput().getType()).back().isConstant() && getElementTypeOrSelf(reduce.getInput().getType()).isF32();
+  }
+  return canEmitElementwise(op) && llvm::all_of(op->getOperands(), [&](Value v) { return OperandReader::canRead(v) || isRowValue(v, shape); });
+}
+
+/// The value of the program whose neighbours `op` sums up, through the reshape and the cast before it; null for other ops.
+Value summedBy(nn::ReduceOp op) {
+  auto cast = op.getInput().getDefiningOp<nn::CastOp>();
+  auto reshape = cast ? cast.getInput().getDefiningOp<nn::ReshapeOp>() : nn::ReshapeOp();
+  if (!reshape || !cast.getTo().isF32() || (op.getKind() != nn::ReduceKind::Sum && op.getKind() != nn::ReduceKind::SumSquare) || op.getKeepDims())
+    return {};
+  SmallVector<nn::Dim> parts = nn::dimsOf(reshape.getType()), dims = nn::dimsOf(reshape.getInput().getType());
+  bool isOfParts = parts.size() == dims.size() + 1 && parts.back().isConstant(kernel::kRowPart) && !dims.empty() &&
+                   ArrayRef(parts).take_front(dims.size() - 1) == ArrayRef(dims).drop_back();
+  return isOfParts && op.getAxes() == ArrayRef<int64_t>{int64_t(dims.size())} ? reshape.getInput() : Value();
+}
+
+/// Ops between the program and sums of its rows: the family computes them together with those.
+bool leadsToSums(Operation *op) {
+  return isa<nn::ReshapeOp, nn::CastOp>(op) && llvm::all_of(op->getUsers(), [](Operation *user) {
+           auto reduce = dyn_cast<nn::ReduceOp>(user);
+           return reduce ? bool(summedBy(reduce)) : leadsToSums(user);
+         });
+}
+
 /// Collects the ops below `anchor`, up to kernel.return or to `end`; false if one of them is not the epilogue's business.
-bool collectProgram(Value anchor, Operation *end, SmallVectorImpl<Operation *> &program) {
+bool collectProgram(Value anchor, Operation *end, bool rows, Epilogue::Program &program) {
   // Values that depend on the anchor, each with the rearrangement that its positions have gone through.
   llvm::DenseMap<Value, Operation *> frames{{anchor, nullptr}};
   Block *block = anchor.getParentBlock();
   bool ended = false;
+  SmallVector<nn::Dim> anchorShape = nn::dimsOf(anchor.getType());
+  auto isOfRow = [&](Value operand) { return rows && isRowValue(operand, anchorShape); };
   for (Operation &op : *block) {
     auto depends = [&](Value operand) { return frames.contains(operand); };
-    if (llvm::none_of(op.getOperands(), depends))
+    auto isMixed = [&] { // a value of the row and others, that only the program can bring together
+      return op.getNumResults() == 1 && nn::dimsOf(op.getResult(0).getType()) == anchorShape && llvm::any_of(op.getOperands(), isOfRow);
+    };
+    if (llvm::none_of(op.getOperands(), depends) && !isMixed())
       continue;
     if (ended) // what `end` reads is read by something else too
       return false;
@@ -32,20 +72,37 @@ bool collectProgram(Value anchor, Operation *end, SmallVectorImpl<Operation *> &
       continue;
     }
     if (isa<kernel::ReturnOp>(op))
-      return !end && llvm::all_of(op.getOperands(), depends);
-    Operation *frame = frames.lookup(*llvm::find_if(op.getOperands(), depends));
+      return !end && llvm::all_of(op.getOperands(), [&](Value operand) { return depends(operand) || program.sums.contains(operand); });
+    if (auto reduce = dyn_cast<nn::ReduceOp>(op); reduce && rows) {
+      Value summed = summedBy(reduce);
+      if (!summed || !frames.contains(summed) || frames.lookup(summed) || nn::dimsOf(summed.getType()) != anchorShape)
+        return false;
+      program.sums[reduce.getResult()] = summed;
+      continue;
+    }
+    auto follows = llvm::find_if(op.getOperands(), depends);
+    Operation *frame = follows == op.operand_end() ? nullptr : frames.lookup(*follows);
+    if (rows && leadsToSums(&op)) {
+      frames[op.getResult(0)] = &op; // only such ops and the sums read it
+      continue;
+    }
     if (isRearrangement(&op)) {
       frame = &op;
     } else {
       if (!canEmitElementwise(&op))
         return false;
       SmallVector<nn::Dim> shape = nn::dimsOf(op.getResult(0).getType());
-      for (Value operand : op.getOperands())
-        if (depends(operand) ? frames.lookup(operand) != frame || nn::dimsOf(operand.getType()) != shape : !broadcasts(operand, shape))
+      for (Value operand : op.getOperands()) {
+        if (depends(operand) ? frames.lookup(operand) == frame && nn::dimsOf(operand.getType()) == shape : broadcasts(operand, shape))
+          continue;
+        if (depends(operand) || frame || !isOfRow(operand))
           return false;
+        if (!llvm::is_contained(program.rowValues, operand))
+          program.rowValues.push_back(operand);
+      }
     }
     frames[op.getResult(0)] = frame;
-    program.push_back(&op);
+    program.ops.push_back(&op);
   }
   return ended;
 }
@@ -80,47 +137,53 @@ private:
 };
 } // namespace
 
-bool Epilogue::matches(Value anchor) { return matchesUpTo(anchor, nullptr); }
-
-bool Epilogue::matchesUpTo(Value anchor, Operation *reader) {
-  SmallVector<Operation *> program;
-  return collectProgram(anchor, reader, program);
+std::optional<Epilogue::Program> Epilogue::programOf(Value anchor, bool rows) {
+  Program program;
+  return collectProgram(anchor, nullptr, rows, program) ? std::optional(std::move(program)) : std::nullopt;
 }
 
-Epilogue::Epilogue(KernelBuilder &b, Value anchor, Operation *end) : builder(b), anchor(anchor), end(end), reader(b) {
-  collectProgram(anchor, end, program);
+bool Epilogue::matchesUpTo(Value anchor, Operation *reader) {
+  Program program;
+  return collectProgram(anchor, reader, /*rows=*/false, program);
+}
+
+Epilogue::Epilogue(KernelBuilder &b, Value anchor, Operation *end, bool rows) : builder(b), anchor(anchor), end(end), reader(b) {
+  collectProgram(anchor, end, rows, program);
   if (end)
     return;
   for (unsigned i = 0, e = b.kernelFunc().getNumResults(); i < e; ++i)
     results.push_back(b.result(i));
+  for (auto [i, value] : llvm::enumerate(b.kernelFunc().terminator().getOperands()))
+    if (program.sums.contains(value))
+      summed.push_back(i);
 }
 
 SmallVector<Value> Epilogue::read(int lanes, ArrayRef<Index> position, Value mask) {
   Frames frames(builder, anchor, {SmallVector<Index>(position), int(position.size()) - 1, lanes});
-  for (Operation *op : program)
+  for (Operation *op : program.ops)
     if (!frames.follow(op, inputOf(op)))
       return {};
   SmallVector<Value> values;
-  for (Operation *op : program)
+  for (Operation *op : program.ops)
     for (Value operand : op->getOperands())
-      if (!isRearrangement(op) && operand != anchor && !llvm::is_contained(program, operand.getDefiningOp()))
+      if (!isRearrangement(op) && operand != anchor && !llvm::is_contained(program.ops, operand.getDefiningOp()))
         values.push_back(reader.readBroadcast(operand, nn::dimsOf(op->getResult(0).getType()), frames.of(op->getResult(0)), mask));
   return values;
 }
 
-void Epilogue::store(Value acc, ArrayRef<Index> position, Value mask, ArrayRef<Value> given) {
+void Epilogue::store(Value acc, ArrayRef<Index> position, Value mask, ArrayRef<Value> given, RowSum rowSum) {
   LanePosition at{SmallVector<Index>(position), -1, 0};
   if (auto vector = dyn_cast<VectorType>(acc.getType())) {
     at.axis = int(position.size()) - 1;
     at.lanes = vector.getNumElements();
   }
-  if (storeAt(acc, at, mask, given))
+  if (storeAt(acc, at, mask, given, rowSum))
     return;
   // A reshape takes the lanes apart: each goes its own way.
   for (int lane = 0; lane < at.lanes; ++lane) {
     LanePosition one{at.index, -1, 0};
     one.index.back() = builder.add(one.index.back(), lane);
-    auto storeOne = [&] { storeAt(builder.extractLane(acc, lane), one, {}, {}); };
+    auto storeOne = [&] { storeAt(builder.extractLane(acc, lane), one, {}, {}, {}); };
     if (mask)
       builder.ifThen(builder.extractLane(mask, lane), storeOne);
     else
@@ -128,14 +191,14 @@ void Epilogue::store(Value acc, ArrayRef<Index> position, Value mask, ArrayRef<V
   }
 }
 
-/// Runs the program on `acc`: the registers of all its values. None if the lanes do not stay neighbours. `given` are operands that were read before.
+/// Runs the program on the registers of what it begins with: those of all its values. None if the lanes do not stay neighbours. `given` are operands
+/// that were read before.
 static std::optional<llvm::DenseMap<Value, Value>> evaluate(KernelBuilder &b, OperandReader &reader, ArrayRef<Operation *> program,
-                                                            llvm::function_ref<Value(Operation *)> inputOf, Frames &frames, Value anchor, Value acc,
-                                                            Value mask, ArrayRef<Value> given) {
+                                                            llvm::function_ref<Value(Operation *)> inputOf, Frames &frames,
+                                                            llvm::DenseMap<Value, Value> registers, Value mask, ArrayRef<Value> given) {
   for (Operation *op : program)
     if (!frames.follow(op, inputOf(op)))
       return std::nullopt;
-  llvm::DenseMap<Value, Value> registers{{anchor, acc}};
   for (Operation *op : program) {
     if (isRearrangement(op)) {
       registers[op->getResult(0)] = registers.lookup(op->getOperand(0));
@@ -159,19 +222,27 @@ static std::optional<llvm::DenseMap<Value, Value>> evaluate(KernelBuilder &b, Op
 Value Epilogue::value(Value acc, ArrayRef<Index> position, Value mask) {
   int lanes = cast<VectorType>(acc.getType()).getNumElements();
   Frames frames(builder, anchor, {SmallVector<Index>(position), int(position.size()) - 1, lanes});
-  auto registers = evaluate(builder, reader, program, [&](Operation *op) { return inputOf(op); }, frames, anchor, acc, mask, {});
+  auto registers = evaluate(builder, reader, program.ops, [&](Operation *op) { return inputOf(op); }, frames, {{anchor, acc}}, mask, {});
   return registers->lookup(end->getOperand(0));
 }
 
-bool Epilogue::storeAt(Value acc, const LanePosition &position, Value mask, ArrayRef<Value> given) {
+bool Epilogue::storeAt(Value acc, const LanePosition &position, Value mask, ArrayRef<Value> given, RowSum rowSum) {
   Frames frames(builder, anchor, position);
-  auto registers = evaluate(builder, reader, program, [&](Operation *op) { return inputOf(op); }, frames, anchor, acc, mask, given);
+  llvm::DenseMap<Value, Value> begin{{anchor, acc}};
+  for (auto [value, known] : provided)
+    begin[value] = position.lanes ? builder.splat(known, position.lanes) : known;
+  auto registers = evaluate(builder, reader, program.ops, [&](Operation *op) { return inputOf(op); }, frames, std::move(begin), mask, given);
   if (!registers)
     return false;
 
   // Everything has been read: a result may overwrite an operand.
-  for (auto [result, value] : llvm::zip_equal(results, builder.kernelFunc().terminator().getOperands())) {
+  for (auto [i, value] : llvm::enumerate(builder.kernelFunc().terminator().getOperands())) {
+    if (Value summed = program.sums.lookup(value)) {
+      rowSum(value.getDefiningOp<nn::ReduceOp>().getKind(), registers->lookup(summed));
+      continue;
+    }
     const LanePosition &at = frames.of(value);
+    const Tensor &result = results[i];
     bool isUnsigned = result.element.isUnsignedInteger();
     Value stored = builder.convert(registers->lookup(value), result.element, isUnsigned, isUnsigned);
     Index stride = at.lanes ? result.strides[at.axis] : Index(1);
@@ -253,17 +324,17 @@ void Epilogue::storeParts(Value bytes, const Tensor &result, int64_t first, int6
 /// The operand whose position an op takes over.
 Value Epilogue::inputOf(Operation *op) const {
   for (Value operand : op->getOperands())
-    if (operand == anchor || llvm::is_contained(program, operand.getDefiningOp()))
+    if (operand == anchor || llvm::is_contained(program.ops, operand.getDefiningOp()))
       return operand;
-  return {};
+  return anchor; // of values of the row
 }
 
 void Epilogue::prefetch(ArrayRef<Index> position) {
   Frames frames(builder, anchor, {SmallVector<Index>(position), -1, 0});
-  for (Operation *op : program)
+  for (Operation *op : program.ops)
     if (!frames.follow(op, inputOf(op)))
       return;
-  for (Operation *op : program) {
+  for (Operation *op : program.ops) {
     SmallVector<nn::Dim> shape = nn::dimsOf(op->getResult(0).getType());
     for (Value operand : op->getOperands())
       if (std::optional<Tensor> memory = reader.memoryOf(operand, shape))

@@ -6,26 +6,30 @@ using namespace mlir;
 
 constexpr int64_t kChunk = MatrixSchedule::kChunk, kRowBytes = MatrixSchedule::kStep * 2, kChunksOfRow = MatrixSchedule::kStep / kChunk;
 
-bool hasChunks(const MatrixProblem &p) {
+static bool hasChunks(const MatrixProblem &p, Value part) {
   const cpu::ContractionProblem &c = p.contraction;
-  kernel::View view = kernel::viewOf(p.lhs);
+  kernel::View view = kernel::viewOf(part);
   int64_t elements = kChunk * p.elementsOfUnit();
   auto divides = [&](nn::Dim d) { return d.dividedExactlyBy(nn::Dim::constant(d.context(), elements)).has_value() || d.isConstant(0); };
   if (!isa<BlockArgument>(view.source) || p.paddedChannels != p.channels || p.channels % kChunk != 0 || !divides(view.offset))
     return false;
-  auto dims = nn::dimsOf(p.lhs.getType());
+  auto dims = nn::dimsOf(part.getType());
   for (auto [axis, stride] : llvm::enumerate(view.strides))
     if (int(axis) == c.lhsChannel ? !stride.isConstant(1) : !dims[axis].isConstant(1) && !divides(stride))
       return false;
   return true;
 }
 
-/// The memory of lhs, counted as the depth is, if its chunks can be copied.
-static std::optional<Tensor> chunkMemory(KernelBuilder &b, const MatrixProblem &p) {
+bool hasChunks(const MatrixProblem &p) {
+  return p.parts.size() == 1 && hasChunks(p, p.lhs);
+}
+
+/// The memory of a part of lhs, counted as the depth is, if its chunks can be copied.
+static std::optional<Tensor> chunkMemory(KernelBuilder &b, const MatrixProblem &p, Value part) {
   constexpr int64_t kAccess = 16;
-  if (!hasChunks(p))
+  if (!hasChunks(p, part))
     return std::nullopt;
-  Tensor memory = b.tensorOf(p.lhs);
+  Tensor memory = b.tensorOf(part);
   if (memory.alignment % kAccess)
     return std::nullopt;
   return p.isBytes() ? inPairs(b, memory) : memory;
@@ -40,10 +44,15 @@ void where(KernelBuilder &b, Value condition, llvm::function_ref<void()> body) {
 }
 
 LhsLoader::LhsLoader(KernelBuilder &b, Warp &w, const MatrixProblem &p, const MatrixSchedule &s)
-    : b(b), w(w), p(p), c(p.contraction), s(s), memory(chunkMemory(b, p)) {
-  if (!memory && !p.isBytes())
+    : b(b), w(w), p(p), c(p.contraction), s(s) {
+  for (Value part : p.parts)
+    if (std::optional<Tensor> memory = chunkMemory(b, p, part))
+      parts.push_back(*memory);
+  if (parts.size() != p.parts.size())
+    parts.clear();
+  if (parts.empty() && !p.isBytes())
     prologue.emplace(b, c.lhs);
-  if (memory && p.scale)
+  if (!parts.empty() && p.scale)
     scale = b.tensorOf(p.scale);
 }
 
@@ -59,15 +68,17 @@ void LhsLoader::begin(Index firstRow, Value row, int64_t rowStep, Value ownChunk
     r.inside = b.lessThan(at, total);
     // A row that is not there reads where row 0 does, and nothing of it.
     SmallVector<Index> coordinates = coordinatesOf(b.select(r.inside, at, Index(0)));
-    r.base = memory ? memory->offset : Index(0);
+    for (const Tensor &part : parts)
+      r.bases.push_back(part.offset);
     for (auto [axis, map] : llvm::enumerate(c.lhsAxes)) {
       Index position = map.rowAxis < 0 ? Index(map.shift) : b.add(b.mul(coordinates[map.rowAxis], map.rowScale), map.shift);
       r.index.push_back(position);
       r.position.push_back(w.narrow(position));
-      if (memory && int(axis) != c.lhsChannel)
-        r.base = b.add(r.base, b.mul(position, memory->strides[axis]));
+      for (auto [base, part] : llvm::zip_equal(r.bases, parts))
+        if (int(axis) != c.lhsChannel)
+          base = b.add(base, b.mul(position, part.strides[axis]));
     }
-    r.taps = memory && c.padded ? tapsInside(r) : Value();
+    r.taps = !parts.empty() && c.padded ? tapsInside(r) : Value();
     Value swizzled = w.bitXor(chunk, w.rem(own, kChunksOfRow));
     r.to = w.add(w.mul(own, kRowBytes), w.mul(swizzled, kChunk * 2));
     rows.push_back(std::move(r));
@@ -77,7 +88,7 @@ void LhsLoader::begin(Index firstRow, Value row, int64_t rowStep, Value ownChunk
 /// Where a row of the result is along each of its axes; past the end of the last one where memory of one tap is walked as one.
 SmallVector<Index> LhsLoader::coordinatesOf(Index row) {
   SmallVector<Index> coordinates(c.rowAxes(), Index(0));
-  if (memory && !c.padded && c.tapCount() == 1)
+  if (parts.size() == 1 && !c.padded && c.tapCount() == 1)
     if (SmallVector<cpu::RowGroup> groups = c.rowGroups(/*lhsInPlace=*/true); groups.size() == 1) {
       coordinates[groups[0].carrier] = row;
       return coordinates;
@@ -189,32 +200,64 @@ Value LhsLoader::readScale(Value step) {
   return w.loadIf(w.below(first, w.i32(p.depth)), scaleAt(first));
 }
 
-void LhsLoader::load(Value step, Value stage) {
-  memory ? copyChunks(step, stage) : gather(step, stage);
-}
-
-Index LhsLoader::offsetOf(const Tap &tap) {
+Index LhsLoader::offsetOf(const Tap &tap, const Tensor &part) {
   Index offset = w.wide(tap.channel);
   for (auto [axis, map] : llvm::enumerate(c.lhsAxes))
     if (map.tapAxis >= 0)
-      offset = b.add(offset, b.mul(b.mul(w.wide(tap.at[map.tapAxis]), map.tapScale), memory->strides[axis]));
+      offset = b.add(offset, b.mul(b.mul(w.wide(tap.at[map.tapAxis]), map.tapScale), part.strides[axis]));
   return offset;
 }
 
-SmallVector<Value> LhsLoader::read(Value step) {
-  Value first = w.mul(w.add(w.mul(step, MatrixSchedule::kDirectStep / kChunk), chunk), kChunk);
+LhsLoader::Step LhsLoader::stepOf(Value number) {
+  Step step{number, {}, {}, {}};
+  if (parts.empty())
+    return step;
+  step.tap = tapOf(w.mul(w.add(w.mul(number, s.step() / kChunk), chunk), kChunk));
+  for (const Tensor &part : parts)
+    step.offsets.push_back(offsetOf(step.tap, part));
+  if (parts.size() > 1) {
+    int64_t channels = p.channelsOfFirst();
+    // Where steps do not straddle the parts all threads decide alike.
+    step.isOfSecond = channels % s.step() ? w.below(w.i32(channels - 1), step.tap.channel) : w.below(w.i32(channels / s.step() - 1), number);
+    step.offsets[1] = b.sub(step.offsets[1], channels);
+  }
+  return step;
+}
+
+/// An address that is not read, where the row has no such tap.
+Value LhsLoader::chunkAt(const Row &row, const Step &step) {
+  auto at = [&](size_t part) -> Value {
+    Value element = b.value(b.add(row.bases[part], step.offsets[part]));
+    return LLVM::GEPOp::create(b.ops(), parts[part].base.getType(), parts[part].element, parts[part].base, ArrayRef<LLVM::GEPArg>{element});
+  };
+  return step.isOfSecond ? w.select(step.isOfSecond, at(1), at(0)) : at(0);
+}
+
+void LhsLoader::copy(const Step &step, Value stage) {
+  if (parts.empty())
+    return gather(step.number, stage);
+  for (const Row &row : rows) {
+    Value from = chunkAt(row, step), inside = reads(row, step.tap);
+    if (fillsPadding()) {
+      where(b, row.ofTile, [&] { w.copyAsyncOr(w.add(stage, row.to), from, inside, w.i32(outsideWord(c))); });
+      continue;
+    }
+    Value bytes = w.select(inside, w.i32(16), w.i32(0));
+    where(b, row.ofTile, [&] { w.copyAsync(w.add(stage, row.to), from, bytes); });
+  }
+}
+
+SmallVector<Value> LhsLoader::read(Value number) {
   SmallVector<Value> chunks;
-  if (memory) {
-    Tap tap = tapOf(first);
-    Index offset = offsetOf(tap);
+  if (!parts.empty()) {
+    Step step = stepOf(number);
     for (const Row &row : rows) {
-      Value at = b.value(b.add(row.base, offset));
-      Value from = LLVM::GEPOp::create(b.ops(), memory->base.getType(), memory->element, memory->base, ArrayRef<LLVM::GEPArg>{at});
-      Value inside = reads(row, tap), chunk = w.loadIf(inside, from);
-      chunks.push_back(fillsPadding() ? fillPadding(chunk, inside, tap) : chunk);
+      Value inside = reads(row, step.tap), chunk = w.loadIf(inside, chunkAt(row, step));
+      chunks.push_back(fillsPadding() ? fillPadding(chunk, inside, step.tap) : chunk);
     }
     return chunks;
   }
+  Value first = w.mul(w.add(w.mul(number, MatrixSchedule::kDirectStep / kChunk), chunk), kChunk);
   if (p.isBytes())
     return gatherBytes(first);
   SmallVector<Tap> taps;
@@ -224,24 +267,6 @@ SmallVector<Value> LhsLoader::read(Value step) {
   for (const Row &row : rows)
     chunks.push_back(LLVM::BitcastOp::create(b.ops(), words, gatherChunk(row, taps)));
   return chunks;
-}
-
-void LhsLoader::copyChunks(Value step, Value stage) {
-  Value element = w.mul(w.add(w.mul(step, kChunksOfRow), chunk), kChunk);
-  Tap tap = tapOf(element);
-  Index offset = offsetOf(tap);
-  for (const Row &row : rows) {
-    Value inside = reads(row, tap);
-    // An address that is not read, where the row has no such tap.
-    Value at = b.value(b.add(row.base, offset));
-    Value from = LLVM::GEPOp::create(b.ops(), memory->base.getType(), memory->element, memory->base, ArrayRef<LLVM::GEPArg>{at});
-    if (fillsPadding()) {
-      where(b, row.ofTile, [&] { w.copyAsyncOr(w.add(stage, row.to), from, inside, w.i32(outsideWord(c))); });
-      continue;
-    }
-    Value bytes = w.select(inside, w.i32(16), w.i32(0));
-    where(b, row.ofTile, [&] { w.copyAsync(w.add(stage, row.to), from, bytes); });
-  }
 }
 
 /// Lanes where the row has no such tap are some of its elements.

@@ -30,7 +30,7 @@ public:
       plan.packings.push_back({p.contraction.rhsArgument().getArgNumber(), p.packing(s)});
     for (unsigned i = 0; i < func.getNumResults(); ++i)
       plan.overwrites.push_back(func.getNumResults() == 1 ? p.contraction.overwritten() : -1);
-    int64_t shared = s.resident ? residentLayout(p, s).sharedBytes : s.sharedBytes() + p.scaleBytes(s);
+    int64_t shared = s.resident ? residentLayout(p, s).sharedBytes : s.sharedBytes() + p.scaleBytes(s) + p.rowValueBytes(s);
     plan.block = {int(s.threads()), 1, int(shared), int(s.splits), /*waits=*/true, int(s.together)};
     return plan;
   }

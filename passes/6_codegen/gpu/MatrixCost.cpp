@@ -20,7 +20,7 @@ bool hasResidual(const MatrixProblem &p) {
 
 /// Whether lhs is memory, not what a kernel makes of it on its way in.
 bool isMemory(const MatrixProblem &p) {
-  return isa<BlockArgument>(kernel::viewOf(p.lhs).source);
+  return llvm::all_of(p.parts, [](Value part) { return isa<BlockArgument>(kernel::viewOf(part).source); });
 }
 } // namespace
 
@@ -35,6 +35,11 @@ namespace {
 int64_t blocksOfMultiprocessor(const MatrixSchedule &s, int64_t rows, const MatrixProblem &p, const Target &target) {
   int64_t tiles = llvm::divideCeil(rows, s.tileRows) * llvm::divideCeil(p.columns, s.tileColumns);
   return std::max<int64_t>(1, llvm::divideCeil(tiles * s.splits, int64_t(target.cores)));
+}
+
+/// What a step waits for copies at least, of which some are under way together; where all are, only the first step waits, which is part of the start.
+double copyBound(const MatrixSchedule &s, const MatrixProblem &p, double latency) {
+  return s.isAtOnce(p.steps(s)) ? 0 : latency / double(std::max<int64_t>(1, s.stages - s.round));
 }
 
 /// Microseconds of a kernel of a chain, where each starts while the one before ends. Fitted to a sweep of all direct schedules over 40 layers of
@@ -75,7 +80,7 @@ double warpCost(const MatrixSchedule &s, int64_t rows, const MatrixProblem &p, c
   int64_t together = std::min({blocks, kSharedOfMultiprocessor / s.sharedBytes(), kThreadsOfMultiprocessor / s.threads()});
   double elements = double(s.tileRows * s.tileColumns), flops = 2 * elements * double(MatrixSchedule::kStep * together);
   double step = std::max({flops / kFlopsPerMicrosecond, double(s.stageBytes() * together) / kBytesPerMicrosecond,
-                          kStep + kProducts / double(s.warpDepth), kLatency / double(s.stages - 1), isMemory(p) ? 0 : kComputed});
+                          kStep + kProducts / double(s.warpDepth), copyBound(s, p, kLatency), isMemory(p) ? 0 : kComputed});
   double steps = double(s.stepsOfBlock(p.steps(s))), waves = double(llvm::divideCeil(blocks, together));
   double ends = kElement * elements * double(together) + kPart * double(s.warpDepth);
   return waves * (kStart + steps * step + ends) + (s.splits == 1 ? 0 : kCluster + kShared * elements);
@@ -94,7 +99,7 @@ double groupCost(const MatrixSchedule &s, int64_t rows, const MatrixProblem &p, 
                                                     kRegistersOfMultiprocessor / (s.threads() * registers)}));
   double step = std::max({2 * double(elements * MatrixSchedule::kStep * together) / kFlopsPerMicrosecond,
                           double(s.stageBytes() * together) / kBytesPerMicrosecond, kRound / double(s.round) + kProducts / double(s.warpDepth),
-                          kLatency / double(std::max<int64_t>(1, s.stages - s.round)), isMemory(p) ? 0 : kComputed});
+                          copyBound(s, p, kLatency), isMemory(p) ? 0 : kComputed});
   double steps = double(s.stepsOfBlock(p.steps(s))), waves = double(llvm::divideCeil(blocks, together));
   double ends = kElement * double(elements * together) + kPart * double(s.warpDepth);
   double time = waves * (steps * step + ends) + (s.splits == 1 ? 0 : kCluster + kShared * double(elements));

@@ -76,7 +76,10 @@ KernelBuilder::Values MatrixEmitter::multiplyDirect() {
   for (int64_t ahead = s.stages; ahead < std::min(stepsOfWarp, s.stages + kMostPrefetched); ++ahead)
     for (Value start : columnStarts)
       w.prefetch(weightAt(start, w.add(first, ahead * s.warpDepth)));
+  readColumnOperands();
   b.waitForInputs();
+  beginRowValues();
+  readResiduals();
   for (int64_t ahead = 0; ahead < s.stages; ++ahead) {
     llvm::append_range(carried, lhs.read(w.add(first, ahead * s.warpDepth)));
     llvm::append_range(carried, weights[ahead]);

@@ -19,7 +19,7 @@ Value addSums(KernelBuilder &b, Value x, Value y) {
 MatrixEmitter::MatrixEmitter(KernelBuilder &b, const MatrixProblem &p, const MatrixSchedule &s)
     : b(b), w(b), p(p), s(s), fragmentsDown(s.tileRows / s.warpRows / kFragmentRows),
       fragmentsAcross(s.tileColumns / s.warpColumns / kFragmentColumns), rowStep(s.threads() / kChunksOfRow), lhs(b, w, p, s),
-      epilogue(b, p.contraction.result) {}
+      epilogue(b, p.contraction.result, /*reader=*/nullptr, /*rows=*/true), program(*cpu::Epilogue::programOf(p.contraction.result, /*rows=*/true)) {}
 
 void MatrixEmitter::emit() {
   thread = w.thread();
@@ -36,18 +36,22 @@ void MatrixEmitter::emit() {
   if (s.splits > 1)
     w.arriveInCluster();
   // Steps that fill up the last round lie beyond the depth: zeros are copied there.
-  int64_t steps = llvm::alignTo(p.steps(s), s.round), share = s.stepsOfBlock(steps);
+  int64_t steps = llvm::alignTo(p.steps(s), s.round);
+  share = s.stepsOfBlock(steps);
   firstStep = w.mul(rank, share);
   lastStep = w.add(firstStep, share);
   lastStep = w.select(w.below(lastStep, w.i32(steps)), lastStep, w.i32(steps));
 
+  KernelBuilder::Values sums;
   if (s.direct) {
-    writeSums(multiplyDirect());
-    return finish();
+    sums = multiplyDirect();
+  } else {
+    beginColumns();
+    lhs.begin(firstRow, threadRow, rowStep, chunk);
+    sums = s.isAtOnce(steps) ? multiplyAtOnce() : multiplyAll();
   }
-  beginColumns();
-  lhs.begin(firstRow, threadRow, rowStep, chunk);
-  writeSums(multiplyAll());
+  finishRowValues();
+  writeSums(sums);
   finish();
 }
 
@@ -77,6 +81,18 @@ void MatrixEmitter::loadColumns(Value step, Value stage) {
   }
 }
 
+/// Weights of the steps from `first` on go to the L2 cache while the kernel before runs: a line for each of a row's threads.
+void MatrixEmitter::prefetchColumns(Value first) {
+  Value step = w.add(first, chunk), element = w.mul(step, MatrixSchedule::kStep);
+  Value isNeeded = arith::AndIOp::create(b.ops(), w.below(step, lastStep), w.below(element, w.i32(p.depth)));
+  for (const Column &column : columns) {
+    Value inside = arith::AndIOp::create(b.ops(), column.inside, isNeeded);
+    b.ifThen(column.ofTile ? arith::AndIOp::create(b.ops(), inside, column.ofTile).getResult() : inside, [&] {
+      w.prefetch(LLVM::GEPOp::create(b.ops(), column.from.getType(), p.unit(), column.from, ArrayRef<LLVM::GEPArg>{b.value(w.wide(element))}));
+    });
+  }
+}
+
 /// The pipeline: while the stages of one round are multiplied those of the next are on their way.
 KernelBuilder::Values MatrixEmitter::multiplyAll() {
   auto stageAt = [&](Value offset, int64_t stage) { return w.add(w.add(shared, offset), stage * s.stageBytes()); };
@@ -87,6 +103,8 @@ KernelBuilder::Values MatrixEmitter::multiplyAll() {
   // Weights do not depend on the kernel before.
   for (int64_t stage = 0; stage < ahead; ++stage)
     guarded(w.add(firstStep, stage), [&] { loadColumns(w.add(firstStep, stage), stageAt(w.i32(0), stage)); });
+  prefetchColumns(w.add(firstStep, ahead));
+  readColumnOperands();
   b.waitForInputs();
   lhs.loadScale(thread, scaleAt());
   for (int64_t stage = 0; stage < ahead; ++stage) {
@@ -94,6 +112,8 @@ KernelBuilder::Values MatrixEmitter::multiplyAll() {
     if ((stage + 1) % s.round == 0)
       w.commit();
   }
+  beginRowValues();
+  readResiduals();
   KernelBuilder::Values init{w.i32(0), w.i32(ahead * s.stageBytes())};
   init.append(fragmentsDown * fragmentsAcross * 4, b.constant(0, p.sum()));
   auto next = [&](Value offset) {
@@ -250,43 +270,60 @@ Value MatrixEmitter::readSums(Value row, Value column) {
 }
 
 /// Eight columns of a row that this thread finishes, and where they are in the result. Each block of a cluster finishes some of the rows.
-MatrixEmitter::Unit MatrixEmitter::unitOf(Value unit) {
+MatrixEmitter::Unit MatrixEmitter::unitOf(Value unit, bool clamped) {
   int64_t chunks = s.tileColumns / kChunk;
   Unit u;
   u.row = w.div(unit, chunks);
   u.column = w.mul(w.rem(unit, chunks), kChunk);
   Index at = b.add(firstRow, w.wide(w.add(w.mul(rank, s.rowsOfBlock()), u.row))), n = b.add(firstColumn, w.wide(u.column));
   u.inside = arith::AndIOp::create(b.ops(), b.lessThan(at, b.dim(p.rows())), b.lessThan(n, p.columns));
+  if (clamped) {
+    at = b.min(at, b.sub(b.dim(p.rows()), 1));
+    n = b.min(n, p.columns - kChunk);
+  }
   u.position = positionOfRow(b, p.contraction, at);
   u.position.back() = b.mul(b.div(n, kChunk), kChunk); // a multiple of a chunk, as the alignment of loads and stores sees
   return u;
 }
 
-void MatrixEmitter::forUnits(llvm::function_ref<void(const Unit &)> body) {
-  int64_t units = s.rowsOfBlock() * (s.tileColumns / kChunk);
-  for (int64_t first = 0; first < units; first += s.threads()) {
-    Value unit = w.add(thread, first);
-    auto inside = [&] {
-      Unit u = unitOf(unit);
-      b.ifThen(u.inside, [&] { body(u); });
-    };
-    first + s.threads() <= units ? inside() : b.ifThen(w.below(unit, w.i32(units)), inside);
+KernelBuilder::Values MatrixEmitter::finishUnit(const Unit &u, int64_t number) {
+  const cpu::ContractionProblem &c = p.contraction;
+  Value sums = readSums(u.row, u.column);
+  Index n = u.position.back();
+  Value mask = p.columns % kChunk ? b.tailMask(b.sub(p.columns, n), kChunk) : Value();
+  if (columnBias) {
+    sums = addSums(b, sums, columnBias);
+  } else if (c.bias) {
+    Tensor bias = b.tensorOf(c.bias);
+    Value added = b.loadStrided(bias, b.at(bias, {n}), bias.strides[0], kChunk, mask);
+    sums = addSums(b, sums, b.convert(added, p.sum()));
   }
+  provideRowValues(u.row);
+  provideResiduals(number);
+  KernelBuilder::Values parts;
+  epilogue.store(sums, u.position, mask, {}, [&](nn::ReduceKind kind, Value lanes) {
+    parts.push_back(b.reduceAdd(kind == nn::ReduceKind::SumSquare ? arith::MulFOp::create(b.ops(), lanes, lanes).getResult() : lanes));
+  });
+  return parts;
 }
 
 void MatrixEmitter::finish() {
-  const cpu::ContractionProblem &c = p.contraction;
-  forUnits([&](const Unit &u) {
-    Value sums = readSums(u.row, u.column);
-    Index n = u.position.back();
-    Value mask = p.columns % kChunk ? b.tailMask(b.sub(p.columns, n), kChunk) : Value();
-    if (c.bias) {
-      Tensor bias = b.tensorOf(c.bias);
-      Value added = b.loadStrided(bias, b.at(bias, {n}), bias.strides[0], kChunk, mask);
-      sums = addSums(b, sums, b.convert(added, p.sum()));
-    }
-    epilogue.store(sums, u.position, mask);
-  });
+  ArrayRef<unsigned> results = epilogue.rowSums();
+  auto one = [&](Value unit, int64_t number) {
+    Unit u = unitOf(unit);
+    if (results.empty())
+      return b.ifThen(u.inside, [&] { finishUnit(u, number); });
+    Value zero = b.constant(0, b.ops().getF32Type());
+    SmallVector<Type> types(results.size(), zero.getType());
+    auto parts = b.ifElse(u.inside, types, [&] { return finishUnit(u, number); }, [&] { return KernelBuilder::Values(results.size(), zero); });
+    for (auto [result, part] : llvm::zip_equal(results, parts))
+      storeRowSum(result, part, u);
+  };
+  int64_t units = s.rowsOfBlock() * (s.tileColumns / kChunk);
+  for (int64_t first = 0; first < units; first += s.threads()) {
+    Value unit = w.add(thread, first);
+    where(b, withinTile(w, unit, first, s.threads(), units), [&] { one(unit, first / s.threads()); });
+  }
 }
 
 } // namespace tenon::gpu

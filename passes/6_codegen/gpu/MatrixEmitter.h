@@ -1,8 +1,10 @@
 // Emits one tile of a contraction for a block of threads: copies to shared memory, products of warps, the epilogue.
 #pragma once
+#include "dialects/kernel/ProductMarks.h"
 #include "passes/6_codegen/cpu/Elementwise.h"
 #include "passes/6_codegen/gpu/MatrixSchedule.h"
 #include "passes/6_codegen/gpu/Warp.h"
+#include "llvm/ADT/MapVector.h"
 
 namespace tenon::gpu {
 
@@ -12,8 +14,23 @@ public:
   LhsLoader(KernelBuilder &b, Warp &w, const MatrixProblem &p, const MatrixSchedule &s);
   /// Finds this thread's rows: `chunk` of a row of the tile, rows `row`, `row` + `rowStep` and so on.
   void begin(Index firstRow, mlir::Value row, int64_t rowStep, mlir::Value chunk);
-  /// Copies step `step` of the depth into the stage at `stage`.
-  void load(mlir::Value step, mlir::Value stage);
+  struct Tap {
+    llvm::SmallVector<mlir::Value> at; // its coordinates
+    mlir::Value inside;                // i1: within the depth
+    mlir::Value channel;
+    mlir::Value bit; // of a row's taps
+  };
+  /// What of the copies of a step does not depend on the kernel before.
+  struct Step {
+    mlir::Value number;
+    Tap tap;
+    llvm::SmallVector<Index> offsets; // of this thread's chunk from a row's base, in each part of lhs
+    mlir::Value isOfSecond;           // i1; null where lhs is of one part
+  };
+  Step stepOf(mlir::Value step);
+  /// Copies a step of the depth into the stage at `stage`.
+  void copy(const Step &step, mlir::Value stage);
+  void load(mlir::Value step, mlir::Value stage) { copy(stepOf(step), stage); }
   /// The chunks of this thread's rows in step `step` of a direct schedule, each as four words.
   llvm::SmallVector<mlir::Value> read(mlir::Value step);
   /// Whether what is loaded is still to be multiplied by factors of its channels.
@@ -24,26 +41,20 @@ public:
 private:
   struct Row {
     mlir::Value inside;                      // i1: a row of the result
-    Index base;                              // where tap 0 of channel 0 lies, in elements
+    llvm::SmallVector<Index> bases;          // where tap 0 of channel 0 lies in each part of lhs, in elements
     llvm::SmallVector<mlir::Value> position; // of tap 0 along each axis of lhs, i32
     llvm::SmallVector<Index> index;          // the same, wide
     mlir::Value to;                          // its chunk in a stage
     mlir::Value ofTile;                      // i1: within the tile; null: always
     mlir::Value taps;                        // i32: a bit for each tap that is inside lhs; null: to be found out
   };
-  struct Tap {
-    llvm::SmallVector<mlir::Value> at; // its coordinates
-    mlir::Value inside;                // i1: within the depth
-    mlir::Value channel;
-    mlir::Value bit; // of a row's taps
-  };
   llvm::SmallVector<Index> coordinatesOf(Index row);
   mlir::Value tapsInside(const Row &row);
   Tap tapOf(mlir::Value element);
   mlir::Value reads(const Row &row, const Tap &tap); // i1
-  void copyChunks(mlir::Value step, mlir::Value stage);
   void gather(mlir::Value step, mlir::Value stage);
-  Index offsetOf(const Tap &tap); // from a row's base, in elements
+  Index offsetOf(const Tap &tap, const Tensor &part); // from a row's base, in elements
+  mlir::Value chunkAt(const Row &row, const Step &step); // its address
   mlir::Value gatherChunk(const Row &row, llvm::ArrayRef<Tap> taps);
   mlir::Value elements(const Row &row, const Tap &tap, int lanes); // neighbouring channels through the prologue
 
@@ -61,7 +72,7 @@ private:
   const cpu::ContractionProblem &c;
   const MatrixSchedule &s;
   mlir::Value scaleAt(mlir::Value channel);
-  std::optional<Tensor> memory; // where chunks can be copied
+  llvm::SmallVector<Tensor> parts; // of lhs, where chunks can be copied; else empty
   std::optional<Tensor> scale;
   std::optional<cpu::Prologue> prologue;
   mlir::Value chunk;
@@ -90,7 +101,9 @@ public:
 private:
   void beginColumns();
   void loadColumns(mlir::Value step, mlir::Value stage);
+  void prefetchColumns(mlir::Value first);
   KernelBuilder::Values multiplyAll();
+  KernelBuilder::Values multiplyAtOnce(); // MatrixAtOnce.cpp
   void multiplyStage(mlir::Value step, mlir::Value stage, llvm::MutableArrayRef<mlir::Value> sums);
   mlir::Value scaleAt() { return w.add(shared, s.sharedBytes()); }
   /// Pairs of halves times pairs of factors, each word by the one of its number.
@@ -104,14 +117,37 @@ private:
     mlir::Value inside;      // i1
     llvm::SmallVector<Index> position;
   };
-  Unit unitOf(mlir::Value unit);
-  void forUnits(llvm::function_ref<void(const Unit &)> body); // all of this thread
+  Unit unitOf(mlir::Value unit, bool clamped = false); // clamped: its position is of the result even where it is not inside
+  KernelBuilder::Values finishUnit(const Unit &u, int64_t number); // its parts of sums of rows, result after result
   void writeSums(mlir::ValueRange sums);
   void sendSums();
   mlir::Value placeInCluster(mlir::Value row, mlir::Value column);
   std::pair<mlir::Value, mlir::Value> addParts(mlir::Value address, int64_t parts, int64_t distance);
   void finish();
   mlir::Value readSums(mlir::Value row, mlir::Value column);
+  // MatrixOperands.cpp
+  int64_t unitsOfThread() const;
+  bool readsAhead() const;
+  void readColumnOperands(); // before the kernel before has ended
+  void readResiduals();      // when it has
+  void provideResiduals(int64_t unit);
+  // MatrixRows.cpp
+  static constexpr int64_t kPairBytes = MatrixProblem::kPairBytes, kQuad = 4;
+  struct RowStatistics { // of one of this thread's rows
+    mlir::Value ofBlock, isOfBlock;
+    llvm::SmallVector<Index> coordinates;
+    struct Part {
+      mlir::Value loaded, isThere;
+    };
+    llvm::SmallVector<llvm::SmallVector<Part>> parts; // this thread's share of each total
+  };
+  llvm::SmallVector<Index> coordinatesOf(Index row);  // of the result, without the column
+  llvm::SmallVector<nn::ReduceOp> rowTotals();        // what the values of rows are made of
+  void beginRowValues();                              // loads
+  void finishRowValues();                             // to shared memory, behind everything else
+  mlir::Value rowValueAt(mlir::Value row, size_t pair);
+  void provideRowValues(mlir::Value row);
+  void storeRowSum(unsigned result, mlir::Value part, const Unit &u);
   /// Where this thread's warp is in the block.
   struct WarpPlace {
     mlir::Value row, column, depth; // of its first fragment, in elements; its number along the depth
@@ -128,12 +164,17 @@ private:
   int64_t rowStep;
   Index firstRow, firstColumn;
   mlir::Value firstStep, lastStep; // of this block's share of the depth
+  int64_t share;                   // steps of it
   LhsLoader lhs;
   cpu::Epilogue epilogue;
+  const cpu::Epilogue::Program program;
+  mlir::Value columnBias;                                                       // read ahead; or null
+  llvm::MapVector<mlir::Value, llvm::SmallVector<mlir::Value>> residuals; // read ahead, for each unit
   struct Column {
     mlir::Value inside, from, to, ofTile;
   };
   llvm::SmallVector<Column> columns;
+  llvm::SmallVector<RowStatistics> rowStatistics;
 };
 
 } // namespace tenon::gpu

@@ -19,35 +19,37 @@ struct Measured {
 
 constexpr Measured kMeasured[] = {
     {1, 10, 240, 240, Kind::Direct, 16, 16, 8, 1, 1, 1},      {1, 1000, 1280, 1280, Kind::Direct, 16, 16, 16, 2, 1, 1},
-    {1, 1000, 2048, 2048, Kind::Direct, 16, 16, 16, 2, 1, 1}, {1, 1152, 48, 48, Kind::Direct, 16, 16, 1, 2, 1, 1},
+    {1, 1000, 2048, 2048, Kind::Groups, 64, 32, 1, 8, 4, 2},  {1, 1152, 48, 48, Kind::Direct, 16, 16, 1, 2, 1, 1},
     {1, 20, 480, 480, Kind::Direct, 32, 16, 8, 2, 1, 1},      {1, 28, 672, 672, Kind::Direct, 16, 16, 8, 2, 1, 1},
     {1, 32, 8, 8, Kind::Direct, 16, 16, 1, 1, 1, 1},          {1, 4, 96, 96, Kind::Direct, 32, 16, 2, 2, 1, 1},
     {1, 48, 1152, 1152, Kind::Direct, 16, 16, 16, 2, 1, 1},   {1, 6, 144, 144, Kind::Direct, 32, 16, 4, 2, 1, 1},
     {1, 8, 32, 32, Kind::Direct, 16, 16, 1, 1, 1, 1},         {49, 1152, 192, 192, Kind::Staged, 32, 32, 2, 10, 1, 1},
     {49, 1280, 320, 320, Kind::Groups, 64, 32, 2, 8, 1, 2},   {49, 2048, 1024, 1024, Kind::Groups, 64, 32, 1, 8, 2, 2},
-    {49, 2048, 512, 512, Kind::Groups, 64, 32, 2, 8, 1, 2},   {49, 512, 2048, 2048, Kind::Groups, 64, 32, 2, 8, 4, 2},
-    {49, 512, 4608, 512, Kind::Groups, 64, 64, 1, 6, 8, 2},   {196, 1024, 256, 256, Kind::Groups, 64, 32, 1, 8, 1, 2},
-    {196, 1024, 512, 512, Kind::Groups, 64, 32, 2, 8, 1, 2},  {196, 256, 1024, 1024, Kind::Staged, 32, 32, 4, 10, 1, 1},
-    {196, 256, 2304, 256, Kind::Staged, 32, 32, 1, 10, 4, 1}, {196, 480, 80, 80, Kind::Groups, 64, 32, 1, 4, 1, 1},
-    {196, 512, 1024, 1024, Kind::Groups, 64, 64, 1, 6, 2, 2}, {196, 672, 112, 112, Kind::Groups, 64, 32, 1, 8, 1, 1},
+    {49, 2048, 1536, 1536, Kind::Groups, 64, 32, 2, 12, 2, 1},{49, 2048, 512, 512, Kind::Groups, 64, 32, 1, 8, 1, 2},
+    {49, 512, 2048, 2048, Kind::Groups, 64, 32, 1, 8, 4, 2},  {49, 512, 4608, 512, Kind::Groups, 64, 64, 1, 10, 8, 2},
+    {196, 1024, 256, 256, Kind::Staged, 32, 32, 1, 4, 1, 1},  {196, 1024, 512, 512, Kind::Groups, 64, 32, 2, 8, 1, 2},
+    {196, 1024, 768, 768, Kind::Groups, 64, 32, 2, 12, 1, 2}, {196, 256, 1024, 1024, Kind::Groups, 64, 32, 2, 16, 1, 2},
+    {196, 256, 2304, 256, Kind::Groups, 64, 64, 1, 9, 4, 1},  {196, 480, 80, 80, Kind::Groups, 64, 32, 1, 4, 1, 1},
+    {196, 512, 1024, 1024, Kind::Groups, 64, 32, 1, 16, 1, 1},{196, 672, 112, 112, Kind::Groups, 64, 32, 1, 8, 1, 1},
     {400, 128, 1152, 128, Kind::Direct, 32, 16, 8, 2, 1, 1},  {400, 128, 256, 256, Kind::Direct, 32, 16, 8, 1, 1, 1},
     {400, 256, 1152, 128, Kind::Groups, 64, 32, 1, 8, 2, 2},  {400, 256, 256, 256, Kind::Staged, 32, 64, 2, 8, 1, 1},
     {400, 256, 384, 384, Kind::Groups, 64, 32, 1, 8, 1, 2},   {400, 256, 512, 512, Kind::Staged, 32, 32, 2, 10, 1, 1},
     {400, 64, 2304, 256, Kind::Groups, 64, 32, 1, 8, 4, 2},   {400, 64, 576, 64, Kind::Staged, 32, 32, 2, 10, 1, 1},
     {400, 64, 64, 64, Kind::Direct, 16, 16, 2, 1, 1, 1},      {400, 80, 2304, 256, Kind::Direct, 16, 16, 16, 2, 1, 1},
     {400, 80, 720, 80, Kind::Direct, 16, 16, 16, 2, 1, 1},    {400, 80, 80, 80, Kind::Direct, 16, 16, 2, 2, 1, 1},
-    {784, 128, 1152, 128, Kind::Staged, 32, 32, 2, 10, 1, 1}, {784, 128, 512, 512, Kind::Staged, 32, 32, 2, 10, 1, 1},
-    {784, 240, 40, 40, Kind::Groups, 128, 32, 1, 4, 1, 1},    {784, 256, 512, 512, Kind::Groups, 64, 32, 1, 8, 1, 1},
-    {784, 512, 128, 128, Kind::Groups, 64, 32, 1, 8, 1, 1},   {784, 512, 256, 256, Kind::Groups, 64, 32, 2, 8, 1, 2},
-    {1600, 128, 128, 128, Kind::Groups, 64, 32, 1, 4, 1, 1},  {1600, 128, 192, 192, Kind::Groups, 64, 32, 1, 4, 1, 1},
-    {1600, 128, 256, 256, Kind::Groups, 64, 32, 1, 8, 1, 1},  {1600, 128, 384, 384, Kind::Groups, 64, 32, 1, 8, 1, 1},
-    {1600, 128, 576, 64, Kind::Groups, 64, 64, 1, 6, 2, 1},   {1600, 64, 1152, 128, Kind::Groups, 64, 32, 1, 8, 2, 2},
-    {1600, 64, 576, 64, Kind::Staged, 32, 32, 2, 10, 1, 1},   {1600, 64, 64, 64, Kind::Groups, 64, 32, 1, 8, 1, 1},
-    {1600, 80, 1152, 128, Kind::Groups, 64, 80, 1, 5, 4, 1},  {1600, 80, 720, 80, Kind::Groups, 64, 32, 2, 12, 1, 2},
-    {1600, 80, 80, 80, Kind::Groups, 64, 32, 1, 4, 1, 1},     {3136, 128, 256, 256, Kind::Groups, 64, 32, 1, 8, 1, 2},
-    {3136, 144, 24, 24, Kind::Groups, 64, 32, 1, 8, 1, 1},    {3136, 256, 64, 64, Kind::Groups, 64, 32, 1, 4, 1, 1},
-    {3136, 64, 256, 256, Kind::Groups, 64, 64, 1, 6, 1, 2},   {3136, 64, 576, 64, Kind::Groups, 64, 32, 1, 8, 1, 2},
-    {3136, 64, 64, 64, Kind::Groups, 64, 32, 1, 4, 1, 1},     {6400, 32, 288, 32, Kind::Groups, 64, 32, 2, 8, 1, 1},
+    {784, 128, 1152, 128, Kind::Groups, 64, 32, 2, 16, 1, 2}, {784, 128, 512, 512, Kind::Groups, 64, 32, 1, 8, 1, 1},
+    {784, 240, 40, 40, Kind::Groups, 128, 32, 1, 4, 1, 1},    {784, 256, 512, 512, Kind::Groups, 64, 64, 2, 8, 1, 2},
+    {784, 512, 128, 128, Kind::Groups, 64, 64, 1, 2, 1, 1},   {784, 512, 256, 256, Kind::Groups, 64, 32, 2, 8, 1, 2},
+    {784, 512, 384, 384, Kind::Groups, 128, 32, 1, 6, 1, 2},  {1600, 128, 128, 128, Kind::Groups, 64, 32, 1, 4, 1, 1},
+    {1600, 128, 192, 192, Kind::Groups, 64, 32, 1, 4, 1, 1},  {1600, 128, 256, 256, Kind::Groups, 64, 32, 1, 8, 1, 1},
+    {1600, 128, 384, 384, Kind::Groups, 64, 32, 1, 8, 1, 1},  {1600, 128, 576, 64, Kind::Groups, 64, 64, 1, 6, 2, 1},
+    {1600, 64, 1152, 128, Kind::Groups, 64, 32, 1, 8, 2, 2},  {1600, 64, 576, 64, Kind::Staged, 32, 32, 2, 10, 1, 1},
+    {1600, 64, 64, 64, Kind::Groups, 64, 32, 1, 8, 1, 1},     {1600, 80, 1152, 128, Kind::Groups, 64, 80, 1, 5, 4, 1},
+    {1600, 80, 720, 80, Kind::Groups, 64, 32, 2, 12, 1, 2},   {1600, 80, 80, 80, Kind::Groups, 64, 32, 1, 4, 1, 1},
+    {3136, 128, 256, 256, Kind::Groups, 128, 32, 1, 4, 1, 2}, {3136, 144, 24, 24, Kind::Groups, 64, 32, 1, 8, 1, 1},
+    {3136, 256, 128, 128, Kind::Groups, 128, 64, 1, 2, 1, 1}, {3136, 256, 64, 64, Kind::Staged, 32, 64, 2, 1, 1, 1},
+    {3136, 64, 256, 256, Kind::Groups, 64, 32, 1, 4, 1, 1},   {3136, 64, 576, 64, Kind::Groups, 64, 64, 1, 10, 1, 2},
+    {3136, 64, 64, 64, Kind::Groups, 128, 32, 1, 1, 1, 1},    {6400, 32, 288, 32, Kind::Groups, 64, 32, 2, 8, 1, 1},
     {6400, 64, 128, 128, Kind::Groups, 64, 32, 1, 8, 1, 1},   {6400, 64, 192, 192, Kind::Groups, 64, 32, 1, 8, 1, 1},
     {6400, 64, 288, 32, Kind::Groups, 64, 32, 1, 8, 1, 1},    {6400, 64, 576, 64, Kind::Groups, 64, 64, 1, 10, 1, 2},
     {6400, 64, 64, 64, Kind::Groups, 64, 32, 1, 8, 1, 1},     {6400, 64, 96, 96, Kind::Groups, 64, 32, 1, 8, 1, 1},
@@ -88,11 +90,12 @@ MatrixSchedule scheduleOf(const Measured &m) {
 
 std::optional<MatrixSchedule> measuredSchedule(int64_t rows, const MatrixProblem &p, const Target &target) {
   constexpr int kCapability = 90;
-  if (target.computeCapability != kCapability || !target.archSpecific || p.scale || !isa<mlir::BlockArgument>(kernel::viewOf(p.lhs).source))
+  if (target.computeCapability != kCapability || !target.archSpecific || p.scale ||
+      !llvm::all_of(p.parts, [](mlir::Value part) { return isa<mlir::BlockArgument>(kernel::viewOf(part).source); }))
     return std::nullopt;
   const Measured *found = llvm::find_if(
       kMeasured, [&](const Measured &m) { return m.rows == rows && m.columns == p.columns && m.depth == p.depth && m.channels == p.channels; });
-  return found == std::end(kMeasured) ? std::nullopt : std::optional(scheduleOf(*found));
+  return found == std::end(kMeasured) ? std::nullopt : std::optional(p.fitted(scheduleOf(*found)));
 }
 
 } // namespace tenon::gpu

@@ -1,4 +1,5 @@
 #include "passes/6_codegen/gpu/MatrixSchedule.h"
+#include "dialects/kernel/ProductMarks.h"
 #include "passes/6_codegen/cpu/Elementwise.h"
 #include "passes/6_codegen/gpu/MatrixCost.h"
 #include "passes/6_codegen/gpu/MatrixResident.h"
@@ -76,6 +77,21 @@ static void splitScale(MatrixProblem &p) {
   }
 }
 
+/// Two operands side by side, as of two 1x1 convolutions whose results are added: each is memory.
+static void splitConcat(MatrixProblem &p) {
+  p.parts = {p.lhs};
+  auto concat = p.lhs.getDefiningOp<nn::ConcatOp>();
+  bool isOneTap = p.contraction.tapCount() == 1 && p.paddedChannels == p.channels;
+  if (!concat || !isOneTap || concat.getInputs().size() != 2 || int64_t(concat.getAxis()) != p.contraction.lhsChannel)
+    return;
+  auto isWhole = [](Value v) {
+    auto channels = nn::dimsOf(v.getType()).back().asConstant();
+    return isa<BlockArgument>(kernel::viewOf(v).source) && channels && *channels % MatrixSchedule::kChunk == 0;
+  };
+  if (llvm::all_of(concat.getInputs(), isWhole))
+    p.parts.assign(concat.getInputs().begin(), concat.getInputs().end());
+}
+
 std::optional<MatrixProblem> MatrixProblem::of(kernel::FuncOp func, const Target &target) {
   constexpr int kFirstWithAsyncCopies = 80;
   if (target.computeCapability < kFirstWithAsyncCopies)
@@ -96,7 +112,8 @@ std::optional<MatrixProblem> MatrixProblem::of(kernel::FuncOp func, const Target
     return std::nullopt;
   bool isPackable = c.rhsConstant() && (c.unpacked() || c.rhsArgument());
   bool hasRows = llvm::any_of(c.rhsRows, [](int axis) { return axis >= 0; });
-  if (!isPackable || hasRows || !cpu::Epilogue::matches(c.result) || !cpu::Prologue::matches(c.lhs))
+  std::optional<cpu::Epilogue::Program> program = cpu::Epilogue::programOf(c.result, /*rows=*/true);
+  if (!isPackable || hasRows || !program || !cpu::Prologue::matches(c.lhs))
     return std::nullopt;
   if (c.bias && !isa<BlockArgument>(kernel::viewOf(c.bias).source))
     return std::nullopt;
@@ -113,6 +130,11 @@ std::optional<MatrixProblem> MatrixProblem::of(kernel::FuncOp func, const Target
   if (c.unpacked() && !p.isPacked(c.unpacked().getPacking()))
     return std::nullopt;
   splitScale(p);
+  splitConcat(p);
+  p.sumsRows = !program->sums.empty();
+  p.rowValues = int64_t(program->rowValues.size());
+  if (p.sumsRows && p.columns % kernel::kRowPart != 0)
+    return std::nullopt;
   return p;
 }
 
@@ -126,6 +148,12 @@ Type MatrixProblem::unit() const {
 Type MatrixProblem::sum() const {
   MLIRContext *context = contraction.anchor->getContext();
   return isBytes() ? Type(IntegerType::get(context, 32)) : Type(Float32Type::get(context));
+}
+
+MatrixSchedule MatrixProblem::fitted(MatrixSchedule s) const {
+  if (!s.direct && !s.pipeline && !s.resident)
+    s.stages = std::min(s.stages, s.stepsOfBlock(steps(s)));
+  return s;
 }
 
 bool MatrixProblem::isPacked(kernel::PackingAttr packing) const {
@@ -174,6 +202,12 @@ namespace {
 constexpr int64_t kSharedLimit = 96 << 10;    // two blocks on a multiprocessor, and every architecture from sm_80 on
 constexpr int64_t kSharedOfBlock = 224 << 10; // on sm_90
 
+/// Where rows are summed: whether tiles have whole parts of rows, and whole warps finish them.
+bool sumsWholeRows(const MatrixSchedule &s, const MatrixProblem &p) {
+  constexpr int64_t kWarp = 32;
+  return !p.sumsRows || (s.tileColumns % kernel::kRowPart == 0 && s.rowsOfBlock() * s.tileColumns / MatrixSchedule::kChunk % kWarp == 0);
+}
+
 SmallVector<MatrixSchedule> directSchedules(const MatrixProblem &p) {
   constexpr int64_t kMostRegisters = 240, kLargestTile = 2048;
   SmallVector<MatrixSchedule> schedules;
@@ -216,9 +250,10 @@ SmallVector<MatrixSchedule> groupSchedules(const MatrixProblem &p, const Target 
                          tile.stages, splits,       /*direct=*/false, /*groups=*/true,  tile.round};
         if (isGathered)
           s.stages = std::min(s.stages, kGatheredStages);
+        s = p.fitted(s);
         bool isNeedless = (splits > 1 && p.steps(s) < 2 * splits) || (tile.columns > kNarrow && tile.columns >= 2 * p.columns) ||
                           (tile.columns == kOdd && p.columns > 2 * kOdd) || (isGathered && tile.round > 1);
-        if (!isNeedless && s.sharedBytes() <= kSharedOfBlock)
+        if (!isNeedless && s.sharedBytes() <= kSharedOfBlock && !llvm::is_contained(schedules, s))
           schedules.push_back(s);
       }
   return schedules;
@@ -228,6 +263,8 @@ SmallVector<MatrixSchedule> groupSchedules(const MatrixProblem &p, const Target 
 SmallVector<MatrixSchedule> pipelineSchedules(const MatrixProblem &p, const Target &target) {
   constexpr int kFirst = 90;
   SmallVector<MatrixSchedule> schedules;
+  if (p.sumsRows || p.rowValues)
+    return schedules;
   bool isWhole = p.depth % MatrixSchedule::kStep == 0 && p.channels % MatrixSchedule::kChunk == 0;
   if (target.computeCapability != kFirst || !target.archSpecific || !isWhole || p.scale) // operands do not pass through registers
     return schedules;
@@ -276,11 +313,11 @@ SmallVector<MatrixSchedule> matrixSchedules(const MatrixProblem &p, const Target
       // Elements that are gathered one by one are there at once: stages would be code without use.
       constexpr int64_t kGatheredStages = 3;
       int64_t stages = p.channels % MatrixSchedule::kChunk ? std::min(shape.stages, kGatheredStages) : shape.stages;
-      MatrixSchedule s{shape.rows, shape.columns, shape.warpRows, shape.warpColumns, shape.warpDepth, stages, splits};
+      MatrixSchedule s = p.fitted({shape.rows, shape.columns, shape.warpRows, shape.warpColumns, shape.warpDepth, stages, splits});
       while (s.splits > 1 && s.stages > 2 && s.sharedBytes() + p.scaleBytes(s) > kSharedLimit) // room for what blocks send each other
         --s.stages;
       bool needless = splits > 1 && p.steps(s) < 2 * splits;
-      bool fits = s.sharedBytes() + p.scaleBytes(s) <= kSharedLimit && s.tileRows % splits == 0;
+      bool fits = s.sharedBytes() + p.scaleBytes(s) <= kSharedLimit && s.tileRows % splits == 0 && sumsWholeRows(s, p);
       if (needless || !fits || splits > (target.computeCapability >= kFirstWithClusters ? 8 : kClusterless))
         continue;
       ranked.push_back({costOf(s, rows, p, target), s});
@@ -290,7 +327,8 @@ SmallVector<MatrixSchedule> matrixSchedules(const MatrixProblem &p, const Target
   llvm::append_range(others, pipelineSchedules(p, target));
   llvm::append_range(others, residentSchedules(p, target));
   for (const MatrixSchedule &s : others)
-    ranked.push_back({costOf(s, rows, p, target), s});
+    if (sumsWholeRows(s, p))
+      ranked.push_back({costOf(s, rows, p, target), s});
   auto order = [](const std::pair<double, MatrixSchedule> &entry) {
     const MatrixSchedule &s = entry.second;
     return std::tuple(entry.first, s.splits, s.tileRows, s.tileColumns, s.warpDepth, s.stages, s.teams, s.together, s.tileWidth);
@@ -299,7 +337,7 @@ SmallVector<MatrixSchedule> matrixSchedules(const MatrixProblem &p, const Target
   SmallVector<MatrixSchedule> schedules = inTurns(llvm::map_to_vector(ranked, [](const auto &entry) { return entry.second; }));
   std::optional<MatrixSchedule> best = measuredSchedule(rows, p, target);
   // Blocks that stay compute not every product of a size.
-  if (best && (!(best->pipeline || best->resident) || llvm::is_contained(schedules, *best))) {
+  if (best && sumsWholeRows(*best, p) && (!(best->pipeline || best->resident) || llvm::is_contained(schedules, *best))) {
     llvm::erase(schedules, *best);
     schedules.insert(schedules.begin(), *best);
   }

@@ -63,7 +63,10 @@ struct MatrixSchedule {
   static int64_t piecePitch(int64_t columns) { return columns % 32 == 8 || columns % 32 == 24 ? columns : columns + 8; }
   int64_t barriersAt() const { return stages * stageBytes() + warpRows * pieceBytes(); }
   int64_t sharedBytes() const { return pipeline ? barriersAt() + 16 * stages : receivedAt() + (splits > 1 ? sumsBytes() : 0); }
+  /// Of so many steps in all.
   int64_t stepsOfBlock(int64_t steps) const { return int64_t(llvm::alignTo(llvm::divideCeil(steps, splits), round)); }
+  /// Whether a block's share of so many steps fits into its stages: all copies begin at once, and no stage is used twice.
+  bool isAtOnce(int64_t steps) const { return !direct && !pipeline && !resident && stepsOfBlock(steps) <= stages; }
   int64_t step() const { return direct ? kDirectStep : kStep; }
 };
 
@@ -72,6 +75,7 @@ struct MatrixSchedule {
 struct MatrixProblem {
   cpu::ContractionProblem contraction;
   mlir::Value lhs;                       // what is read of lhs; not contraction.lhs where there is a scale
+  llvm::SmallVector<mlir::Value> parts;  // of lhs along its channels: two where products share their depth
   mlir::Value scale;                     // one factor for each channel, by which lhs is multiplied on its way into products; may be null
   int64_t columns = 0;                   // of the result
   int64_t channels = 0;                  // k of one tap
@@ -79,6 +83,8 @@ struct MatrixProblem {
   llvm::SmallVector<int64_t> paddedTaps; // the filter's, for images the last one even: whole chunks again
   int64_t depth = 0;                     // taps * channels, padded
   Factors factors = Factors::F16;
+  bool sumsRows = false;                 // results beside the first are sums of parts of its rows: tiles have whole parts
+  int64_t rowValues = 0;                 // that the epilogue reads, f32
 
   bool isBytes() const { return factors == Factors::Bytes; }
   int64_t elementsOfUnit() const { return isBytes() ? 2 : 1; } // of what channels and depth count
@@ -92,8 +98,14 @@ struct MatrixProblem {
   static std::optional<MatrixProblem> of(kernel::FuncOp func, const Target &target);
   int64_t steps(const MatrixSchedule &s) const { return (depth + s.step() - 1) / s.step(); }
   nn::Dim rows() const;
+  int64_t channelsOfFirst() const { return *nn::dimsOf(parts.front().getType()).back().asConstant(); } // of the parts
+  /// Without stages that it would not use.
+  MatrixSchedule fitted(MatrixSchedule s) const;
   /// Bytes of the factors in shared memory, behind everything else; schedules without stages read them where they are.
   int64_t scaleBytes(const MatrixSchedule &s) const { return scale && !s.direct ? depth * 2 : 0; }
+  /// Bytes behind those, of the values of the rows that a block finishes, two and two.
+  static constexpr int64_t kPairBytes = 8;
+  int64_t rowValueBytes(const MatrixSchedule &s) const { return (rowValues + 1) / 2 * kPairBytes * s.rowsOfBlock(); }
   /// Weights as [columns padded to a multiple of 8][tap][channel], or for pipelines and resident weights as [tile][tap][channels / 8][column of the tile][8]: what a stage
   /// holds of a tile is in one piece.
   kernel::PackingAttr packing(const MatrixSchedule &s) const;

@@ -72,6 +72,10 @@ Value Warp::exchange(Value x, int64_t distance) {
   return assembly(x.getType(), x, "shfl.sync.bfly.b32 $0, $1, " + std::to_string(distance) + ", 31, -1;", isFloat(x) ? "=f,f" : "=r,r", true);
 }
 
+Value Warp::rsqrt(Value x) {
+  return assembly(x.getType(), x, "rsqrt.approx.ftz.f32 $0, $1;", "=f,f", false);
+}
+
 Value Warp::exp2(Value x) {
   return assembly(x.getType(), x, "ex2.approx.ftz.f32 $0, $1;", "=f,f", false);
 }

@@ -123,3 +123,28 @@ func.func @shared_decoding(%x: tensor<1x4x4x8xui8>, %w: tensor<8x8x1x1xi8>) -> (
   %7 = nn.quantize %6 {zero_point = 0 : i64, to = ui8} : tensor<1x4x4x8xf32> -> tensor<1x4x4x8xui8>
   return %5, %7 : tensor<1x4x4x8xui8>, tensor<1x4x4x8xui8>
 }
+
+// Sums of a product's rows are computed with it, what is made of them with the product that reads it: another copy for each reader.
+// CHECK-LABEL: func.func @row_sums
+// CHECK:         nn.matmul %arg0, {{.*}}kernel.group = 0
+// CHECK:         nn.reshape {{.*}}kernel.group = 0
+// CHECK:         nn.cast {{.*}}kernel.group = 0
+// CHECK:         nn.reduce {{.*}}kernel.group = 0
+// CHECK:         nn.reduce {{.*}}kernel.group = 1 : i64, {{.*}}kernel.row_value
+// CHECK:         nn.mul {{.*}}kernel.group = 1
+// CHECK:         nn.reduce {{.*}}kernel.group = 2 : i64, {{.*}}kernel.row_value
+// CHECK:         nn.mul {{.*}}kernel.group = 2
+// CHECK-NOT:     kernel.group = 3
+func.func @row_sums(%x: tensor<5x32xf16>, %w: tensor<32x64xf16>, %w1: tensor<64x64xf16>) -> (tensor<5x64xf16>, tensor<5x64xf16>) {
+  %0 = nn.matmul %x, %w : tensor<5x32xf16>, tensor<32x64xf16> -> tensor<5x64xf16>
+  %1 = nn.reshape %0 {dims = #nn.dims<[5, 2, 32]>, kernel.row_sums} : tensor<5x64xf16> -> tensor<5x2x32xf16>
+  %2 = nn.cast %1 {to = f32, kernel.row_sums} : tensor<5x2x32xf16> -> tensor<5x2x32xf32>
+  %3 = nn.reduce %2 {kind = #nn.reduce_kind<sum>, axes = array<i64: 2>, kernel.row_sums} : tensor<5x2x32xf32> -> tensor<5x2xf32>
+  %4 = nn.reduce %3 {kind = #nn.reduce_kind<sum>, axes = array<i64: 1>, keep_dims, kernel.row_value} : tensor<5x2xf32> -> tensor<5x1xf32>
+  %5 = nn.cast %4 {to = f16, kernel.row_value} : tensor<5x1xf32> -> tensor<5x1xf16>
+  %6 = nn.matmul %0, %w1 : tensor<5x64xf16>, tensor<64x64xf16> -> tensor<5x64xf16>
+  %7 = nn.mul %6, %5 : tensor<5x64xf16>, tensor<5x1xf16> -> tensor<5x64xf16>
+  %8 = nn.matmul %0, %w1 {transpose_rhs} : tensor<5x64xf16>, tensor<64x64xf16> -> tensor<5x64xf16>
+  %9 = nn.mul %8, %5 : tensor<5x64xf16>, tensor<5x1xf16> -> tensor<5x64xf16>
+  return %7, %9 : tensor<5x64xf16>, tensor<5x64xf16>
+}

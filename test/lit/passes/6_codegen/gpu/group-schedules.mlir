@@ -13,7 +13,7 @@ kernel.func private @product(%x: tensor<4096x768xf16>, %w: tensor<2304x768xf16> 
 
 // A product of a size that was measured takes the tile that won, not the cost model's.
 // CHECK-LABEL: kernel.func private @measured
-// CHECK-SAME:    schedule = #kernel.schedule<"gpu.matrix", {columns = 64 : i64, direct = 0 : i64, groups = 1 : i64, pipeline = 0 : i64, round = 2 : i64, rows = 64 : i64, splits = 8 : i64, stages = 6 : i64
+// CHECK-SAME:    schedule = #kernel.schedule<"gpu.matrix", {columns = 64 : i64, direct = 0 : i64, groups = 1 : i64, pipeline = 0 : i64, round = 2 : i64, rows = 64 : i64, splits = 8 : i64, stages = 10 : i64
 // CHECK-SAME:    tasks = #nn.expr<64>
 kernel.func private @measured(%x: tensor<1x7x7x512xf16>, %w: tensor<512x512x3x3xf16> {kernel.constant}) -> tensor<1x7x7x512xf16> {
   %0 = nn.conv %x, %w {strides = array<i64: 1, 1>, pads = array<i64: 1, 1, 1, 1>, dilations = array<i64: 1, 1>, layout = #nn.layout<channels_last>} : tensor<1x7x7x512xf16>, tensor<512x512x3x3xf16> -> tensor<1x7x7x512xf16>

@@ -1,0 +1,17 @@
+// What is marked belongs to the kernels of products: sums of rows that one gives and others take (nn-norms-into-products), and operands side by side.
+#pragma once
+#include "llvm/ADT/StringRef.h"
+#include <cstdint>
+
+namespace tenon::kernel {
+
+/// Elements of a row that are summed together: part of a tile of any product, so that no two blocks share a sum.
+constexpr int64_t kRowPart = 32;
+/// A unit attribute of ops that the kernel before computes at its end: f32 sums of such parts of a row that it has made.
+constexpr llvm::StringLiteral kRowSumsAttr = "kernel.row_sums";
+/// The same of ops that the kernel of their reader computes, from such sums: statistics of a row, and what is made of them.
+constexpr llvm::StringLiteral kRowValueAttr = "kernel.row_value";
+/// Of a concat: two operands of a product, whose kernel reads them where they are (nn-join-added-convs).
+constexpr llvm::StringLiteral kSharedDepthAttr = "kernel.shared_depth";
+
+} // namespace tenon::kernel
