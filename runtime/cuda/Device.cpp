@@ -90,8 +90,12 @@ tn_status findFunctions(const tn_plan &plan, DevicePlan &on, Message &message) {
   const auto *kernels = plan.metadata->kernels();
   if (tn_status status = on.functions.allocate(libraryMemory(), plan::count(kernels), "the kernels of a plan", message))
     return status;
-  int largestShared = 0;
+  int largestShared = 0, sharedOfMultiprocessor = 0, multiprocessors = 0;
   on.driver->deviceGetAttribute(&largestShared, kAttributeSharedOptIn, on.device);
+  on.driver->deviceGetAttribute(&sharedOfMultiprocessor, kAttributeSharedOfMultiprocessor, on.device);
+  on.driver->deviceGetAttribute(&multiprocessors, kAttributeMultiprocessors, on.device);
+  if (on.capability >= kFirstWithDependentLaunch)
+    on.shared = {uint32_t(multiprocessors), uint32_t(sharedOfMultiprocessor), uint32_t(largestShared)};
   for (uint32_t i = 0; i < plan::count(kernels); ++i) {
     const plan::format::Kernel &kernel = *kernels->Get(i);
     if (Result result = on.driver->moduleGetFunction(&on.functions[i], on.module, kernel.name()->c_str()))
@@ -100,7 +104,7 @@ tn_status findFunctions(const tn_plan &plan, DevicePlan &on, Message &message) {
       return message.fail(TN_WRONG_TARGET, "kernel '%s' needs %u bytes of shared memory, GPU %d (%s) has %d", kernel.name()->c_str(),
                           kernel.shared_bytes(), on.ordinal, on.name, largestShared);
     if (kernel.shared_bytes())
-      if (Result result = on.driver->functionSetAttribute(on.functions[i], kFunctionMaxDynamicShared, int(kernel.shared_bytes())))
+      if (Result result = on.driver->functionSetAttribute(on.functions[i], kFunctionMaxDynamicShared, int(spreadShared(on.shared, kernel.shared_bytes(), 1))))
         return on.driver->fail(result, kernel.name()->c_str(), message);
   }
   return TN_OK;

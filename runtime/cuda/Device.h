@@ -2,6 +2,7 @@
 #pragma once
 
 #include "runtime/cuda/Driver.h"
+#include "runtime/cuda/SharedMemory.h"
 #include "runtime/support/Memory.h"
 
 struct tn_plan;
@@ -26,6 +27,8 @@ private:
 /// Memory of a device. Errors say how much was wanted for what, and how much there is.
 tn_status allocateOnDevice(const Driver &driver, size_t bytes, const char *what, DevicePointer *memory, Message &message);
 
+constexpr int kFirstWithDependentLaunch = 90; // kernels for these GPUs wait themselves for the one before (griddepcontrol)
+
 struct Gpu {
   int ordinal = 0;
   DeviceId device = 0;
@@ -41,6 +44,7 @@ struct DevicePlan : Gpu {
   DevicePointer weights = 0;
   Array<uint64_t> offsets; ///< of the constants in `weights`, where they are not those of the file
   Array<FunctionHandle> functions; ///< of the plan's kernels
+  SharedLimits shared;             ///< of GPUs whose kernels overlap; zeros on others
   DevicePlan *next = nullptr;
 
   ~DevicePlan();

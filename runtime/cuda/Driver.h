@@ -19,7 +19,7 @@ using GraphExecHandle = struct GraphExecObject *;
 
 constexpr Result kSuccess = 0, kOutOfMemory = 2, kNoDevice = 100, kNoBinaryForGpu = 209, kInvalidPtx = 218, kUnsupportedPtx = 222;
 constexpr int kAttributeClock = 13, kAttributeMultiprocessors = 16, kAttributeMemoryClock = 36, kAttributeBusWidth = 37; // kHz, bits
-constexpr int kAttributeMajor = 75, kAttributeMinor = 76, kAttributeSharedOptIn = 97;
+constexpr int kAttributeMajor = 75, kAttributeMinor = 76, kAttributeSharedOptIn = 97, kAttributeSharedOfMultiprocessor = 81;
 constexpr int kFunctionMaxDynamicShared = 8;
 constexpr int kPointerMemoryType = 2; // 1: host, 2: device
 constexpr unsigned kStreamNonBlocking = 1, kCaptureRelaxed = 2;

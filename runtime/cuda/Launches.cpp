@@ -8,8 +8,6 @@ namespace tenon::cuda {
 using namespace plan;
 
 namespace {
-constexpr int kFirstWithDependentLaunch = 90; // kernels for these GPUs wait themselves for the one before (griddepcontrol)
-
 bool isLaunch(const tn_plan &plan, uint32_t step) {
   return plan.metadata->steps()->Get(step)->kind_as_Launch() != nullptr;
 }
@@ -39,13 +37,14 @@ tn_status Executor::queueStep(const PreparedPlan &prepared, uint32_t index, bool
 
   LaunchAttribute attribute = {kProgrammaticStreamSerialization, 0, {}};
   attribute.value = 1;
-  LaunchConfig config = {uint32_t((uint64_t(tasks) + kernel.tasks_per_block() - 1) / kernel.tasks_per_block()),
+  uint32_t blocks = uint32_t((uint64_t(tasks) + kernel.tasks_per_block() - 1) / kernel.tasks_per_block());
+  LaunchConfig config = {blocks,
                          1,
                          1,
                          kernel.threads(),
                          1,
                          1,
-                         kernel.shared_bytes(),
+                         spreadShared(on->shared, kernel.shared_bytes(), blocks),
                          stream,
                          &attribute,
                          overlaps ? 1u : 0u};
