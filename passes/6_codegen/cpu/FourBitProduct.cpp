@@ -25,11 +25,17 @@ BlockArgument argumentOf(Value constant) {
   return dyn_cast<BlockArgument>(constant);
 }
 
-/// Rows of a register tile: as many as leave room for the weights and their scales.
+/// Rows of a register tile that unpacks all columns of a tile: as many as leave room for the weights and their scales.
 int64_t rowsOfTile(const Target &target) {
   int64_t lanes = target.lanes(32);
   constexpr int64_t kWide = 16, kMany = 10, kFew = 3, kOne = 1;
   return lanes >= kWide ? kMany : lanes * 2 >= kWide ? kFew : kOne;
+}
+/// The same where weights are unpacked already: two vectors of columns at once.
+constexpr int64_t kStagedVectors = 2;
+int64_t stagedRowsOfTile(const Target &target) {
+  constexpr int64_t kWide = 16, kMany = 12, kUsual = 6;
+  return target.lanes(32) >= kWide ? kMany : kUsual;
 }
 
 nn::Dim rowsOf(const ContractionProblem &p) { return nn::product(p.anchor->getContext(), ArrayRef(p.extents).drop_back()); }
@@ -47,7 +53,7 @@ kernel::PackingAttr tilesFirst(Value constant) {
 class FourBitEmitter {
 public:
   FourBitEmitter(KernelBuilder &b, const ContractionProblem &p, const nn::PackedWeights &w)
-      : b(b), p(p), w(w), lanes(b.target().lanes(32)), vectors(kTileColumns / lanes), lhs(b.tensorOf(p.lhs)), codes(packed(w.codes)), scales(packed(w.scales)),
+      : b(b), p(p), w(w), lanes(b.target().lanes(32)), allVectors(kTileColumns / lanes), lhs(b.tensorOf(p.lhs)), codes(packed(w.codes)), scales(packed(w.scales)),
         epilogue(b, p.result), groups(p.rowGroups(/*lhsInPlace=*/true)), f32(b.ops().getF32Type()), vector(VectorType::get({lanes}, f32)) {
     if (argumentOf(w.zeroPoints))
       zeroPoints = packed(w.zeroPoints);
@@ -73,12 +79,16 @@ public:
 private:
   void allRows(Index tile, bool isStaged) {
     readsStaged = isStaged;
-    SmallVector<Index> rows(p.rowAxes(), 0);
-    outer(0, rows, tile);
+    vectors = isStaged ? std::min(kStagedVectors, allVectors) : allVectors;
+    for (firstVector = 0; firstVector < allVectors; firstVector += vectors) {
+      SmallVector<Index> rows(p.rowAxes(), 0);
+      outer(0, rows, tile);
+    }
   }
 
   /// A tile's weights in f32, [depth][32].
   void stage(Index tile) {
+    firstVector = 0, vectors = allVectors;
     b.loop(0, w.blocks, 1, [&](Index block) {
       auto [scale, shift] = scalesOf(tile, block);
       b.loop(0, w.size, 1, [&, &scale = scale, &shift = shift](Index k) {
@@ -103,7 +113,7 @@ private:
 
   void tilesOfRows(const SmallVector<Index> &rows, Index tile) {
     Index total = b.dim(groups.back().extent);
-    int64_t most = rowsOfTile(b.target());
+    int64_t most = readsStaged ? stagedRowsOfTile(b.target()) : rowsOfTile(b.target());
     forRowTiles(b, total, most, 0, b.div(b.add(total, most - 1), most), [&](Index first, int64_t count, Index) {
       SmallVector<SmallVector<Index>> positions(count, rows);
       for (int64_t r = 0; r < count; ++r)
@@ -155,6 +165,8 @@ private:
             Value &sum = sums[first + r * vectors + v];
             sum = b.fma(x, weights[v], sum);
           }
+          if (bases.size() > 1)
+            b.keepMemoryOrder(); // as in ContractionTile.cpp: loads ahead would spill sums
         }
       }
       return sums;
@@ -179,7 +191,7 @@ private:
   Values loadStaged(Index depth) {
     Values weights;
     for (int64_t v = 0; v < vectors; ++v)
-      weights.push_back(b.load(*staged, b.add(b.mul(depth, kTileColumns), v * lanes), lanes));
+      weights.push_back(b.load(*staged, b.add(b.mul(depth, kTileColumns), (firstVector + v) * lanes), lanes));
     return weights;
   }
 
@@ -201,7 +213,7 @@ private:
   Value maskOf(Index tile, int64_t v) {
     return w.columns % kTileColumns ? b.tailMask(b.min(b.max(b.sub(w.columns, columnOf(tile, v)), 0), lanes), lanes) : Value();
   }
-  Index columnOf(Index tile, int64_t v) { return b.add(b.mul(tile, kTileColumns), v * lanes); }
+  Index columnOf(Index tile, int64_t v) { return b.add(b.mul(tile, kTileColumns), (firstVector + v) * lanes); }
 
   Values initial(Index tile, int64_t count) {
     Values row(vectors, b.constant(0, vector));
@@ -246,10 +258,11 @@ private:
   const ContractionProblem &p;
   const nn::PackedWeights &w;
   int lanes;
-  int64_t vectors;
+  int64_t allVectors;                         // of a tile's columns
+  int64_t firstVector = 0, vectors = allVectors; // those of what is emitted now
   Tensor lhs, codes, scales, zeroPoints;
   std::optional<Tensor> staged; // where there may be many rows
-  bool readsStaged = false;     // what is emitted now
+  bool readsStaged = false;     // whether what is emitted now does
   Epilogue epilogue;
   SmallVector<RowGroup> groups;
   Type f32;
