@@ -254,10 +254,10 @@ bool Epilogue::storeAt(Value acc, const LanePosition &position, Value mask, Arra
 std::optional<Epilogue::Ending> Epilogue::endingOf(Value result) const {
   Ending ending;
   Operation *op = result.getDefiningOp();
-  for (; isa_and_nonnull<nn::LookupOp>(op) && llvm::is_contained(program, op); op = op->getOperand(0).getDefiningOp())
+  for (; isa_and_nonnull<nn::LookupOp>(op) && llvm::is_contained(program.ops, op); op = op->getOperand(0).getDefiningOp())
     ending.tables.insert(ending.tables.begin(), cast<nn::LookupOp>(op));
   ending.quantize = dyn_cast_or_null<nn::QuantizeOp>(op);
-  bool isOurs = ending.quantize && llvm::is_contained(program, op) && computeType(getElementTypeOrSelf(ending.quantize.getInput())).isF32();
+  bool isOurs = ending.quantize && llvm::is_contained(program.ops, op) && computeType(getElementTypeOrSelf(ending.quantize.getInput())).isF32();
   return isOurs ? std::optional(ending) : std::nullopt;
 }
 
@@ -268,15 +268,15 @@ SmallVector<Operation *> Epilogue::before(ArrayRef<Ending> endings) const {
   for (Ending ending : endings)
     open.push_back(ending.quantize.getInput());
   while (!open.empty())
-    if (Operation *op = open.pop_back_val().getDefiningOp(); llvm::is_contained(program, op) && needed.insert(op).second)
+    if (Operation *op = open.pop_back_val().getDefiningOp(); llvm::is_contained(program.ops, op) && needed.insert(op).second)
       llvm::append_range(open, op->getOperands());
   SmallVector<Operation *> part;
-  llvm::copy_if(program, std::back_inserter(part), [&](Operation *op) { return needed.contains(op); });
+  llvm::copy_if(program.ops, std::back_inserter(part), [&](Operation *op) { return needed.contains(op); });
   return part;
 }
 
 bool Epilogue::storesTogether(int64_t lanes) const {
-  if (lanes != builder.target().lanes(32) || !hasByteRegisters(builder.target()) || end || llvm::any_of(program, isRearrangement))
+  if (lanes != builder.target().lanes(32) || !hasByteRegisters(builder.target()) || end || llvm::any_of(program.ops, isRearrangement))
     return false;
   return llvm::all_of(builder.kernelFunc().terminator().getOperands(), [&](Value result) { return endingOf(result).has_value(); });
 }
@@ -293,7 +293,7 @@ void Epilogue::storeTogether(ValueRange accs, int64_t across, llvm::function_ref
     for (int64_t i = first; i < first + count; ++i) {
       SmallVector<Index> at = position(i);
       Frames frames(builder, anchor, {at, int(at.size()) - 1, builder.target().lanes(32)});
-      auto registers = evaluate(builder, reader, numbers, [&](Operation *op) { return inputOf(op); }, frames, anchor, accs[i], mask(i), {});
+      auto registers = evaluate(builder, reader, numbers, [&](Operation *op) { return inputOf(op); }, frames, {{anchor, accs[i]}}, mask(i), {});
       for (auto [values, ending] : llvm::zip_equal(together, endings))
         values.push_back(registers->lookup(ending.quantize.getInput()));
     }
