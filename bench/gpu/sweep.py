@@ -11,6 +11,7 @@ A kernel's time is that of bench/gpu/chain.py: of a launch in a chain that overl
 """
 import argparse
 import json
+import lzma
 import math
 import re
 import shutil
@@ -26,22 +27,25 @@ def lines(path):
 
 
 def pack(arguments):
-    """Plans of many candidates differ little: they shrink together."""
+    """Plans without their weights: what a kernel is timed on is noise."""
     tools = HERE.parent.parent / "test" / "gpu"
     sys.path.insert(0, str(tools))
-    from archive import squeeze
+    from archive import WEIGHTS, checked, sections
 
     folder = arguments.to
     folder.mkdir(parents=True, exist_ok=True)
     shutil.copy(arguments.runtime, folder / "libtenon_runtime.so")
-    for script in (tools / "runtime.py", tools / "archive.py", HERE / "chain.py", HERE / "sweep.py"):
+    for script in (tools / "runtime.py", HERE / "chain.py", HERE / "sweep.py"):
         shutil.copy(script, folder / script.name)
     known = folder / "index.jsonl"
     number = len(lines(known)) if known.exists() else 0
     with open(known, "a") as index:
         for entry in lines(arguments.plans / "index.jsonl"):
-            packed = f"{number}.plan.xz"
-            (folder / packed).write_bytes(squeeze((arguments.plans / entry["plan"]).read_bytes(), made_up=True))
+            packed, plan = f"{number}.plan.xz", bytearray((arguments.plans / entry["plan"]).read_bytes())
+            for kind, offset, size in sections(plan):
+                if kind == WEIGHTS:
+                    plan[offset : offset + size] = bytes(size)
+            (folder / packed).write_bytes(lzma.compress(checked(plan), preset=1))
             index.write(json.dumps({**entry, "plan": packed}) + "\n")
             number += 1
     print(f"{number} plans, {sum(path.stat().st_size for path in folder.iterdir()) / 1e6:.1f} MB")
@@ -50,7 +54,6 @@ def pack(arguments):
 def measure(arguments):
     folder = arguments.folder.resolve()
     sys.path.insert(0, str(folder))
-    import archive
     import chain
     import runtime
     import torch
@@ -59,7 +62,7 @@ def measure(arguments):
     path = Path("/tmp/sweep.plan")
     with open(arguments.output, "w") as out:
         for entry in lines(folder / "index.jsonl"):
-            path.write_bytes(archive.expand((folder / entry["plan"]).read_bytes()))
+            path.write_bytes(lzma.decompress((folder / entry["plan"]).read_bytes()))
             times, _ = chain.timed(timer, library, path)
             us = sum(us for us, _, _ in times.values())
             out.write(json.dumps({**entry, "us": round(us, 3), "cpu": torch.cuda.get_device_name()}) + "\n")

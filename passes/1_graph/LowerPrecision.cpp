@@ -172,7 +172,33 @@ private:
     OpBuilder builder(terminator);
     for (auto [operand, type] : llvm::zip(terminator->getOpOperands(), getOperation().getResultTypes()))
       if (isFloat(type) && operand.get().getType() != type)
-        operand.set(cast(builder, operand.get(), Float32Type::get(&getContext())));
+        operand.set(widened(builder, operand.get()));
+  }
+
+  /// A returned value in f32. What a concat is made of is widened in its place, where that is computed: the whole is not read and written again.
+  Value widened(OpBuilder &builder, Value value) {
+    Type full = Float32Type::get(&getContext());
+    auto concat = value.getDefiningOp<nn::ConcatOp>();
+    if (!concat || !value.hasOneUse())
+      return cast(builder, value, full);
+    SmallVector<Value> parts;
+    for (Value part : concat.getInputs())
+      parts.push_back(cast(builder, behindTranspose(builder, part), full));
+    return nn::ConcatOp::create(builder, concat.getLoc(), parts, concat.getAxis());
+  }
+
+  /// transpose(f(x)) of an elementwise f as f(transpose(x)), to which a cast can be added.
+  Value behindTranspose(OpBuilder &builder, Value value) {
+    auto transpose = value.getDefiningOp<nn::TransposeOp>();
+    Operation *before = transpose ? transpose.getInput().getDefiningOp() : nullptr;
+    if (!before || !before->hasTrait<nn::Elementwise>() || before->getNumOperands() != 1 || !before->hasOneUse() || !value.hasOneUse() ||
+        before->getOperand(0).getType() != value.getDefiningOp()->getOperand(0).getType())
+      return value;
+    Value moved = nn::TransposeOp::create(builder, transpose.getLoc(), before->getOperand(0), transpose.getPerm());
+    Operation *after = builder.clone(*before);
+    after->setOperand(0, moved);
+    after->getResult(0).setType(value.getType());
+    return after->getResult(0);
   }
 
   Type lower;

@@ -150,20 +150,30 @@ private:
     return {b.address(lhs, b.at(lhs, {tile.image, down, across, Index(0)})), w.narrow(down), w.narrow(across)};
   }
 
+  /// Eight neighbouring threads copy one chunk of eight pixels, which are neighbours in a plane: shared memory is written 128 bytes at a time. Other
+  /// threads of the warp have the chunks beside it, so that what is read is in one piece too.
   void copyTile(const Tile &tile, Value own, Value stage) {
+    constexpr int64_t kPixels = 8;
+    int64_t chunksOfWarp = l.chunks % 4 == 0 ? 4 : l.chunks % 2 == 0 ? 2 : 1, pixelsOfWarp = kWarp / chunksOfWarp, across = l.chunks / chunksOfWarp;
+    int64_t units = int64_t(llvm::divideCeil(l.copied(), pixelsOfWarp)) * across; // of a warp
+    Value eighth = w.div(lane, kPixels), ownPixel = w.add(w.rem(lane, kPixels), w.mul(w.div(eighth, chunksOfWarp), kPixels));
     Source source = sourceOf(tile);
-    int64_t units = l.copied() * l.chunks;
-    for (int64_t first = 0; first < units; first += MatrixSchedule::kCopyThreads) {
-      Value unit = w.add(own, first);
-      where(b, withinTile(w, unit, first, MatrixSchedule::kCopyThreads, units), [&] {
-        Value pixel = w.div(unit, l.chunks), chunk = w.rem(unit, l.chunks);
-        Value down = w.div(pixel, l.pitch * l.stride), across = w.rem(pixel, l.pitch * l.stride);
-        Value rest = w.add(w.mul(w.rem(down, l.stride), l.stride), w.rem(across, l.stride)); // of both, which planes
-        Value row = w.add(w.mul(w.div(down, l.stride), l.pitch), w.div(across, l.stride));
-        Value plane = w.add(w.mul(rest, l.planes), chunk);
-        copyChunk(source, down, across, chunk, w.add(stage, w.mul(w.add(w.mul(plane, l.planeRows), row), kChunkBytes)));
+    for (int64_t first = 0; first < units; first += kCopyWarps) {
+      Value unit = w.add(w.div(own, kWarp), first);
+      where(b, withinTile(w, unit, first, kCopyWarps, units), [&] {
+        Value pixel = w.add(w.mul(w.div(unit, across), pixelsOfWarp), ownPixel);
+        Value chunk = w.add(w.mul(w.rem(unit, across), chunksOfWarp), w.rem(eighth, chunksOfWarp));
+        where(b, l.copied() % pixelsOfWarp ? w.below(pixel, w.i32(l.copied())) : Value(), [&] { copyPixel(source, pixel, chunk, stage); });
       });
     }
+  }
+
+  void copyPixel(const Source &source, Value pixel, Value chunk, Value stage) {
+    Value down = w.div(pixel, l.pitch * l.stride), across = w.rem(pixel, l.pitch * l.stride);
+    Value rest = w.add(w.mul(w.rem(down, l.stride), l.stride), w.rem(across, l.stride)); // of both, which planes
+    Value row = w.add(w.mul(w.div(down, l.stride), l.pitch), w.div(across, l.stride));
+    Value plane = w.add(w.mul(rest, l.planes), chunk);
+    copyChunk(source, down, across, chunk, w.add(stage, w.mul(w.add(w.mul(plane, l.planeRows), row), kChunkBytes)));
   }
 
   /// The chunk of a pixel of the copied part; what padding reads where lhs has no such pixel. What does not depend on the tile is found once.

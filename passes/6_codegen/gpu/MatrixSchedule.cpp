@@ -238,8 +238,8 @@ SmallVector<MatrixSchedule> groupSchedules(const MatrixProblem &p, const Target 
     int64_t rows, columns, stages, warpColumns = 1, leastDepth = 1, mostDepth = 1, round = 1;
   };
   static constexpr Tile kTiles[] = {{64, 32, 8, 1, 1, 4},  {64, 64, 6, 1, 1, 4}, {64, 64, 6, 1, 1, 1, 2}, {64, 64, 3},           {64, 80, 5, 1, 4, 4},
-                                    {64, 128, 4, 1, 1, 4}, {64, 256, 5, 2},      {128, 32, 4, 1, 1, 2},   {128, 64, 4, 1, 1, 2}, {128, 80, 3},
-                                    {128, 96, 3},          {128, 128, 3},        {128, 128, 6},           {128, 192, 5},         {128, 256, 4},
+                                    {64, 128, 4, 1, 1, 4}, {64, 256, 5, 2}, {64, 256, 3, 2},      {128, 32, 4, 1, 1, 2},   {128, 64, 4, 1, 1, 2}, {128, 80, 3},
+                                    {128, 96, 3},          {128, 128, 3},        {128, 128, 4},        {128, 128, 6},           {128, 192, 5},         {128, 256, 4},
                                     {256, 128, 4}};
   for (const Tile &tile : kTiles)
     for (int64_t depth = tile.leastDepth; depth <= tile.mostDepth; depth *= 2)

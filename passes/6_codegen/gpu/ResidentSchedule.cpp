@@ -102,8 +102,7 @@ ResidentLayout residentLayout(const MatrixProblem &p, const MatrixSchedule &s) {
     // Rows past the tile's last one read as far behind the copy.
     l.planeRows = std::max(l.down * l.pitch, s.tileRows + reachDown * l.pitch + reachAcross);
   }
-  // What eight threads copy together lies in different banks: the chunks of a pixel, of two or of four.
-  l.planeRows = int64_t(llvm::alignTo(l.planeRows, 8)) + (l.chunks == 2 ? 4 : l.chunks == 4 ? 2 : 1);
+  l.planeRows = int64_t(llvm::alignTo(l.planeRows, 8));
   l.weightBytes = (p.contraction.tapCount() * l.chunks + l.planes - l.chunks) * s.tileColumns * kChunkBytes;
   l.stageBytes = l.stride * l.stride * l.planes * l.planeRows * kChunkBytes;
   l.piece = MatrixSchedule::largestPiece(s.tileColumns, MatrixSchedule::kMostPiece);
