@@ -99,10 +99,16 @@ LhsAddress ContractionEmitter::lhsAddress(const Panel &panel, const TileRows &ro
   return address;
 }
 
+/// Where a panel of packed weights begins.
+Index ContractionEmitter::packedPanel(const Panel &panel, const DepthBlock &depth) {
+  Index number = b.add(b.mul(depth.number, *layout.panels), panel.number), run = b.mul(blockDepth, layout.panelColumns);
+  return b.add(rhs.offset, b.mul(number, b.mul(run, p.tapCount())));
+}
+
 RhsAddress ContractionEmitter::rhsAddress(const Block &block, const Panel &panel, const DepthBlock &depth) {
   RhsAddress address;
-  address.memory = rhs;
-  address.base = rhs.offset;
+  address.memory = layout.rhsWidened ? widened : rhs;
+  address.base = address.memory.offset;
   if (rhsPacked || layout.rhsStaged) {
     Index run = b.mul(blockDepth, layout.panelColumns);
     for (size_t tap = 0; tap < p.taps.size(); ++tap) {
@@ -114,10 +120,8 @@ RhsAddress ContractionEmitter::rhsAddress(const Block &block, const Panel &panel
     address.depth = layout.panelColumns;
     if (layout.panelColumns % layout.lanes)
       address.tail = b.tailMask(layout.panelColumns % layout.lanes, layout.lanes);
-    if (rhsPacked) {
-      Index number = b.add(b.mul(depth.number, *layout.panels), panel.number);
-      address.base = b.add(address.base, b.mul(number, b.mul(run, p.tapCount())));
-    }
+    if (rhsPacked && !layout.rhsWidened)
+      address.base = packedPanel(panel, depth);
     return address;
   }
   for (auto [axis, rhsAxis] : llvm::enumerate(p.rhsRows))

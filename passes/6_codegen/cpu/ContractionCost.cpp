@@ -206,7 +206,7 @@ private:
     // only panels that are prefetched one by one hide that.
     constexpr int64_t kShortDepth = 256, kManyTiles = 8, kManyPanels = 3;
     bool rhsFits = p.rhsConstant() ? weightsAreFew() : weightBytes() <= target.l2Bytes / 2;
-    s.rowsOuter = tiles >= kManyTiles && rhsFits && sizes.depth <= kShortDepth && !p.split; // a panel is split once for all rows
+    s.rowsOuter = tiles >= kManyTiles && rhsFits && sizes.depth <= kShortDepth && !p.split && p.dot != 2; // panels are split or widened once for all rows
     if (s.rowsOuter && !p.rhsConstant() && !p.rhsReadable())
       s.rowsOuter = false; // a panel is packed once for all rows
     s.prefetch = !s.rowsOuter && p.rhsConstant();
@@ -298,7 +298,7 @@ private:
     int64_t share = std::min(target.l3Bytes / std::max(target.cores, 2), kMostFarBands * target.l2Bytes);
     int64_t budget = heavyWeights ? std::max(target.l2Bytes, share) : target.l2Bytes / 2;
     // Where the rows pass by once, what they read should not have gone far since it was copied.
-    s.rowsOuter = weightBytes() <= target.l2Bytes / 2 && sizes.depth * sizes.taps <= 256 && sizes.rows > 8 * s.rows && !p.split;
+    s.rowsOuter = weightBytes() <= target.l2Bytes / 2 && sizes.depth * sizes.taps <= 256 && sizes.rows > 8 * s.rows && !p.split && p.dot != 2;
     constexpr int64_t kShortBand = 4;
     bool shortBands = s.rowsOuter && s.lhs == LhsMode::Band;
     if (shortBands)

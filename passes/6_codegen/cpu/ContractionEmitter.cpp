@@ -1,6 +1,7 @@
 #include "passes/6_codegen/cpu/ContractionEmitter.h"
 #include "passes/6_codegen/cpu/ContractionStage.h"
 #include "passes/6_codegen/cpu/DotBytes.h"
+#include "passes/6_codegen/cpu/DotPairs.h"
 
 namespace tenon::cpu {
 using namespace mlir;
@@ -59,6 +60,8 @@ ContractionEmitter::ContractionEmitter(KernelBuilder &b, const ContractionProble
   } else {
     rhs = b.tensorOf(p.rhs);
   }
+  if (layout.rhsWidened)
+    widened = b.workspace(element, layout.rhsOffset, {layout.rhsBytes / elementBytes});
   if (p.split)
     splitPanel = SplitPanel::at(b, layout.rhsOffset, *layout.depth, layout.lanes);
   if (layout.partialBytes)
@@ -142,7 +145,9 @@ void ContractionEmitter::compute(const Block &block, Index firstPanel, Index end
       if (layout.rhsStaged)
         packPanel(b, p, rhs, block.rows, panel.column, panel.columns, layout.panelColumns);
       if (p.split)
-        splitPanel.fill(b, rhs, rhsAddress(block, panel, depth).base, *layout.depth);
+        splitPanel.fill(b, rhs, packedPanel(panel, depth), *layout.depth);
+      if (layout.rhsWidened)
+        widenPanel(b, rhs, packedPanel(panel, depth), b.mul(blockDepth, p.tapCount() * layout.panelColumns), widened, widened.offset);
     };
     if (s.rowsOuter)
       return tilesOf(block, [&](const TileRows &rows) {

@@ -62,6 +62,7 @@ private:
   llvm::SmallVector<Index> lhsPosition(const Block &block, Index row);
   LhsAddress lhsAddress(const Panel &panel, const TileRows &rows, const DepthBlock &depth);
   RhsAddress rhsAddress(const Block &block, const Panel &panel, const DepthBlock &depth);
+  Index packedPanel(const Panel &panel, const DepthBlock &depth);
   std::pair<Index, Index> liveTaps(const Block &block, const TileRows &rows, int tap);
   void mergeTaps(TileShape &shape, const Block &block, const TileRows &rows, LhsAddress &lhs, RhsAddress &rhs);
   PrefetchStream nextPanel(const Block &block, const Panel &panel, const TileRows &rows, const DepthBlock &depth, const TileShape &shape);
@@ -76,6 +77,7 @@ private:
   mlir::Type element;
   Tensor lhs;             // as tiles read it: the argument, the band, or the packed rows
   Tensor rhs;             // the packed panels, the argument, or the staged panel
+  Tensor widened;         // a panel of it as pairs
   Tensor partial;
   SplitPanel splitPanel;  // of the panel that tiles are computed with
   Tensor tileSums;        // what tile registers held

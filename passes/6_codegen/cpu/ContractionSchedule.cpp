@@ -154,6 +154,11 @@ ContractionLayout::ContractionLayout(const ContractionProblem &p, const Contract
     rhsBytes = *depth * p.tapCount() * panelColumns * bytes + s.vectors * lanes * bytes;
   if (p.split)
     rhsBytes = SplitPanel::bytes(*depth, lanes);
+  // For many tiles it is less to widen a panel once than as each tile loads it.
+  constexpr int64_t kManyTiles = 8;
+  rhsWidened = p.dot == 2 && !s.rowsOuter && depth && groups.back().extent.isConstant() && blockRows >= kManyTiles * s.rows;
+  if (rhsWidened)
+    rhsBytes = *depth * p.tapCount() * panelColumns * bytes;
   partialOffset = llvm::alignTo(rhsOffset + rhsBytes, 64);
   if (s.depthBlock && panels) {
     partialStride = llvm::divideCeil(*panels, s.columnTasks) * llvm::alignTo(panelColumns, lanes);

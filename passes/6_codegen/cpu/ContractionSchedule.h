@@ -47,6 +47,7 @@ struct ContractionLayout {
   int64_t sumsOffset = 0; // of what is moved from tile registers to vectors
   int64_t partialStride = 0;  // elements of one row of partial sums
   bool rhsStaged = false;     // panels are packed into the workspace before use
+  bool rhsWidened = false;    // panels of bytes are widened to pairs there
   llvm::SmallVector<int64_t> bandSizes; // Band: the largest extents of the copy, by axis of lhs; channels with what keeps pixels apart
   llvm::SmallVector<int64_t> bandTaps;  // Band: positions of the copy from one tap to the next, by axis; taps that are far apart move together
   nn::Dim blocks;             // blocks of all rows

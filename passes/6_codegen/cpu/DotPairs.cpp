@@ -43,6 +43,14 @@ void widenFours(KernelBuilder &b, const Tensor &fours, Index from, Index count, 
   b.loop(whole, count, 1, [&](Index i) { some(i, 1); });
 }
 
+void widenPanel(KernelBuilder &b, const Tensor &bytes, Index from, Index count, const Tensor &pairs, Index to) {
+  int64_t lanes = b.target().lanes(32);
+  b.loop(0, count, lanes, [&](Index i) {
+    Value wide = widenWeights(b, b.load(bytes, b.add(from, i), int(lanes)));
+    b.store(split(b, wide, VectorType::get({lanes}, b.ops().getI32Type())), pairs, b.add(to, i));
+  });
+}
+
 Value widenWeights(KernelBuilder &b, Value bytes) {
   int64_t lanes = cast<VectorType>(bytes.getType()).getNumElements();
   Value each = split(b, bytes, VectorType::get({kPair * lanes}, b.ops().getI8Type()));

@@ -18,6 +18,8 @@ ContractionProblem inPairs(const ContractionProblem &fours);
 mlir::Value pairOf(KernelBuilder &b, int64_t byte);
 /// Copies `count` fours of bytes without a sign as twice as many pairs.
 void widenFours(KernelBuilder &b, const Tensor &fours, Index from, Index count, const Tensor &pairs, Index to);
+/// Copies `count` pairs of signed bytes (as i16), a multiple of the lanes, as pairs: weights that many tiles read.
+void widenPanel(KernelBuilder &b, const Tensor &bytes, Index from, Index count, const Tensor &pairs, Index to);
 /// Lanes of two signed bytes (as i16) as pairs.
 mlir::Value widenWeights(KernelBuilder &b, mlir::Value bytes);
 /// Whether a register tile of rows x vectors accumulators leaves room for a step's weights, one activation and a product.

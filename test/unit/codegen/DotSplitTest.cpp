@@ -11,7 +11,7 @@ struct Product {
   int rows, depth, columns;
 
   std::string text(bool isMarked, bool isConvolution) const {
-    std::string mark = isMarked ? ", kernel.split_share = 20 : i64" : "", sums = tensor({columns}, "i32");
+    std::string mark = isMarked ? ", kernel.split_share = 25 : i64" : "", sums = tensor({columns}, "i32");
     std::string x = isConvolution ? tensor({1, rows, 1, depth}, "ui8") : tensor({rows, depth}, "ui8"), y = isConvolution ? tensor({1, rows, 1, columns}, "i32") : tensor({rows, columns}, "i32");
     std::string w = isConvolution ? tensor({columns, depth, 1, 1}, "i8") : tensor({depth, columns}, "i8");
     std::string op = isConvolution ? "nn.conv %x, %w bias %b {strides = array<i64: 1, 1>, pads = array<i64: 0, 0, 0, 0>, dilations = array<i64: 1, 1>, layout = #nn.layout<channels_last>}"
