@@ -1,6 +1,7 @@
 // The program below an anchor: from an accumulator to the kernel's results.
 #include "passes/6_codegen/cpu/ByteRegisters.h"
 #include "passes/6_codegen/cpu/Elementwise.h"
+#include "passes/6_codegen/cpu/QuantizedOps.h"
 #include "dialects/kernel/ProductMarks.h"
 
 namespace tenon::cpu {
@@ -191,6 +192,25 @@ void Epilogue::store(Value acc, ArrayRef<Index> position, Value mask, ArrayRef<V
   }
 }
 
+/// What `op` gives where it makes numbers of bytes that were quantized here: a cast, less the zero point. The bytes need not be made for it.
+static Value stepsAgain(KernelBuilder &b, Operation *op, const llvm::DenseMap<Value, Value> &registers) {
+  auto sub = dyn_cast<nn::SubOp>(op);
+  auto cast = sub ? sub.getLhs().getDefiningOp<nn::CastOp>() : dyn_cast<nn::CastOp>(op);
+  auto quantize = cast && cast.getTo().isF32() ? cast.getInput().getDefiningOp<nn::QuantizeOp>() : nn::QuantizeOp();
+  Value x = quantize ? registers.lookup(quantize.getInput()) : Value();
+  if (!x || !getElementTypeOrSelf(x).isF32())
+    return {};
+  double subtracted = 0;
+  if (sub) {
+    auto constant = sub.getRhs().getDefiningOp<nn::ConstantOp>();
+    auto contents = constant ? dyn_cast<DenseElementsAttr>(constant.getValue()) : DenseElementsAttr();
+    if (!contents || contents.getNumElements() != 1 || !contents.getElementType().isF32())
+      return {};
+    subtracted = (*contents.value_begin<APFloat>()).convertToFloat();
+  }
+  return subtracted == double(quantize.getZeroPoint()) ? emitSteps(b, quantize, x) : Value();
+}
+
 /// Runs the program on the registers of what it begins with: those of all its values. None if the lanes do not stay neighbours. `given` are operands
 /// that were read before.
 static std::optional<llvm::DenseMap<Value, Value>> evaluate(KernelBuilder &b, OperandReader &reader, ArrayRef<Operation *> program,
@@ -202,6 +222,10 @@ static std::optional<llvm::DenseMap<Value, Value>> evaluate(KernelBuilder &b, Op
   for (Operation *op : program) {
     if (isRearrangement(op)) {
       registers[op->getResult(0)] = registers.lookup(op->getOperand(0));
+      continue;
+    }
+    if (Value steps = given.empty() ? stepsAgain(b, op, registers) : Value()) {
+      registers[op->getResult(0)] = steps;
       continue;
     }
     SmallVector<nn::Dim> shape = nn::dimsOf(op->getResult(0).getType());

@@ -58,16 +58,23 @@ static Value quantizeRegisters(KernelBuilder &b, nn::QuantizeOp op, Value x) {
   return partOf(b, quantizeTogether(b, op, numbers), 0, lanes);
 }
 
-Value emitQuantize(KernelBuilder &b, nn::QuantizeOp op, Value x) {
-  if (fillsByteRegister(b, x) && getElementTypeOrSelf(x).isF32())
-    return quantizeRegisters(b, op, x);
+/// Steps above the zero point, of 32 bits.
+static Value stepsOf(KernelBuilder &b, nn::QuantizeOp op, Value x) {
   Registers r{b};
   int64_t zeroPoint = op.getZeroPoint(), low = op.getTo().isUnsignedInteger() ? 0 : -128;
   // The bounds are integers: it makes no difference whether they come before or after rounding. NaN is not above the lower one, and becomes it.
   Value lowest = r.c(low - zeroPoint, x), notBelow = r.select(r.cmp(arith::CmpFPredicate::OGT, x, lowest), x, lowest);
-  Value inside = r.atMost(notBelow, r.c(low + 255 - zeroPoint, x));
-  Value steps = nearestIntegers(b, inside);
-  if (zeroPoint)
+  return nearestIntegers(b, r.atMost(notBelow, r.c(low + 255 - zeroPoint, x)));
+}
+
+Value emitSteps(KernelBuilder &b, nn::QuantizeOp op, Value x) { return arith::SIToFPOp::create(b.ops(), x.getType(), stepsOf(b, op, x)); }
+
+Value emitQuantize(KernelBuilder &b, nn::QuantizeOp op, Value x) {
+  if (fillsByteRegister(b, x) && getElementTypeOrSelf(x).isF32())
+    return quantizeRegisters(b, op, x);
+  Registers r{b};
+  Value steps = stepsOf(b, op, x);
+  if (int64_t zeroPoint = op.getZeroPoint())
     steps = r.addi(steps, r.integer(zeroPoint, steps.getType()));
   return r.truncate(steps, r.like(x, b.ops().getI8Type()));
 }

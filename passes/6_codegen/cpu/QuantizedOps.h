@@ -5,6 +5,8 @@
 namespace tenon::cpu {
 
 mlir::Value emitQuantize(KernelBuilder &b, nn::QuantizeOp op, mlir::Value x);
+/// The numbers that a quantization stands for, in its steps: its byte less its zero point, without the byte.
+mlir::Value emitSteps(KernelBuilder &b, nn::QuantizeOp op, mlir::Value x);
 mlir::Value emitLookup(KernelBuilder &b, nn::LookupOp op, mlir::Value x);
 
 } // namespace tenon::cpu

@@ -68,6 +68,40 @@ TEST(ByteRegisters, EpiloguesOfProducts) {
   }
 }
 
+// A sum that is quantized, and as a number of its steps added to another: bytes with and without a sign, and a zero point of 0.
+TEST(ByteRegisters, QuantizedOnTheWay) {
+  constexpr int kRows = 30, kDepth = 32, kColumns = 24;
+  for (auto [zeroPoint, element] : {std::pair(132, "ui8"), {-5, "i8"}, {0, "ui8"}, {0, "i8"}}) {
+    std::string y = tensor({kRows, kColumns}, "ui8"), q = tensor({kRows, kColumns}, element), f = tensor({kRows, kColumns}), sums = tensor({kRows, kColumns}, "i32");
+    std::string x = tensor({kRows, kDepth}, "ui8"), w = tensor({kDepth, kColumns}, "i8"), s = tensor({kColumns}), zero = std::to_string(zeroPoint);
+    std::string text = "kernel.func private @k(%x: " + x + ", %w: " + w + " {kernel.constant}, %s: " + s + ", %r: " + y + ") -> " + y + " {\n  %z = nn.constant dense<" + zero +
+                       ".0> : tensor<f32>\n  %t = nn.constant dense<0.75> : tensor<f32>\n  %0 = nn.matmul %x, %w : " + x + ", " + w + " -> " + sums + "\n  %1 = nn.cast %0 {to = f32} : " + sums + " -> " +
+                       f + "\n  %2 = nn.mul %1, %s : " + f + ", " + s + " -> " + f + "\n  %3 = nn.quantize %2 {zero_point = " + zero + " : i64, to = " + element + "} : " + f + " -> " + q +
+                       "\n  %4 = nn.cast %3 {to = f32} : " + q + " -> " + f + "\n" + (zeroPoint ? "  %5 = nn.sub %4, %z : " + f + ", tensor<f32> -> " + f + "\n" : "") + "  %6 = nn.mul " +
+                       (zeroPoint ? "%5" : "%4") + ", %t : " + f + ", tensor<f32> -> " + f + "\n  %7 = nn.cast %r {to = f32} : " + y + " -> " + f + "\n  %8 = nn.add %6, %7 : " + f + ", " + f + " -> " +
+                       f + "\n  %9 = nn.quantize %8 {zero_point = 3 : i64, to = ui8} : " + f + " -> " + y + "\n  kernel.return %9 : " + y + "\n}\n";
+    std::vector<uint8_t> left = bytes<uint8_t>(kRows * kDepth, 1), residual = bytes<uint8_t>(kRows * kColumns, 2), expected;
+    std::vector<int8_t> right = bytes<int8_t>(kDepth * kColumns, 3);
+    std::vector<float> scale = scales(kColumns);
+    for (int i = 0; i < kRows; ++i)
+      for (int j = 0; j < kColumns; ++j) {
+        int32_t sum = 0;
+        for (int k = 0; k < kDepth; ++k)
+          sum += left[i * kDepth + k] * right[k * kColumns + j];
+        float steps = float(quantized(float(sum) * scale[j], zeroPoint, element[0] == 'u' ? 0 : -128) - zeroPoint);
+        expected.push_back(uint8_t(quantized(steps * 0.75f + float(residual[i * kColumns + j]), 3, 0))); // exact: quarters
+      }
+    for (const std::string &target : dotTargets()) {
+      KernelHarness kernel(text, target);
+      ASSERT_TRUE(kernel.func()) << kernel.message;
+      ASSERT_TRUE(kernel.compile()) << kernel.message;
+      std::vector<uint8_t> result(expected.size());
+      kernel.run({left.data(), right.data(), scale.data(), residual.data(), result.data()});
+      EXPECT_EQ(result, expected) << target << ", zero point " << zeroPoint << " of " << element;
+    }
+  }
+}
+
 // Every index, in every place of a register.
 TEST(ByteRegisters, TablesHoldEveryByte) {
   constexpr int kRows = 256, kColumns = 16;
