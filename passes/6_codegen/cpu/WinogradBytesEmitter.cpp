@@ -1,8 +1,10 @@
 #include "passes/6_codegen/cpu/WinogradBytesEmitter.h"
+#include "passes/6_codegen/cpu/ByteRegisters.h"
 #include "passes/6_codegen/cpu/ContractionEmitter.h"
 #include "passes/6_codegen/cpu/DotBytes.h"
 #include "passes/6_codegen/cpu/Registers.h"
 #include "passes/6_codegen/cpu/WinogradTransforms.h"
+#include <numeric>
 
 namespace tenon::cpu {
 using namespace mlir;
@@ -18,6 +20,7 @@ WinogradBytesEmitter::WinogradBytesEmitter(KernelBuilder &b, const ContractionPr
   patch = b.workspace(source.element, layout.patchOffset, {layout.points * layout.paddedDepth});
   weights = b.tensorOf(p.unpacked().getPacked());
   weights.element = b.ops().getI32Type(); // pairs of them
+  group = groupOf();
 }
 
 void WinogradBytesEmitter::emit() {
@@ -142,8 +145,8 @@ void WinogradBytesEmitter::multiply(Index columnBlock) {
   });
 }
 
-/// The outputs of a tile go to the first m x m planes, in place of its points; then pixel by pixel through the epilogue, which is
-/// emitted once and stores whole pixels.
+/// The outputs of a tile go to the first m x m planes, in place of its points; then pixel by pixel, or a few of them at once, through the epilogue,
+/// which is emitted once.
 void WinogradBytesEmitter::transformOutput(Index block, Index columnBlock) {
   Index firstColumn = b.mul(columnBlock, layout.blockColumns), count = inBlock(b, layout.columns, firstColumn, layout.blockColumns);
   Index height = b.dim(p.extents[1]), width = b.dim(p.extents[2]), firstTile = b.mul(block, s.tiles);
@@ -152,11 +155,12 @@ void WinogradBytesEmitter::transformOutput(Index block, Index columnBlock) {
     b.loop(0, count, layout.lanes, [&](Index column) { transformOutputs(b.add(row, column)); });
     WinogradPlace to = WinogradPlace::of(b, layout, s.m, b.add(firstTile, i));
     auto outputs = [&](Index size, Index first, int64_t dilation) { return b.min(s.m, b.div(b.add(b.sub(size, first), dilation - 1), dilation)); };
+    Index across = isWidthWhole() ? Index(s.m) : outputs(width, to.x, layout.dilationAcross);
     b.loop(0, outputs(height, to.y, layout.dilationDown), 1, [&](Index y) {
-      b.loop(0, outputs(width, to.x, layout.dilationAcross), 1, [&](Index x) {
+      b.loop(0, across, group.pixels, [&](Index x) {
         Index from = b.add(row, b.mul(b.add(b.mul(y, s.m), x), layout.outputPlane));
         SmallVector<Index> pixel{to.image, b.add(to.y, b.mul(y, layout.dilationDown)), b.add(to.x, b.mul(x, layout.dilationAcross))};
-        storePixel(from, pixel, firstColumn, count);
+        group.together ? storeTogether(from, pixel, firstColumn, count) : storePixel(from, pixel, firstColumn, count);
       });
     });
   });
@@ -190,19 +194,50 @@ Value WinogradBytesEmitter::sumOf(Value scaled, int64_t shift) {
   return r.shrSigned(scaled, shift);
 }
 
+/// Whether all tiles have m outputs across.
+bool WinogradBytesEmitter::isWidthWhole() const {
+  std::optional<int64_t> width = p.extents[2].asConstant();
+  return width && layout.dilationAcross == 1 && *width % s.m == 0;
+}
+
+/// As many registers as are stored together: neighbours of one pixel, where their number divides every block's, and of neighbouring pixels.
+WinogradBytesEmitter::Group WinogradBytesEmitter::groupOf() const {
+  if (!epilogue.storesTogether(layout.lanes) || layout.columns % layout.lanes)
+    return {};
+  int64_t columns = layout.columnBlocks == 1 ? layout.columns : std::gcd(layout.columns, layout.blockColumns);
+  int64_t vectors = std::gcd(columns / layout.lanes, kTogether);
+  return {true, vectors, isWidthWhole() ? std::min(kTogether / vectors, s.m) : 1};
+}
+
+/// The sums of one vector of columns with their bias.
+Value WinogradBytesEmitter::sumsAt(Index from, Index column, Value mask) {
+  Value sums = b.load(output, from, layout.lanes);
+  if (!p.bias)
+    return sums;
+  Tensor bias = b.tensorOf(p.bias);
+  Value added = b.loadStrided(bias, b.at(bias, {column}), bias.strides[0], layout.lanes, mask);
+  return Registers{b}.addi(sums, b.convert(added, output.element));
+}
+
 void WinogradBytesEmitter::storePixel(Index from, ArrayRef<Index> pixel, Index firstColumn, Index count) {
-  std::optional<Tensor> bias;
-  if (p.bias)
-    bias = b.tensorOf(p.bias);
   b.lanesLoop(count, layout.lanes, [&](Index column, Value mask) {
-    Value value = b.load(output, b.add(from, column), layout.lanes);
     SmallVector<Index> position(pixel);
     position.push_back(b.add(firstColumn, column));
-    if (bias) {
-      Value added = b.loadStrided(*bias, b.at(*bias, {position.back()}), bias->strides[0], layout.lanes, mask);
-      value = Registers{b}.addi(value, b.convert(added, output.element));
-    }
-    epilogue.store(value, position, mask);
+    epilogue.store(sumsAt(b.add(from, column), position.back(), mask), position, mask);
+  });
+}
+
+/// Stores a group's pixels, from `pixel` on.
+void WinogradBytesEmitter::storeTogether(Index from, ArrayRef<Index> pixel, Index firstColumn, Index count) {
+  b.loop(0, count, group.vectors * layout.lanes, [&](Index column) {
+    auto columnOf = [&](int64_t i) { return b.add(column, i % group.vectors * layout.lanes); };
+    auto position = [&](int64_t i) {
+      return SmallVector<Index>{pixel[0], pixel[1], b.add(pixel[2], i / group.vectors), b.add(firstColumn, columnOf(i))};
+    };
+    Values sums;
+    for (int64_t i = 0; i < group.pixels * group.vectors; ++i)
+      sums.push_back(sumsAt(b.sum(from, i / group.vectors * layout.outputPlane, columnOf(i)), position(i).back(), {}));
+    epilogue.storeTogether(sums, group.vectors, position, [](int64_t) { return Value(); });
   });
 }
 

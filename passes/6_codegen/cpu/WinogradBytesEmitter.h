@@ -25,7 +25,16 @@ private:
   void transformOutput(Index block, Index columnBlock);
   void transformOutputs(Index at);
   mlir::Value sumOf(mlir::Value scaled, int64_t shift);
-  void storePixel(Index position, llvm::ArrayRef<Index> pixel, Index firstColumn, Index count);
+  /// Registers that the epilogue stores together: `vectors` of each of `pixels` in a row.
+  struct Group {
+    bool together = false;
+    int64_t vectors = 1, pixels = 1;
+  };
+  bool isWidthWhole() const;
+  Group groupOf() const;
+  mlir::Value sumsAt(Index from, Index column, mlir::Value mask);
+  void storePixel(Index from, llvm::ArrayRef<Index> pixel, Index firstColumn, Index count);
+  void storeTogether(Index from, llvm::ArrayRef<Index> pixel, Index firstColumn, Index count);
 
   KernelBuilder &b;
   const ContractionProblem &p;
@@ -34,6 +43,7 @@ private:
   Epilogue epilogue;
   Tensor source;          // the image
   bool isReadable;        // where it lies, away from the border: its channels are whole vectors
+  Group group;
   Tensor input, output, patch, weights;
   Index tiles;
 };
