@@ -141,7 +141,8 @@ LogicalResult UnpackOp::verify() {
                          << ", found " << packed;
   bool fits = result.hasStaticShape() && result.getRank() == static_cast<int64_t>(packing.getPadded().size());
   if (fits && packing.getWinograd())
-    fits = result.getDimSize(2) == 3 && result.getDimSize(3) == 3 && (result.getElementType().isF32() || result.getElementType().isSignlessInteger(8));
+    fits = result.getDimSize(2) == 3 && result.getDimSize(3) == 3 && 
+           (result.getElementType().isSignlessInteger(8) || (result.getElementType().isF32() && packing.getWinograd() != kStridedWinograd));
   if (fits)
     for (auto [extent, padded] : llvm::zip_equal(packing.transformedShape(result.getShape()), packing.getPadded()))
       fits &= extent <= padded;

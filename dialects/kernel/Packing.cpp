@@ -15,8 +15,11 @@ ArrayRef<std::array<double, 3>> winogradFilterMatrix(int64_t m) {
 ArrayRef<std::array<double, 3>> winogradIntegerMatrix(int64_t m) {
   static const std::array<double, 3> two[] = {{1, 0, 0}, {1, 1, 1}, {1, -1, 1}, {0, 0, 1}};
   static const std::array<double, 3> four[] = {{1, 0, 0}, {-1, -1, -1}, {-1, 1, -1}, {1, 2, 4}, {1, -2, 4}, {0, 0, 1}};
-  return m == 2 ? ArrayRef(two) : ArrayRef(four);
+  static const std::array<double, 3> strided[] = {{1, 0, 0}, {1, 0, 1}, {1, 0, -1}, {1, 0, 2}, {0, 0, 1}, {0, 1, 0}};
+  return m == kStridedWinograd ? ArrayRef(strided) : m == 2 ? ArrayRef(two) : ArrayRef(four);
 }
+
+int64_t winogradPoints(int64_t winograd) { return winograd == kStridedWinograd ? 6 : winograd + 2; }
 
 Type packedElement(PackingAttr packing, Type element) {
   return packing.getWinograd() && element.isSignlessInteger(8) ? IntegerType::get(element.getContext(), 16) : element;

@@ -46,7 +46,7 @@ public:
   LogicalResult emit(kernel::FuncOp func, kernel::ScheduleAttr attr, KernelBuilder &builder) const override {
     std::optional<ContractionProblem> p = winogradBytesProblem(func);
     if (!p)
-      return func.emitError("the winograd_bytes family computes one channels-last 3x3 nn.conv of bytes, of stride 1 with constant weights");
+      return func.emitError("the winograd_bytes family computes one channels-last 3x3 nn.conv of bytes, of stride 1 or 2 with constant weights");
     WinogradBytesSchedule s = WinogradBytesSchedule::of(attr);
     if (std::string why = validate(*p, s); !why.empty())
       return func.emitError("schedule ") << attr << " cannot compute this kernel: " << why;

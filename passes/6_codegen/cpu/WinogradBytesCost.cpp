@@ -1,4 +1,5 @@
 // Chooses between F(4x4), F(2x2) and the direct convolution of bytes: a model of multiply-adds, transforms and streamed weights.
+#include "dialects/kernel/Packing.h"
 #include "passes/6_codegen/cpu/RegisterTile.h"
 #include "passes/6_codegen/cpu/WinogradBytesSchedule.h"
 #include "llvm/TargetParser/Triple.h"
@@ -104,7 +105,7 @@ private:
       s.columnTasks = std::min<int64_t>(cores, llvm::divideCeil(layout.panels, s.panels));
     else if (cores > 1 && tiles >= kFewTiles * cores)
       s.tileTasks = cores * (tiles >= 4 * kManyTiles * cores ? 2 : 1);
-    int64_t pointBytes = layout.paddedDepth * 2, tileBytes = layout.points * (pointBytes + s.panels * layout.panelColumns * 4);
+    int64_t pointBytes = layout.paddedDepth * 2, tileBytes = layout.inputPoints * pointBytes + layout.points * s.panels * layout.panelColumns * 4;
     int64_t most = std::clamp<int64_t>(target.l2Bytes / tileBytes, 2 * kFewTiles, 2 * kManyTiles);
     if (heavy)
       most = std::clamp<int64_t>(target.l2Bytes / 2 / pointBytes, most, kMostTiles);
@@ -115,23 +116,36 @@ private:
     return s;
   }
 
-  static double weightBytes(const WinogradBytesLayout &layout) { return double(layout.points) * layout.panels * layout.panelColumns * layout.depth * 2; }
+  static double weightBytes(const WinogradBytesLayout &layout) {
+    int64_t edge = layout.stride == 1 ? layout.edge : kernel::winogradPoints(kernel::kStridedWinograd);
+    return double(edge) * edge * layout.panels * layout.panelColumns * layout.depth * 2;
+  }
+
+  /// Of one panel and one block of tiles.
+  static double productCycles(const WinogradBytesSchedule &s, const WinogradBytesLayout &layout) {
+    auto cycles = [&](int64_t parities) { return balancedCycles(s.tiles, s.rows, s.vectors, parities * layout.pairs); };
+    if (layout.stride == 1)
+      return layout.points * cycles(1);
+    int64_t finite = layout.edge - 1; // points along an axis that even and odd inputs share
+    return finite * finite * cycles(4) + 2 * finite * cycles(2) + cycles(1);
+  }
 
   double cost(const WinogradBytesSchedule &s) const {
     WinogradBytesLayout layout(p, s, target);
     // Cycles for one vector of channels of a tile, the spills included.
-    double inputCycles = s.m == 4 ? 120 : 45, outputCycles = s.m == 4 ? 160 : 50;
+    bool isStrided = layout.stride == 2;
+    double inputCycles = isStrided ? 250 : s.m == 4 ? 120 : 45, outputCycles = isStrided ? 130 : s.m == 4 ? 160 : 50;
     int64_t blocks = llvm::divideCeil(tilesOf(s.m), s.tiles), vectors = llvm::divideCeil(layout.columns, layout.lanes);
-    double products = double(layout.points) * blocks * layout.panels * balancedCycles(s.tiles, s.rows, s.vectors, layout.pairs);
+    double products = blocks * layout.panels * productCycles(s, layout);
     double transforms = double(blocks) * s.tiles * (layout.paddedDepth / layout.channelLanes * inputCycles * s.columnTasks + vectors * outputCycles);
     double tasks = std::min<double>(std::max(target.cores, 1), s.tileTasks * s.columnTasks);
     // Weights come from memory once for all cores; a share of them that does not stay in a core's L2 comes once more for every block.
-    double weights = weightBytes(layout), share = weights / s.columnTasks, inputs = layout.points * layout.inputPlane * 2.0;
+    double weights = weightBytes(layout), share = weights / s.columnTasks, inputs = layout.inputPoints * layout.inputPlane * 2.0;
     int64_t passes = share <= target.l2Bytes / 2 ? 1 : llvm::divideCeil(blocks, s.tileTasks);
     double far = inputs > target.l2Bytes ? inputs * llvm::divideCeil(blocks, s.tileTasks) * (1 + llvm::divideCeil(layout.columnBlocks, s.columnTasks)) : 0;
     double compute = (products + transforms) / tasks, stream = std::max(weights / kBytesPerCycle, share * passes / kColdBytesPerCycle) + far / kBytesPerCycle;
-    constexpr double kNotHidden = 0.1; // of the shorter of the two
-    return std::max(compute, stream) + kNotHidden * std::min(compute, stream);
+    double notHidden = isStrided ? 1 : 0.1; // of the shorter of the two; panels of several points at once are not prefetched
+    return std::max(compute, stream) + notHidden * std::min(compute, stream);
   }
 
   const ContractionProblem &p;
@@ -149,7 +163,7 @@ void listSchedules(const ContractionProblem &p, const Target &target, SmallVecto
   SmallVector<WinogradBytesChooser::Choice> choices;
   double bound = kWorth * chooser.direct();
   for (int64_t m : {2, 4}) {
-    if (!isExact(p, m))
+    if (!isExact(p, m) || (m == 2 && winogradStride(p) == 2))
       continue;
     WinogradBytesChooser::Choice choice = chooser.best(m);
     if (choice.cycles > bound)

@@ -1,6 +1,6 @@
 #include "passes/6_codegen/cpu/WinogradBytesEmitter.h"
+#include "dialects/kernel/Packing.h"
 #include "passes/6_codegen/cpu/ByteRegisters.h"
-#include "passes/6_codegen/cpu/ContractionEmitter.h"
 #include "passes/6_codegen/cpu/DotBytes.h"
 #include "passes/6_codegen/cpu/Registers.h"
 #include "passes/6_codegen/cpu/WinogradTransforms.h"
@@ -15,9 +15,9 @@ constexpr int64_t kFour = 4; // bytes that are copied as one element
 WinogradBytesEmitter::WinogradBytesEmitter(KernelBuilder &b, const ContractionProblem &p, const WinogradBytesSchedule &s)
     : b(b), p(p), s(s), layout(p, s, b.target()), epilogue(b, p.result), source(b.tensorOf(p.lhs)), isReadable(layout.depth == layout.paddedDepth),
       tiles(b.dim(layout.tiles)) {
-  input = b.workspace(b.ops().getI16Type(), 0, {layout.points * layout.inputPlane});
+  input = b.workspace(b.ops().getI16Type(), 0, {layout.inputPoints * layout.inputPlane});
   output = b.workspace(b.ops().getI32Type(), layout.outputOffset, {layout.points * layout.outputPlane});
-  patch = b.workspace(source.element, layout.patchOffset, {layout.points * layout.paddedDepth});
+  patch = b.workspace(source.element, layout.patchOffset, {layout.inputPoints * layout.paddedDepth});
   weights = b.tensorOf(p.unpacked().getPacked());
   weights.element = b.ops().getI32Type(); // pairs of them
   group = groupOf();
@@ -41,24 +41,25 @@ void WinogradBytesEmitter::emit() {
 void WinogradBytesEmitter::transformInput(Index block) {
   Registers r{b};
   Type wide = VectorType::get({layout.channelLanes}, input.element);
+  auto transformed = [&](const Values &d) { return layout.stride == 1 ? winogradIntegerInput(b, s.m, d) : winogradStridedInput(b, d); };
   b.loop(0, s.tiles, 1, [&](Index i) {
     Index tile = b.min(b.add(b.mul(block, s.tiles), i), b.sub(tiles, 1));
     Patch from = patchAt(WinogradPlace::of(b, layout, s.m, tile));
     b.loop(0, layout.paddedDepth, layout.channelLanes, [&](Index channel) {
       SmallVector<Values> columns;
-      for (int64_t x = 0; x < layout.edge; ++x) {
+      for (int64_t x = 0; x < layout.inputEdge; ++x) {
         Values column;
-        for (int64_t y = 0; y < layout.edge; ++y)
+        for (int64_t y = 0; y < layout.inputEdge; ++y)
           column.push_back(r.zext(b.load(from.memory, b.sum(from.offset, b.mul(from.row, y), b.mul(from.column, x), channel), layout.channelLanes), wide));
-        columns.push_back(winogradIntegerInput(b, s.m, column));
+        columns.push_back(transformed(column));
       }
       Index to = b.sum(input.offset, b.mul(i, layout.paddedDepth), channel);
-      for (int64_t y = 0; y < layout.edge; ++y) {
+      for (int64_t y = 0; y < layout.inputEdge; ++y) {
         Values row;
         for (const Values &column : columns)
           row.push_back(column[y]);
-        for (auto [x, value] : llvm::enumerate(winogradIntegerInput(b, s.m, row)))
-          b.store(value, input, b.add(to, (y * layout.edge + int64_t(x)) * layout.inputPlane));
+        for (auto [x, value] : llvm::enumerate(transformed(row)))
+          b.store(value, input, b.add(to, (y * layout.inputEdge + int64_t(x)) * layout.inputPlane));
       }
     });
   });
@@ -66,16 +67,16 @@ void WinogradBytesEmitter::transformInput(Index block) {
 
 /// Where a tile's inputs are: in place, or, at the border, in a copy with its padding.
 WinogradBytesEmitter::Patch WinogradBytesEmitter::patchAt(const WinogradPlace &place) {
-  Index top = b.add(place.y, p.lhsAxes[1].shift), left = b.add(place.x, p.lhsAxes[2].shift);
-  Index row = layout.edge * layout.paddedDepth, column = layout.paddedDepth;
+  Index top = b.add(b.mul(place.y, layout.stride), p.lhsAxes[1].shift), left = b.add(b.mul(place.x, layout.stride), p.lhsAxes[2].shift);
+  Index row = layout.inputEdge * layout.paddedDepth, column = layout.paddedDepth;
   if (!isReadable) {
     copyPatch(place, top, left);
     return {patch, patch.offset, row, column};
   }
   SmallVector<Index> sizes = b.sizesOf(p.lhs);
   Value inside = b.lessThan(-1, top);
-  for (Value condition : {b.lessThan(-1, left), b.lessThan(b.add(top, (layout.edge - 1) * layout.dilationDown), sizes[1]),
-                          b.lessThan(b.add(left, (layout.edge - 1) * layout.dilationAcross), sizes[2])})
+  for (Value condition : {b.lessThan(-1, left), b.lessThan(b.add(top, (layout.inputEdge - 1) * layout.dilationDown), sizes[1]),
+                          b.lessThan(b.add(left, (layout.inputEdge - 1) * layout.dilationAcross), sizes[2])})
     inside = arith::AndIOp::create(b.ops(), inside, condition);
   b.ifThen(inside, [] {}, [&] { copyPatch(place, top, left); });
   Tensor memory = source;
@@ -90,10 +91,10 @@ void WinogradBytesEmitter::copyPatch(const WinogradPlace &place, Index top, Inde
   Tensor from = inFours(b, source), to = inFours(b, patch);
   Value outside = b.splat(fourOf(b, p.outside), layout.lanes);
   int64_t paddedFours = llvm::divideCeil(layout.paddedDepth, kFour);
-  b.loop(0, layout.edge, 1, [&](Index i) {
-    b.loop(0, layout.edge, 1, [&](Index j) {
+  b.loop(0, layout.inputEdge, 1, [&](Index i) {
+    b.loop(0, layout.inputEdge, 1, [&](Index j) {
       Index y = b.add(top, b.mul(i, layout.dilationDown)), x = b.add(left, b.mul(j, layout.dilationAcross));
-      Index first = b.add(to.offset, b.mul(b.add(b.mul(i, layout.edge), j), paddedFours));
+      Index first = b.add(to.offset, b.mul(b.add(b.mul(i, layout.inputEdge), j), paddedFours));
       Value inside = b.lessThan(-1, y);
       for (Value condition : {b.lessThan(y, sizes[1]), b.lessThan(-1, x), b.lessThan(x, sizes[2])})
         inside = arith::AndIOp::create(b.ops(), inside, condition);
@@ -111,38 +112,62 @@ void WinogradBytesEmitter::copyPatch(const WinogradPlace &place, Index top, Inde
   });
 }
 
-/// output[point] = input[point] x weights[point] for all points.
+/// output[point] = input[point] x weights[point] for all points; with stride 2 the sum over even and odd inputs.
 void WinogradBytesEmitter::multiply(Index columnBlock) {
-  constexpr int64_t kPair = 2, kLine = 16, kMostLines = 4; // elements of a cache line
-  int64_t rowTiles = llvm::divideCeil(s.tiles, s.rows), panelElements = layout.pairs * layout.panelColumns;
+  constexpr int64_t kPair = 2;
+  int64_t rowTiles = llvm::divideCeil(s.tiles, s.rows), filterEdge = kernel::winogradPoints(layout.stride == 1 ? s.m : kernel::kStridedWinograd);
   Index panels = inBlock(b, layout.panels, b.mul(columnBlock, s.panels), s.panels);
   Value zero = b.constant(0.0, VectorType::get({layout.lanes}, output.element));
-  Tensor pairs = b.workspace(weights.element, 0, {layout.points * layout.inputPlane / kPair}); // of the transformed input
-  b.loop(0, layout.points, 1, [&](Index point) {
-    b.loop(0, panels, 1, [&](Index panel) {
-      Index number = b.add(b.mul(b.add(b.mul(columnBlock, layout.points), point), s.panels), panel);
-      Index panelAt = b.add(weights.offset, b.mul(number, panelElements));
-      forRowTiles(b, s.tiles, s.rows, 0, rowTiles, [&](Index first, int64_t rows, Index tile) {
-        TileShape shape{rows, s.vectors, layout.lanes, {}, {}, layout.pairs, std::min(s.unroll, layout.pairs), output.element, 0, kPair};
-        LhsAddress left{pairs, b.sum(pairs.offset, b.mul(point, layout.inputPlane / kPair), b.mul(first, layout.paddedDepth / kPair)), {}, {}, 1, 1};
-        for (int64_t r = 0; r < rows; ++r)
-          left.rows.push_back(r * layout.paddedDepth / kPair);
-        RhsAddress right{weights, panelAt, {}, layout.panelColumns, 1, {}, {}};
-        PrefetchStream next;
-        if (s.prefetch) {
-          int64_t iterations = layout.pairs / shape.unroll, lines = llvm::divideCeil(panelElements, kLine);
-          int64_t each = std::min<int64_t>(llvm::divideCeil(lines, rowTiles * iterations), kMostLines);
-          int64_t useful = llvm::divideCeil(lines, iterations * each);
-          next = {weights, b.sum(panelAt, panelElements, b.mul(b.min(tile, useful - 1), iterations * each * kLine)), each};
-        }
-        Values sums = emitTile(b, shape, left, right, next, Values(rows * s.vectors, zero));
-        Index to = b.sum(output.offset, b.mul(point, layout.outputPlane), b.mul(first, layout.blockColumns), b.mul(panel, layout.panelColumns));
-        for (int64_t r = 0; r < rows; ++r)
-          for (int64_t x = 0; x < s.vectors; ++x)
-            b.store(sums[r * s.vectors + x], output, b.add(to, r * layout.blockColumns + x * layout.lanes));
+  Tensor pairs = b.workspace(weights.element, 0, {layout.inputPoints * layout.inputPlane / kPair}); // of the transformed input
+  b.loop(0, layout.edge, 1, [&](Index y) {
+    b.loop(0, layout.edge, 1, [&](Index x) {
+      Index source = b.mul(b.add(b.mul(y, layout.inputEdge), x), layout.inputPlane / kPair);
+      Index filter = b.add(b.mul(columnBlock, filterEdge * filterEdge), b.add(b.mul(y, filterEdge), x));
+      b.loop(0, panels, 1, [&](Index panel) {
+        Index panelAt = b.add(weights.offset, b.mul(b.add(b.mul(filter, s.panels), panel), panelElements()));
+        forRowTiles(b, s.tiles, s.rows, 0, rowTiles, [&](Index first, int64_t rows, Index tile) {
+          TileShape shape{rows, s.vectors, layout.lanes, {}, {}, layout.pairs, std::min(s.unroll, layout.pairs), output.element, 0, kPair};
+          LhsAddress left{pairs, b.sum(pairs.offset, source, b.mul(first, layout.paddedDepth / kPair)), {}, {}, 1, 1};
+          for (int64_t r = 0; r < rows; ++r)
+            left.rows.push_back(r * layout.paddedDepth / kPair);
+          RhsAddress right{weights, panelAt, {}, layout.panelColumns, 1, {}, {}};
+          PrefetchStream next;
+          if (layout.stride == 2)
+            addParities({y, x}, shape, left, right);
+          else if (s.prefetch)
+            next = panelBehind(panelAt, tile, shape);
+          Values sums = emitTile(b, shape, left, right, next, Values(rows * s.vectors, zero));
+          Index point = b.add(b.mul(y, layout.edge), x);
+          Index to = b.sum(output.offset, b.mul(point, layout.outputPlane), b.mul(first, layout.blockColumns), b.mul(panel, layout.panelColumns));
+          for (int64_t r = 0; r < rows; ++r)
+            for (int64_t v = 0; v < s.vectors; ++v)
+              b.store(sums[r * s.vectors + v], output, b.add(to, r * layout.blockColumns + v * layout.lanes));
+        });
       });
     });
   });
+}
+
+/// Sums over even and odd inputs along both axes, as over two taps. Point p of the odd ones is the one `edge` behind; all have the last points of the filter.
+/// There is none at infinity.
+void WinogradBytesEmitter::addParities(std::array<Index, 2> point, TileShape &shape, LhsAddress &left, RhsAddress &right) {
+  constexpr int64_t kPair = 2;
+  int64_t inputStep[] = {layout.inputEdge, 1}, filterStep[] = {kernel::winogradPoints(kernel::kStridedWinograd), 1};
+  for (int axis = 0; axis < 2; ++axis) {
+    shape.taps.push_back(2);
+    shape.live.push_back({0, b.select(b.lessThan(point[axis], layout.edge - 1), 2, 1)});
+    left.taps.push_back(layout.edge * inputStep[axis] * layout.inputPlane / kPair);
+    right.taps.push_back(b.mul(b.sub(layout.edge, point[axis]), filterStep[axis] * s.panels * panelElements()));
+  }
+}
+
+/// The lines of the panel that comes next, a share of them for each tile of rows.
+PrefetchStream WinogradBytesEmitter::panelBehind(Index panelAt, Index tile, const TileShape &shape) {
+  constexpr int64_t kLine = 16, kMostLines = 4; // elements of a cache line
+  int64_t rowTiles = llvm::divideCeil(s.tiles, s.rows), iterations = layout.pairs / shape.unroll, lines = llvm::divideCeil(panelElements(), kLine);
+  int64_t each = std::min<int64_t>(llvm::divideCeil(lines, rowTiles * iterations), kMostLines);
+  int64_t useful = llvm::divideCeil(lines, iterations * each);
+  return {weights, b.sum(panelAt, panelElements(), b.mul(b.min(tile, useful - 1), iterations * each * kLine)), each};
 }
 
 /// The outputs of a tile go to the first m x m planes, in place of its points; then pixel by pixel, or a few of them at once, through the epilogue,
@@ -168,20 +193,21 @@ void WinogradBytesEmitter::transformOutput(Index block, Index columnBlock) {
 
 /// One vector of columns of one tile.
 void WinogradBytesEmitter::transformOutputs(Index at) {
-  ArrayRef<int64_t> shifts = winogradShifts(s.m);
+  auto transformed = [&](const Values &x) { return layout.stride == 1 ? winogradIntegerOutput(b, s.m, x) : winogradStridedOutput(b, x); };
+  auto shift = [&](int64_t i) { return layout.stride == 1 ? winogradShifts(s.m)[i] : 1; };
   SmallVector<Values> columns;
   for (int64_t x = 0; x < layout.edge; ++x) {
     Values points;
     for (int64_t y = 0; y < layout.edge; ++y)
       points.push_back(b.load(output, b.add(at, (y * layout.edge + x) * layout.outputPlane), layout.lanes));
-    columns.push_back(winogradIntegerOutput(b, s.m, points));
+    columns.push_back(transformed(points));
   }
   for (int64_t y = 0; y < s.m; ++y) {
     Values points;
     for (const Values &values : columns)
       points.push_back(values[y]);
-    for (auto [x, value] : llvm::enumerate(winogradIntegerOutput(b, s.m, points)))
-      b.store(sumOf(value, shifts[y] + shifts[x]), output, b.add(at, (y * s.m + int64_t(x)) * layout.outputPlane));
+    for (auto [x, value] : llvm::enumerate(transformed(points)))
+      b.store(sumOf(value, shift(y) + shift(int64_t(x))), output, b.add(at, (y * s.m + int64_t(x)) * layout.outputPlane));
   }
 }
 

@@ -1,6 +1,6 @@
 // The loops of a Winograd convolution of bytes: for each block of tiles the input transform, the products of its points, the output transform.
 #pragma once
-#include "passes/6_codegen/cpu/Elementwise.h"
+#include "passes/6_codegen/cpu/ContractionEmitter.h"
 #include "passes/6_codegen/cpu/WinogradBytesSchedule.h"
 #include "passes/6_codegen/cpu/WinogradEmitter.h"
 
@@ -22,6 +22,9 @@ private:
   Patch patchAt(const WinogradPlace &place);
   void copyPatch(const WinogradPlace &place, Index top, Index left);
   void multiply(Index columnBlock);
+  void addParities(std::array<Index, 2> point, TileShape &shape, LhsAddress &left, RhsAddress &right);
+  PrefetchStream panelBehind(Index panelAt, Index tile, const TileShape &shape);
+  int64_t panelElements() const { return layout.pairs * layout.panelColumns; } // pairs of weights of one point
   void transformOutput(Index block, Index columnBlock);
   void transformOutputs(Index at);
   mlir::Value sumOf(mlir::Value scaled, int64_t shift);

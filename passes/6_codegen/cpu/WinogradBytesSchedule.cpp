@@ -1,5 +1,5 @@
 #include "passes/6_codegen/cpu/WinogradBytesSchedule.h"
-#include "passes/6_codegen/cpu/DotBytes.h"
+#include "dialects/kernel/Packing.h"
 #include "llvm/Support/MathExtras.h"
 
 namespace tenon::cpu {
@@ -13,8 +13,12 @@ kernel::ScheduleAttr WinogradBytesSchedule::attr(MLIRContext *ctx) const {
 
 WinogradBytesLayout::WinogradBytesLayout(const ContractionProblem &p, const WinogradBytesSchedule &s, const Target &target) : WinogradTiles(p, s.m) {
   constexpr int64_t kInputBytes = 2, kOutputBytes = 4, kLineBytes = 64; // planes a cache line apart do not meet in one set of the L1
-  edge = s.m + 2;
+  stride = winogradStride(p);
+  constexpr int64_t kStridedPoints = 5, kStridedInputs = 9; // the odd inputs have no point at infinity
+  edge = stride == 1 ? s.m + 2 : kStridedPoints;
   points = edge * edge;
+  inputEdge = stride == 1 ? s.m + 2 : kStridedInputs;
+  inputPoints = inputEdge * inputEdge;
   lanes = target.lanes(32);
   channelLanes = target.lanes(16);
   panelColumns = s.vectors * lanes;
@@ -27,15 +31,23 @@ WinogradBytesLayout::WinogradBytesLayout(const ContractionProblem &p, const Wino
   columnBlocks = llvm::divideCeil(panels, s.panels);
   inputPlane = s.tiles * paddedDepth + kLineBytes / kInputBytes;
   outputPlane = s.tiles * blockColumns + kLineBytes / kOutputBytes;
-  outputOffset = llvm::alignTo(points * inputPlane * kInputBytes, kLineBytes);
+  outputOffset = llvm::alignTo(inputPoints * inputPlane * kInputBytes, kLineBytes);
   patchOffset = outputOffset + llvm::alignTo(points * outputPlane * kOutputBytes, kLineBytes);
-  totalBytes = llvm::alignTo(patchOffset + points * paddedDepth, kLineBytes);
+  totalBytes = llvm::alignTo(patchOffset + inputPoints * paddedDepth, kLineBytes);
   blocks = tiles.ceilDiv(s.tiles);
+}
+
+int64_t winogradStride(const ContractionProblem &p) {
+  if (isWinogradShape(p))
+    return 1;
+  bool isThreeByThree = isa<nn::ConvOp>(p.anchor) && p.taps == SmallVector<int64_t>{3, 3} && p.groups == 1;
+  auto isStrided = [](const LhsAxis &axis) { return axis.tapAxis < 0 || (axis.rowScale == 2 && axis.tapScale == 1); };
+  return isThreeByThree && llvm::all_of(p.lhsAxes, isStrided) ? 2 : 0;
 }
 
 std::optional<ContractionProblem> winogradBytesProblem(kernel::FuncOp func) {
   std::optional<ContractionProblem> p = ContractionProblem::of(func);
-  if (!p || p->dot == 1 || p->woven || !isWinogradShape(*p) || !p->rhsConstant() || p->columns.isConstant(0))
+  if (!p || p->dot == 1 || p->woven || !winogradStride(*p) || !p->rhsConstant() || p->columns.isConstant(0))
     return std::nullopt;
   if (kernel::UnpackOp unpack = p->unpacked(); unpack && !unpack.getPacking().getWinograd())
     return std::nullopt;
@@ -52,15 +64,17 @@ static std::optional<int64_t> largestSum(const ContractionProblem &p) {
 }
 
 bool isExact(const ContractionProblem &p, int64_t m) {
-  // An output is at most 2^6 (F(4x4)) or 2^2 (F(2x2)) times its sum, in 32 bits with a sign.
+  // An output is at most 2^6 (F(4x4)) or 2^2 (F(2x2), and F(4x4) of stride 2) times its sum, in 32 bits with a sign.
   constexpr int64_t kBits = 31, kMostShift4 = 6, kMostShift2 = 2;
   std::optional<int64_t> largest = largestSum(p);
-  return largest && *largest >= 0 && *largest < int64_t(1) << (kBits - (m == 4 ? kMostShift4 : kMostShift2));
+  return largest && *largest >= 0 && *largest < int64_t(1) << (kBits - (m == 4 && winogradStride(p) == 1 ? kMostShift4 : kMostShift2));
 }
 
 std::string validate(const ContractionProblem &p, const WinogradBytesSchedule &s) {
   if (std::string why = validate(p, static_cast<const WinogradSchedule &>(s)); !why.empty())
     return why;
+  if (winogradStride(p) == 2 && s.m != 4)
+    return "m is 4 where the stride is 2";
   if (!isExact(p, s.m))
     return "sums with this filter may not fit the bits that F(" + std::to_string(s.m) + "x" + std::to_string(s.m) + ") leaves them (kernel.largest_sum)";
   return "";
@@ -68,10 +82,11 @@ std::string validate(const ContractionProblem &p, const WinogradBytesSchedule &s
 
 kernel::PackingAttr packingOf(const ContractionProblem &p, const WinogradBytesSchedule &s, const Target &target) {
   WinogradBytesLayout layout(p, s, target);
-  int64_t padded = layout.columnBlocks * layout.blockColumns;
-  return kernel::PackingAttr::get(p.anchor->getContext(), {padded, layout.depth, layout.edge, layout.edge},
-                                  {layout.columnBlocks, s.panels, layout.panelColumns, layout.pairs, 2, layout.edge, layout.edge},
-                                  {0, 5, 6, 1, 3, 2, 4}, s.m);
+  int64_t padded = layout.columnBlocks * layout.blockColumns, winograd = layout.stride == 1 ? s.m : kernel::kStridedWinograd;
+  int64_t edge = kernel::winogradPoints(winograd);
+  return kernel::PackingAttr::get(p.anchor->getContext(), {padded, layout.depth, edge, edge},
+                                  {layout.columnBlocks, s.panels, layout.panelColumns, layout.pairs, 2, edge, edge},
+                                  {0, 5, 6, 1, 3, 2, 4}, winograd);
 }
 
 } // namespace tenon::cpu

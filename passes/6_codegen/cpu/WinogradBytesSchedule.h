@@ -13,7 +13,9 @@ struct WinogradBytesSchedule : WinogradSchedule {
 /// Sizes that both the emitter and the plan derive from a problem and its schedule. Transformed inputs are i16, of which products take two at a time;
 /// transformed outputs are i32.
 struct WinogradBytesLayout : WinogradTiles {
-  int64_t edge, points;               // m + 2, and its square
+  int64_t stride;                     // of the convolution, 1 or 2
+  int64_t edge, points;               // points along an axis that become outputs, m + 2 or 5, and their square
+  int64_t inputEdge, inputPoints;     // inputs of a tile along an axis, and the points that they become: m + 2 or 9; their square
   int64_t lanes, channelLanes;        // of i32, of i16
   int64_t panelColumns;
   int64_t depth, pairs, paddedDepth;  // input channels; pairs of them; whole vectors of them
@@ -26,8 +28,10 @@ struct WinogradBytesLayout : WinogradTiles {
   WinogradBytesLayout(const ContractionProblem &p, const WinogradBytesSchedule &s, const Target &target);
 };
 
-/// The problem, if it is a 3x3 convolution of stride 1 of bytes with constant weights and a multiple of four input channels.
+/// The problem, if it is a 3x3 convolution of bytes, of stride 1 or 2, with constant weights and a multiple of four input channels.
 std::optional<ContractionProblem> winogradBytesProblem(kernel::FuncOp func);
+/// Of rows and columns; 0 if it is none that this family computes.
+int64_t winogradStride(const ContractionProblem &p);
 /// Whether sums of these bytes come out exactly from tiles of m x m outputs, whatever the input.
 bool isExact(const ContractionProblem &p, int64_t m);
 /// Why `s` cannot compute `p`, or an empty string.

@@ -49,6 +49,31 @@ Values winogradIntegerOutput(KernelBuilder &b, int64_t m, ValueRange x) {
           r.addi(r.addi(difference1, twice(difference2)), sixfold(x[5]))};
 }
 
+/// The first four points of F(4, 2): 0, 1, -1 and 2.
+static Values finitePoints(Registers r, Value d0, Value d1, Value d2, Value d3) {
+  auto twice = [&](Value v) { return r.addi(v, v); };
+  Value last = r.subi(d3, d1), first = r.subi(d0, d2); // (t^2 - 1) t and, negated, t^2 - 1
+  Value product = r.subi(r.subi(d3, d2), twice(d1));   // t (t + 1) (t - 2)
+  Value other = r.addi(r.subi(last, r.addi(twice(d2), d2)), r.addi(twice(d1), d1)); // t (t - 1) (t - 2)
+  return {r.addi(last, twice(first)), product, other, last};
+}
+
+Values winogradStridedInput(KernelBuilder &b, ValueRange d) {
+  Registers r{b};
+  Values points = finitePoints(r, d[0], d[2], d[4], d[6]);
+  Value product = r.subi(d[2], d[6]); // t (t^2 - 1) (t - 2)
+  points.push_back(r.addi(r.subi(d[8], d[4]), r.addi(product, product)));
+  points.append(finitePoints(r, d[1], d[3], d[5], d[7]));
+  return points;
+}
+
+Values winogradStridedOutput(KernelBuilder &b, ValueRange x) {
+  Registers r{b};
+  auto triple = [&](Value v) { return r.addi(v, r.addi(v, v)); };
+  Value one = triple(x[1]), even = r.addi(one, x[2]), odd = r.subi(x[2], one), two = r.addi(x[3], x[3]);
+  return {r.addi(r.subi(triple(x[0]), even), x[3]), r.addi(odd, two), r.subi(r.shl(x[3], 2), even), r.addi(r.addi(odd, r.shl(two, 2)), r.shl(triple(x[4]), 1))};
+}
+
 ArrayRef<int64_t> winogradShifts(int64_t m) {
   static const int64_t two[] = {1, 1}, four[] = {3, 2, 1, 1};
   return m == 2 ? ArrayRef(two) : ArrayRef(four);

@@ -18,4 +18,10 @@ KernelBuilder::Values winogradIntegerInput(KernelBuilder &b, int64_t m, mlir::Va
 KernelBuilder::Values winogradIntegerOutput(KernelBuilder &b, int64_t m, mlir::ValueRange x);
 llvm::ArrayRef<int64_t> winogradShifts(int64_t m);
 
+/// The same for 4 outputs of stride 2 from 9 inputs: 5 points of the even inputs, then 4 of the odd ones, whose fifth is always 0. Of bytes both transforms
+/// together stay within 18 * 255.
+KernelBuilder::Values winogradStridedInput(KernelBuilder &b, mlir::ValueRange d);
+/// From the 5 sums of points that even and odd inputs share. Outputs come out as 3 * 2 times themselves.
+KernelBuilder::Values winogradStridedOutput(KernelBuilder &b, mlir::ValueRange x);
+
 } // namespace tenon::cpu

