@@ -1,0 +1,35 @@
+"""A metric for tenon quantize --evaluate: how far UltraFace's boxes overlap those of the float model, on photographs that are neither calibrated with nor reported on.
+
+    tenon quantize ultraface_rfb320.onnx --calibration … --evaluate bench/accuracy/faces.py --max-drop 1%
+
+Of each face that the float model finds, the IoU of the box that lies there; the mean of all. Needs the folder that TENON_SHARED names.
+"""
+import os
+import sys
+from pathlib import Path
+
+sys.path[:0] = [str(Path(__file__).resolve().parent), str(Path(__file__).resolve().parent.parent.parent / "examples/detection")]
+import likeness
+import samples
+import tenon
+
+
+class Others(likeness.Faces):
+    def evaluation(self):
+        return (samples.small(file) for file in samples.imagenet_files(self.data)[0][5:1000:10])
+
+
+class Run:
+    """A plan whose outputs of the last run are kept, as accuracy.py has it."""
+
+    def __init__(self, plan):
+        self.plan = plan
+
+    def __call__(self, image):
+        self.outputs = self.plan.run({self.plan.inputs[0].name: image})
+
+
+shared = Path(os.environ["TENON_SHARED"])
+faces = Others(shared / "data")
+faces.score(Run(tenon.compile(str(shared / "models/ultraface_rfb320.onnx"))))
+print(faces.score(Run(tenon.Plan.load(sys.argv[1]))))
