@@ -230,6 +230,9 @@ Value emitElementwise(KernelBuilder &b, Operation *op, ValueRange registers) {
     return emitQuantize(b, quantize, x);
   if (auto lookup = dyn_cast<nn::LookupOp>(op))
     return emitLookup(b, lookup, x);
+  if (auto div = dyn_cast<nn::DivOp>(op))
+    if (Value steps = emitSteps(b, div, x))
+      return steps;
   if (isa<nn::SelectOp>(op))
     return r.select(x, operands[1], operands[2]);
   // A power of a float may have an integer exponent, and the other way round.

@@ -79,6 +79,28 @@ Value emitQuantize(KernelBuilder &b, nn::QuantizeOp op, Value x) {
   return r.truncate(steps, r.like(x, b.ops().getI8Type()));
 }
 
+/// With the reciprocal rounded once, two corrections by exact remainders make the quotient the nearest one (Markstein), unless all bits of the divisor are
+/// ones. Quotients beyond what nn.quantize saturates become others as large, so that nothing overflows.
+Value emitSteps(KernelBuilder &b, nn::DivOp op, Value x) {
+  constexpr float kSmallest = 1e-30f, kLargest = 1e30f, kMostSteps = 1024;
+  constexpr uint32_t kMantissa = (1u << 23) - 1;
+  auto constant = op.getRhs().getDefiningOp<nn::ConstantOp>();
+  auto contents = constant ? dyn_cast<DenseElementsAttr>(constant.getValue()) : DenseElementsAttr();
+  bool isToBytes = op->hasOneUse() && isa<nn::QuantizeOp>(*op->user_begin());
+  if (!b.target().isGpu() || !isToBytes || !contents || contents.getNumElements() != 1 || !contents.getElementType().isF32())
+    return {};
+  float divisor = (*contents.value_begin<APFloat>()).convertToFloat();
+  if (!(divisor >= kSmallest && divisor <= kLargest) || (llvm::bit_cast<uint32_t>(divisor) & kMantissa) == kMantissa)
+    return {};
+  Registers r{b};
+  double reciprocal = 1.0f / divisor;
+  x = r.clamp(x, -kMostSteps * divisor, kMostSteps * divisor);
+  Value quotient = r.mul(x, reciprocal);
+  for (int correction = 0; correction < 2; ++correction)
+    quotient = r.fma(r.fma(quotient, -double(divisor), x), reciprocal, quotient);
+  return quotient;
+}
+
 /// The table as four registers of 64 bytes each: vpermi2b looks up 128 entries at once.
 static Value lookUpInRegisters(KernelBuilder &b, const Tensor &table, Value x) {
   Registers r{b};

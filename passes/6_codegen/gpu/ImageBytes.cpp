@@ -10,22 +10,6 @@ static float factorOf(Operation *op) {
   return (*contents.value_begin<APFloat>()).convertToFloat();
 }
 
-/// x / divisor, rounded as a division is, for quotients that nn.quantize does not saturate, and beyond that something as large. With the reciprocal rounded
-/// once, two corrections by exact remainders make the quotient the nearest one (Markstein), unless all bits of the divisor are ones.
-static std::optional<Value> emitQuotient(cpu::Registers r, Value x, float divisor) {
-  constexpr float kSmallest = 1e-30f, kLargest = 1e30f, kMostSteps = 1024;
-  constexpr uint32_t kMantissa = (1u << 23) - 1;
-  bool isUsual = divisor >= kSmallest && divisor <= kLargest && (llvm::bit_cast<uint32_t>(divisor) & kMantissa) != kMantissa;
-  if (!isUsual)
-    return std::nullopt;
-  double reciprocal = 1.0f / divisor;
-  x = r.clamp(x, -kMostSteps * divisor, kMostSteps * divisor);
-  Value quotient = r.mul(x, reciprocal);
-  for (int correction = 0; correction < 2; ++correction)
-    quotient = r.fma(r.fma(quotient, -double(divisor), x), reciprocal, quotient);
-  return quotient;
-}
-
 /// nn.quantize without the conversions: the sum's last bits are the integer.
 static Value emitByte(cpu::Registers r, nn::QuantizeOp op, Value x) {
   constexpr double kMagic = 12582912; // 1.5 * 2^23
@@ -42,8 +26,7 @@ Value emitImageByte(KernelBuilder &b, ArrayRef<Operation *> program, Value x) {
       x = emitByte(r, quantize, x);
       continue;
     }
-    std::optional<Value> quotient = isa<nn::DivOp>(op) && program.size() == 2 ? emitQuotient(r, x, factorOf(op)) : std::nullopt;
-    x = quotient ? *quotient : cpu::emitElementwise(b, op, {x, r.c(factorOf(op), x)});
+    x = cpu::emitElementwise(b, op, {x, r.c(factorOf(op), x)});
   }
   return x;
 }
