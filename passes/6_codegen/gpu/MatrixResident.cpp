@@ -49,8 +49,11 @@ private:
       w.beginBarrier(weightsBarrier(), 1);
       w.showBarriers();
     });
-    if (l.planes != l.chunks) { // zero times what lies in the last plane would not be zero if that is infinite
+    if (l.planes != l.chunks || l.pairsTaps) {
       clear(w.add(shared, c.tapCount() * l.chunks * s.tileColumns * kChunkBytes), s.tileColumns);
+      w.showToProducts();
+    }
+    if (l.planes != l.chunks) { // zero times what lies in the last plane would not be zero if that is infinite
       for (int64_t stage = 0; stage < s.stages; ++stage) // without windows: there is one such plane
         clear(w.add(stageAt(w.i32(stage)), l.chunks * l.planeRows * kChunkBytes), l.planeRows);
       w.showToProducts();
@@ -235,17 +238,53 @@ private:
 
   int64_t groups() const { return s.tileRows / kGroupRows; }
 
+  /// Where the left operand of a plane begins under a tap, in chunks.
+  int64_t leftOf(int64_t tap, int64_t plane) const {
+    int64_t across = c.taps.empty() ? 1 : c.taps.back(), down = tap / across, right = tap % across;
+    int64_t rest = down % l.stride * l.stride + right % l.stride, row = down / l.stride * l.pitch + right / l.stride;
+    return (rest * l.planes + plane) * l.planeRows + row;
+  }
+
   /// Where the operands of each product begin, in chunks: under each tap two planes at a time.
   SmallVector<Warp::GroupStep> steps() {
     SmallVector<Warp::GroupStep> result;
-    int64_t across = c.taps.empty() ? 1 : c.taps.back();
+    if (l.pairsTaps)
+      return stepsOfPairs();
     for (int64_t tap = 0; tap < c.tapCount(); ++tap)
       for (int64_t plane = 0; plane < l.planes; plane += 2)
-        for (int64_t group = 0; group < groups(); ++group) {
-          int64_t down = tap / across, right = tap % across, rest = down % l.stride * l.stride + right % l.stride;
-          int64_t row = down / l.stride * l.pitch + right / l.stride + group * kGroupRows;
-          result.push_back({group, (rest * l.planes + plane) * l.planeRows + row, (tap * l.chunks + plane) * s.tileColumns});
-        }
+        for (int64_t group = 0; group < groups(); ++group)
+          result.push_back({group, leftOf(tap, plane) + group * kGroupRows, (tap * l.chunks + plane) * s.tileColumns});
+    return result;
+  }
+
+  /// The same where a product takes planes of different taps: each of its operands says how far its second half lies from the first, a positive distance.
+  /// A plane that has no other is multiplied together with whatever bytes lie next to it, those by the zeros behind the weights.
+  SmallVector<Warp::GroupStep> stepsOfPairs() {
+    struct Half {
+      int64_t left, right;
+    };
+    SmallVector<Half> halves;
+    for (int64_t tap = 0; tap < c.tapCount(); ++tap)
+      for (int64_t plane = 0; plane < l.planes; ++plane)
+        halves.push_back({leftOf(tap, plane), (tap * l.chunks + plane) * s.tileColumns});
+    SmallVector<bool> taken(halves.size());
+    SmallVector<Warp::GroupStep> result;
+    for (size_t i = 0; i < halves.size(); ++i) {
+      if (taken[i])
+        continue;
+      size_t j = i + 1;
+      while (j < halves.size() && (taken[j] || halves[j].left <= halves[i].left))
+        ++j;
+      Half second{halves[i].left + 1, c.tapCount() * l.chunks * s.tileColumns};
+      if (j < halves.size()) {
+        taken[j] = true;
+        second = halves[j];
+      }
+      auto apart = [](int64_t first, int64_t next, int64_t described) { return (next - first - described) * Warp::kLeading; };
+      for (int64_t group = 0; group < groups(); ++group)
+        result.push_back({group, halves[i].left + group * kGroupRows + apart(halves[i].left, second.left, l.planeRows),
+                          halves[i].right + apart(halves[i].right, second.right, s.tileColumns)});
+    }
     return result;
   }
 

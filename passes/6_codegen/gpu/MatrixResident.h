@@ -14,7 +14,8 @@ namespace tenon::gpu {
 /// What a block has in shared memory, and the part of an image that a tile is.
 struct ResidentLayout {
   int64_t chunks = 0;              // of a pixel of lhs
-  int64_t stride = 1, planes = 0;  // of the window; for the pixels of one remainder by it along both axes, an even number
+  int64_t stride = 1, planes = 0;  // of the window; for the pixels of one remainder by it along both axes, an even number but where taps are paired
+  bool pairsTaps = false;          // products take planes of different taps: of bytes, whose chunks are an odd number
   int64_t width = 0, height = 0;   // of a tile, in pixels of the result; 0: rows of a matrix
   int64_t pitch = 0, down = 0;     // pixels of a plane from one row to the next; its rows
   int64_t planeRows = 0;           // pixels of a plane with those past the last one, which are not copied

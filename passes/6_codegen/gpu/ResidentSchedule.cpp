@@ -89,7 +89,8 @@ ResidentLayout residentLayout(const MatrixProblem &p, const MatrixSchedule &s) {
   const cpu::ContractionProblem &c = p.contraction;
   ResidentLayout l;
   l.chunks = p.channels / kChunk;
-  l.planes = int64_t(llvm::alignTo(l.chunks, 2));
+  l.pairsTaps = p.isBytes() && hasWindows(p) && l.chunks % 2;
+  l.planes = l.pairsTaps ? l.chunks : int64_t(llvm::alignTo(l.chunks, 2));
   l.pitch = l.planeRows = s.tileRows;
   l.down = 1;
   if (s.tileWidth) {
@@ -103,7 +104,8 @@ ResidentLayout residentLayout(const MatrixProblem &p, const MatrixSchedule &s) {
     l.planeRows = std::max(l.down * l.pitch, s.tileRows + reachDown * l.pitch + reachAcross);
   }
   l.planeRows = int64_t(llvm::alignTo(l.planeRows, 8));
-  l.weightBytes = (p.contraction.tapCount() * l.chunks + l.planes - l.chunks) * s.tileColumns * kChunkBytes;
+  int64_t zeros = l.pairsTaps ? 1 : l.planes - l.chunks; // chunks of weights
+  l.weightBytes = (p.contraction.tapCount() * l.chunks + zeros) * s.tileColumns * kChunkBytes;
   l.stageBytes = l.stride * l.stride * l.planes * l.planeRows * kChunkBytes;
   l.piece = MatrixSchedule::largestPiece(s.tileColumns, MatrixSchedule::kMostPiece);
   l.stagesAt = l.weightBytes;
@@ -183,7 +185,7 @@ SmallVector<MatrixSchedule> residentSchedules(const MatrixProblem &p, const Targ
   constexpr int kFirst = 90;
   constexpr int64_t kPlanesOfProduct = 2;
   SmallVector<MatrixSchedule> schedules;
-  bool isWhole = p.channels % kChunk == 0 && p.paddedChannels == p.channels && (!hasWindows(p) || p.channels % (kPlanesOfProduct * kChunk) == 0);
+  bool isWhole = p.channels % kChunk == 0 && p.paddedChannels == p.channels && (!hasWindows(p) || p.isBytes() || p.channels % (kPlanesOfProduct * kChunk) == 0);
   bool isReadable = isWhole && hasChunks(p) && (hasWindows(p) ? isWindow(p) : hasOneStride(p));
   if (target.computeCapability != kFirst || !target.archSpecific || p.scale || p.sumsRows || p.rowValues || !isReadable)
     return schedules;

@@ -84,6 +84,7 @@ public:
   void multiplyGroup(Factors factors, int64_t columns, llvm::ArrayRef<std::pair<mlir::Value, mlir::Value>> operands,
                      llvm::MutableArrayRef<mlir::Value> sums);
   /// A product of a sequence: the group of 64 rows whose sums it adds to, and by how many 16-byte chunks its operands begin after those described.
+  static constexpr int64_t kLeading = 1 << 16; // times chunks, in a distance: by how many an operand's second half lies further from its first one
   struct GroupStep {
     int64_t group, left, right;
   };

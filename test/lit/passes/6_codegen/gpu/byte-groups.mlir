@@ -31,3 +31,19 @@ kernel.func private @pipeline(%x: tensor<8192x1536xui8>, %packed: tensor<4x96x19
   %3 = nn.quantize %2 {to = ui8, zero_point = 0 : i64} : tensor<8192x768xf32> -> tensor<8192x768xui8>
   kernel.return %3 : tensor<8192x768xui8>
 }
+
+// Sixteen channels are half of what a product takes: it takes those of two taps, which lie one pixel of the copy apart, or a row. Nine taps are five
+// products; the last one's other half is zeros.
+// CHECK-LABEL: .visible .entry resident(
+// CHECK-COUNT-5: wgmma.mma_async.sync.aligned.m64n16k32.s32.u8.s8
+// CHECK-SAME:    wgmma.commit_group.sync.aligned;
+// CHECK:         ret;
+kernel.func private @resident(%x: tensor<32x160x160x16xui8>, %packed: tensor<1x3x3x1x16x16xi8> {kernel.constant}) -> tensor<32x160x160x16xi32> attributes {
+    schedule = #kernel.schedule<"gpu.matrix", {rows = 64 : i64, columns = 16 : i64, warp_rows = 4 : i64, warp_columns = 1 : i64, warp_depth = 1 : i64, stages = 6 : i64, splits = 1 : i64, groups = 1 : i64, resident = 1 : i64, teams = 2 : i64, tile_width = 20 : i64, together = 2 : i64}>,
+    tasks = #nn.expr<256>, tenon.alignments = array<i64: 16, 16, 16>} {
+  %w = kernel.unpack %packed {packing = #kernel.packing<padded = [16, 16, 3, 3], split = [1, 16, 1, 16, 3, 3], perm = [0, 4, 5, 2, 1, 3]>} : tensor<1x3x3x1x16x16xi8> -> tensor<16x16x3x3xi8>
+  %z = nn.constant dense<6> : tensor<ui8>
+  %0 = nn.pad %x value %z {high = #nn.dims<[0, 1, 1, 0]>, low = #nn.dims<[0, 1, 1, 0]>} : tensor<32x160x160x16xui8>, tensor<ui8> -> tensor<32x162x162x16xui8>
+  %1 = nn.conv %0, %w {strides = array<i64: 1, 1>, pads = array<i64: 0, 0, 0, 0>, dilations = array<i64: 1, 1>, layout = #nn.layout<channels_last>} : tensor<32x162x162x16xui8>, tensor<16x16x3x3xi8> -> tensor<32x160x160x16xi32>
+  kernel.return %1 : tensor<32x160x160x16xi32>
+}
