@@ -211,6 +211,19 @@ std::map<std::string, std::string> QuantizableModel::sharedSteps() const {
   return sources;
 }
 
+std::vector<std::vector<std::string>> QuantizableModel::joins() const {
+  std::set<std::string> known(names.begin(), names.end());
+  std::vector<std::vector<std::string>> joined;
+  for (const onnx::NodeProto &node : model->graph().node()) {
+    if (!onlyMoves(node) || node.op_type() != "Concat" || !known.contains(node.output(0)))
+      continue;
+    std::vector<std::string> &members = joined.emplace_back(node.input().begin(), node.input().end());
+    std::erase_if(members, [&](const std::string &name) { return !known.contains(name); });
+    members.push_back(node.output(0));
+  }
+  return joined;
+}
+
 std::string QuantizableModel::original() const { return model->SerializeAsString(); }
 
 std::string QuantizableModel::observed() const {

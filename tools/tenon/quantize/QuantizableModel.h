@@ -52,6 +52,8 @@ public:
   const std::vector<std::string> &allTensors() const { return names; }
   /// Tensors that take the steps of another one: they hold nothing but its elements, or go nowhere but into it. Rounding them once more would only add errors.
   std::map<std::string, std::string> sharedSteps() const;
+  /// Of each Concat what it joins and its result, as far as these are tensors to be quantized.
+  std::vector<std::vector<std::string>> joins() const;
   /// The model as it came.
   std::string original() const;
   /// The model with all tensors that the graph computes among its outputs, behind its own ones.

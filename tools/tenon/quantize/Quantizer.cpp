@@ -87,6 +87,53 @@ private:
       tensor.method = other->method;
       tensor.steps = steps[tensor.name] = other->steps;
     }
+    shareJoins(sources);
+  }
+
+  /// What a Concat joins takes one range, that of all, where this is not much wider than that of any: bytes are then joined as they are, and nothing is
+  /// rounded twice. What the recipe gives a range of is left alone, and so is what it is joined with.
+  void shareJoins(const std::map<std::string, std::string> &sources) {
+    constexpr double kMostWidening = 2;
+    struct Joined {
+      Range range;
+      double narrowest;
+    };
+    std::map<std::string, Joined> ranges; // by the first of those that have one
+    std::map<std::string, std::string> firsts;
+    auto firstOf = [&](std::string name) {
+      if (auto source = sources.find(name); source != sources.end())
+        name = source->second;
+      for (auto further = firsts.find(name); further != firsts.end(); further = firsts.find(name))
+        name = further->second;
+      return name;
+    };
+    for (const TensorReport &tensor : report.tensors)
+      ranges[tensor.name] = {tensor.range, tensor.range.high - tensor.range.low};
+    for (const std::vector<std::string> &members : model.joins()) {
+      auto isGiven = [&](const std::string &name) { return inRecipe(name) && inRecipe(name)->range; };
+      auto isOpen = [&](const std::string &name) { return ranges.contains(firstOf(name)) && !isGiven(name) && !isGiven(firstOf(name)); };
+      if (!std::all_of(members.begin(), members.end(), isOpen))
+        continue;
+      Joined all = ranges[firstOf(members.front())];
+      for (const std::string &name : members) {
+        const Joined &own = ranges[firstOf(name)];
+        all = {{std::min(all.range.low, own.range.low), std::max(all.range.high, own.range.high)}, std::min(all.narrowest, own.narrowest)};
+      }
+      if (all.range.high - all.range.low > kMostWidening * all.narrowest)
+        continue;
+      std::string first = firstOf(members.front());
+      for (const std::string &name : members)
+        if (std::string other = firstOf(name); other != first)
+          firsts[other] = first;
+      ranges[first] = all;
+    }
+    for (TensorReport &tensor : report.tensors) {
+      auto joined = ranges.find(firstOf(tensor.name));
+      if (joined == ranges.end() || (inRecipe(tensor.name) && inRecipe(tensor.name)->range))
+        continue;
+      tensor.range = joined->second.range;
+      tensor.steps = steps[tensor.name] = stepsFor(tensor.range, activations());
+    }
   }
 
   bool needsRows() const {
