@@ -6,10 +6,22 @@ using namespace mlir;
 
 constexpr int64_t kChunk = MatrixSchedule::kChunk, kRowBytes = MatrixSchedule::kStep * 2, kChunksOfRow = MatrixSchedule::kStep / kChunk;
 
+/// Memory of f32 in halves, as its depth is counted: strides and offset, except along the last axis.
+static Tensor inHalves(KernelBuilder &b, Tensor floats) {
+  constexpr int64_t kHalves = 2;
+  Tensor halves = floats;
+  halves.element = b.ops().getF16Type();
+  halves.offset = b.mul(floats.offset, kHalves);
+  for (int axis = 0; axis + 1 < floats.rank(); ++axis)
+    halves.strides[axis] = b.mul(floats.strides[axis], kHalves);
+  halves.sizes.back() = b.mul(floats.sizes.back(), kHalves);
+  return halves;
+}
+
 static bool hasChunks(const MatrixProblem &p, Value part) {
   const cpu::ContractionProblem &c = p.contraction;
   kernel::View view = kernel::viewOf(part);
-  int64_t elements = kChunk * p.elementsOfUnit();
+  int64_t elements = p.elements(kChunk);
   auto divides = [&](nn::Dim d) { return d.dividedExactlyBy(nn::Dim::constant(d.context(), elements)).has_value() || d.isConstant(0); };
   if (!isa<BlockArgument>(view.source) || p.paddedChannels != p.channels || p.channels % kChunk != 0 || !divides(view.offset))
     return false;
@@ -32,7 +44,7 @@ static std::optional<Tensor> chunkMemory(KernelBuilder &b, const MatrixProblem &
   Tensor memory = b.tensorOf(part);
   if (memory.alignment % kAccess)
     return std::nullopt;
-  return p.isBytes() ? inPairs(b, memory) : memory;
+  return p.isBytes() ? inPairs(b, memory) : p.isFull() ? inHalves(b, memory) : memory;
 }
 
 Value withinTile(Warp &w, Value own, int64_t first, int64_t step, int64_t edge) {
@@ -275,7 +287,8 @@ Value LhsLoader::elements(const Row &row, const Tap &tap, int lanes) {
   for (auto [axis, map] : llvm::enumerate(c.lhsAxes)) {
     Index at = row.index[axis];
     if (int(axis) == c.lhsChannel) { // a multiple of the lanes, as the alignment of loads sees
-      at = b.mul(b.div(w.wide(tap.channel), lanes), lanes);
+      Value channel = p.isFull() ? w.div(tap.channel, 2) : tap.channel;
+      at = b.mul(b.div(w.wide(channel), lanes), lanes);
     } else if (map.tapAxis >= 0) {
       Value there = w.add(row.position[axis], w.mul(tap.at[map.tapAxis], map.tapScale));
       if (lanes > 1)
@@ -296,7 +309,7 @@ void LhsLoader::gather(Value step, Value stage) {
     return;
   }
   SmallVector<Tap> taps;
-  for (int64_t k = 0; k < kChunk; ++k)
+  for (int64_t k = 0; k < kChunk; k += p.units(1))
     taps.push_back(tapOf(w.add(first, k)));
   for (const Row &row : rows) {
     Value vector = gatherChunk(row, taps);
@@ -305,10 +318,11 @@ void LhsLoader::gather(Value step, Value stage) {
 }
 
 Value LhsLoader::gatherChunk(const Row &row, ArrayRef<Tap> taps) {
-  Type storage = p.unit();
-  auto type = VectorType::get({kChunk}, storage);
+  Type storage = p.isFull() ? Type(b.ops().getF32Type()) : p.unit();
+  int lanes = int(p.elements(kChunk));
+  auto type = VectorType::get({lanes}, storage);
   if (p.channels % kChunk == 0) { // of one tap, and read without a branch: all chunks are on their way together
-    Value chunk = b.convert(elements(row, taps[0], kChunk), storage);
+    Value chunk = b.convert(elements(row, taps[0], lanes), storage);
     return arith::SelectOp::create(b.ops(), reads(row, taps[0]), chunk, b.constant(0, type));
   }
   Value vector = LLVM::PoisonOp::create(b.ops(), type);

@@ -78,7 +78,8 @@ double warpCost(const MatrixSchedule &s, int64_t rows, const MatrixProblem &p, c
   constexpr double kElement = 1.1e-4, kPart = 0.038; // of the epilogue; of reading one more warp's or block's sums
   int64_t blocks = blocksOfMultiprocessor(s, rows, p, target);
   int64_t together = std::min({blocks, kSharedOfMultiprocessor / s.sharedBytes(), kThreadsOfMultiprocessor / s.threads()});
-  double elements = double(s.tileRows * s.tileColumns), flops = 2 * elements * double(MatrixSchedule::kStep * together);
+  constexpr double kFull = 4; // products of f32: three for each, and their parts
+  double elements = double(s.tileRows * s.tileColumns), flops = 2 * elements * double(MatrixSchedule::kStep * together) * (p.isFull() ? kFull : 1);
   double step = std::max({flops / kFlopsPerMicrosecond, double(s.stageBytes() * together) / kBytesPerMicrosecond,
                           kStep + kProducts / double(s.warpDepth), copyBound(s, p, kLatency), isMemory(p) ? 0 : kComputed});
   double steps = double(s.stepsOfBlock(p.steps(s))), waves = double(llvm::divideCeil(blocks, together));

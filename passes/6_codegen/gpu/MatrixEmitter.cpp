@@ -193,10 +193,25 @@ void MatrixEmitter::multiplyStage(Value step, Value stage, MutableArrayRef<Value
       rights.push_back({both[0], both[1]});
       rights.push_back({both[2], both[3]});
     }
-    for (int64_t m = 0; m < fragmentsDown; ++m)
-      for (int64_t n = 0; n < fragmentsAcross; ++n)
-        w.multiply(p.factors, lefts[m], rights[n], sums.slice((m * fragmentsAcross + n) * 4, 4));
+    multiplyAllOf(lefts, rights, sums);
   }
+}
+
+void MatrixEmitter::multiplyAllOf(MutableArrayRef<Warp::Fragment> lefts, MutableArrayRef<Warp::Fragment> rights, MutableArrayRef<Value> sums) {
+  SmallVector<Warp::Fragment> leftRests, rightRests;
+  if (p.isFull()) { // (a + a') (b + b'), less a' b', which is too small to matter
+    leftRests = llvm::map_to_vector(lefts, [&](Warp::Fragment &words) { return w.splitFull(words); });
+    rightRests = llvm::map_to_vector(rights, [&](Warp::Fragment &words) { return w.splitFull(words); });
+  }
+  for (int64_t m = 0; m < fragmentsDown; ++m)
+    for (int64_t n = 0; n < fragmentsAcross; ++n) {
+      MutableArrayRef<Value> own = sums.slice((m * fragmentsAcross + n) * 4, 4);
+      if (p.isFull()) {
+        w.multiply(p.factors, leftRests[m], rights[n], own);
+        w.multiply(p.factors, lefts[m], rightRests[n], own);
+      }
+      w.multiply(p.factors, lefts[m], rights[n], own);
+    }
 }
 
 /// The sums to shared memory, from where the epilogue reads eight of a row at a time.

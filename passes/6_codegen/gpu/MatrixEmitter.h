@@ -105,6 +105,7 @@ private:
   KernelBuilder::Values multiplyAll();
   KernelBuilder::Values multiplyAtOnce(); // MatrixAtOnce.cpp
   void multiplyStage(mlir::Value step, mlir::Value stage, llvm::MutableArrayRef<mlir::Value> sums);
+  void multiplyAllOf(llvm::MutableArrayRef<Warp::Fragment> lefts, llvm::MutableArrayRef<Warp::Fragment> rights, llvm::MutableArrayRef<mlir::Value> sums);
   mlir::Value scaleAt() { return w.add(shared, s.sharedBytes()); }
   /// Pairs of halves times pairs of factors, each word by the one of its number.
   void scaleWords(llvm::MutableArrayRef<mlir::Value> words, llvm::ArrayRef<mlir::Value> factors);

@@ -199,7 +199,7 @@ private:
     if (isAligned)
       return w.copyAsync(to, b.address(from, offset), w.select(inside, w.i32(kChunkBytes), w.i32(0)));
     auto type = VectorType::get({kChunk}, lhs.element);
-    int64_t alignment = nn::elementBytes(lhs.element) / p.elementsOfUnit();
+    int64_t alignment = nn::elementBytes(lhs.element) / p.elements(1);
     Value outside = p.isBytes() ? b.integer(outsideWord(c), type) : b.constant(0, type); // a word is two units
     Value loaded = b.ifElse(
         inside, type, [&] { return Values{LLVM::LoadOp::create(b.ops(), type, b.address(from, offset), alignment)}; }, [&] { return Values{outside}; })[0];

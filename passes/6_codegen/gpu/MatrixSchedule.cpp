@@ -61,7 +61,7 @@ static void splitScale(MatrixProblem &p) {
   p.lhs = p.contraction.lhs;
   auto product = p.lhs.getDefiningOp<nn::MulOp>();
   bool isOneTap = p.contraction.tapCount() == 1 && p.paddedChannels == p.channels;
-  if (!product || !isOneTap)
+  if (!product || !isOneTap || p.isFull())
     return;
   auto isMemory = [](Value v) { return isa<BlockArgument>(kernel::viewOf(v).source); };
   auto dims = nn::dimsOf(product.getType());
@@ -106,9 +106,10 @@ std::optional<MatrixProblem> MatrixProblem::of(kernel::FuncOp func, const Target
   Type element = elementOf(c.rhs);
   auto depth = c.depth.asConstant(), columns = c.columns.asConstant();
   bool isMatrix = cast<RankedTensorType>(c.rhs.getType()).getRank() == 2 || !c.taps.empty();
-  p.factors = c.dot > 1 ? Factors::Bytes : isa<BFloat16Type>(element) ? Factors::BF16 : Factors::F16;
+  bool isFull = element.isF32() && elementOf(c.lhs) == element;
+  p.factors = c.dot > 1 ? Factors::Bytes : isFull ? Factors::TF32 : isa<BFloat16Type>(element) ? Factors::BF16 : Factors::F16;
   bool isHalf = isa<Float16Type, BFloat16Type>(element) && elementOf(c.lhs) == element;
-  if (!(p.isBytes() || isHalf) || !depth || !columns || c.groups != 1 || !isMatrix)
+  if (!(p.isBytes() || isFull || isHalf) || !depth || !columns || c.groups != 1 || !isMatrix)
     return std::nullopt;
   bool isPackable = c.rhsConstant() && (c.unpacked() || c.rhsArgument());
   bool hasRows = llvm::any_of(c.rhsRows, [](int axis) { return axis >= 0; });
@@ -118,8 +119,8 @@ std::optional<MatrixProblem> MatrixProblem::of(kernel::FuncOp func, const Target
   if (c.bias && !isa<BlockArgument>(kernel::viewOf(c.bias).source))
     return std::nullopt;
   p.columns = *columns;
-  p.channels = *depth * c.dot / p.elementsOfUnit();
-  const int64_t imageChannels = 4 / p.elementsOfUnit();
+  p.channels = p.units(*depth * c.dot);
+  const int64_t imageChannels = p.units(4);
   p.paddedChannels = p.channels <= imageChannels && c.tapCount() > 1 ? imageChannels : llvm::alignTo(p.channels, MatrixSchedule::kChunk);
   p.paddedTaps = c.taps;
   if (p.paddedChannels % MatrixSchedule::kChunk)
@@ -179,13 +180,13 @@ kernel::PackingAttr MatrixProblem::packing(const MatrixSchedule &s) const {
   SmallVector<int64_t> padded(cast<RankedTensorType>(c.rhs.getType()).getShape());
   bool isTiled = s.pipeline || s.resident;
   padded[c.rhsColumn] = isTiled ? int64_t(llvm::alignTo(columns, s.tileColumns)) : packedColumns();
-  padded[c.rhsDepth] = paddedChannels * elementsOfUnit();
+  padded[c.rhsDepth] = elements(paddedChannels);
   for (auto [axis, size] : llvm::enumerate(paddedTaps))
     padded[c.rhsTap + axis] = size;
   SmallVector<int64_t> split, first(padded.size()); // where each axis begins after the split
   for (auto [axis, size] : llvm::enumerate(padded)) {
     first[axis] = int64_t(split.size());
-    int64_t chunk = MatrixSchedule::kChunk * elementsOfUnit();
+    int64_t chunk = elements(MatrixSchedule::kChunk);
     int64_t inner = !isTiled ? 0 : int(axis) == c.rhsColumn ? s.tileColumns : int(axis) == c.rhsDepth ? chunk : 0;
     inner ? split.append({size / inner, inner}) : split.append({size});
   }
@@ -211,7 +212,7 @@ bool sumsWholeRows(const MatrixSchedule &s, const MatrixProblem &p) {
 SmallVector<MatrixSchedule> directSchedules(const MatrixProblem &p) {
   constexpr int64_t kMostRegisters = 240, kLargestTile = 2048;
   SmallVector<MatrixSchedule> schedules;
-  if (p.channels % MatrixSchedule::kChunk)
+  if (p.channels % MatrixSchedule::kChunk || p.isFull())
     return schedules; // elements gathered one by one are shared by more columns in a stage
   for (int64_t rows : {16, 32, 64})
     for (int64_t columns : {16, 32, 64})
@@ -232,7 +233,7 @@ SmallVector<MatrixSchedule> directSchedules(const MatrixProblem &p) {
 SmallVector<MatrixSchedule> groupSchedules(const MatrixProblem &p, const Target &target) {
   constexpr int kFirst = 90;
   SmallVector<MatrixSchedule> schedules;
-  if (target.computeCapability != kFirst || !target.archSpecific || p.scale) // operands do not pass through registers
+  if (target.computeCapability != kFirst || !target.archSpecific || p.scale || p.isFull()) // operands do not pass through registers
     return schedules;
   struct Tile {
     int64_t rows, columns, stages, warpColumns = 1, leastDepth = 1, mostDepth = 1, round = 1;
@@ -266,7 +267,7 @@ SmallVector<MatrixSchedule> pipelineSchedules(const MatrixProblem &p, const Targ
   if (p.sumsRows || p.rowValues)
     return schedules;
   bool isWhole = p.depth % MatrixSchedule::kStep == 0 && p.channels % MatrixSchedule::kChunk == 0;
-  if (target.computeCapability != kFirst || !target.archSpecific || !isWhole || p.scale) // operands do not pass through registers
+  if (target.computeCapability != kFirst || !target.archSpecific || !isWhole || p.scale || p.isFull()) // operands do not pass through registers
     return schedules;
   struct Tile {
     int64_t rows, columns, stages;

@@ -87,8 +87,11 @@ struct MatrixProblem {
   int64_t rowValues = 0;                 // that the epilogue reads, f32
 
   bool isBytes() const { return factors == Factors::Bytes; }
-  int64_t elementsOfUnit() const { return isBytes() ? 2 : 1; } // of what channels and depth count
-  mlir::Type unit() const;                                     // a type of its size
+  bool isFull() const { return factors == Factors::TF32; } // f32, each element multiplied in two parts
+  /// What channels and depth count: halves, pairs of bytes, two for each f32.
+  int64_t units(int64_t elements) const { return isFull() ? 2 * elements : isBytes() ? elements / 2 : elements; }
+  int64_t elements(int64_t units) const { return isFull() ? units / 2 : isBytes() ? 2 * units : units; }
+  mlir::Type unit() const; // a type of its size
   mlir::Type sum() const;
 
   /// Whether bytes lie in memory, as all families but the stem's want them.

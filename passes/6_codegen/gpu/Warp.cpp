@@ -269,7 +269,22 @@ Warp::Fragment Warp::loadMatrices(Value address, bool transposed) {
 static StringRef productOf(Factors factors) {
   if (factors == Factors::Bytes)
     return "k32.s32.u8.s8";
+  if (factors == Factors::TF32)
+    return "k8.f32.tf32.tf32";
   return factors == Factors::BF16 ? "k16.f32.bf16.bf16" : "k16.f32.f16.f16";
+}
+
+Warp::Fragment Warp::splitFull(Fragment &words) {
+  constexpr int64_t kLeading = int64_t(0xffffe000) - (int64_t(1) << 32); // a sign, an exponent and ten bits
+  Fragment rest;
+  auto number = [&](Value word) { return LLVM::BitcastOp::create(ops, ops.getF32Type(), word); };
+  for (Value &word : words) {
+    Value high = bitAnd(word, i32(kLeading)), isWhole = arith::CmpIOp::create(ops, arith::CmpIPredicate::eq, word, high);
+    Value low = LLVM::BitcastOp::create(ops, ops.getI32Type(), arith::SubFOp::create(ops, number(word), number(high)));
+    rest.push_back(select(isWhole, i32(0), bitAnd(low, i32(kLeading)))); // nothing is left of infinity
+    word = high;
+  }
+  return rest;
 }
 
 void Warp::multiply(Factors factors, ValueRange left, ValueRange right, MutableArrayRef<Value> sums) {

@@ -7,7 +7,7 @@ namespace tenon::gpu {
 
 /// What the matrix units multiply: halves, summed in f32, or bytes without a sign by bytes with one, summed in i32. Where halves are counted, two bytes
 /// count as one: fragments, chunks and descriptors are then the same.
-enum class Factors { F16, BF16, Bytes };
+enum class Factors { F16, BF16, Bytes, TF32 };
 
 /// Emits through a KernelBuilder. Addresses of shared memory are i32, as the instructions want them.
 class Warp {
@@ -71,7 +71,9 @@ public:
   using Fragment = llvm::SmallVector<mlir::Value>;
   /// Four 8x8 matrices, lane l giving the address of row l % 8 of matrix l / 8.
   Fragment loadMatrices(mlir::Value address, bool transposed = false);
-  /// 16 x 8 sums += 16 x 16 of `left` by 16 x 8 of `right`, of bytes 16 x 32 by 32 x 8.
+  /// Of f32: leaves the leading bits of each, as many as matrix units multiply, and gives what is left of them.
+  Fragment splitFull(Fragment &words);
+  /// 16 x 8 sums += 16 x 16 of `left` by 16 x 8 of `right`, of bytes 16 x 32 by 32 x 8, of f32 16 x 8 by 8 x 8.
   void multiply(Factors factors, mlir::ValueRange left, mlir::ValueRange right, llvm::MutableArrayRef<mlir::Value> sums);
   void multiply(bool bfloat, mlir::ValueRange left, mlir::ValueRange right, llvm::MutableArrayRef<mlir::Value> sums) {
     multiply(bfloat ? Factors::BF16 : Factors::F16, left, right, sums);
