@@ -178,7 +178,9 @@ public:
     std::optional<int64_t> width = nn::dimOf(conv.getResult().getType(), 2).asConstant(), all = nn::numElements(conv.getResult().getType()).asConstant();
     for (int64_t pixels : {4, 2, 1}) { // as many as leave each multiprocessor threads enough
       constexpr int64_t kThreads = 1024;
-      bool isWhole = pixels == 1 || (width && all && *width % pixels == 0 && *all / (lanesOf(conv) * pixels) >= kThreads * target.cores);
+      constexpr int64_t kMostApart = 2; // neighbours at stride 2 share little
+      bool isShared = conv.getStrides()[1] == 1 || pixels <= kMostApart;
+      bool isWhole = pixels == 1 || (isShared && width && all && *width % pixels == 0 && *all / (lanesOf(conv) * pixels) >= kThreads * target.cores);
       for (int64_t threads : {128, 64, 256})
         if (isWhole)
           out.push_back(kernel::ScheduleAttr::get(func.getContext(), name(), {{"threads", threads}, {"pixels", pixels}}));
