@@ -95,26 +95,41 @@ def cache(arguments):
 
 
 def product(code):
-    """(rows, columns, depth, channels) of a kernel's one product or convolution, as MatrixProblem has them; None if it has a gate, or is none."""
+    """(rows, columns, depth, channels, whether lhs is computed) of a kernel's one product or convolution, as MatrixProblem has them; None if it is none,
+    or of images."""
     types = r"tensor<([\dx]+)x\w+>"
     found = re.search(rf"= nn\.(conv|matmul) .*: {types}, {types}.* -> {types}$", code, re.M)
-    if not found or re.search(r"= nn\.mul .*\n(?:.*\n)*?.*= nn\.(conv|matmul)", code):
+    if not found:
         return None
+    computed = bool(re.search(r"= nn\.(mul|add|concat) .*\n(?:.*\n)*?.*= nn\.(conv|matmul)", code))
     left, right, result = ([int(size) for size in found.group(i).split("x")] for i in (2, 3, 4))
     channels = left[-1]
     depth = channels * (math.prod(right[2:]) if found.group(1) == "conv" else 1)
-    return (math.prod(result[:-1]), result[-1], depth, channels) if channels % 8 == 0 else None
+    return (math.prod(result[:-1]), result[-1], depth, channels, computed) if channels % 8 == 0 else None
 
 
 def schedule(text):
     return {"together": 1, "teams": 1, "tile_width": 0, **{name: int(value) for name, value in re.findall(r"(\w+) = (-?\d+)", text)}}
 
 
+def kind_of(values):
+    return next((kind for kind in ("direct", "pipeline", "resident", "groups") if values.get(kind)), "staged")
+
+
+def is_tabled(values):
+    """Whether the table's columns tell all of a schedule: the warps of a staged tile follow from its size, or they do not."""
+    rows, columns = values["rows"], values["columns"]
+    wide = rows == 32 and columns != 32
+    return kind_of(values) != "staged" or (values["warp_rows"], values["warp_columns"]) == ((1, 4) if wide else (rows // 16, 1 if columns == 32 else 2))
+
+
 def row(size, values):
-    kind = next((kind for kind in ("direct", "pipeline", "resident", "groups") if values.get(kind)), "staged")
-    names = ["rows", "columns", "warp_depth", "stages", "splits", "round"]
-    tile = [values[name] for name in names + (["together", "teams", "tile_width"] if kind in ("pipeline", "resident") else [])]
-    return f"    {{{', '.join(map(str, size))}, Kind::{kind.capitalize()}, {', '.join(map(str, tile))}}},"
+    kind = kind_of(values)
+    tile = [values[name] for name in ("rows", "columns", "warp_depth", "stages", "splits", "round")]
+    staying = [values[name] for name in ("together", "teams", "tile_width")]
+    tile += staying if staying != [1, 1, 0] or size[-1] else []
+    tile += ["true"] if size[-1] else []
+    return f"    {{{', '.join(map(str, size[:-1]))}, Kind::{kind.capitalize()}, {', '.join(map(str, tile))}}},"
 
 
 def table(arguments):
@@ -124,6 +139,7 @@ def table(arguments):
         # Kernels of one size differ in their epilogues: a schedule counts as it does for all that were measured with it.
         schedules = grouped(sizes[size], lambda entry: entry["schedule"])
         kernels = len({entry["kernel"] for entry in sizes[size]})
+        schedules = {text: own for text, own in schedules.items() if is_tabled(schedule(text))}
         whole = [{"schedule": text, "us": sum(entry["us"] for entry in own)} for text, own in schedules.items() if len({entry["kernel"] for entry in own}) == kernels]
         if whole:
             print(row(size, schedule(fastest(whole)["schedule"])))

@@ -1,9 +1,8 @@
 // Tiles of products that were measured: each with 10 to 40 schedules, in a chain of launches of one kernel on an H200, as bench/gpu/chain.py times
 // them, then in the whole network, where what shortens that replaces what was fastest by itself. bench/gpu/sweep.py makes such rows.
 //
-// The layers are those of ResNet-50, YOLOv8n, MobileNetV2, EfficientNet-B0, BERT-base with 128 tokens and ViT-B/16 at batch 1; wherever else a product
-// of these sizes occurs, the same tile is good.
-// What is not listed is left to the cost model.
+// The layers are those of ResNet-50, YOLOv8n, MobileNetV2, EfficientNet-B0, BERT-base with 128 tokens and ViT-B/16 at batch 1, and of the first four at
+// batch 32; wherever else a product of these sizes occurs, the same tile is good. What is not listed is left to the cost model.
 #include "passes/6_codegen/gpu/MatrixCost.h"
 
 namespace tenon::gpu {
@@ -16,6 +15,7 @@ struct Measured {
   Kind kind;
   int64_t tileRows, tileColumns, warpDepth, stages, splits, round;
   int64_t together = 1, teams = 1, tileWidth = 0;
+  bool isComputed = false; // lhs: by the kernel, from what it reads
 };
 
 constexpr Measured kMeasured[] = {
@@ -73,6 +73,96 @@ constexpr Measured kMeasured[] = {
     {12544, 96, 16, 16, Kind::Groups, 64, 64, 1, 1, 1, 1},        {25600, 16, 144, 16, Kind::Groups, 64, 32, 1, 3, 1, 1},
     {25600, 32, 144, 16, Kind::Groups, 128, 32, 1, 3, 1, 1},      {25600, 32, 32, 32, Kind::Groups, 128, 32, 1, 1, 1, 1},
     {25600, 32, 48, 48, Kind::Groups, 128, 32, 1, 1, 1, 1},       {33600, 1, 16, 16, Kind::Direct, 64, 16, 1, 1, 1, 1},
+    // At batch 32.
+    {32, 4, 96, 96, Kind::Staged, 32, 32, 2, 10, 1, 1},
+    {32, 6, 144, 144, Kind::Staged, 32, 32, 2, 10, 1, 1},
+    {32, 8, 32, 32, Kind::Direct, 16, 16, 1, 1, 1, 1},
+    {32, 10, 240, 240, Kind::Direct, 16, 32, 8, 1, 1, 1},
+    {32, 20, 480, 480, Kind::Direct, 16, 16, 8, 2, 1, 1},
+    {32, 28, 672, 672, Kind::Direct, 16, 16, 8, 2, 1, 1},
+    {32, 32, 8, 8, Kind::Direct, 16, 16, 1, 1, 1, 1},
+    {32, 48, 1152, 1152, Kind::Direct, 16, 16, 16, 2, 1, 1},
+    {32, 1000, 1280, 1280, Kind::Staged, 32, 32, 2, 10, 4, 1},
+    {32, 1000, 2048, 2048, Kind::Staged, 32, 64, 2, 7, 8, 1},
+    {32, 1152, 48, 48, Kind::Direct, 16, 32, 2, 1, 1, 1},
+    {1568, 160, 576, 576, Kind::Groups, 64, 32, 2, 8, 1, 1},
+    {1568, 160, 960, 960, Kind::Staged, 32, 32, 2, 10, 1, 1},
+    {1568, 320, 960, 960, Kind::Groups, 64, 64, 4, 6, 1, 1},
+    {1568, 512, 2048, 2048, Kind::Pipeline, 128, 128, 1, 5, 1, 1},
+    {1568, 512, 4608, 512, Kind::Groups, 128, 128, 1, 3, 2, 1},
+    {1568, 960, 160, 160, Kind::Groups, 64, 128, 1, 4, 1, 1},
+    {1568, 1152, 192, 192, Kind::Groups, 128, 64, 1, 4, 1, 1},
+    {1568, 1280, 320, 320, Kind::Pipeline, 128, 128, 1, 5, 1, 1},
+    {1568, 2048, 512, 512, Kind::Groups, 128, 128, 1, 3, 1, 1},
+    {1568, 2048, 1024, 1024, Kind::Pipeline, 128, 256, 1, 4, 1, 1},
+    {6272, 64, 192, 192, Kind::Groups, 64, 32, 1, 8, 1, 1},
+    {6272, 64, 384, 384, Kind::Groups, 64, 32, 1, 8, 1, 1},
+    {6272, 96, 384, 384, Kind::Groups, 64, 64, 1, 6, 1, 1},
+    {6272, 96, 576, 576, Kind::Groups, 64, 64, 2, 6, 1, 1},
+    {6272, 256, 1024, 1024, Kind::Pipeline, 128, 128, 1, 5, 1, 1},
+    {6272, 256, 2304, 256, Kind::Groups, 128, 128, 1, 6, 1, 1},
+    {6272, 384, 64, 64, Kind::Groups, 128, 96, 1, 3, 1, 1},
+    {6272, 480, 80, 80, Kind::Groups, 128, 96, 1, 3, 1, 1},
+    {6272, 512, 1024, 1024, Kind::Pipeline, 192, 128, 1, 4, 1, 1},
+    {6272, 576, 96, 96, Kind::Groups, 128, 128, 1, 3, 1, 1},
+    {6272, 672, 112, 112, Kind::Groups, 128, 32, 1, 4, 1, 1},
+    {6272, 1024, 256, 256, Kind::Pipeline, 128, 128, 1, 5, 1, 1},
+    {6272, 1024, 512, 512, Kind::Pipeline, 192, 128, 1, 4, 1, 1},
+    {12800, 64, 64, 64, Kind::Groups, 64, 64, 1, 6, 1, 1},
+    {12800, 64, 576, 64, Kind::Groups, 64, 64, 1, 6, 1, 1},
+    {12800, 80, 80, 80, Kind::Groups, 64, 128, 1, 4, 1, 1},
+    {12800, 80, 720, 80, Kind::Groups, 64, 128, 1, 4, 1, 1},
+    {12800, 128, 256, 256, Kind::Groups, 128, 64, 1, 4, 1, 1},
+    {12800, 128, 1152, 128, Kind::Pipeline, 128, 128, 1, 5, 1, 1},
+    {12800, 144, 2304, 256, Kind::Pipeline, 128, 144, 1, 5, 1, 1},
+    {12800, 256, 256, 256, Kind::Groups, 128, 128, 1, 3, 1, 1},
+    {12800, 256, 384, 384, Kind::Groups, 128, 128, 1, 3, 1, 1},
+    {12800, 256, 512, 512, Kind::Groups, 256, 128, 1, 4, 1, 1},
+    {12800, 256, 1152, 128, Kind::Pipeline, 128, 256, 1, 4, 1, 1},
+    {25088, 32, 144, 144, Kind::Groups, 128, 32, 1, 4, 1, 1},
+    {25088, 32, 192, 192, Kind::Groups, 128, 32, 1, 4, 1, 1},
+    {25088, 128, 512, 512, Kind::Pipeline, 192, 128, 1, 4, 1, 1},
+    {25088, 128, 1152, 128, Kind::Pipeline, 192, 128, 1, 4, 1, 1},
+    {25088, 192, 32, 32, Kind::Direct, 32, 64, 1, 1, 1, 1},
+    {25088, 240, 40, 40, Kind::Groups, 64, 64, 1, 3, 1, 1},
+    {25088, 256, 512, 512, Kind::Pipeline, 128, 128, 1, 5, 1, 1},
+    {25088, 512, 128, 128, Kind::Pipeline, 192, 128, 1, 4, 1, 1},
+    {25088, 512, 256, 256, Kind::Pipeline, 128, 128, 1, 5, 1, 1},
+    {51200, 64, 64, 64, Kind::Groups, 64, 64, 1, 3, 1, 1},
+    {51200, 64, 576, 64, Kind::Groups, 128, 64, 1, 4, 1, 1},
+    {51200, 80, 80, 80, Kind::Groups, 128, 80, 1, 3, 1, 1},
+    {51200, 80, 720, 80, Kind::Groups, 128, 80, 1, 3, 1, 1},
+    {51200, 128, 128, 128, Kind::Groups, 128, 128, 1, 3, 1, 1},
+    {51200, 128, 192, 192, Kind::Groups, 128, 128, 1, 3, 1, 1},
+    {51200, 128, 256, 256, Kind::Groups, 128, 128, 1, 3, 1, 1},
+    {51200, 128, 384, 384, Kind::Pipeline, 128, 128, 1, 5, 1, 1},
+    {51200, 128, 576, 64, Kind::Groups, 128, 128, 1, 3, 1, 1},
+    {51200, 144, 1152, 128, Kind::Pipeline, 128, 144, 1, 5, 1, 1},
+    {100352, 24, 96, 96, Kind::Groups, 128, 32, 1, 4, 1, 1},
+    {100352, 24, 144, 144, Kind::Groups, 128, 32, 1, 4, 1, 1},
+    {100352, 64, 64, 64, Kind::Groups, 128, 64, 1, 4, 1, 1},
+    {100352, 64, 256, 256, Kind::Groups, 64, 64, 1, 3, 1, 1},
+    {100352, 64, 576, 64, Kind::Resident, 64, 64, 1, 7, 1, 1, 1, 3, 14},
+    {100352, 128, 256, 256, Kind::Pipeline, 128, 128, 1, 5, 1, 1},
+    {100352, 144, 24, 24, Kind::Resident, 64, 72, 1, 8, 1, 1, 1, 4, 0},
+    {100352, 256, 64, 64, Kind::Resident, 64, 128, 1, 8, 1, 1, 1, 3, 0},
+    {204800, 32, 288, 32, Kind::Resident, 128, 32, 1, 8, 1, 1, 1, 3, 14},
+    {204800, 64, 64, 64, Kind::Groups, 64, 64, 1, 3, 1, 1},
+    {204800, 64, 96, 96, Kind::Groups, 64, 64, 1, 3, 1, 1},
+    {204800, 64, 128, 128, Kind::Groups, 64, 64, 1, 3, 1, 1},
+    {204800, 64, 192, 192, Kind::Groups, 128, 64, 1, 4, 1, 1},
+    {204800, 64, 288, 32, Kind::Resident, 64, 64, 1, 4, 1, 1, 1, 3, 7},
+    {204800, 64, 576, 64, Kind::Resident, 128, 64, 1, 4, 1, 1, 1, 3, 14},
+    {204800, 80, 80, 80, Kind::Resident, 64, 80, 1, 8, 1, 1, 1, 3, 0},
+    {204800, 80, 720, 80, Kind::Resident, 128, 80, 1, 2, 1, 1, 1, 2, 14},
+    {204800, 144, 576, 64, Kind::Resident, 64, 72, 1, 5, 1, 1, 1, 4, 14},
+    {401408, 16, 32, 32, Kind::Direct, 64, 16, 1, 1, 1, 1},
+    {401408, 96, 16, 16, Kind::Resident, 128, 96, 1, 8, 1, 1, 1, 2, 0},
+    {819200, 16, 144, 16, Kind::Resident, 128, 16, 1, 8, 1, 1, 1, 4, 16},
+    {819200, 32, 32, 32, Kind::Direct, 64, 32, 1, 1, 1, 1},
+    {819200, 32, 48, 48, Kind::Direct, 32, 32, 1, 2, 1, 1},
+    {819200, 32, 144, 16, Kind::Resident, 128, 32, 1, 5, 1, 1, 1, 3, 20},
+    {1075200, 1, 16, 16, Kind::Direct, 64, 16, 1, 1, 1, 1},
 };
 
 MatrixSchedule scheduleOf(const Measured &m) {
@@ -90,6 +180,9 @@ MatrixSchedule scheduleOf(const Measured &m) {
     s.warpRows = 1;
     s.warpColumns = 4;
   }
+  constexpr int64_t kWidest = 256;
+  if (m.kind == Kind::Groups && m.tileRows == MatrixSchedule::kGroupRows && m.tileColumns == kWidest)
+    s.warpColumns = 2;
   if (s.resident)
     s.warpRows = MatrixSchedule::kGroupRows / kFragmentRows;
   s.warpDepth = m.warpDepth;
@@ -105,11 +198,12 @@ MatrixSchedule scheduleOf(const Measured &m) {
 
 std::optional<MatrixSchedule> measuredSchedule(int64_t rows, const MatrixProblem &p, const Target &target) {
   constexpr int kCapability = 90;
-  if (target.computeCapability != kCapability || !target.archSpecific || p.scale || p.isFull() ||
-      !llvm::all_of(p.parts, [](mlir::Value part) { return isa<mlir::BlockArgument>(kernel::viewOf(part).source); }))
+  if (target.computeCapability != kCapability || !target.archSpecific || p.scale || p.isFull())
     return std::nullopt;
-  const Measured *found = llvm::find_if(
-      kMeasured, [&](const Measured &m) { return m.rows == rows && m.columns == p.columns && m.depth == p.depth && m.channels == p.channels; });
+  bool isComputed = !llvm::all_of(p.parts, [](mlir::Value part) { return isa<mlir::BlockArgument>(kernel::viewOf(part).source); });
+  const Measured *found = llvm::find_if(kMeasured, [&](const Measured &m) {
+    return m.rows == rows && m.columns == p.columns && m.depth == p.depth && m.channels == p.channels && m.isComputed == isComputed;
+  });
   return found == std::end(kMeasured) ? std::nullopt : std::optional(p.fitted(scheduleOf(*found)));
 }
 
