@@ -123,6 +123,11 @@ LogicalResult checkVector(Where where, StringRef what, Value tensor, Dim size, T
   return success();
 }
 
+LogicalResult checkBias(Where where, Value bias, Dim size, Type element) {
+  bool isWider = isa<Float16Type, BFloat16Type>(element) && elementOf(bias).isF32();
+  return checkVector(where, "a bias", bias, size, isWider ? elementOf(bias) : element);
+}
+
 LogicalResult checkSameElements(Where where, Value a, Value b) {
   if (elementOf(a) != elementOf(b))
     return refuse(where, "expected operands of one element type, found ", elementOf(a), " and ", elementOf(b));

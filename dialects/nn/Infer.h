@@ -46,6 +46,8 @@ mlir::LogicalResult checkCount(Where where, llvm::StringRef what, size_t found, 
 mlir::LogicalResult checkAtLeast(Where where, llvm::StringRef what, llvm::ArrayRef<int64_t> values, int64_t least);
 /// A tensor of rank 1 with `size` elements of type `element`.
 mlir::LogicalResult checkVector(Where where, llvm::StringRef what, mlir::Value tensor, Dim size, mlir::Type element);
+/// A bias of sums, one for each of `size` columns: of `element`, or of f32 where that is a half type, whose sums are f32.
+mlir::LogicalResult checkBias(Where where, mlir::Value bias, Dim size, mlir::Type element);
 mlir::LogicalResult checkSameElements(Where where, mlir::Value a, mlir::Value b);
 /// The element type of sums of products: that of both operands, or i32 where both hold integers of 8 bits, each signed or not. Null after an error.
 mlir::Type sumElement(Where where, mlir::Value a, mlir::Value b);

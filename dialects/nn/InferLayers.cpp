@@ -22,7 +22,7 @@ LogicalResult MatMulOp::inferReturnTypes(MLIRContext *, Where where, Adaptor op,
   if (mustDiffer(inner, innerOfRhs))
     return refuse(where, "expected the same contracted size in both operands, found ", inner.str(), " in ", text(a), " and ", innerOfRhs.str(),
                   " in ", text(b));
-  if (op.getBias() && failed(checkVector(where, "a bias", op.getBias(), columns, element)))
+  if (op.getBias() && failed(checkBias(where, op.getBias(), columns, element)))
     return failure();
   FailureOr<SmallVector<Dim>> dims = broadcast(where, ArrayRef(a).drop_back(2), ArrayRef(b).drop_back(2));
   if (failed(dims))

@@ -65,7 +65,7 @@ LogicalResult checkWeight(Where where, Value input, Value weight, Value bias, in
                   channels.str());
   if (std::optional<int64_t> count = results.asConstant(); count && *count % groups != 0)
     return refuse(where, "expected the result channels to be a multiple of the ", groups, " groups, found ", *count);
-  return bias ? checkVector(where, "a bias", bias, results, element) : success();
+  return bias ? checkBias(where, bias, results, element) : success();
 }
 } // namespace
 

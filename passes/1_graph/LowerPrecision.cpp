@@ -1,6 +1,7 @@
 #include "mlir/Dialect/Func/IR/FuncOps.h"
 #include "passes/1_graph/Match.h"
 #include "passes/1_graph/Passes.h"
+#include "passes/1_graph/RoundWeights.h"
 #include "llvm/ADT/APFloat.h"
 
 using namespace mlir;
@@ -77,6 +78,37 @@ private:
   llvm::DenseSet<Operation *> ops, leadToBytes;
 };
 
+/// What leads linearly to a logarithm: a spectrum and the transforms of a signal before it. Quiet bands are small sums of large terms, and a logarithm makes
+/// their relative error an absolute one; their squares would not even be normal numbers of f16.
+class Spectra {
+public:
+  explicit Spectra(Block &body) {
+    for (Operation &op : llvm::reverse(body))
+      if (isa<nn::LogOp>(op) || ops.contains(&op)) {
+        ops.insert(&op);
+        for (Value operand : op.getOperands())
+          if (Operation *above = operand.getDefiningOp(); above && isPart(above))
+            ops.insert(above);
+      }
+  }
+  bool contains(Operation *op) const { return ops.contains(op); }
+
+private:
+  static bool isPart(Operation *op) {
+    return isa<nn::ConvOp, nn::MatMulOp, nn::ReduceOp, nn::AddOp, nn::SubOp, nn::MulOp, nn::DivOp, nn::NegOp, nn::AbsOp, nn::SqrtOp, nn::PowOp, nn::ClipOp,
+               nn::MaxOp, nn::MinOp, nn::PadOp, nn::SliceOp, nn::ConcatOp, nn::GatherOp, nn::ReshapeOp, nn::TransposeOp>(op) &&
+           isFloat(op->getResult(0).getType());
+  }
+
+  llvm::DenseSet<Operation *> ops;
+};
+
+/// Whether `use` is a convolution's bias, which its kernel adds to sums in f32: a bias is an error of every pixel, and f32 costs it four bytes a channel.
+bool isBiasOfSums(OpOperand &use) {
+  auto conv = dyn_cast<nn::ConvOp>(use.getOwner());
+  return conv && conv.getBias() && use.getOperandNumber() == conv.getBiasMutable()[0].getOperandNumber();
+}
+
 struct LowerPrecision : impl::LowerPrecisionBase<LowerPrecision> {
   using LowerPrecisionBase::LowerPrecisionBase;
   explicit LowerPrecision(StringRef element) { to = element.str(); }
@@ -97,6 +129,7 @@ struct LowerPrecision : impl::LowerPrecisionBase<LowerPrecision> {
     lower = to == "f16" ? Type(Float16Type::get(&getContext())) : Type(BFloat16Type::get(&getContext()));
     Block &body = func.getBody().front();
     chains.emplace(body);
+    spectra.emplace(body);
     SmallVector<Value> sources(body.getArguments());
     for (Operation &op : llvm::make_early_inc_range(body)) {
       if (isa<nn::ConstantOp>(op))
@@ -126,7 +159,8 @@ private:
       toFull.setTo(lower);
   }
 
-  bool isFull(Operation *op) const { return keepsFull(op) || chains->contains(op); }
+  bool isFull(Operation *op) const { return keepsFull(op) || isInChain(op); }
+  bool isInChain(Operation *op) const { return chains->contains(op) || spectra->contains(op); }
 
   /// Operands that were lowered before are widened for `op`, and its results narrowed for what follows and is not f32 itself.
   void keep(Operation *op) {
@@ -136,7 +170,7 @@ private:
         operand.set(cast(builder, operand.get(), Float32Type::get(&getContext())));
     builder.setInsertionPointAfter(op);
     for (Value result : op->getResults())
-      if (auto isNarrow = [&](OpOperand &use) { return !chains->contains(use.getOwner()) && !use.getOwner()->hasTrait<OpTrait::IsTerminator>(); };
+      if (auto isNarrow = [&](OpOperand &use) { return !isInChain(use.getOwner()) && !use.getOwner()->hasTrait<OpTrait::IsTerminator>(); };
           isFloat(result.getType()) && llvm::any_of(result.getUses(), isNarrow)) {
         Value narrowed = cast(builder, result, lower);
         result.replaceUsesWithIf(narrowed, [&](OpOperand &use) { return use.getOwner() != narrowed.getDefiningOp() && isNarrow(use); });
@@ -150,15 +184,18 @@ private:
       return;
     OpBuilder builder(&getContext());
     builder.setInsertionPointAfterValue(source);
+    bool isConstant = bool(source.getDefiningOp<nn::ConstantOp>());
     SmallVector<OpOperand *> uses;
     for (OpOperand &use : source.getUses())
-      if (!isFull(use.getOwner()) && !use.getOwner()->hasTrait<OpTrait::IsTerminator>())
+      if (!isFull(use.getOwner()) && !use.getOwner()->hasTrait<OpTrait::IsTerminator>() && !(isConstant && isBiasOfSums(use)))
         uses.push_back(&use);
     if (uses.empty())
       return;
     Value value = source;
-    if (source.getDefiningOp<nn::ConstantOp>()) {
-      const llvm::fltSemantics &semantics = mlir::cast<FloatType>(lower).getFloatSemantics();
+    const llvm::fltSemantics &semantics = mlir::cast<FloatType>(lower).getFloatSemantics();
+    if (Value filters = roundedFilters(builder, source, uses, semantics)) {
+      value = filters;
+    } else if (isConstant) {
       double largest = llvm::APFloat::getLargest(semantics).convertToDouble();
       value =
           nn::ClipOp::create(builder, source.getLoc(), source.getType(), source, builder.getF64FloatAttr(-largest), builder.getF64FloatAttr(largest));
@@ -166,6 +203,16 @@ private:
     Value narrowed = cast(builder, value, lower);
     for (OpOperand *use : uses)
       use->set(narrowed);
+  }
+
+  /// The constant with values of the half type, where all that read it are convolutions of its filters; or null.
+  static Value roundedFilters(OpBuilder &builder, Value source, ArrayRef<OpOperand *> uses, const llvm::fltSemantics &semantics) {
+    auto constant = source.getDefiningOp<nn::ConstantOp>();
+    auto elements = constant ? dyn_cast<ElementsAttr>(constant.getValue()) : ElementsAttr();
+    if (!elements || !llvm::all_of(uses, [](OpOperand *use) { return isa<nn::ConvOp>(use->getOwner()) && use->getOperandNumber() == 1; }))
+      return {};
+    ElementsAttr rounded = roundFilters(elements, semantics);
+    return rounded ? nn::ConstantOp::create(builder, source.getLoc(), Attribute(rounded), mlir::cast<RankedTensorType>(source.getType())).getResult() : Value();
   }
 
   void widenReturn(Operation *terminator) {
@@ -203,6 +250,7 @@ private:
 
   Type lower;
   std::optional<IntegerChains> chains;
+  std::optional<Spectra> spectra;
 };
 
 } // namespace

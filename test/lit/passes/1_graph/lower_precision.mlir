@@ -39,3 +39,31 @@ func.func @filter(%x: tensor<1x4x4x8xf32>, %y: tensor<1x4x4x8xf32>) -> (tensor<1
   %3 = nn.add %x, %y : tensor<1x4x4x8xf32>, tensor<1x4x4x8xf32> -> tensor<1x4x4x8xf32>
   return %2, %3 : tensor<1x4x4x8xf32>, tensor<1x4x4x8xf32>
 }
+
+// Biases stay f32, as the sums are to which they are added; and a filter is rounded so that it keeps the sum of its taps: of eight like ones that lie
+// between two halves some become the one and some the other.
+// CHECK-LABEL: func.func @biased
+// CHECK:         nn.constant dense<{{.*}}1.000000e+00, 1.00097656, 1.000000e+00{{.*}}0.500488281
+// CHECK:         nn.conv %{{.*}}, %{{.*}} bias %{{.*}} : tensor<1x4x4x1xf16>, tensor<1x1x3x3xf16>, tensor<1xf32> -> tensor<1x4x4x1xf16>
+func.func @biased(%x: tensor<1x4x4x1xf32>) -> tensor<1x4x4x1xf32> {
+  %w = nn.constant dense<[[[[1.0003, 1.0003, 1.0003], [1.0003, 1.0003, 1.0003], [1.0003, 1.0003, 0.5]]]]> : tensor<1x1x3x3xf32>
+  %b = nn.constant dense<10.003> : tensor<1xf32>
+  %0 = nn.conv %x, %w bias %b {strides = array<i64: 1, 1>, pads = array<i64: 1, 1, 1, 1>, dilations = array<i64: 1, 1>, layout = #nn.layout<channels_last>} : tensor<1x4x4x1xf32>, tensor<1x1x3x3xf32>, tensor<1xf32> -> tensor<1x4x4x1xf32>
+  return %0 : tensor<1x4x4x1xf32>
+}
+
+// What leads linearly to a logarithm is f32, up to the activation before it.
+// CHECK-LABEL: func.func @spectrum
+// CHECK:         nn.relu %{{.*}} : tensor<1x16xf16>
+// CHECK:         nn.matmul %{{.*}} : tensor<1x16xf32>, tensor<16x8xf32> -> tensor<1x8xf32>
+// CHECK:         nn.mul %{{.*}} : tensor<1x8xf32>, tensor<1x8xf32>
+// CHECK:         nn.log %{{.*}} : tensor<1x8xf32>
+// CHECK:         nn.tanh %{{.*}} : tensor<1x8xf16>
+func.func @spectrum(%x: tensor<1x16xf32>, %w: tensor<16x8xf32>) -> tensor<1x8xf32> {
+  %0 = nn.relu %x : tensor<1x16xf32> -> tensor<1x16xf32>
+  %1 = nn.matmul %0, %w : tensor<1x16xf32>, tensor<16x8xf32> -> tensor<1x8xf32>
+  %2 = nn.mul %1, %1 : tensor<1x8xf32>, tensor<1x8xf32> -> tensor<1x8xf32>
+  %3 = nn.log %2 : tensor<1x8xf32> -> tensor<1x8xf32>
+  %4 = nn.tanh %3 : tensor<1x8xf32> -> tensor<1x8xf32>
+  return %4 : tensor<1x8xf32>
+}

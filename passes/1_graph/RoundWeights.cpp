@@ -1,0 +1,89 @@
+#include "passes/1_graph/RoundWeights.h"
+#include "mlir/IR/BuiltinDialect.h"
+#include "mlir/IR/DialectResourceBlobManager.h"
+#include "llvm/ADT/APFloat.h"
+#include <algorithm>
+#include <cmath>
+#include <cstring>
+#include <numeric>
+
+using namespace mlir;
+
+namespace tenon::graph {
+namespace {
+
+/// The raw elements of an f32 constant; none where they are not known or all the same.
+std::optional<ArrayRef<char>> elementsOf(ElementsAttr constant) {
+  std::optional<ArrayRef<char>> data;
+  if (auto dense = dyn_cast<DenseElementsAttr>(constant); dense && !dense.isSplat())
+    data = dense.getRawData();
+  if (auto resource = dyn_cast<DenseResourceElementsAttr>(constant))
+    if (AsmResourceBlob *blob = resource.getRawHandle().getBlob())
+      data = blob->getData();
+  auto type = cast<ShapedType>(constant.getType());
+  bool whole = data && type.getElementType().isF32() && data->size() == size_t(type.getNumElements()) * sizeof(float);
+  return whole ? data : std::nullopt;
+}
+
+/// The neighbours of a value in steps of the half type, by its mantissa and its smallest normal number.
+class Half {
+public:
+  explicit Half(const llvm::fltSemantics &semantics)
+      : digits(llvm::APFloat::semanticsPrecision(semantics)), lowest(llvm::APFloat::semanticsMinExponent(semantics)),
+        largest(llvm::APFloat::getLargest(semantics).convertToDouble()) {}
+
+  double nearest(double value) const {
+    if (value == 0)
+      return 0;
+    int step = std::max(std::ilogb(value), lowest) - (digits - 1);
+    return std::clamp(std::ldexp(std::nearbyint(std::ldexp(value, -step)), step), -largest, largest);
+  }
+  bool holds(float value) const { return std::fabs(value) <= largest; } // not NaN
+
+private:
+  int digits, lowest;
+  double largest;
+};
+
+/// Rounds `values` from the largest to the smallest: the error of all is that of the last, whose steps are the finest.
+void roundTogether(MutableArrayRef<float> values, const Half &half, double &error, SmallVectorImpl<size_t> &order) {
+  order.resize(values.size());
+  std::iota(order.begin(), order.end(), 0);
+  llvm::stable_sort(order, [&](size_t a, size_t b) { return std::fabs(values[a]) > std::fabs(values[b]); });
+  for (size_t i : order) {
+    if (values[i] == 0)
+      break; // what was pruned stays so
+    double wanted = values[i] + error, rounded = half.nearest(wanted);
+    error = wanted - rounded;
+    values[i] = float(rounded);
+  }
+}
+
+} // namespace
+
+ElementsAttr roundFilters(ElementsAttr weights, const llvm::fltSemantics &semantics) {
+  auto type = cast<RankedTensorType>(weights.getType());
+  std::optional<ArrayRef<char>> data = elementsOf(weights);
+  if (!data || type.getRank() < 3)
+    return {};
+  AsmResourceBlob blob = HeapAsmResourceBlob::allocateAndCopyWithAlign(*data, alignof(float), /*dataIsMutable=*/true);
+  MutableArrayRef<float> values(reinterpret_cast<float *>(blob.getMutableData().data()), data->size() / sizeof(float));
+  Half half(semantics);
+  if (!llvm::all_of(values, [&](float value) { return half.holds(value); }))
+    return {};
+
+  // Neighbouring pixels are alike, so a channel's taps are rounded together; of single taps, channels are.
+  size_t filter = values.size() / type.getDimSize(0), taps = filter / type.getDimSize(1), together = taps > 1 ? taps : filter;
+  SmallVector<size_t> order;
+  for (size_t first = 0; first < values.size(); first += filter) {
+    double error = 0;
+    for (size_t part = 0; part < filter; part += together)
+      roundTogether(values.slice(first + part, together), half, error, order);
+  }
+  if (isa<DenseElementsAttr>(weights))
+    return DenseElementsAttr::get(type, ArrayRef<float>(values));
+  auto &manager = DenseResourceElementsHandle::getManagerInterface(type.getContext());
+  return DenseResourceElementsAttr::get(type, manager.insert("rounded", std::move(blob)));
+}
+
+} // namespace tenon::graph
