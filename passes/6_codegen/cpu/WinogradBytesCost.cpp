@@ -2,6 +2,7 @@
 #include "dialects/kernel/Packing.h"
 #include "passes/6_codegen/cpu/RegisterTile.h"
 #include "passes/6_codegen/cpu/WinogradBytesSchedule.h"
+#include "passes/6_codegen/cpu/WinogradCost.h"
 #include "llvm/TargetParser/Triple.h"
 
 namespace tenon::cpu {
@@ -171,15 +172,7 @@ void listSchedules(const ContractionProblem &p, const Target &target, SmallVecto
     choices.insert(choices.begin(), choice);
     bound = kWorth * choice.cycles; // F(4x4) has 9/4 of the weights of F(2x2)
   }
-  for (const auto &choice : choices) {
-    out.push_back(choice.schedule);
-    for (int64_t tiles : {12, 24, 36, 48})
-      if (tiles != choice.schedule.tiles) {
-        WinogradBytesSchedule s = choice.schedule;
-        s.tiles = tiles;
-        out.push_back(s);
-      }
-  }
+  listWithBlocks(choices, out);
 }
 
 } // namespace tenon::cpu

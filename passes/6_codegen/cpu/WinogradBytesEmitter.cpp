@@ -44,7 +44,7 @@ void WinogradBytesEmitter::transformInput(Index block) {
   auto transformed = [&](const Values &d) { return layout.stride == 1 ? winogradIntegerInput(b, s.m, d) : winogradStridedInput(b, d); };
   b.loop(0, s.tiles, 1, [&](Index i) {
     Index tile = b.min(b.add(b.mul(block, s.tiles), i), b.sub(tiles, 1));
-    Patch from = patchAt(WinogradPlace::of(b, layout, s.m, tile));
+    WinogradPatch from = patchAt(WinogradPlace::of(b, layout, s.m, tile));
     b.loop(0, layout.paddedDepth, layout.channelLanes, [&](Index channel) {
       SmallVector<Values> columns;
       for (int64_t x = 0; x < layout.inputEdge; ++x) {
@@ -65,24 +65,10 @@ void WinogradBytesEmitter::transformInput(Index block) {
   });
 }
 
-/// Where a tile's inputs are: in place, or, at the border, in a copy with its padding.
-WinogradBytesEmitter::Patch WinogradBytesEmitter::patchAt(const WinogradPlace &place) {
+WinogradPatch WinogradBytesEmitter::patchAt(const WinogradPlace &place) {
   Index top = b.add(b.mul(place.y, layout.stride), p.lhsAxes[1].shift), left = b.add(b.mul(place.x, layout.stride), p.lhsAxes[2].shift);
-  Index row = layout.inputEdge * layout.paddedDepth, column = layout.paddedDepth;
-  if (!isReadable) {
-    copyPatch(place, top, left);
-    return {patch, patch.offset, row, column};
-  }
-  SmallVector<Index> sizes = b.sizesOf(p.lhs);
-  Value inside = b.lessThan(-1, top);
-  for (Value condition : {b.lessThan(-1, left), b.lessThan(b.add(top, (layout.inputEdge - 1) * layout.dilationDown), sizes[1]),
-                          b.lessThan(b.add(left, (layout.inputEdge - 1) * layout.dilationAcross), sizes[2])})
-    inside = arith::AndIOp::create(b.ops(), inside, condition);
-  b.ifThen(inside, [] {}, [&] { copyPatch(place, top, left); });
-  Tensor memory = source;
-  memory.base = LLVM::SelectOp::create(b.ops(), inside, source.base, patch.base);
-  return {memory, b.select(inside, b.at(source, {place.image, top, left, 0}), patch.offset),
-          b.select(inside, b.mul(source.strides[1], layout.dilationDown), row), b.select(inside, b.mul(source.strides[2], layout.dilationAcross), column)};
+  return WinogradPatch::of(b, p, layout, isReadable ? &source : nullptr, patch, layout.inputEdge, layout.paddedDepth, {place.image, top, left},
+                           [&] { copyPatch(place, top, left); });
 }
 
 /// Copies fours of bytes, which divide all strides: vectors of them can be masked on every machine.

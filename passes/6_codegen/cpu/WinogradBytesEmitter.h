@@ -13,13 +13,8 @@ public:
   void emit();
 
 private:
-  struct Patch {
-    Tensor memory;
-    Index offset, row, column; // of its first channel, and the distances of its rows and columns
-  };
-
   void transformInput(Index block);
-  Patch patchAt(const WinogradPlace &place);
+  WinogradPatch patchAt(const WinogradPlace &place);
   void copyPatch(const WinogradPlace &place, Index top, Index left);
   void multiply(Index columnBlock);
   void addParities(std::array<Index, 2> point, TileShape &shape, LhsAddress &left, RhsAddress &right);

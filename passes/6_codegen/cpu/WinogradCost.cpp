@@ -1,6 +1,7 @@
 // Chooses between F(4x4), F(2x2) and the direct convolution: a model of multiply-adds, transforms and streamed weights.
 #include "passes/6_codegen/cpu/ContractionSchedule.h"
 #include "passes/6_codegen/cpu/RegisterTile.h"
+#include "passes/6_codegen/cpu/WinogradCost.h"
 #include "passes/6_codegen/cpu/WinogradSchedule.h"
 
 namespace tenon::cpu {
@@ -146,15 +147,7 @@ void listSchedules(const ContractionProblem &p, const Target &target, SmallVecto
     choices.insert(choices.begin(), choice);
     bound = kWorth * choice.cycles; // F(4x4) has 9/4 of the weights of F(2x2)
   }
-  for (const auto &choice : choices) {
-    out.push_back(choice.schedule);
-    for (int64_t tiles : {12, 24, 36, 48})
-      if (tiles != choice.schedule.tiles) {
-        WinogradSchedule s = choice.schedule;
-        s.tiles = tiles;
-        out.push_back(s);
-      }
-  }
+  listWithBlocks(choices, out);
 }
 
 } // namespace tenon::cpu

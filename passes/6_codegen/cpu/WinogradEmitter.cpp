@@ -56,7 +56,7 @@ WinogradPlace WinogradPlace::of(KernelBuilder &b, const WinogradTiles &tiles, in
 void WinogradEmitter::transformInput(Index block) {
   b.loop(0, s.tiles, 1, [&](Index i) {
     Index tile = b.min(b.add(b.mul(block, s.tiles), i), b.sub(tiles, 1));
-    Patch from = patchAt(WinogradPlace::of(b, layout, s.m, tile));
+    WinogradPatch from = patchAt(WinogradPlace::of(b, layout, s.m, tile));
     b.loop(0, layout.paddedDepth, layout.lanes, [&](Index channel) {
       SmallVector<Values> columns;
       for (int64_t x = 0; x < layout.edge; ++x) {
@@ -77,24 +77,29 @@ void WinogradEmitter::transformInput(Index block) {
   });
 }
 
-/// Where a tile's inputs are: in place, or, at the border, in a copy with its padding.
-WinogradEmitter::Patch WinogradEmitter::patchAt(const WinogradPlace &place) {
-  Index top = b.add(place.y, p.lhsAxes[1].shift), left = b.add(place.x, p.lhsAxes[2].shift);
-  Index row = layout.edge * layout.paddedDepth, column = layout.paddedDepth;
-  if (!direct) {
-    copyPatch(place, top, left);
-    return {patch, patch.offset, row, column};
+WinogradPatch WinogradPatch::of(KernelBuilder &b, const ContractionProblem &p, const WinogradTiles &tiles, const Tensor *image, const Tensor &copy, int64_t edge,
+                                int64_t paddedDepth, ArrayRef<Index> at, llvm::function_ref<void()> make) {
+  Index row = edge * paddedDepth, column = paddedDepth, top = at[1], left = at[2];
+  if (!image) {
+    make();
+    return {copy, copy.offset, row, column};
   }
   SmallVector<Index> sizes = b.sizesOf(p.lhs);
   Value inside = b.lessThan(-1, top);
-  for (Value condition : {b.lessThan(-1, left), b.lessThan(b.add(top, (layout.edge - 1) * layout.dilationDown), sizes[1]),
-                          b.lessThan(b.add(left, (layout.edge - 1) * layout.dilationAcross), sizes[2])})
+  for (Value condition : {b.lessThan(-1, left), b.lessThan(b.add(top, (edge - 1) * tiles.dilationDown), sizes[1]),
+                          b.lessThan(b.add(left, (edge - 1) * tiles.dilationAcross), sizes[2])})
     inside = arith::AndIOp::create(b.ops(), inside, condition);
-  b.ifThen(inside, [] {}, [&] { copyPatch(place, top, left); });
-  Tensor memory = *direct;
-  memory.base = LLVM::SelectOp::create(b.ops(), inside, direct->base, patch.base);
-  return {memory, b.select(inside, b.at(*direct, {place.image, top, left, 0}), patch.offset),
-          b.select(inside, b.mul(direct->strides[1], layout.dilationDown), row), b.select(inside, b.mul(direct->strides[2], layout.dilationAcross), column)};
+  b.ifThen(inside, [] {}, make);
+  Tensor memory = *image;
+  memory.base = LLVM::SelectOp::create(b.ops(), inside, image->base, copy.base);
+  return {memory, b.select(inside, b.at(*image, {at[0], top, left, 0}), copy.offset), b.select(inside, b.mul(image->strides[1], tiles.dilationDown), row),
+          b.select(inside, b.mul(image->strides[2], tiles.dilationAcross), column)};
+}
+
+WinogradPatch WinogradEmitter::patchAt(const WinogradPlace &place) {
+  Index top = b.add(place.y, p.lhsAxes[1].shift), left = b.add(place.x, p.lhsAxes[2].shift);
+  return WinogradPatch::of(b, p, layout, direct ? &*direct : nullptr, patch, layout.edge, layout.paddedDepth, {place.image, top, left},
+                           [&] { copyPatch(place, top, left); });
 }
 
 void WinogradEmitter::copyPatch(const WinogradPlace &place, Index top, Index left) {

@@ -12,6 +12,16 @@ struct WinogradPlace {
   static WinogradPlace of(KernelBuilder &b, const WinogradTiles &tiles, int64_t m, Index tile);
 };
 
+/// What a tile reads: the image where it lies, or a copy of the tile's part of it with its padding.
+struct WinogradPatch {
+  Tensor memory;
+  Index offset, row, column; // of its first channel, and the distances of its rows and columns
+
+  /// Of the inputs from (top, left) on. `image` is the memory that is read in place, away from the border; null if it never is. `make` writes the copy.
+  static WinogradPatch of(KernelBuilder &b, const ContractionProblem &p, const WinogradTiles &tiles, const Tensor *image, const Tensor &copy, int64_t edge,
+                          int64_t paddedDepth, llvm::ArrayRef<Index> at, llvm::function_ref<void()> make);
+};
+
 /// How many of `total` units are in a block of `size` from `first` on.
 Index inBlock(KernelBuilder &b, int64_t total, Index first, int64_t size);
 
@@ -22,13 +32,8 @@ public:
   void emit();
 
 private:
-  struct Patch {
-    Tensor memory;
-    Index offset, row, column; // of its first channel, and the distances of its rows and columns
-  };
-
   void transformInput(Index block);
-  Patch patchAt(const WinogradPlace &place);
+  WinogradPatch patchAt(const WinogradPlace &place);
   void copyPatch(const WinogradPlace &place, Index top, Index left);
   void multiply(Index columnBlock);
   void transformOutput(Index block, Index columnBlock);
