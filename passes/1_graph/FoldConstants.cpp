@@ -36,11 +36,11 @@ bool dependsOnSymbols(Operation *op) {
   });
 }
 
-ElementsAttr toAttribute(AsmResourceBlob blob, RankedTensorType type, unsigned index) {
+ElementsAttr toAttribute(AsmResourceBlob blob, RankedTensorType type, const std::string &name) {
   ArrayRef<char> data = blob.getData();
   if (*bytesOf(type) > kDenseBytes) {
     auto &manager = DenseResourceElementsHandle::getManagerInterface(type.getContext());
-    return DenseResourceElementsAttr::get(type, manager.insert("folded_" + std::to_string(index), std::move(blob)));
+    return DenseResourceElementsAttr::get(type, manager.insert(name, std::move(blob)));
   }
   if (type.getElementType().isInteger(1)) {
     auto flags = llvm::map_to_vector(data, [](char c) { return c != 0; });
@@ -164,10 +164,12 @@ struct FoldConstants : impl::FoldConstantsBase<FoldConstants> {
       func.emitError("the constant part of the model could not be evaluated (") << part.known.size() << " operations)";
       return signalPassFailure();
     }
-    replace(part, *blobs);
+    replace(part, *blobs, func.getName());
   }
 
-  void replace(ConstantPart &part, MutableArrayRef<AsmResourceBlob> blobs) {
+  void replace(ConstantPart &part, MutableArrayRef<AsmResourceBlob> blobs, StringRef function) {
+    // Plans hold the names: those of functions that are folded at once must not depend on which one comes first.
+    std::string prefix = function == "main" ? "folded_" : ("folded_" + function + "_").str();
     for (auto [index, root] : llvm::enumerate(part.roots)) {
       auto type = cast<RankedTensorType>(root.getType());
       if (int64_t(blobs[index].getData().size()) != *bytesOf(type)) {
@@ -175,7 +177,7 @@ struct FoldConstants : impl::FoldConstantsBase<FoldConstants> {
         return signalPassFailure();
       }
       OpBuilder builder(root.getDefiningOp());
-      auto value = toAttribute(std::move(blobs[index]), type, index);
+      auto value = toAttribute(std::move(blobs[index]), type, prefix + std::to_string(index));
       auto constant = nn::ConstantOp::create(builder, root.getLoc(), Attribute(value), type);
       root.replaceUsesWithIf(constant, [&](OpOperand &use) { return !part.known.contains(use.getOwner()); });
     }

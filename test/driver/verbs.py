@@ -13,6 +13,20 @@ def arrays(*shape, seed=0):
     return np.random.default_rng(seed).standard_normal(shape).astype(np.float32)
 
 
+def test_branches_name_what_they_fold_for_themselves(driver):
+    """Branches are folded at once: names of constants that only who comes first gets would make plans differ."""
+    weights = "float[32, 32] w = {" + ", ".join(["0.5"] * 1024) + "}"
+    model = onnx.parser.parse_model("""<ir_version: 8, opset_import: ["" : 17]> g (float[2, 32] x, bool c) => (float[2, 32] y) <WEIGHTS> {
+        y = If (c) <then_branch = yes () => (float[2, 32] a) { u = Exp (w)
+            a = MatMul (x, u) }, else_branch = no () => (float[2, 32] b) { v = Tanh (w)
+            b = MatMul (x, v) }>
+    }""".replace("WEIGHTS", weights))
+    path = driver.write("branches.onnx", model.SerializeToString())
+    module = driver.ok("compile", path, "--stop-after", "graph")
+    names = set(re.findall(r"dense_resource<(folded_\w+)>", module))
+    assert len(names) == 2 and all(re.fullmatch(r"folded_[A-Za-z]\w*_0", name) for name in names), (names, module[:2000])
+
+
 def test_compile_prints_a_summary(driver):
     text = driver.ok("compile", driver.model("mobile_block"), "-o", "summary.plan")
     assert "kernels" in text and "dispatches" in text and "lower bound" in text, text
