@@ -74,15 +74,18 @@ bool countInFours(ContractionProblem &p) {
   return true;
 }
 
-Tensor inFours(KernelBuilder &b, Tensor bytes) {
-  Tensor fours = bytes;
-  fours.element = b.ops().getI32Type();
-  fours.offset = b.div(bytes.offset, kFour);
+Tensor inUnits(KernelBuilder &b, Tensor bytes, int64_t count) {
+  Tensor units = bytes;
+  constexpr int kByteBits = 8;
+  units.element = b.ops().getIntegerType(unsigned(count * kByteBits));
+  units.offset = b.div(bytes.offset, count);
   for (int axis = 0; axis + 1 < bytes.rank(); ++axis)
-    fours.strides[axis] = b.div(bytes.strides[axis], kFour);
-  fours.sizes.back() = b.div(bytes.sizes.back(), kFour);
-  return fours;
+    units.strides[axis] = b.div(bytes.strides[axis], count);
+  units.sizes.back() = b.div(bytes.sizes.back(), count);
+  return units;
 }
+
+Tensor inFours(KernelBuilder &b, Tensor bytes) { return inUnits(b, bytes, kFour); }
 
 Value fourOf(KernelBuilder &b, int64_t byte) { return b.integer(int32_t(uint32_t(byte) * 0x01010101u), b.ops().getI32Type()); }
 

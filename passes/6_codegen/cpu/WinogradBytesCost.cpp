@@ -47,30 +47,14 @@ public:
     known = llvm::all_of(p.extents, [](nn::Dim d) { return d.isConstant(); });
   }
 
-  struct Choice {
-    WinogradBytesSchedule schedule;
-    double cycles;
-  };
+  using Choice = WinogradChoice<WinogradBytesSchedule>;
 
   /// The best schedule for tiles of m x m outputs.
   Choice best(int64_t m) const {
-    Choice found{{}, std::numeric_limits<double>::infinity()};
-    constexpr int64_t kMostRows = 14, kMostVectors = 4;
-    int64_t lanes = target.lanes(32);
-    for (int64_t vectors = 1; vectors <= kMostVectors; ++vectors)
-      for (int64_t rows = 2; rows <= kMostRows; ++rows) {
-        if (!pairTileFits(target, rows, vectors) || (vectors > 1 && (vectors - 1) * lanes >= columns))
-          continue;
-        for (bool splitColumns : {false, true}) {
-          if (splitColumns && target.cores <= 1)
-            continue;
-          WinogradBytesSchedule s = fill(m, rows, vectors, splitColumns);
-          double cycles = cost(s);
-          if (cycles < found.cycles || (cycles == found.cycles && vectors > found.schedule.vectors))
-            found = {s, cycles};
-        }
-      }
-    return found;
+    constexpr int64_t kMostVectors = 4;
+    return bestTile<WinogradBytesSchedule>(
+        target, columns, kMostVectors, pairTileFits, [&](int64_t rows, int64_t vectors, bool splitColumns) { return fill(m, rows, vectors, splitColumns); },
+        [&](const WinogradBytesSchedule &s) { return cost(s); });
   }
 
   /// The direct convolution: bytes are widened and multiplied in pairs (DotBytes.h).

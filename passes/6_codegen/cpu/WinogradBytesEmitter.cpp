@@ -24,17 +24,12 @@ WinogradBytesEmitter::WinogradBytesEmitter(KernelBuilder &b, const ContractionPr
 }
 
 void WinogradBytesEmitter::emit() {
-  Index task = s.tileTasks * s.columnTasks == 1 ? Index(0) : b.task(), blocks = b.dim(layout.blocks);
-  Index shares = s.tileTasks == 1 ? Index(1) : b.min(blocks, s.tileTasks);
-  auto [firstColumns, endColumns] = b.share(layout.columnBlocks, s.columnTasks, b.rem(task, s.columnTasks));
-  auto [first, end] = b.share(blocks, shares, b.div(task, s.columnTasks));
-  b.loop(first, end, 1, [&, firstColumns = firstColumns, endColumns = endColumns](Index block) {
-    transformInput(block);
-    b.loop(firstColumns, endColumns, 1, [&](Index columnBlock) {
-      multiply(columnBlock);
-      transformOutput(block, columnBlock);
-    });
-  });
+  forWinogradBlocks(
+      b, layout.blocks, layout.columnBlocks, s.tileTasks, s.columnTasks, [&](Index block) { transformInput(block); },
+      [&](Index block, Index columnBlock) {
+        multiply(columnBlock);
+        transformOutput(block, columnBlock);
+      });
 }
 
 /// Blocks have one size, so that their loops do too: after the last tile the last block transforms it again.

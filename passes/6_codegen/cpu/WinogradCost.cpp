@@ -24,30 +24,14 @@ public:
     known = llvm::all_of(p.extents, [](nn::Dim d) { return d.isConstant(); });
   }
 
-  struct Choice {
-    WinogradSchedule schedule;
-    double cycles;
-  };
+  using Choice = WinogradChoice<WinogradSchedule>;
 
   /// The best schedule for tiles of m x m outputs.
   Choice best(int64_t m) const {
-    Choice found{{}, std::numeric_limits<double>::infinity()};
-    constexpr int64_t kMostRows = 14, kMostVectors = 8;
-    int64_t lanes = target.lanes(32), columns = *p.columns.asConstant();
-    for (int64_t vectors = 1; vectors <= kMostVectors; ++vectors)
-      for (int64_t rows = 2; rows <= kMostRows; ++rows) {
-        if (!fitsRegisters(target, rows, vectors) || (vectors > 1 && (vectors - 1) * lanes >= columns))
-          continue;
-        for (bool splitColumns : {false, true}) {
-          if (splitColumns && target.cores <= 1)
-            continue;
-          WinogradSchedule s = fill(m, rows, vectors, splitColumns);
-          double cycles = cost(s);
-          if (cycles < found.cycles || (cycles == found.cycles && vectors > found.schedule.vectors))
-            found = {s, cycles};
-        }
-      }
-    return found;
+    constexpr int64_t kMostVectors = 8;
+    return bestTile<WinogradSchedule>(
+        target, *p.columns.asConstant(), kMostVectors, fitsRegisters, [&](int64_t rows, int64_t vectors, bool splitColumns) { return fill(m, rows, vectors, splitColumns); },
+        [&](const WinogradSchedule &s) { return cost(s); });
   }
 
   double direct() const {

@@ -25,18 +25,25 @@ WinogradEmitter::WinogradEmitter(KernelBuilder &b, const ContractionProblem &p, 
     direct = b.tensorOf(p.lhs);
 }
 
-void WinogradEmitter::emit() {
-  Index task = s.tileTasks * s.columnTasks == 1 ? Index(0) : b.task(), blocks = b.dim(layout.blocks);
-  Index shares = s.tileTasks == 1 ? Index(1) : b.min(blocks, s.tileTasks);
-  auto [firstColumns, endColumns] = b.share(layout.columnBlocks, s.columnTasks, b.rem(task, s.columnTasks));
-  auto [first, end] = b.share(blocks, shares, b.div(task, s.columnTasks));
+void forWinogradBlocks(KernelBuilder &b, nn::Dim blocks, int64_t columnBlocks, int64_t tileTasks, int64_t columnTasks,
+                       llvm::function_ref<void(Index)> input, llvm::function_ref<void(Index, Index)> output) {
+  Index task = tileTasks * columnTasks == 1 ? Index(0) : b.task(), total = b.dim(blocks);
+  Index shares = tileTasks == 1 ? Index(1) : b.min(total, tileTasks);
+  auto [firstColumns, endColumns] = b.share(columnBlocks, columnTasks, b.rem(task, columnTasks));
+  auto [first, end] = b.share(total, shares, b.div(task, columnTasks));
   b.loop(first, end, 1, [&, firstColumns = firstColumns, endColumns = endColumns](Index block) {
-    transformInput(block);
-    b.loop(firstColumns, endColumns, 1, [&](Index columnBlock) {
-      multiply(columnBlock);
-      transformOutput(block, columnBlock);
-    });
+    input(block);
+    b.loop(firstColumns, endColumns, 1, [&](Index columnBlock) { output(block, columnBlock); });
   });
+}
+
+void WinogradEmitter::emit() {
+  forWinogradBlocks(
+      b, layout.blocks, layout.columnBlocks, s.tileTasks, s.columnTasks, [&](Index block) { transformInput(block); },
+      [&](Index block, Index columnBlock) {
+        multiply(columnBlock);
+        transformOutput(block, columnBlock);
+      });
 }
 
 WinogradPlace WinogradPlace::of(KernelBuilder &b, const WinogradTiles &tiles, int64_t m, Index tile) {

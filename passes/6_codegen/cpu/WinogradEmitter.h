@@ -25,6 +25,10 @@ struct WinogradPatch {
 /// How many of `total` units are in a block of `size` from `first` on.
 Index inBlock(KernelBuilder &b, int64_t total, Index first, int64_t size);
 
+/// One task's blocks of tiles, each with `input`, and then its blocks of columns, each with `output`.
+void forWinogradBlocks(KernelBuilder &b, nn::Dim blocks, int64_t columnBlocks, int64_t tileTasks, int64_t columnTasks,
+                       llvm::function_ref<void(Index block)> input, llvm::function_ref<void(Index block, Index columnBlock)> output);
+
 /// Emits one task: its share of the blocks of tiles times its share of the blocks of columns.
 class WinogradEmitter {
 public:

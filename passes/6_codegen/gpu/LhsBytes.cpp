@@ -7,13 +7,7 @@ using namespace mlir;
 
 Tensor inPairs(KernelBuilder &b, Tensor bytes) {
   constexpr int64_t kPair = 2;
-  Tensor pairs = bytes;
-  pairs.element = b.ops().getI16Type();
-  pairs.offset = b.div(bytes.offset, kPair);
-  for (int axis = 0; axis + 1 < bytes.rank(); ++axis)
-    pairs.strides[axis] = b.div(bytes.strides[axis], kPair);
-  pairs.sizes.back() = b.div(bytes.sizes.back(), kPair);
-  return pairs;
+  return cpu::inUnits(b, bytes, kPair);
 }
 
 int64_t outsideWord(const cpu::ContractionProblem &c) {
