@@ -8,14 +8,14 @@ namespace {
 struct GpuModel {
   int capability;
   bool archSpecific;   // whether sm_NNa exists
-  int ptx;             // the first PTX version that has it, which LLVM must be told
+  int ptx;             // the first PTX version that has it, which LLVM must be told; at least 7.0, which has `tanh.approx`
   int multiprocessors; // of the largest common card
   int64_t l2Bytes;
 };
 
 // CUDA C++ programming guide, compute capabilities; PTX ISA, release notes.
 constexpr GpuModel kGpus[] = {
-    {75, false, 63, 40, 4 << 20},   {80, false, 70, 108, 40 << 20}, {86, false, 71, 84, 6 << 20},    {87, false, 74, 16, 4 << 20},
+    {75, false, 70, 40, 4 << 20},   {80, false, 70, 108, 40 << 20}, {86, false, 71, 84, 6 << 20},    {87, false, 74, 16, 4 << 20},
     {89, false, 78, 128, 72 << 20}, {90, true, 80, 132, 50 << 20},  {100, true, 86, 148, 126 << 20}, {120, true, 87, 170, 96 << 20},
 };
 
