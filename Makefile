@@ -1,5 +1,5 @@
 # Thin: each target installs what is missing, builds and runs. CMake's presets (release, dev, asan) are the build.
-.PHONY: demo test test-asan fuzz bench build bootstrap
+.PHONY: demo test test-asan fuzz gpu-code bench build bootstrap
 
 bootstrap:
 	@scripts/bootstrap.sh
@@ -23,6 +23,10 @@ test-asan:
 
 fuzz: bootstrap
 	@.venv/bin/python scripts/test.py --fuzz
+
+gpu-code:
+	@scripts/bootstrap.sh test
+	@.venv/bin/python scripts/test.py --gpu-code
 
 bench: build
 	@scripts/bootstrap.sh bench

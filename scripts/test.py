@@ -2,10 +2,12 @@
 """Builds Tenon and runs all its tests; the last line is `N passed, N failed, N skipped`.
 
     scripts/test.py               lit, unit tests, model suite, embedding examples, Python package, ONNX's conformance
-                                  cases, applications from PyPI, commands of the documentation in the release build;
+                                  cases, applications from PyPI, commands of the documentation, and code of some models for
+                                  GPUs in the release build;
                                   unit tests of what reads files, the planner's, and fuzzers in the asan build
     scripts/test.py --asan        all of it in the asan build
     scripts/test.py --fuzz        the fuzzers alone, ten minutes each, from another seed every time: for every night
+    scripts/test.py --gpu-code    every model compiled for every generation of GPUs, assembled, and ptxas's report tested: for every night
 
 Fuzzers that run with the tests start from one seed and the same inputs, so that two runs of one build try the same things.
 Models that cannot be part of the repository are read from the folder that TENON_SHARED names, and count as skipped without it.
@@ -25,8 +27,8 @@ from xml.etree import ElementTree
 
 ROOT = Path(__file__).resolve().parent.parent
 LOGS = ROOT / "build" / "test-logs"
-# What `make test` builds with sanitizers: the code that reads what others wrote, and the planner.
-SANITIZED_TESTS = ["tenon_arena_packer_test", "tenon_driver_test", "tenon_importer_test", "tenon_plan_test", "tenon_runtime_test"]
+# What `make test` builds with sanitizers: the code that reads what others wrote, the planner, and the GPU's runtime where its driver fails.
+SANITIZED_TESTS = ["tenon_arena_packer_test", "tenon_driver_test", "tenon_gpu_runtime_test", "tenon_importer_test", "tenon_plan_test", "tenon_runtime_test"]
 FUZZERS = ["importer-fuzzer", "plan-reader-fuzzer", "model-fuzzer"]
 # A model takes milliseconds to import and seconds to compile: the machine may be busy, and sanitizers take their share.
 FUZZ_LIMITS = ["-max_len=65536", "-timeout=60", "-rss_limit_mb=2048"]
@@ -141,6 +143,11 @@ def pages(tests, preset, python):
     tests.counted(f"commands of the documentation, {preset}", [python, "test/docs/run.py", "--build", f"build/{preset}"])
 
 
+def gpu_code(tests, preset, python, few):
+    command = [python, "test/gpu/assemble.py", "--tenon", f"build/{preset}/bin/tenon", "--report", LOGS / "gpu-code.tsv"]
+    tests.counted(f"code for GPUs{' of some models' if few else ''}, {preset}", command + (["--few"] if few else []))
+
+
 def embed(tests, preset):
     tests.counted(f"embedding examples, {preset}", ["test/embed/run.sh", f"build/{preset}"])
 
@@ -171,6 +178,7 @@ def main():
     parser.add_argument("--asan", action="store_true", help="run everything under the address and undefined-behaviour sanitizers")
     parser.add_argument("--fuzz", action="store_true", help="run the fuzzers, for long and with a random seed, and nothing else")
     parser.add_argument("--fuzz-seconds", type=int, metavar="N", help="time for each fuzzer (60; with --fuzz 600)")
+    parser.add_argument("--gpu-code", action="store_true", help="compile all models for all generations of GPUs, and nothing else")
     arguments = parser.parse_args()
     LOGS.mkdir(parents=True, exist_ok=True)
     # LLVM and MLIR come from the distribution without sanitizers: containers and arenas that cross the boundary must not be poisoned on one side only.
@@ -185,6 +193,11 @@ def main():
             fuzz(tests, arguments.fuzz_seconds or 600, nightly=True)
         print(f"{tests.passed} passed, {tests.failed} failed, {tests.skipped} skipped")
         return tests.failed != 0
+    if arguments.gpu_code:
+        if build(tests, "release", ["tenon", "tenon_compiler_module"]):
+            gpu_code(tests, "release", sys.executable, few=False)
+        print(f"{tests.passed} passed, {tests.failed} failed, {tests.skipped} skipped")
+        return tests.failed != 0
     preset = "asan" if arguments.asan else "release"
     if build(tests, preset):
         ctest(tests, preset)
@@ -196,6 +209,7 @@ def main():
             conformance(tests, preset, sys.executable)
             applications(tests, preset, sys.executable)
             pages(tests, preset, sys.executable)
+            gpu_code(tests, preset, sys.executable, few=True)
     if not arguments.asan and build(tests, "asan", SANITIZED_TESTS + FUZZERS):
         sanitized_units(tests)
     fuzz(tests, arguments.fuzz_seconds or 60)

@@ -177,7 +177,8 @@ Json programJson(const Contents &contents) {
                                {"family", kernel.family},
                                {"schedule", kernel.schedule},
                                {"launches", kernel.launches},
-                               {"threads", kernel.threads}});
+                               {"threads", kernel.threads},
+                               {"shared_bytes", kernel.shared_bytes}});
   for (const StepProfile &step : contents.steps)
     json["steps"].push_back({{"kernel", step.kernel}, {"tasks", step.tasks}, {"flops", step.flops}, {"bytes", step.bytes}, {"sources", step.sources}});
   for (const tn_buffer_info &buffer : contents.buffers)
