@@ -184,6 +184,11 @@ def test_bench_writes_a_trace(driver):
     events = json.loads((driver.folder / "trace.json").read_text())["traceEvents"]
     assert [event["args"]["kernel"] for event in events] == [step["kernel"] for step in report["profile"]], events
     assert all(event["ph"] == "X" and event["dur"] > 0 for event in events), events
+    for event, step in zip(events, report["profile"]):
+        said = event["args"]
+        assert abs(said["GFLOP/s"] - step["flops"] / step["min_us"] * 1e-3) <= 1e-6 * said["GFLOP/s"], (said, step)
+        assert abs(said["GB/s"] - step["bytes"] / step["min_us"] * 1e-3) <= 1e-6 * said["GB/s"], (said, step)
+        assert abs(said["% of peak"] - 100 * step["share_of_peak"]) <= 1e-6 * said["% of peak"], (said, step)
     assert all(abs(before["ts"] + before["dur"] - after["ts"]) < 1e-6 for before, after in zip(events, events[1:])), events
     driver.fails("bench", plan, "--trace", "no.json", "--no-profile", code=2, message="exclude")
     driver.fails("bench", plan, "--duration", "1ms", "--trace", "absent/no.json", message="absent/no.json")

@@ -1,5 +1,6 @@
 #include "tools/tenon/Profile.h"
 
+#include <algorithm>
 #include <nlohmann/json.hpp>
 
 namespace tenon::driver {
@@ -39,11 +40,17 @@ std::vector<StepProfile> profileOf(const tn_context *context, const tn_layout *l
   return steps;
 }
 
-std::string traceText(const std::vector<StepProfile> &steps) {
+double shareOfPeak(const StepProfile &step, const Peak &peak) {
+  if (peak.flops <= 0 || peak.bytes <= 0) // a GPU that does not say
+    return 0;
+  return std::max(double(step.flops) / peak.flops, double(step.bytes) / peak.bytes) / std::max(step.seconds, 1e-9);
+}
+
+std::string traceText(const std::vector<StepProfile> &steps, const Peak &peak) {
   nlohmann::ordered_json events = nlohmann::ordered_json::array();
   double at = 0;
   for (const StepProfile &step : steps) {
-    double microseconds = step.seconds * 1e6;
+    double microseconds = step.seconds * 1e6, seconds = std::max(step.seconds, 1e-9);
     events.push_back({{"name", step.sources.empty() ? step.kernel : step.sources},
                       {"cat", step.family},
                       {"ph", "X"}, // an event with a duration
@@ -51,7 +58,15 @@ std::string traceText(const std::vector<StepProfile> &steps) {
                       {"dur", microseconds},
                       {"pid", 0},
                       {"tid", 0},
-                      {"args", {{"step", step.step}, {"kernel", step.kernel}, {"flops", step.flops}, {"bytes", step.bytes}, {"tasks", step.tasks}}}});
+                      {"args",
+                       {{"step", step.step},
+                        {"kernel", step.kernel},
+                        {"flops", step.flops},
+                        {"bytes", step.bytes},
+                        {"tasks", step.tasks},
+                        {"GFLOP/s", double(step.flops) / seconds * 1e-9},
+                        {"GB/s", double(step.bytes) / seconds * 1e-9},
+                        {"% of peak", 100 * shareOfPeak(step, peak)}}}});
     at += microseconds;
   }
   nlohmann::ordered_json json = {{"displayTimeUnit", "ns"}, {"traceEvents", events}};

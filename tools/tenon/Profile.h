@@ -1,5 +1,6 @@
 // Where the time of a run goes, by step.
 #pragma once
+#include "tools/tenon/Peak.h"
 #include "tools/tenon/Plan.h"
 
 #include <string>
@@ -24,7 +25,10 @@ double stepSeconds(const tn_context *context, uint32_t step);
 /// The steps of a context that has run with profiling on, in their order; costs are those of the given layout.
 std::vector<StepProfile> profileOf(const tn_context *context, const tn_layout *layout);
 
+/// The share of the peak that a step reaches, of arithmetic or of memory, whichever is nearer; above 1 its data came from a cache.
+double shareOfPeak(const StepProfile &step, const Peak &peak);
+
 /// Steps one behind the other, each as long as its fastest run, in the JSON that chrome://tracing and Perfetto read.
-std::string traceText(const std::vector<StepProfile> &steps);
+std::string traceText(const std::vector<StepProfile> &steps, const Peak &peak);
 
 } // namespace tenon::driver

@@ -153,13 +153,6 @@ private:
   std::vector<tn_tensor> views, outputs;
 };
 
-/// The share of the processor's peak that a step reaches, of arithmetic or of memory, whichever is nearer; above 1 its data came from a cache.
-double shareOfPeak(const StepProfile &step, const Peak &peak) {
-  if (peak.flops <= 0 || peak.bytes <= 0) // a GPU that does not say
-    return 0;
-  return std::max(double(step.flops) / peak.flops, double(step.bytes) / peak.bytes) / std::max(step.seconds, 1e-9);
-}
-
 void printJson(const Arguments &arguments, const Measurement &measured) {
   nlohmann::ordered_json json;
   json["plan"] = arguments.plan;
@@ -230,7 +223,8 @@ void printProfile(const Arguments &arguments, const Measurement &measured) {
                numberText(double(step.flops) / seconds * 1e-9, 1), numberText(double(step.bytes) / seconds * 1e-9, 1),
                numberText(100 * shareOfPeak(step, measured.peak), 0), step.family, step.sources});
   }
-  std::printf("\n  peak of %s: %s GFLOP/s, %s GB/s\n\n%s", processorText(measured).c_str(), numberText(measured.peak.flops * 1e-9, 1).c_str(),
+  const char *what = measured.gpu.name[0] ? " of halves on matrix units" : "";
+  std::printf("\n  peak of %s: %s GFLOP/s%s, %s GB/s\n\n%s", processorText(measured).c_str(), numberText(measured.peak.flops * 1e-9, 1).c_str(), what,
               numberText(measured.peak.bytes * 1e-9, 1).c_str(), table.text().c_str());
   if (shown < measured.steps.size())
     std::printf("  and %zu more steps: %s us, %s %% (--profile lists all)\n", measured.steps.size() - shown, numberText(rest * 1e6, 1).c_str(),
@@ -267,7 +261,7 @@ int benchPlan(const Arguments &arguments) {
   Bench bench(arguments, measured);
   bench.measure(measured);
   if (!arguments.trace.empty()) {
-    std::string trace = traceText(measured.steps);
+    std::string trace = traceText(measured.steps, measured.peak);
     writeFile(arguments.trace, std::as_bytes(std::span(trace)));
   }
   if (arguments.json)
