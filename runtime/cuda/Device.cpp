@@ -25,7 +25,7 @@ tn_status find(int ordinal, const Driver **opened, Gpu &gpu, Message &message) {
   int count = 0, major = 0, minor = 0;
   Result result = driver.deviceGetCount(&count);
   if (result == kNoDevice || (!result && count == 0))
-    return message.fail(TN_DEVICE, "the driver shows no GPU (is CUDA_VISIBLE_DEVICES empty?)");
+    return message.fail(TN_DEVICE, "%s", kNoGpuShown);
   if (result)
     return driver.fail(result, "counting the GPUs", message);
   if (ordinal >= count)
@@ -98,8 +98,11 @@ tn_status findFunctions(const tn_plan &plan, DevicePlan &on, Message &message) {
     on.shared = {uint32_t(multiprocessors), uint32_t(sharedOfMultiprocessor), uint32_t(largestShared)};
   for (uint32_t i = 0; i < plan::count(kernels); ++i) {
     const plan::format::Kernel &kernel = *kernels->Get(i);
-    if (Result result = on.driver->moduleGetFunction(&on.functions[i], on.module, kernel.name()->c_str()))
-      return message.fail(TN_BAD_PLAN, "kernel '%s' is not in the plan's code (error %d)", kernel.name()->c_str(), result);
+    Result result = on.driver->moduleGetFunction(&on.functions[i], on.module, kernel.name()->c_str());
+    if (result == kNotFound)
+      return message.fail(TN_BAD_PLAN, "kernel '%s' is not in the plan's code", kernel.name()->c_str());
+    if (result)
+      return on.driver->fail(result, kernel.name()->c_str(), message);
     if (int(kernel.shared_bytes()) > largestShared)
       return message.fail(TN_WRONG_TARGET, "kernel '%s' needs %u bytes of shared memory, GPU %d (%s) has %d", kernel.name()->c_str(),
                           kernel.shared_bytes(), on.ordinal, on.name, largestShared);

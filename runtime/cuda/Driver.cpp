@@ -1,6 +1,8 @@
 #include "runtime/cuda/Driver.h"
 
+#include <algorithm>
 #include <dlfcn.h>
+#include <iterator>
 #include <pthread.h>
 
 namespace tenon::cuda {
@@ -12,6 +14,12 @@ struct OpenedDriver {
   Driver driver;
   char problem[256] = "";
 };
+
+/// Errors of kernels that failed, and of memory that broke: every later call of the process gives them too, whichever context it uses.
+bool isLasting(Result result) {
+  constexpr Result kLasting[] = {214, 220, 700, 702, 710, 714, 715, 716, 717, 718, 719};
+  return std::find(std::begin(kLasting), std::end(kLasting), result) != std::end(kLasting);
+}
 
 OpenedDriver opened;
 pthread_once_t once = PTHREAD_ONCE_INIT;
@@ -37,7 +45,10 @@ void openDriver() {
   for (auto [place, symbol] : functions)
     if (!(*place = dlsym(library, symbol)))
       return problem("the NVIDIA driver is too old: it lacks %s; CUDA 12.0 or newer is needed", symbol);
-  if (Result result = opened.driver.init(0)) {
+  Result result = opened.driver.init(0);
+  if (result == kNoDevice)
+    return problem("%s", kNoGpuShown);
+  if (result) {
     const char *text = nullptr;
     opened.driver.getErrorString(result, &text);
     return problem("the NVIDIA driver does not start: %s (error %d)", text ? text : "unknown", result);
@@ -62,7 +73,9 @@ tn_status Driver::fail(Result result, const char *what, Message &message) const 
   const char *name = nullptr, *text = nullptr;
   getErrorName(result, &name);
   getErrorString(result, &text);
-  return message.fail(TN_DEVICE, "%s: %s (%s)", what, text ? text : "unknown error", name ? name : "?");
+  const char *lasting = "; a kernel of this process failed, which cannot use this GPU any more (compute-sanitizer names the kernel)";
+  return message.fail(result == kOutOfMemory ? TN_OUT_OF_MEMORY : TN_DEVICE, "%s: %s (%s)%s", what, text ? text : "unknown error", name ? name : "?",
+                      isLasting(result) ? lasting : "");
 }
 
 } // namespace tenon::cuda

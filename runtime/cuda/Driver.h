@@ -17,12 +17,16 @@ using EventHandle = struct EventObject *;
 using GraphHandle = struct GraphObject *;
 using GraphExecHandle = struct GraphExecObject *;
 
-constexpr Result kSuccess = 0, kOutOfMemory = 2, kNoDevice = 100, kNoBinaryForGpu = 209, kInvalidPtx = 218, kUnsupportedPtx = 222;
+constexpr Result kSuccess = 0, kOutOfMemory = 2, kNoDevice = 100, kNoBinaryForGpu = 209, kInvalidPtx = 218, kUnsupportedPtx = 222, kNotFound = 500;
 constexpr int kAttributeClock = 13, kAttributeMultiprocessors = 16, kAttributeMemoryClock = 36, kAttributeBusWidth = 37; // kHz, bits
 constexpr int kAttributeMajor = 75, kAttributeMinor = 76, kAttributeSharedOptIn = 97, kAttributeSharedOfMultiprocessor = 81;
 constexpr int kFunctionMaxDynamicShared = 8;
-constexpr int kPointerMemoryType = 2; // 1: host, 2: device
+constexpr int kPointerMemoryType = 2, kPointerIsManaged = 8, kPointerDevice = 9, kPointerIsPlain = 10, kPointerRangeStart = 11,
+              kPointerRangeBytes = 12;
+constexpr unsigned kDeviceMemory = 2; // of kPointerMemoryType; host memory is 1, and what the driver does not know 0
 constexpr unsigned kStreamNonBlocking = 1, kCaptureRelaxed = 2;
+
+constexpr const char *kNoGpuShown = "the driver shows no GPU (is CUDA_VISIBLE_DEVICES empty?)";
 
 struct LaunchAttribute {
   int id;
@@ -54,6 +58,7 @@ struct LaunchConfig {
   F(primaryContextRelease, "cuDevicePrimaryCtxRelease_v2", (DeviceId device))                                                                        \
   F(contextPush, "cuCtxPushCurrent_v2", (ContextHandle context))                                                                                     \
   F(contextPop, "cuCtxPopCurrent_v2", (ContextHandle * context))                                                                                     \
+  F(contextSynchronize, "cuCtxSynchronize", ())                                                                                                      \
   F(memoryInfo, "cuMemGetInfo_v2", (size_t *free, size_t *total))                                                                                    \
   F(allocate, "cuMemAlloc_v2", (DevicePointer * memory, size_t bytes))                                                                               \
   F(release, "cuMemFree_v2", (DevicePointer memory))                                                                                                 \
@@ -63,7 +68,7 @@ struct LaunchConfig {
   F(copyToDeviceAsync, "cuMemcpyHtoDAsync_v2", (DevicePointer to, const void *from, size_t bytes, StreamHandle stream))                              \
   F(copyToHostAsync, "cuMemcpyDtoHAsync_v2", (void *to, DevicePointer from, size_t bytes, StreamHandle stream))                                      \
   F(copyOnDeviceAsync, "cuMemcpyDtoDAsync_v2", (DevicePointer to, DevicePointer from, size_t bytes, StreamHandle stream))                            \
-  F(pointerGetAttribute, "cuPointerGetAttribute", (void *value, int attribute, DevicePointer pointer))                                               \
+  F(pointerGetAttributes, "cuPointerGetAttributes", (unsigned count, const int *attributes, void **values, DevicePointer pointer))                   \
   F(moduleLoad, "cuModuleLoadData", (ModuleHandle * module, const void *image))                                                                      \
   F(moduleUnload, "cuModuleUnload", (ModuleHandle module))                                                                                           \
   F(moduleGetFunction, "cuModuleGetFunction", (FunctionHandle * function, ModuleHandle module, const char *name))                                    \
@@ -92,7 +97,8 @@ struct Driver {
 
   /// The driver of this machine, opened and initialised by the first call. Errors: TN_DEVICE.
   static tn_status open(const Driver **driver, Message &message);
-  /// Fails with the driver's own words for `result`, after "`what`: ".
+  /// Fails with the driver's own words for `result`, after "`what`: ", and says so where the process cannot use the GPU any more.
+  /// Status: TN_DEVICE; TN_OUT_OF_MEMORY where that is what the driver says.
   tn_status fail(Result result, const char *what, Message &message) const;
 };
 

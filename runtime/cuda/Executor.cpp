@@ -3,6 +3,7 @@
 
 #include <algorithm>
 #include <cstring>
+#include <iterator>
 
 namespace tenon::cuda {
 
@@ -21,8 +22,8 @@ Executor::~Executor() {
   if (!on)
     return;
   CurrentContext current(*on->driver, on->context);
-  for (EventHandle event : events)
-    on->driver->eventDestroy(event);
+  waitForQueued();
+  destroyEvents();
   if (block)
     on->driver->release(block);
   if (staging)
@@ -51,13 +52,44 @@ tn_status Executor::start(uint32_t device, Message &message) {
     return status;
   if (tn_status status = outputs.allocate(memory, plan.outputCount(), kWhat, message))
     return status;
+  if (tn_status status = outputIsOnDevice.allocate(memory, plan.outputCount(), kWhat, message))
+    return status;
   return parameters.allocate(memory, mostParameters, kWhat, message);
 }
 
-bool Executor::isOnDevice(const void *address) const {
-  unsigned type = 0;
-  constexpr unsigned kDeviceMemory = 2;
-  return address && on->driver->pointerGetAttribute(&type, kPointerMemoryType, DevicePointer(address)) == kSuccess && type == kDeviceMemory;
+tn_status Executor::locate(const char *what, const char *name, const tn_tensor &tensor, size_t bytes, bool *isOnDevice, Message &message) const {
+  *isOnDevice = false;
+  if (!tensor.data || !bytes)
+    return TN_OK;
+  // Zeros where the driver does not know the address. To ask for one attribute alone would be an error then, which tools that watch the driver
+  // report.
+  unsigned type = 0, isManaged = 0, isPlain = 0;
+  int device = 0;
+  DevicePointer start = 0;
+  size_t size = 0;
+  const int attributes[] = {kPointerMemoryType, kPointerIsManaged, kPointerDevice, kPointerIsPlain, kPointerRangeStart, kPointerRangeBytes};
+  void *values[] = {&type, &isManaged, &device, &isPlain, &start, &size};
+  DevicePointer address = DevicePointer(tensor.data);
+  if (on->driver->pointerGetAttributes(std::size(attributes), attributes, values, address) || type != kDeviceMemory)
+    return TN_OK;
+  *isOnDevice = true;
+  if (isManaged)
+    return TN_OK;
+  if (device != on->ordinal)
+    return message.fail(TN_INVALID_ARGUMENT, "%s '%s' is in the memory of GPU %d, the context runs on GPU %d", what, name, device, on->ordinal);
+  // Of other memory than cuMemAlloc's the range may be that of a pool, or of all addresses that were reserved.
+  if (isPlain && bytes > start + size - address)
+    return message.fail(TN_INVALID_ARGUMENT, "%s '%s' needs %zu bytes, of which %zu are outside the memory that was allocated there", what, name,
+                        bytes, bytes - size_t(start + size - address));
+  return TN_OK;
+}
+
+void Executor::waitForQueued() {
+  if (stream)
+    on->driver->streamSynchronize(stream);
+  if (hasQueued) // on streams that the caller may have destroyed since
+    on->driver->contextSynchronize();
+  hasQueued = false;
 }
 
 tn_status Executor::reserve(const tn_layout &layout, const GpuRun &run, Message &message) {
@@ -72,8 +104,7 @@ tn_status Executor::reserve(const tn_layout &layout, const GpuRun &run, Message 
   }
   const Driver &driver = *on->driver;
   if (arena + tensors > blockBytes) {
-    // What runs may still read the old memory.
-    driver.streamSynchronize(stream);
+    waitForQueued();
     if (block)
       driver.release(block);
     block = 0, blockBytes = 0, ++generation;
@@ -104,7 +135,11 @@ tn_status Executor::bindInput(const tn_layout &layout, const GpuRun &run, uint32
   if (!bytes)
     return TN_OK;
   const Driver &driver = *on->driver;
-  if (isOnDevice(given.data)) {
+  const char *name = plan.metadata->inputs()->Get(index)->name()->c_str();
+  bool isOnDevice = false;
+  if (tn_status status = locate("input", name, given, bytes, &isOnDevice, message))
+    return status;
+  if (isOnDevice) {
     if (uintptr_t(given.data) % kTensorAlignment == 0) {
       inputs[index].data = given.data;
       return TN_OK;
@@ -113,8 +148,7 @@ tn_status Executor::bindInput(const tn_layout &layout, const GpuRun &run, uint32
     return result ? fail(result, "copying an input", message) : TN_OK;
   }
   if (run.isAsync)
-    return message.fail(TN_INVALID_ARGUMENT, "input '%s' is not in the GPU's memory, as tn_run_async wants it",
-                        plan.metadata->inputs()->Get(index)->name()->c_str());
+    return message.fail(TN_INVALID_ARGUMENT, "input '%s' is not in the GPU's memory, as tn_run_async wants it", name);
   memcpy(staging + slot, given.data, bytes);
   Result result = driver.copyToDeviceAsync(own, staging + slot, bytes, on_);
   return result ? fail(result, "copying an input to the GPU", message) : TN_OK;
@@ -134,25 +168,30 @@ tn_status Executor::bindOutput(const tn_layout &layout, const GpuRun &run, uint3
   tn_dtype dtype = tn_dtype(plan.metadata->outputs()->Get(index)->dtype());
   if (given.dtype && given.dtype != dtype)
     return message.fail(TN_TYPE_MISMATCH, "output '%s' has element type %s, expected %s", name, tn_dtype_name(given.dtype), tn_dtype_name(dtype));
-  uint8_t *data = static_cast<uint8_t *>(given.data);
-  bool wasPlaced = staging && data >= staging && data < staging + stagingBytes;
   size_t room = given.bytes, needed = size_t(layout.outputBytes[index]);
-  bool isDevice = !wasPlaced && isOnDevice(data);
+  if (tn_status status = locate("output", name, given, needed, &outputIsOnDevice[index], message))
+    return status;
+  if (run.isAsync && !outputIsOnDevice[index] && needed)
+    return message.fail(TN_INVALID_ARGUMENT, "output '%s' is not in the GPU's memory, as tn_run_async wants it", name);
+  if (given.data && room < needed)
+    return message.fail(TN_SHAPE_MISMATCH, "output '%s' has %zu bytes of memory, its shape needs %zu", name, room, needed);
   layout.describeOutput(index, given);
   outputs[index] = given;
   outputs[index].data = reinterpret_cast<void *>(block + roundUp(size_t(layout.arenaBytes)) + slot);
-  if (run.isAsync && !isDevice && needed)
-    return message.fail(TN_INVALID_ARGUMENT, "output '%s' is not in the GPU's memory, as tn_run_async wants it", name);
-  if (!data || wasPlaced) {
+  if (!given.data) {
     given.data = staging + slot;
     return TN_OK;
   }
   given.bytes = room;
-  if (room < needed)
-    return message.fail(TN_SHAPE_MISMATCH, "output '%s' has %zu bytes of memory, its shape needs %zu", name, room, needed);
-  if (isDevice && uintptr_t(data) % kTensorAlignment == 0)
-    outputs[index].data = data;
+  if (outputIsOnDevice[index] && uintptr_t(given.data) % kTensorAlignment == 0)
+    outputs[index].data = given.data;
   return TN_OK;
+}
+
+void Executor::forgetPlaced(tn_tensor *outputs_) const {
+  for (uint32_t i = 0; i < plan.outputCount(); ++i)
+    if (staging && uintptr_t(outputs_[i].data) - uintptr_t(staging) < stagingBytes)
+      outputs_[i].data = nullptr;
 }
 
 tn_status Executor::bindOutputs(const tn_layout &layout, const GpuRun &run, Message &message) {
@@ -169,8 +208,8 @@ tn_status Executor::copyOutputs(const tn_layout &layout, const GpuRun &run, Stre
     if (!bytes || data == outputs[i].data)
       continue;
     DevicePointer from = DevicePointer(outputs[i].data);
-    Result result = isOnDevice(data) ? on->driver->copyOnDeviceAsync(DevicePointer(data), from, bytes, on_)
-                                     : on->driver->copyToHostAsync(staging + slots[plan.inputCount() + i], from, bytes, on_);
+    Result result = outputIsOnDevice[i] ? on->driver->copyOnDeviceAsync(DevicePointer(data), from, bytes, on_)
+                                        : on->driver->copyToHostAsync(staging + slots[plan.inputCount() + i], from, bytes, on_);
     if (result)
       return fail(result, "copying an output from the GPU", message);
   }
@@ -180,7 +219,7 @@ tn_status Executor::copyOutputs(const tn_layout &layout, const GpuRun &run, Stre
 void Executor::finishOutputs(const tn_layout &layout, const GpuRun &run) {
   for (uint32_t i = 0; i < plan.outputCount(); ++i) {
     uint8_t *data = static_cast<uint8_t *>(run.outputs[i].data), *staged = staging + slots[plan.inputCount() + i];
-    if (layout.outputBytes[i] && data != staged && data != outputs[i].data && !isOnDevice(data))
+    if (layout.outputBytes[i] && data != staged && !outputIsOnDevice[i])
       memcpy(data, staged, size_t(layout.outputBytes[i]));
   }
 }
@@ -188,9 +227,11 @@ void Executor::finishOutputs(const tn_layout &layout, const GpuRun &run) {
 tn_status Executor::run(PreparedPlan &prepared, const GpuRun &run, Message &message) {
   CurrentContext current(*on->driver, on->context);
   const tn_layout &layout = prepared.layout();
+  forgetPlaced(run.outputs);
   if (tn_status status = reserve(layout, run, message))
     return status;
   StreamHandle queue = run.isAsync ? static_cast<StreamHandle>(run.stream) : stream;
+  hasQueued |= run.isAsync;
   if (tn_status status = bindInputs(layout, run, queue, message))
     return status;
   if (tn_status status = bindOutputs(layout, run, message))
@@ -213,7 +254,7 @@ tn_status Executor::run(PreparedPlan &prepared, const GpuRun &run, Message &mess
   if (run.isAsync)
     return TN_OK;
   if (Result result = on->driver->streamSynchronize(stream))
-    return fail(result, "running the plan (the process cannot use this GPU any more)", message);
+    return fail(result, "running the plan", message);
   finishOutputs(layout, run);
   return TN_OK;
 }

@@ -2,16 +2,27 @@
 #include "runtime/cuda/Executor.h"
 
 #include <algorithm>
+#include <cstdio>
 
 namespace tenon::cuda {
 
 using namespace plan;
 
 namespace {
+const char *sourceOf(const format::Launch &launch) {
+  return count(launch.sources()) ? launch.sources()->Get(0)->c_str() : "?";
+}
+
 bool isLaunch(const tn_plan &plan, uint32_t step) {
   return plan.metadata->steps()->Get(step)->kind_as_Launch() != nullptr;
 }
 } // namespace
+
+tn_status Executor::failLaunch(Result result, const format::Kernel &kernel, const format::Launch &launch, Message &message) const {
+  char what[320];
+  snprintf(what, sizeof what, "launching kernel '%s' of node '%s'", kernel.name()->c_str(), sourceOf(launch));
+  return fail(result, what, message);
+}
 
 /// Queues one step on the stream. `overlaps`: the kernel may start while the one before ends.
 tn_status Executor::queueStep(const PreparedPlan &prepared, uint32_t index, bool overlaps, Message &message) {
@@ -48,9 +59,8 @@ tn_status Executor::queueStep(const PreparedPlan &prepared, uint32_t index, bool
                          stream,
                          &attribute,
                          overlaps ? 1u : 0u};
-  if (Result result = driver.launch(&config, on->functions[launch->kernel()], parameters.data(), nullptr))
-    return fail(result, kernel.name()->c_str(), message);
-  return TN_OK;
+  Result result = driver.launch(&config, on->functions[launch->kernel()], parameters.data(), nullptr);
+  return result ? failLaunch(result, kernel, *launch, message) : TN_OK;
 }
 
 tn_status Executor::queueSteps(const PreparedPlan &prepared, Message &message) {
@@ -83,8 +93,11 @@ tn_status Executor::graphFor(PreparedPlan &prepared, GraphExecHandle *exec, Mess
   if (!prepared.graph) {
     if (tn_status status = createObject(memory, &prepared.graph, "a graph of launches", message))
       return status;
-    if (tn_status status = prepared.graph->tensors.allocate(memory, inputCount + outputCount, "a graph of launches", message))
+    if (tn_status status = prepared.graph->tensors.allocate(memory, inputCount + outputCount, "a graph of launches", message)) {
+      destroyObject(memory, prepared.graph);
+      prepared.graph = nullptr;
       return status;
+    }
     std::fill(prepared.graph->tensors.begin(), prepared.graph->tensors.end(), nullptr);
   }
   DeviceGraph &graph = *prepared.graph;
@@ -119,18 +132,33 @@ void Executor::forget(PreparedPlan &prepared) {
   prepared.graph = nullptr;
 }
 
+tn_status Executor::makeEvents(uint32_t wanted, Message &message) {
+  if (events.size())
+    return TN_OK;
+  if (tn_status status = events.allocate(memory, wanted, "the clock of the steps", message))
+    return status;
+  std::fill(events.begin(), events.end(), nullptr);
+  for (EventHandle &event : events)
+    if (Result result = on->driver->eventCreate(&event, 0)) {
+      destroyEvents();
+      return fail(result, "making an event", message);
+    }
+  return TN_OK;
+}
+
+void Executor::destroyEvents() {
+  for (EventHandle event : events)
+    if (event)
+      on->driver->eventDestroy(event);
+  events.reset();
+}
+
 tn_status Executor::measureSteps(const PreparedPlan &prepared, const GpuRun &run, Message &message) {
   const Driver &driver = *on->driver;
   StepTimes *times = run.times;
   uint32_t steps = plan.stepCount();
-  if (!events.size()) {
-    if (tn_status status = events.allocate(memory, steps + 1, "the clock of the steps", message))
-      return status;
-    std::fill(events.begin(), events.end(), nullptr);
-    for (EventHandle &event : events)
-      if (Result result = driver.eventCreate(&event, 0))
-        return fail(result, "making an event", message);
-  }
+  if (tn_status status = makeEvents(steps + 1, message))
+    return status;
   Result result = driver.eventRecord(events[0], stream);
   for (uint32_t i = 0; i < steps && !result; ++i) {
     for (int repeat = 0; repeat < run.repeats; ++repeat)

@@ -3,12 +3,13 @@
 
     pack.py --tenon build/release/bin/tenon --to FOLDER [--target cuda:sm_90a] [--precision fp32,fp16] [--times] NAME|MODEL.onnx=GOLDEN.npz ...
 
-Copies the runtime, compiles each model at each precision, and lists the plans with their goldens. A NAME is that of a model or skeleton in
+Copies the runtime and the scripts, compiles each model at each precision, and lists the plans with their goldens. A NAME is that of a model or skeleton in
 $TENON_SHARED/models, or "all" for every trained model there; skeletons get weights of two values for each tensor, which keep the folder small, and
 goldens from ONNX Runtime. NAME@8 is a model or skeleton whose batch is set to 8; of larger ones three samples are kept, which follow each other again
 and again. NAME+int8 and NAME@8+int8 are the same in 8 bits, as `tenon quantize` makes them; their goldens, and those of published models in 8 bits, are
 what a plan for this machine's CPU gives; yolov8n_640_detect is YOLOv8n up to the results of its detector's branches.
-With --times weights of two values are others, which take no room: for times alone. Run `python3 FOLDER/check.py` there.
+With --times weights of two values are others, which take no room: for times alone. Run `python3 FOLDER/check.py` there, which compares numbers, and
+`python3 FOLDER/endure.py`, which runs plans for long and under bad conditions.
 """
 import argparse
 import json
@@ -175,6 +176,21 @@ def shape_options(golden, batch):
             for word in ("--shape", f"{key[3:]}={'x'.join(map(str, array.shape))}")]
 
 
+def for_another_gpu(arguments, folder):
+    """A plan that the GPUs of the target have no code for: of architectures whose PTX does not run on later ones."""
+    import onnx
+    from onnx import TensorProto, helper
+
+    tensors = [helper.make_tensor_value_info(name, TensorProto.FLOAT, [64]) for name in "xy"]
+    graph = helper.make_graph([helper.make_node("Relu", ["x"], ["y"])], "foreign", tensors[:1], tensors[1:])
+    model, plan = folder / "foreign.onnx", folder / "foreign.plan"
+    onnx.save(helper.make_model(graph, opset_imports=[helper.make_opsetid("", 20)], ir_version=10), model)
+    run(arguments.tenon, "compile", model, "--target", "cuda:sm_90a" if "sm_12" in arguments.target else "cuda:sm_120a", "-o", plan, "--quiet")
+    plan.with_suffix(".plan.xz").write_bytes(squeeze(plan.read_bytes()))
+    model.unlink()
+    plan.unlink()
+
+
 def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--tenon", type=Path, required=True)
@@ -187,8 +203,10 @@ def main():
     folder = arguments.to
     folder.mkdir(parents=True, exist_ok=True)
     shutil.copy(arguments.tenon.parent.parent / "lib" / "libtenon_runtime.so.0", folder / "libtenon_runtime.so")
-    for script in ("runtime.py", "check.py", "archive.py"):
+    for script in ("runtime.py", "check.py", "archive.py", "endure.py", "endurance.py", "device.py"):
         shutil.copy(HERE / script, folder / script)
+    if not arguments.times:
+        for_another_gpu(arguments, folder)
     index = folder / "plans.json"
     listed = json.loads(index.read_text()) if index.exists() else []
     failures = 0

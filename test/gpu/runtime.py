@@ -31,8 +31,18 @@ class KernelInfo(ctypes.Structure):
                 ("threads", c_uint32), ("shared_bytes", c_uint32)]
 
 
+class ContextOptions(ctypes.Structure):
+    _fields_ = [("struct_size", c_uint32), ("threads", c_uint32), ("cpus", c_void_p), ("cpu_count", c_uint32), ("spin_us", c_uint32), ("allocator", c_void_p * 3),
+                ("arena", c_void_p), ("arena_bytes", c_size_t), ("max_bytes", c_size_t), ("max_layouts", c_uint32), ("profile", c_uint32),
+                ("device", c_uint32)]
+
+
 class Failure(Exception):
-    pass
+    """What a function of the runtime refused: the status by name, and its sentence."""
+
+    def __init__(self, status, message):
+        super().__init__(f"{message} ({status})")
+        self.status, self.message = status, message
 
 
 class Library:
@@ -44,19 +54,25 @@ class Library:
 
 
 class Plan:
-    """One plan and one context of it."""
+    """One plan and one context of it; of a plan that is open already, `of`, another context."""
 
-    def __init__(self, library, path):
-        self.c = library.c
-        self.plan, self.context = c_void_p(), c_void_p()
-        self.require(self.c.tn_plan_open(str(path).encode(), 0, byref(self.plan)))
-        self.require(self.c.tn_context_create(self.plan, None, byref(self.context)))
+    def __init__(self, library, path, device=0, of=None):
+        self.c, self.owns = library.c, of is None
+        self.plan, self.context = c_void_p() if self.owns else of.plan, c_void_p()
+        if self.owns:
+            self.require(self.c.tn_plan_open(str(path).encode(), 0, byref(self.plan)))
+        options = ContextOptions(struct_size=ctypes.sizeof(ContextOptions), device=device)
+        try:
+            self.require(self.c.tn_context_create(self.plan, byref(options), byref(self.context)))
+        except Failure:
+            self.close()
+            raise
         self.inputs, self.outputs = self.signature(self.c.tn_plan_input), self.signature(self.c.tn_plan_output)
 
     def require(self, status, of_context=False):
         if status:
             message = self.c.tn_last_message(self.context) if of_context else self.c.tn_last_error()
-            raise Failure(f"{message.decode()} ({self.c.tn_status_name(status).decode()})")
+            raise Failure(self.c.tn_status_name(status).decode(), message.decode())
 
     def signature(self, query):
         tensors = []
@@ -106,4 +122,5 @@ class Plan:
 
     def close(self):
         self.c.tn_context_destroy(self.context)
-        self.c.tn_plan_close(self.plan)
+        if self.owns:
+            self.c.tn_plan_close(self.plan)

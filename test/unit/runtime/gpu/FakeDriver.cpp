@@ -1,0 +1,406 @@
+// The library libcuda.so.1 of the tests.
+#include "test/unit/runtime/gpu/FakeDriver.h"
+
+#include "runtime/cuda/Driver.h"
+
+#include <cstdlib>
+#include <cstring>
+#include <functional>
+#include <mutex>
+#include <set>
+
+using namespace tenon;
+using tenon::test::FakeDriver;
+
+namespace {
+
+using namespace tenon::cuda;
+constexpr Result kInvalidValue = 1, kInvalidContext = 201;
+
+struct Allocation {
+  size_t bytes;
+  int device; // -1: pinned memory of the host
+};
+using Work = std::function<Result()>;
+using Works = std::vector<Work>;
+
+FakeDriver fake;
+std::recursive_mutex mutex;
+std::map<uintptr_t, Allocation> allocations;
+std::map<void *, Works> captured;       // by stream, while it captures
+std::set<void *> objects;               // streams, events, modules, graphs, graphs to launch
+thread_local std::vector<int> contexts; // devices
+
+using Lock = std::lock_guard<std::recursive_mutex>;
+
+Result misuse(const std::string &what) {
+  fake.misuses.push_back(what);
+  return kInvalidValue;
+}
+
+/// What a call gives that may fail; 0 where it goes on.
+Result mayFail() {
+  if (fake.sticky)
+    return fake.sticky;
+  if (fake.failingCall > 0 && --fake.failingCall == 0)
+    return fake.failure;
+  return kSuccess;
+}
+
+template <typename T> void *create(const char *kind, T value) {
+  ++fake.alive[kind];
+  void *object = new T(std::move(value));
+  objects.insert(object);
+  return object;
+}
+
+template <typename T> Result destroy(const char *kind, void *object) {
+  if (!objects.erase(object))
+    return misuse(std::string("destroyed what is no ") + kind);
+  --fake.alive[kind];
+  delete static_cast<T *>(object);
+  return fake.sticky;
+}
+
+Result needContext() {
+  return contexts.empty() ? misuse("no context is current"), kInvalidContext : kSuccess;
+}
+
+/// The allocation that holds all of these bytes; null where none does.
+const Allocation *holding(uintptr_t address, size_t bytes, uintptr_t *start = nullptr) {
+  auto after = allocations.upper_bound(address);
+  if (after == allocations.begin())
+    return nullptr;
+  --after;
+  if (address + bytes > after->first + after->second.bytes)
+    return nullptr;
+  if (start)
+    *start = after->first;
+  return &after->second;
+}
+
+Result needOnDevice(uintptr_t address, size_t bytes, const char *what) {
+  const Allocation *found = holding(address, bytes);
+  if (!found || found->device != contexts.back())
+    return misuse(std::string(what) + " is not in the device's memory");
+  return kSuccess;
+}
+
+Result enqueue(void *stream, Work work) {
+  if (stream && !objects.count(stream))
+    return misuse("a stream that is none");
+  if (auto found = captured.find(stream); found != captured.end()) {
+    found->second.push_back(std::move(work));
+    return kSuccess;
+  }
+  return work();
+}
+
+Result allocate(size_t bytes, int device, uintptr_t *address) {
+  size_t &used = device < 0 ? fake.usedPinned : fake.used[device];
+  if (used + bytes > (device < 0 ? fake.pinned : fake.memory))
+    return kOutOfMemory;
+  void *memory = std::aligned_alloc(256, (bytes + 255) / 256 * 256);
+  std::memset(memory, 0xA5, bytes);
+  used += bytes;
+  ++fake.alive[device < 0 ? "pinned memory" : "memory"];
+  *address = uintptr_t(memory);
+  allocations[*address] = {bytes, device};
+  return kSuccess;
+}
+
+Result release(uintptr_t address) {
+  auto found = allocations.find(address);
+  if (found == allocations.end())
+    return misuse("released memory that is not allocated");
+  (found->second.device < 0 ? fake.usedPinned : fake.used[found->second.device]) -= found->second.bytes;
+  --fake.alive[found->second.device < 0 ? "pinned memory" : "memory"];
+  std::free(reinterpret_cast<void *>(address));
+  allocations.erase(found);
+  return fake.sticky;
+}
+
+Result runKernel(const std::string &name, const std::vector<float *> &buffers, size_t count) {
+  for (size_t i = 0; i < buffers.size(); ++i)
+    if (Result result = needOnDevice(uintptr_t(buffers[i]), name == "twice" && i == 2 ? 1 : 4 * count, "an operand"))
+      return result;
+  for (size_t i = 0; i < count; ++i)
+    if (name == "add")
+      buffers[2][i] = buffers[0][i] + buffers[1][i];
+    else
+      buffers[1][i] = 2 * buffers[0][i];
+  ++fake.launches;
+  return kSuccess;
+}
+
+} // namespace
+
+FakeDriver *tenonFakeDriver() {
+  return &fake;
+}
+void *tenonFakeAllocate(size_t bytes, int device) {
+  Lock lock(mutex);
+  uintptr_t address = 0;
+  allocate(bytes, device, &address);
+  return reinterpret_cast<void *>(address);
+}
+void tenonFakeRelease(void *memory) {
+  Lock lock(mutex);
+  release(uintptr_t(memory));
+}
+
+#define FAKE extern "C" Result
+
+FAKE cuInit(unsigned) {
+  return mayFail();
+}
+FAKE cuDriverGetVersion(int *version) {
+  return *version = fake.version, kSuccess;
+}
+FAKE cuDeviceGetCount(int *count) {
+  return *count = fake.devices, mayFail();
+}
+FAKE cuDeviceGet(DeviceId *device, int ordinal) {
+  return *device = ordinal, mayFail();
+}
+FAKE cuDeviceGetName(char *name, int length, DeviceId) {
+  return snprintf(name, size_t(length), "Fake GPU"), mayFail();
+}
+FAKE cuDeviceTotalMem_v2(size_t *bytes, DeviceId) {
+  return *bytes = fake.memory, kSuccess;
+}
+FAKE cuDeviceGetAttribute(int *value, int attribute, DeviceId) {
+  *value = attribute == kAttributeMajor ? fake.capability / 10 : attribute == kAttributeMinor ? fake.capability % 10 : 100'000;
+  return mayFail();
+}
+FAKE cuDevicePrimaryCtxRetain(ContextHandle *context, DeviceId device) {
+  Lock lock(mutex);
+  if (Result result = mayFail())
+    return result;
+  ++fake.alive["context"];
+  *context = reinterpret_cast<ContextHandle>(uintptr_t(device) + 1);
+  return kSuccess;
+}
+FAKE cuDevicePrimaryCtxRelease_v2(DeviceId) {
+  Lock lock(mutex);
+  --fake.alive["context"];
+  return fake.sticky;
+}
+FAKE cuCtxPushCurrent_v2(ContextHandle context) {
+  return contexts.push_back(int(uintptr_t(context)) - 1), kSuccess;
+}
+FAKE cuCtxPopCurrent_v2(ContextHandle *) {
+  if (Result result = needContext())
+    return result;
+  return contexts.pop_back(), kSuccess;
+}
+FAKE cuCtxSynchronize() {
+  return fake.sticky;
+}
+FAKE cuMemGetInfo_v2(size_t *free, size_t *total) {
+  return *free = fake.memory - fake.used[contexts.back()], *total = fake.memory, kSuccess;
+}
+FAKE cuMemAlloc_v2(DevicePointer *memory, size_t bytes) {
+  Lock lock(mutex);
+  if (Result result = needContext())
+    return result;
+  Result result = mayFail();
+  uintptr_t address = 0;
+  result = result ? result : allocate(bytes, contexts.back(), &address);
+  *memory = address;
+  return result;
+}
+FAKE cuMemFree_v2(DevicePointer memory) {
+  Lock lock(mutex);
+  return release(memory);
+}
+FAKE cuMemAllocHost_v2(void **memory, size_t bytes) {
+  Lock lock(mutex);
+  Result result = mayFail();
+  uintptr_t address = 0;
+  result = result ? result : allocate(bytes, -1, &address);
+  *memory = reinterpret_cast<void *>(address);
+  return result;
+}
+FAKE cuMemFreeHost(void *memory) {
+  Lock lock(mutex);
+  return release(uintptr_t(memory));
+}
+FAKE cuMemcpyHtoD_v2(DevicePointer to, const void *from, size_t bytes) {
+  Lock lock(mutex);
+  if (Result result = mayFail())
+    return result;
+  if (Result result = needOnDevice(to, bytes, "the target of a copy"))
+    return result;
+  return std::memcpy(reinterpret_cast<void *>(to), from, bytes), kSuccess;
+}
+FAKE cuMemcpyHtoDAsync_v2(DevicePointer to, const void *from, size_t bytes, StreamHandle stream) {
+  Lock lock(mutex);
+  if (Result result = mayFail())
+    return result;
+  return enqueue(stream, [=] {
+    Result result = needOnDevice(to, bytes, "the target of a copy");
+    return result ? result : (std::memcpy(reinterpret_cast<void *>(to), from, bytes), kSuccess);
+  });
+}
+FAKE cuMemcpyDtoHAsync_v2(void *to, DevicePointer from, size_t bytes, StreamHandle stream) {
+  Lock lock(mutex);
+  if (Result result = mayFail())
+    return result;
+  return enqueue(stream, [=] {
+    Result result = needOnDevice(from, bytes, "the source of a copy");
+    return result ? result : (std::memcpy(to, reinterpret_cast<void *>(from), bytes), kSuccess);
+  });
+}
+FAKE cuMemcpyDtoDAsync_v2(DevicePointer to, DevicePointer from, size_t bytes, StreamHandle stream) {
+  Lock lock(mutex);
+  if (Result result = mayFail())
+    return result;
+  return enqueue(stream, [=] {
+    Result result = needOnDevice(from, bytes, "the source of a copy");
+    result = result ? result : needOnDevice(to, bytes, "the target of a copy");
+    return result ? result : (std::memmove(reinterpret_cast<void *>(to), reinterpret_cast<void *>(from), bytes), kSuccess);
+  });
+}
+FAKE cuPointerGetAttributes(unsigned count, const int *attributes, void **values, DevicePointer pointer) {
+  Lock lock(mutex);
+  uintptr_t start = 0;
+  const Allocation *found = holding(pointer, 1, &start);
+  for (unsigned i = 0; i < count; ++i)
+    switch (attributes[i]) {
+    case kPointerMemoryType:
+      *static_cast<unsigned *>(values[i]) = !found ? 0 : found->device < 0 ? 1 : kDeviceMemory;
+      break;
+    case kPointerIsManaged:
+      *static_cast<unsigned *>(values[i]) = 0;
+      break;
+    case kPointerIsPlain:
+      *static_cast<unsigned *>(values[i]) = found != nullptr;
+      break;
+    case kPointerDevice:
+      *static_cast<int *>(values[i]) = found ? found->device : -2;
+      break;
+    case kPointerRangeStart:
+      *static_cast<DevicePointer *>(values[i]) = start;
+      break;
+    case kPointerRangeBytes:
+      *static_cast<size_t *>(values[i]) = found ? found->bytes : 0;
+      break;
+    default:
+      return misuse("an unknown attribute of a pointer");
+    }
+  return fake.sticky;
+}
+FAKE cuModuleLoadData(ModuleHandle *module, const void *) {
+  Lock lock(mutex);
+  if (Result result = mayFail())
+    return result;
+  return *module = static_cast<ModuleHandle>(create("module", 0)), kSuccess;
+}
+FAKE cuModuleUnload(ModuleHandle module) {
+  Lock lock(mutex);
+  return destroy<int>("module", module);
+}
+FAKE cuModuleGetFunction(FunctionHandle *function, ModuleHandle, const char *name) {
+  static char add[] = "add", twice[] = "twice";
+  for (char *known : {add, twice})
+    if (!std::strcmp(known, name))
+      return *function = reinterpret_cast<FunctionHandle>(known), mayFail();
+  return kNotFound;
+}
+FAKE cuFuncSetAttribute(FunctionHandle, int, int) {
+  return mayFail();
+}
+FAKE cuLaunchKernelEx(const LaunchConfig *config, FunctionHandle function, void **parameters, void **) {
+  Lock lock(mutex);
+  if (Result result = needContext())
+    return result;
+  if (Result result = mayFail())
+    return result;
+  std::vector<float *> buffers;
+  for (int i = 0; i < 3; ++i)
+    buffers.push_back(*static_cast<float **>(parameters[i]));
+  int64_t elements = *static_cast<int64_t *>(parameters[3]);
+  std::string name = reinterpret_cast<const char *>(function);
+  return enqueue(config->stream, [=] { return runKernel(name, buffers, size_t(elements)); });
+}
+FAKE cuStreamCreate(StreamHandle *stream, unsigned) {
+  Lock lock(mutex);
+  if (Result result = mayFail())
+    return result;
+  return *stream = static_cast<StreamHandle>(create("stream", 0)), kSuccess;
+}
+FAKE cuStreamDestroy_v2(StreamHandle stream) {
+  Lock lock(mutex);
+  return destroy<int>("stream", stream);
+}
+FAKE cuStreamSynchronize(StreamHandle) {
+  Lock lock(mutex);
+  return mayFail();
+}
+FAKE cuStreamBeginCapture_v2(StreamHandle stream, unsigned) {
+  Lock lock(mutex);
+  if (Result result = mayFail())
+    return result;
+  ++fake.captures;
+  return captured[stream] = {}, kSuccess;
+}
+FAKE cuStreamEndCapture(StreamHandle stream, GraphHandle *graph) {
+  Lock lock(mutex);
+  Works works = std::move(captured[stream]);
+  captured.erase(stream);
+  if (Result result = mayFail())
+    return result;
+  return *graph = static_cast<GraphHandle>(create("graph", std::move(works))), kSuccess;
+}
+FAKE cuGraphInstantiateWithFlags(GraphExecHandle *exec, GraphHandle graph, unsigned long long) {
+  Lock lock(mutex);
+  if (Result result = mayFail())
+    return result;
+  return *exec = static_cast<GraphExecHandle>(create("graph to launch", *reinterpret_cast<Works *>(graph))), kSuccess;
+}
+FAKE cuGraphLaunch(GraphExecHandle exec, StreamHandle stream) {
+  Lock lock(mutex);
+  if (Result result = needContext())
+    return result;
+  if (Result result = mayFail())
+    return result;
+  if (!objects.count(exec))
+    return misuse("launched what is no graph");
+  ++fake.graphLaunches;
+  for (const Work &work : *reinterpret_cast<Works *>(exec))
+    if (Result result = enqueue(stream, work))
+      return result;
+  return kSuccess;
+}
+FAKE cuGraphExecDestroy(GraphExecHandle exec) {
+  Lock lock(mutex);
+  return destroy<Works>("graph to launch", exec);
+}
+FAKE cuGraphDestroy(GraphHandle graph) {
+  Lock lock(mutex);
+  return destroy<Works>("graph", graph);
+}
+FAKE cuEventCreate(EventHandle *event, unsigned) {
+  Lock lock(mutex);
+  if (Result result = mayFail())
+    return result;
+  return *event = static_cast<EventHandle>(create("event", 0)), kSuccess;
+}
+FAKE cuEventDestroy_v2(EventHandle event) {
+  Lock lock(mutex);
+  return destroy<int>("event", event);
+}
+FAKE cuEventRecord(EventHandle event, StreamHandle) {
+  Lock lock(mutex);
+  return objects.count(event) ? mayFail() : misuse("recorded what is no event");
+}
+FAKE cuEventElapsedTime(float *milliseconds, EventHandle, EventHandle) {
+  return *milliseconds = 0.25f, mayFail();
+}
+FAKE cuGetErrorName(Result, const char **name) {
+  return *name = "FAKE_ERROR", kSuccess;
+}
+FAKE cuGetErrorString(Result, const char **text) {
+  return *text = "the fake driver was told to fail", kSuccess;
+}

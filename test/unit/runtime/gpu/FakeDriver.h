@@ -1,0 +1,34 @@
+// A CUDA driver for tests on machines without one: libcuda.so.1 with the functions that the runtime uses, over memory of the host.
+//
+// Work is done when it is queued, or when a graph is launched. The kernels `add` and `twice` of TestPlans.h are known. It counts what is alive, notes
+// what an application must not do, and fails when it is told to.
+#pragma once
+
+#include <cstddef>
+#include <map>
+#include <string>
+#include <vector>
+
+namespace tenon::test {
+
+struct FakeDriver {
+  int version = 12040, devices = 2, capability = 90;
+  size_t memory = size_t(1) << 20; ///< of each device
+  size_t pinned = size_t(1) << 20; ///< of the host, that may be pinned
+  int failingCall = 0;             ///< counted down by calls that may fail: 1 is the next one, 0 none
+  int failure = 2;                 ///< what it gives: CUDA_ERROR_OUT_OF_MEMORY
+  int sticky = 0;                  ///< what everything gives from now on
+
+  std::map<std::string, int> alive; ///< objects by kind
+  std::vector<std::string> misuses;
+  size_t used[2] = {}, usedPinned = 0; ///< bytes
+  int launches = 0, graphLaunches = 0, captures = 0;
+};
+
+} // namespace tenon::test
+
+/// What an application of the library asks it and tells it.
+extern "C" tenon::test::FakeDriver *tenonFakeDriver();
+/// Memory of a device, as an application has it. Null where there is none left.
+extern "C" void *tenonFakeAllocate(size_t bytes, int device);
+extern "C" void tenonFakeRelease(void *memory);

@@ -1,0 +1,101 @@
+// Memory of the application that a GPU cannot use, and memory that is not there.
+#include "test/unit/runtime/gpu/Session.h"
+
+#include <regex>
+
+namespace tenon::test {
+namespace {
+
+class GpuMemory : public OnFakeDriver {
+protected:
+  void SetUp() override {
+    OnFakeDriver::SetUp();
+    ASSERT_EQ(session.open(gpuPlan()), TN_OK) << tn_last_error();
+    ASSERT_EQ(session.start(), TN_OK) << tn_last_error();
+    std::vector<float> host(8);
+    tn_tensor input = vectorTensor(host, {8}), output = input;
+    ASSERT_EQ(tn_run(session.context, &input, &output), TN_OK) << session.message(); // has the context's own memory from here on
+    x = tenonFakeAllocate(32, 0), y = tenonFakeAllocate(32, 0), elsewhere = tenonFakeAllocate(32, 1), small = tenonFakeAllocate(16, 0);
+  }
+  void TearDown() override {
+    for (void *memory : {x, y, elsewhere, small})
+      tenonFakeRelease(memory);
+    session.close();
+    OnFakeDriver::TearDown();
+  }
+  void refused(void *input, void *output, const char *sentence, bool isAsync = true) {
+    tn_tensor in = deviceTensor(input, {8}), out = deviceTensor(output, {8});
+    int launches = driver.launches;
+    tn_status status = isAsync ? tn_run_async(session.context, &in, &out, nullptr) : tn_run(session.context, &in, &out);
+    EXPECT_EQ(status, TN_INVALID_ARGUMENT) << sentence;
+    EXPECT_EQ(session.message(), sentence);
+    EXPECT_EQ(driver.launches, launches);
+    tn_tensor good[2] = {deviceTensor(x, {8}), deviceTensor(y, {8})};
+    EXPECT_EQ(tn_run_async(session.context, &good[0], &good[1], nullptr), TN_OK) << session.message();
+  }
+
+  Session session;
+  void *x = nullptr, *y = nullptr, *elsewhere = nullptr, *small = nullptr;
+};
+
+TEST_F(GpuMemory, OfTheHostIsNoneForQueuedRuns) {
+  std::vector<float> host(8);
+  refused(host.data(), y, "input 'x' is not in the GPU's memory, as tn_run_async wants it");
+  refused(x, host.data(), "output 'y' is not in the GPU's memory, as tn_run_async wants it");
+  refused(x, nullptr, "output 'y' is not in the GPU's memory, as tn_run_async wants it");
+}
+
+TEST_F(GpuMemory, OfAnotherGpuIsRefused) {
+  for (bool isAsync : {true, false}) {
+    refused(elsewhere, y, "input 'x' is in the memory of GPU 1, the context runs on GPU 0", isAsync);
+    refused(x, elsewhere, "output 'y' is in the memory of GPU 1, the context runs on GPU 0", isAsync);
+  }
+}
+
+TEST_F(GpuMemory, ThatIsShorterThanSaidIsRefused) {
+  for (bool isAsync : {true, false}) {
+    refused(small, y, "input 'x' needs 32 bytes, of which 16 are outside the memory that was allocated there", isAsync);
+    refused(x, static_cast<char *>(y) + 8, "output 'y' needs 32 bytes, of which 8 are outside the memory that was allocated there", isAsync);
+  }
+}
+
+TEST_F(GpuMemory, ThatWasFreedIsRefused) {
+  void *freed = tenonFakeAllocate(32, 0);
+  tenonFakeRelease(freed);
+  refused(freed, y, "input 'x' is not in the GPU's memory, as tn_run_async wants it");
+}
+
+class GpuMemoryLimit : public OnFakeDriver {};
+
+TEST_F(GpuMemoryLimit, SaysHowMuchWasNeededAndGoesOn) {
+  Session session;
+  ASSERT_EQ(session.open(dynamicGpuPlan()), TN_OK) << tn_last_error();
+  ASSERT_EQ(session.start(), TN_OK) << tn_last_error();
+  std::vector<float> a(4000, 1.0f), b(4000, 2.0f);
+  tn_tensor inputs[2] = {vectorTensor(a, {1000, 4}), vectorTensor(b, {1000, 4})}, outputs[2] = {};
+  driver.memory = 60'000;
+  EXPECT_EQ(tn_run(session.context, inputs, outputs), TN_OUT_OF_MEMORY);
+  std::regex sentence("the arena, inputs and outputs: [0-9]+ bytes of the GPU's memory are needed, 60000 of 60000 are free");
+  EXPECT_TRUE(std::regex_match(session.message(), sentence)) << session.message();
+  driver.memory = 1 << 20;
+  driver.pinned = 1000;
+  EXPECT_EQ(tn_run(session.context, inputs, outputs), TN_OUT_OF_MEMORY);
+  EXPECT_TRUE(std::regex_match(session.message(), std::regex("the staging memory .* bytes of pinned memory cannot be had"))) << session.message();
+  driver.pinned = 1 << 20;
+  ASSERT_EQ(tn_run(session.context, inputs, outputs), TN_OK) << session.message();
+  EXPECT_EQ(static_cast<float *>(outputs[0].data)[3999], 8.0f);
+}
+
+TEST_F(GpuMemoryLimit, OfWeights) {
+  driver.memory = 16;
+  Session session;
+  ASSERT_EQ(session.open(gpuPlan()), TN_OK) << tn_last_error();
+  EXPECT_EQ(session.start(), TN_OUT_OF_MEMORY);
+  EXPECT_TRUE(std::regex_match(session.message(), std::regex("the weights: [0-9]+ bytes of the GPU's memory are needed, 16 of 16 are free")))
+      << session.message();
+  driver.memory = 1 << 20;
+  EXPECT_EQ(session.start(), TN_OK) << session.message();
+}
+
+} // namespace
+} // namespace tenon::test

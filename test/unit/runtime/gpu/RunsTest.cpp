@@ -1,0 +1,111 @@
+// Runs on a GPU: what is computed from where to where, and which work is queued for it.
+#include "test/unit/runtime/gpu/Session.h"
+
+#include <cstring>
+#include <thread>
+
+namespace tenon::test {
+namespace {
+
+class GpuRuns : public OnFakeDriver {
+protected:
+  /// Runs y = 2 * (a + b + a), z = a of [n, 4] on the host, outputs where they are; what is wrong.
+  void runDynamic(Session &session, int64_t n, tn_tensor *outputs) {
+    std::vector<float> a(size_t(4 * n)), b(size_t(4 * n), 1.0f);
+    for (size_t i = 0; i < a.size(); ++i)
+      a[i] = float(i);
+    tn_tensor inputs[2] = {vectorTensor(a, {n, 4}), vectorTensor(b, {n, 4})};
+    ASSERT_EQ(tn_run(session.context, inputs, outputs), TN_OK) << session.message();
+    for (size_t i = 0; i < a.size(); ++i) {
+      ASSERT_EQ(static_cast<float *>(outputs[0].data)[i], 2 * (a[i] + 1 + a[i])) << i;
+      ASSERT_EQ(static_cast<float *>(outputs[1].data)[i], a[i]) << i;
+    }
+  }
+};
+
+TEST_F(GpuRuns, FromAndToTheHostInOneGraph) {
+  Session session;
+  ASSERT_EQ(session.open(gpuPlan()), TN_OK) << tn_last_error();
+  ASSERT_EQ(session.start(), TN_OK) << tn_last_error();
+  std::vector<float> x = {1, 2, 3, 4, 5, 6, 7, 8}, y(8);
+  tn_tensor input = vectorTensor(x, {8}), output = vectorTensor(y, {8});
+  for (int run = 1; run <= 3; ++run) {
+    ASSERT_EQ(tn_run(session.context, &input, &output), TN_OK) << session.message();
+    for (size_t i = 0; i < 8; ++i)
+      EXPECT_EQ(y[i], 2 * (x[i] + float(i)));
+    EXPECT_EQ(driver.captures, 1);
+    EXPECT_EQ(driver.graphLaunches, run);
+  }
+}
+
+// Outputs that the context placed may move with its memory when a shape needs more.
+TEST_F(GpuRuns, PlacedOutputsFollowGrowingShapes) {
+  Session session;
+  ASSERT_EQ(session.open(dynamicGpuPlan()), TN_OK) << tn_last_error();
+  ASSERT_EQ(session.start(), TN_OK) << tn_last_error();
+  tn_tensor outputs[2] = {};
+  for (int64_t n : {1, 200, 3, 900, 200, 1})
+    runDynamic(session, n, outputs);
+}
+
+TEST_F(GpuRuns, InMemoryOfTheDeviceInPlace) {
+  Session session;
+  ASSERT_EQ(session.open(gpuPlan()), TN_OK) << tn_last_error();
+  ASSERT_EQ(session.start(), TN_OK) << tn_last_error();
+  auto *x = static_cast<float *>(tenonFakeAllocate(64, 0)), *y = static_cast<float *>(tenonFakeAllocate(64, 0));
+  for (size_t shift : {0, 1}) { // by one float: copied, for kernels read 16 bytes at once
+    std::fill_n(x, 16, 3.0f);
+    tn_tensor input = deviceTensor(x + shift, {8}), output = deviceTensor(y + shift, {8});
+    ASSERT_EQ(tn_run_async(session.context, &input, &output, nullptr), TN_OK) << session.message();
+    for (size_t i = 0; i < 8; ++i)
+      EXPECT_EQ(y[i + shift], 2 * (3 + float(i)));
+    ASSERT_EQ(tn_run(session.context, &input, &output), TN_OK) << session.message();
+  }
+  tenonFakeRelease(x);
+  tenonFakeRelease(y);
+}
+
+TEST_F(GpuRuns, StepsAreMeasuredOneByOne) {
+  Session session;
+  ASSERT_EQ(session.open(dynamicGpuPlan()), TN_OK) << tn_last_error();
+  ASSERT_EQ(session.start(), TN_OK) << tn_last_error();
+  ASSERT_EQ(tn_profile(session.context, 1), TN_OK);
+  tn_tensor outputs[2] = {};
+  runDynamic(session, 5, outputs);
+  runDynamic(session, 7, outputs);
+  EXPECT_EQ(driver.graphLaunches, 0);
+  for (uint32_t step = 0; step < 4; ++step) {
+    tn_step_profile profile{};
+    profile.struct_size = sizeof profile;
+    ASSERT_EQ(tn_profile_step(session.context, step, &profile), TN_OK);
+    EXPECT_EQ(profile.runs, 2u);
+    EXPECT_EQ(profile.min_ns, 250'000u);
+  }
+}
+
+TEST_F(GpuRuns, ContextsOfOnePlanOnTwoGpus) {
+  Session session;
+  ASSERT_EQ(session.open(gpuPlan()), TN_OK) << tn_last_error();
+  auto body = [&](uint32_t device) {
+    tn_context_options options = TN_CONTEXT_OPTIONS_INIT;
+    options.device = device;
+    tn_context *context = nullptr;
+    ASSERT_EQ(tn_context_create(session.plan, &options, &context), TN_OK) << tn_last_error();
+    std::vector<float> x(8, float(device)), y(8);
+    tn_tensor input = vectorTensor(x, {8}), output = vectorTensor(y, {8});
+    for (int run = 0; run < 200; ++run) {
+      ASSERT_EQ(tn_run(context, &input, &output), TN_OK) << tn_last_message(context);
+      for (size_t i = 0; i < 8; ++i)
+        ASSERT_EQ(y[i], 2 * (float(device) + float(i)));
+    }
+    tn_context_destroy(context);
+  };
+  std::thread threads[] = {std::thread(body, 0), std::thread(body, 1), std::thread(body, 0)};
+  for (std::thread &thread : threads)
+    thread.join();
+  EXPECT_GT(driver.used[0], 0u); // the plan's weights are on both
+  EXPECT_GT(driver.used[1], 0u);
+}
+
+} // namespace
+} // namespace tenon::test
