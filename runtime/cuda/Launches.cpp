@@ -1,5 +1,6 @@
 // Launches of a prepared plan: captured into a graph, or one by one with a clock around each.
 #include "runtime/cuda/Executor.h"
+#include "runtime/cuda/Ranges.h"
 
 #include <algorithm>
 #include <cstdio>
@@ -12,6 +13,29 @@ namespace {
 const char *sourceOf(const format::Launch &launch) {
   return count(launch.sources()) ? launch.sources()->Get(0)->c_str() : "?";
 }
+
+/// A profiler's range around what is queued for a step.
+class StepRange {
+public:
+  StepRange(const Ranges &ranges, const tn_plan &plan, uint32_t step) : ranges(ranges) {
+    if (!ranges.isWatched())
+      return;
+    const format::Launch *launch = plan.metadata->steps()->Get(step)->kind_as_Launch();
+    char name[320];
+    snprintf(name, sizeof name, "%u %s: %s", step, launch ? plan.metadata->kernels()->Get(launch->kernel())->name()->c_str() : "copy",
+             launch ? sourceOf(*launch) : "");
+    ranges.begin(name);
+  }
+  ~StepRange() {
+    if (ranges.isWatched())
+      ranges.end();
+  }
+  StepRange(const StepRange &) = delete;
+  StepRange &operator=(const StepRange &) = delete;
+
+private:
+  const Ranges &ranges;
+};
 
 bool isLaunch(const tn_plan &plan, uint32_t step) {
   return plan.metadata->steps()->Get(step)->kind_as_Launch() != nullptr;
@@ -159,8 +183,10 @@ tn_status Executor::measureSteps(const PreparedPlan &prepared, const GpuRun &run
   uint32_t steps = plan.stepCount();
   if (tn_status status = makeEvents(steps + 1, message))
     return status;
+  Ranges ranges = Ranges::open();
   Result result = driver.eventRecord(events[0], stream);
   for (uint32_t i = 0; i < steps && !result; ++i) {
+    StepRange range(ranges, plan, i);
     for (int repeat = 0; repeat < run.repeats; ++repeat)
       if (tn_status status = queueStep(prepared, i, repeat > 0 && isLaunch(plan, i) && on->capability >= kFirstWithDependentLaunch, message))
         return status;
