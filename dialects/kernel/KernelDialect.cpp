@@ -1,5 +1,5 @@
 // Registration of the kernel dialect, its attributes, and what needs no more than their parameters.
-#include "dialects/kernel/Packing.h"
+#include "dialects/kernel/Kernel.h"
 #include "mlir/Dialect/Utils/IndexingUtils.h"
 
 using namespace mlir;
@@ -48,7 +48,7 @@ SmallVector<int64_t> PackingAttr::packedShape() const {
 SmallVector<int64_t> PackingAttr::transformedShape(ArrayRef<int64_t> shape) const {
   SmallVector<int64_t> transformed(shape);
   if (getWinograd())
-    transformed[2] = transformed[3] = winogradPoints(getWinograd());
+    transformed[2] = transformed[3] = getWinograd() + 2;
   return transformed;
 }
 
@@ -65,7 +65,7 @@ LogicalResult PackingAttr::verify(llvm::function_ref<InFlightDiagnostic()> emitE
     return emitError() << "expected `split` to hold the elements of `padded`, at least one; found [" << padded << "] and [" << split << "]";
   if (perm.size() != split.size() || !isPermutationVector(perm))
     return emitError() << "expected `perm` to be a permutation of the " << split.size() << " axes of `split`, found [" << perm << "]";
-  if (winograd && ((winograd != 2 && winograd != 4 && winograd != kStridedWinograd) || padded.size() != 4))
-    return emitError() << "expected `winograd` to be 2, 4 or 8, for filters of 4 axes; found " << winograd << " for " << padded.size();
+  if (winograd && ((winograd != 2 && winograd != 4) || padded.size() != 4))
+    return emitError() << "expected `winograd` to be 2 or 4, for filters of 4 axes; found " << winograd << " for " << padded.size();
   return success();
 }

@@ -1,5 +1,5 @@
 // Text, accessors and verifiers of the kernel ops.
-#include "dialects/kernel/Packing.h"
+#include "dialects/kernel/Kernel.h"
 #include "mlir/Interfaces/FunctionImplementation.h"
 
 using namespace mlir;
@@ -136,18 +136,17 @@ LogicalResult DispatchOp::verifySymbolUses(SymbolTableCollection &symbols) {
 LogicalResult UnpackOp::verify() {
   auto packed = cast<RankedTensorType>(getPacked().getType()), result = cast<RankedTensorType>(getResult().getType());
   PackingAttr packing = getPacking();
-  if (packed.getShape() != ArrayRef<int64_t>(packing.packedShape()) || packed.getElementType() != packedElement(packing, result.getElementType()))
-    return emitOpError() << "expected a packed tensor of shape [" << packing.packedShape() << "] and of " << packedElement(packing, result.getElementType())
+  if (packed.getShape() != ArrayRef<int64_t>(packing.packedShape()) || packed.getElementType() != result.getElementType())
+    return emitOpError() << "expected a packed tensor of shape [" << packing.packedShape() << "] and of " << result.getElementType()
                          << ", found " << packed;
   bool fits = result.hasStaticShape() && result.getRank() == static_cast<int64_t>(packing.getPadded().size());
   if (fits && packing.getWinograd())
-    fits = result.getDimSize(2) == 3 && result.getDimSize(3) == 3 && 
-           (result.getElementType().isSignlessInteger(8) || (result.getElementType().isF32() && packing.getWinograd() != kStridedWinograd));
+    fits = result.getDimSize(2) == 3 && result.getDimSize(3) == 3 && result.getElementType().isF32();
   if (fits)
     for (auto [extent, padded] : llvm::zip_equal(packing.transformedShape(result.getShape()), packing.getPadded()))
       fits &= extent <= padded;
   if (!fits)
-    return emitOpError() << "expected a static result within `padded` = [" << packing.getPadded() << "]" << (packing.getWinograd() ? ", 3 x 3 filters of f32 or i8" : "")
+    return emitOpError() << "expected a static result within `padded` = [" << packing.getPadded() << "]" << (packing.getWinograd() ? ", 3 x 3 filters of f32" : "")
                          << ", found " << result;
   return success();
 }

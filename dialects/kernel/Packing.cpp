@@ -1,5 +1,5 @@
 // A packing spelt as nn ops, for constant folding to evaluate.
-#include "dialects/kernel/Packing.h"
+#include "dialects/kernel/Kernel.h"
 
 using namespace mlir;
 
@@ -12,19 +12,6 @@ ArrayRef<std::array<double, 3>> winogradFilterMatrix(int64_t m) {
   return m == 2 ? ArrayRef(two) : ArrayRef(four);
 }
 
-ArrayRef<std::array<double, 3>> winogradIntegerMatrix(int64_t m) {
-  static const std::array<double, 3> two[] = {{1, 0, 0}, {1, 1, 1}, {1, -1, 1}, {0, 0, 1}};
-  static const std::array<double, 3> four[] = {{1, 0, 0}, {-1, -1, -1}, {-1, 1, -1}, {1, 2, 4}, {1, -2, 4}, {0, 0, 1}};
-  static const std::array<double, 3> strided[] = {{1, 0, 0}, {1, 0, 1}, {1, 0, -1}, {1, 0, 2}, {0, 0, 1}, {0, 1, 0}};
-  return m == kStridedWinograd ? ArrayRef(strided) : m == 2 ? ArrayRef(two) : ArrayRef(four);
-}
-
-int64_t winogradPoints(int64_t winograd) { return winograd == kStridedWinograd ? 6 : winograd + 2; }
-
-Type packedElement(PackingAttr packing, Type element) {
-  return packing.getWinograd() && element.isSignlessInteger(8) ? IntegerType::get(element.getContext(), 16) : element;
-}
-
 namespace {
 /// Rows of the matrix that a filter becomes.
 struct Rows {
@@ -32,13 +19,11 @@ struct Rows {
 };
 } // namespace
 
-/// Rows of G x Gt for every filter at once: the nine taps of a filter times the Kronecker square of G. Bytes are computed in f32, which is exact.
+/// Rows of G x Gt for every filter at once: the nine taps of a filter times the Kronecker square of G.
 static Value transformFilter(OpBuilder &builder, Location loc, Value filter, PackingAttr packing, Rows rows) {
   MLIRContext *ctx = builder.getContext();
   auto type = cast<RankedTensorType>(filter.getType());
-  Type packed = packedElement(packing, type.getElementType());
-  bool isInteger = packed.isInteger();
-  ArrayRef<std::array<double, 3>> g = isInteger ? winogradIntegerMatrix(packing.getWinograd()) : winogradFilterMatrix(packing.getWinograd());
+  ArrayRef<std::array<double, 3>> g = winogradFilterMatrix(packing.getWinograd());
   int64_t points = rows.count * g.size(), filters = type.getDimSize(0) * type.getDimSize(1);
   SmallVector<float> square;
   for (int tap = 0; tap < 9; ++tap)
@@ -48,11 +33,7 @@ static Value transformFilter(OpBuilder &builder, Location loc, Value filter, Pac
   auto squareType = RankedTensorType::get({9, points}, builder.getF32Type());
   Value matrix = nn::ConstantOp::create(builder, loc, Attribute(DenseElementsAttr::get(squareType, ArrayRef(square))), squareType);
   Value taps = nn::ReshapeOp::create(builder, loc, filter, nn::dimsAttr(ctx, ArrayRef<int64_t>{filters, 9}));
-  if (isInteger)
-    taps = nn::CastOp::create(builder, loc, taps, builder.getF32Type());
   Value product = nn::MatMulOp::create(builder, loc, taps, matrix, Value(), false, false);
-  if (isInteger)
-    product = nn::CastOp::create(builder, loc, product, packed);
   SmallVector<int64_t> shape = packing.transformedShape(type.getShape());
   shape[2] = rows.count;
   return nn::ReshapeOp::create(builder, loc, product, nn::dimsAttr(ctx, shape));
@@ -126,7 +107,7 @@ Value buildPacking(OpBuilder &builder, Location loc, Value value, PackingAttr pa
   constexpr int64_t kPartBytes = 8 << 20;
   auto type = cast<RankedTensorType>(value.getType());
   std::optional<Pieces> pieces = piecesOf(packing);
-  auto packed = RankedTensorType::get(packing.packedShape(), packedElement(packing, type.getElementType()));
+  auto packed = RankedTensorType::get(packing.packedShape(), type.getElementType());
   int64_t bytes = packed.getNumElements() * llvm::divideCeil(packed.getElementTypeBitWidth(), 8);
   bool isCopied = packing.getWinograd() || packing.getPadded() != type.getShape();
   if (!pieces || !isCopied || bytes <= 2 * kPartBytes)

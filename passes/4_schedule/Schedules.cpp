@@ -1,5 +1,4 @@
 #include "passes/4_schedule/Schedules.h"
-#include "dialects/kernel/Packing.h"
 #include "passes/6_codegen/cpu/KernelFamily.h"
 #include "llvm/ADT/StringExtras.h"
 #include "llvm/Support/SHA256.h"
@@ -54,7 +53,7 @@ void setSchedule(kernel::FuncOp func, kernel::ScheduleAttr schedule, const Targe
 void packArgument(kernel::FuncOp func, unsigned index, kernel::PackingAttr packing) {
   BlockArgument argument = func.getBody().getArgument(index);
   auto logical = cast<RankedTensorType>(argument.getType());
-  auto packed = RankedTensorType::get(packing.packedShape(), kernel::packedElement(packing, logical.getElementType()));
+  auto packed = RankedTensorType::get(packing.packedShape(), logical.getElementType());
   argument.setType(packed);
   SmallVector<Type> inputs(func.getArgumentTypes());
   inputs[index] = packed;

@@ -1,5 +1,5 @@
 // Chooses between F(4x4), F(2x2) and the direct convolution of bytes: a model of multiply-adds, transforms and streamed weights.
-#include "dialects/kernel/Packing.h"
+#include "passes/6_codegen/cpu/DotSplit.h"
 #include "passes/6_codegen/cpu/RegisterTile.h"
 #include "passes/6_codegen/cpu/WinogradBytesSchedule.h"
 #include "passes/6_codegen/cpu/WinogradCost.h"
@@ -11,7 +11,7 @@ using namespace mlir;
 namespace {
 /// What weights stream with, from memory for all cores together: 4 (desktop) to 10 (server) were measured.
 constexpr double kBytesPerCycle = 6;
-/// Larger weights have to be worth it.
+/// Of the direct convolution's cycles: transforms have to be worth it.
 constexpr double kWorth = 0.9;
 
 /// Whether rows x vectors accumulators, what one step reads and a product fit into the registers. In tiles of one vector LLVM adds into the product's
@@ -57,11 +57,13 @@ public:
         [&](const WinogradBytesSchedule &s) { return cost(s); });
   }
 
-  /// The direct convolution: bytes are widened and multiplied in pairs (DotBytes.h).
+  /// The direct convolution: bytes are widened and multiplied in pairs (DotPairs.h), or their products added up in 16 bits (DotSplit.h).
   double direct() const {
-    constexpr double kProductsPerLane = 2.5; // a cycle
+    constexpr double kPairsPerLane = 2.5, kSplitPerLane = 4, kShortSplitPerLane = 3; // products a cycle
+    constexpr int64_t kShortDepth = 64;
+    double perLane = !isSplit(p, target) ? kPairsPerLane : depth < kShortDepth ? kShortSplitPerLane : kSplitPerLane;
     double products = 9.0 * images * height * width * depth * llvm::alignTo(columns, target.lanes(32));
-    double compute = products / (kProductsPerLane * target.lanes(32)) / std::max(target.cores, 1);
+    double compute = products / (perLane * target.lanes(32)) / std::max(target.cores, 1);
     return std::max(compute, 9.0 * depth * columns / kBytesPerCycle);
   }
 
@@ -73,17 +75,27 @@ private:
 
   /// Blocks and shares around a register tile. Shares of tiles read the weights once each; shares of columns transform the input once each.
   WinogradBytesSchedule fill(int64_t m, int64_t rows, int64_t vectors, bool splitColumns) const {
+    constexpr int64_t kColumns = 64;
+    WinogradBytesSchedule s = fill(m, rows, vectors, splitColumns, kColumns);
+    WinogradBytesLayout layout(p, s, target);
+    if (layout.heldFilters)
+      return s;
+    // Filters of a block of columns that are transformed when its turn comes should stay in the L2.
+    int64_t columnBytes = layout.filterPoints * layout.depth * 2;
+    return fill(m, rows, vectors, splitColumns, std::clamp<int64_t>(target.l2Bytes / 2 / columnBytes, 1, kColumns));
+  }
+
+  /// With so many columns in a block at most, but for a panel that is wider.
+  WinogradBytesSchedule fill(int64_t m, int64_t rows, int64_t vectors, bool splitColumns, int64_t mostColumns) const {
     WinogradBytesSchedule s;
     s.m = m;
     s.rows = rows;
     s.vectors = vectors;
     s.unroll = depth / 2 % 4 == 0 ? 4 : 2;
     WinogradBytesLayout layout(p, s, target);
-    constexpr int64_t kFewTiles = 12, kManyTiles = 48, kMostTiles = 256, kColumns = 64;
+    constexpr int64_t kFewTiles = 12, kManyTiles = 48, kMostTiles = 256;
     int64_t tiles = tilesOf(m), cores = std::max(target.cores, 1);
-    // Weights that do not stay in the L2 should pass by few times: blocks of as many tiles as let one point's inputs stay there instead.
-    bool heavy = weightBytes(layout) / (splitColumns ? cores : 1) > target.l2Bytes / 2;
-    s.panels = std::clamp<int64_t>(kColumns / layout.panelColumns, 1, splitColumns ? llvm::divideCeil(layout.panels, cores) : layout.panels);
+    s.panels = std::clamp<int64_t>(mostColumns / layout.panelColumns, 1, splitColumns ? llvm::divideCeil(layout.panels, cores) : layout.panels);
     // Blocks are stored whole: as many of them, but of sizes that leave no panels over.
     s.panels = llvm::divideCeil(layout.panels, llvm::divideCeil(layout.panels, s.panels));
     if (splitColumns)
@@ -92,7 +104,9 @@ private:
       s.tileTasks = cores * (tiles >= 4 * kManyTiles * cores ? 2 : 1);
     int64_t pointBytes = layout.paddedDepth * 2, tileBytes = layout.inputPoints * pointBytes + layout.points * s.panels * layout.panelColumns * 4;
     int64_t most = std::clamp<int64_t>(target.l2Bytes / tileBytes, 2 * kFewTiles, 2 * kManyTiles);
-    if (heavy)
+    // Filters that do not stay in the L2 should pass by few times: blocks of as many tiles as let one point's inputs stay there instead.
+    int64_t filterBytes = layout.filterPoints * layout.panels * layout.panelColumns * layout.depth * 2;
+    if (filterBytes / (splitColumns ? cores : 1) > target.l2Bytes / 2)
       most = std::clamp<int64_t>(target.l2Bytes / 2 / pointBytes, most, kMostTiles);
     int64_t share = llvm::divideCeil(tiles, s.tileTasks);
     s.tiles = llvm::divideCeil(share, llvm::divideCeil(share, most));
@@ -101,10 +115,7 @@ private:
     return s;
   }
 
-  static double weightBytes(const WinogradBytesLayout &layout) {
-    int64_t edge = layout.stride == 1 ? layout.edge : kernel::winogradPoints(kernel::kStridedWinograd);
-    return double(edge) * edge * layout.panels * layout.panelColumns * layout.depth * 2;
-  }
+  static double weightBytes(const WinogradBytesLayout &layout) { return 9.0 * layout.panels * layout.panelColumns * layout.depth; }
 
   /// Of one panel and one block of tiles.
   static double productCycles(const WinogradBytesSchedule &s, const WinogradBytesLayout &layout) {
@@ -117,20 +128,25 @@ private:
 
   double cost(const WinogradBytesSchedule &s) const {
     WinogradBytesLayout layout(p, s, target);
-    // Cycles for one vector of channels of a tile, the spills included.
+    // Cycles for one vector of channels of a tile, the spills included, and for two channels of a vector of columns of the filter.
     bool isStrided = layout.stride == 2;
-    double inputCycles = isStrided ? 250 : s.m == 4 ? 120 : 45, outputCycles = isStrided ? 130 : s.m == 4 ? 160 : 50;
+    double inputCycles = isStrided ? 250 : s.m == 4 ? 120 : 45, outputCycles = isStrided ? 130 : s.m == 4 ? 160 : 50, filterCycles = s.m == 4 ? 45 : 20;
     int64_t blocks = llvm::divideCeil(tilesOf(s.m), s.tiles), vectors = llvm::divideCeil(layout.columns, layout.lanes);
     double products = blocks * layout.panels * productCycles(s, layout);
     double transforms = double(blocks) * s.tiles * (layout.paddedDepth / layout.channelLanes * inputCycles * s.columnTasks + vectors * outputCycles);
+    double filters = double(layout.heldFilters ? s.tileTasks : blocks) * vectors * layout.pairs * filterCycles;
     double tasks = std::min<double>(std::max(target.cores, 1), s.tileTasks * s.columnTasks);
     // Weights come from memory once for all cores; a share of them that does not stay in a core's L2 comes once more for every block.
     double weights = weightBytes(layout), share = weights / s.columnTasks, inputs = layout.inputPoints * layout.inputPlane * 2.0;
-    int64_t passes = share <= target.l2Bytes / 2 ? 1 : llvm::divideCeil(blocks, s.tileTasks);
-    double far = inputs > target.l2Bytes ? inputs * llvm::divideCeil(blocks, s.tileTasks) * (1 + llvm::divideCeil(layout.columnBlocks, s.columnTasks)) : 0;
-    double compute = (products + transforms) / tasks, stream = std::max(weights / kBytesPerCycle, share * passes / kColdBytesPerCycle) + far / kBytesPerCycle;
-    double notHidden = isStrided ? 1 : 0.1; // of the shorter of the two; panels of several points at once are not prefetched
-    return std::max(compute, stream) + notHidden * std::min(compute, stream);
+    int64_t ofTask = llvm::divideCeil(blocks, s.tileTasks), passes = layout.heldFilters || share <= target.l2Bytes / 2 ? 1 : ofTask;
+    double far = inputs > target.l2Bytes ? inputs * ofTask * (1 + llvm::divideCeil(layout.columnBlocks, s.columnTasks)) : 0;
+    // Transformed filters that leave the L2 before they are read.
+    double held = layout.filterPoints * layout.filterPlane * 4.0 * std::max<int64_t>(layout.heldFilters, 1);
+    if (held > target.l2Bytes)
+      far += layout.filterPoints * 2.0 * layout.depth * layout.columns / s.columnTasks * ofTask * 2;
+    double compute = (products + transforms + filters) / tasks, stream = std::max(weights / kBytesPerCycle, share * passes / kColdBytesPerCycle) + far / kBytesPerCycle;
+    constexpr double kNotHidden = 0.3; // of the shorter of the two
+    return std::max(compute, stream) + kNotHidden * std::min(compute, stream);
   }
 
   const ContractionProblem &p;
@@ -154,7 +170,7 @@ void listSchedules(const ContractionProblem &p, const Target &target, SmallVecto
     if (choice.cycles > bound)
       continue;
     choices.insert(choices.begin(), choice);
-    bound = kWorth * choice.cycles; // F(4x4) has 9/4 of the weights of F(2x2)
+    bound = choice.cycles;
   }
   listWithBlocks(choices, out);
 }

@@ -1,5 +1,4 @@
 #include "passes/6_codegen/cpu/WinogradBytesEmitter.h"
-#include "dialects/kernel/Packing.h"
 #include "passes/6_codegen/cpu/ByteRegisters.h"
 #include "passes/6_codegen/cpu/DotBytes.h"
 #include "passes/6_codegen/cpu/Registers.h"
@@ -18,15 +17,22 @@ WinogradBytesEmitter::WinogradBytesEmitter(KernelBuilder &b, const ContractionPr
   input = b.workspace(b.ops().getI16Type(), 0, {layout.inputPoints * layout.inputPlane});
   output = b.workspace(b.ops().getI32Type(), layout.outputOffset, {layout.points * layout.outputPlane});
   patch = b.workspace(source.element, layout.patchOffset, {layout.inputPoints * layout.paddedDepth});
+  filters = b.workspace(b.ops().getI32Type(), layout.filterOffset, {std::max<int64_t>(layout.heldFilters, 1) * layout.filterPoints * layout.filterPlane});
   weights = b.tensorOf(p.unpacked().getPacked());
-  weights.element = b.ops().getI32Type(); // pairs of them
   group = groupOf();
 }
 
 void WinogradBytesEmitter::emit() {
+  Index task = s.tileTasks * s.columnTasks == 1 ? Index(0) : b.task();
+  auto [first, end] = b.share(layout.columnBlocks, s.columnTasks, b.rem(task, s.columnTasks));
+  firstHeld = first;
+  if (layout.heldFilters)
+    b.loop(first, end, 1, [&](Index columnBlock) { transformFilters(columnBlock); });
   forWinogradBlocks(
       b, layout.blocks, layout.columnBlocks, s.tileTasks, s.columnTasks, [&](Index block) { transformInput(block); },
       [&](Index block, Index columnBlock) {
+        if (!layout.heldFilters)
+          transformFilters(columnBlock);
         multiply(columnBlock);
         transformOutput(block, columnBlock);
       });
@@ -93,25 +99,63 @@ void WinogradBytesEmitter::copyPatch(const WinogradPlace &place, Index top, Inde
   });
 }
 
-/// output[point] = input[point] x weights[point] for all points; with stride 2 the sum over even and odd inputs.
+/// Where the transformed filters of a block of columns are.
+Index WinogradBytesEmitter::filtersAt(Index columnBlock) {
+  Index number = layout.heldFilters ? b.sub(columnBlock, firstHeld) : Index(0);
+  return b.add(filters.offset, b.mul(number, layout.filterPoints * layout.filterPlane));
+}
+
+/// Filters of a block of columns, bytes in the plan: a vector holds two channels of as many columns as sums have lanes.
+void WinogradBytesEmitter::transformFilters(Index columnBlock) {
+  constexpr int64_t kTaps = 3, kPair = 2;
+  Registers r{b};
+  Type wide = VectorType::get({layout.channelLanes}, input.element), pairsOf = VectorType::get({layout.lanes}, filters.element);
+  auto transformed = [&](const Values &g) { return layout.stride == 1 ? winogradIntegerFilter(b, s.m, g) : winogradStridedFilter(b, g); };
+  Index firstPanel = b.mul(columnBlock, s.panels);
+  b.loop(0, b.mul(inBlock(b, layout.panels, firstPanel, s.panels), layout.pairs), 1, [&](Index pair) {
+    Index from = b.add(weights.offset, b.mul(b.add(b.mul(firstPanel, layout.pairs), pair), kTaps * kTaps * kPair * layout.panelColumns));
+    Index to = b.add(filtersAt(columnBlock), b.mul(pair, layout.panelColumns));
+    for (int64_t v = 0; v < s.vectors; ++v) {
+      SmallVector<Values> columns;
+      for (int64_t x = 0; x < kTaps; ++x) {
+        Values taps;
+        for (int64_t y = 0; y < kTaps; ++y) {
+          Index at = b.add(from, (y * kTaps + x) * kPair * layout.panelColumns + v * layout.channelLanes);
+          taps.push_back(arith::ExtSIOp::create(b.ops(), wide, b.load(weights, at, int(layout.channelLanes))));
+        }
+        columns.push_back(transformed(taps));
+      }
+      for (int64_t y = 0; y < layout.filterEdge; ++y) {
+        Values row;
+        for (const Values &column : columns)
+          row.push_back(column[y]);
+        for (auto [x, value] : llvm::enumerate(transformed(row)))
+          b.store(vector::BitCastOp::create(b.ops(), cast<VectorType>(pairsOf), value), filters,
+                  b.add(to, (y * layout.filterEdge + int64_t(x)) * layout.filterPlane + v * layout.lanes));
+      }
+    }
+  });
+}
+
+/// output[point] = input[point] x filters[point] for all points; with stride 2 the sum over even and odd inputs.
 void WinogradBytesEmitter::multiply(Index columnBlock) {
   constexpr int64_t kPair = 2;
-  int64_t rowTiles = llvm::divideCeil(s.tiles, s.rows), filterEdge = kernel::winogradPoints(layout.stride == 1 ? s.m : kernel::kStridedWinograd);
+  int64_t rowTiles = llvm::divideCeil(s.tiles, s.rows);
   Index panels = inBlock(b, layout.panels, b.mul(columnBlock, s.panels), s.panels);
   Value zero = b.constant(0.0, VectorType::get({layout.lanes}, output.element));
-  Tensor pairs = b.workspace(weights.element, 0, {layout.inputPoints * layout.inputPlane / kPair}); // of the transformed input
+  Tensor pairs = b.workspace(filters.element, 0, {layout.inputPoints * layout.inputPlane / kPair}); // of the transformed input
   b.loop(0, layout.edge, 1, [&](Index y) {
     b.loop(0, layout.edge, 1, [&](Index x) {
       Index source = b.mul(b.add(b.mul(y, layout.inputEdge), x), layout.inputPlane / kPair);
-      Index filter = b.add(b.mul(columnBlock, filterEdge * filterEdge), b.add(b.mul(y, filterEdge), x));
+      Index filter = b.add(filtersAt(columnBlock), b.mul(b.add(b.mul(y, layout.filterEdge), x), layout.filterPlane));
       b.loop(0, panels, 1, [&](Index panel) {
-        Index panelAt = b.add(weights.offset, b.mul(b.add(b.mul(filter, s.panels), panel), panelElements()));
+        Index panelAt = b.add(filter, b.mul(panel, panelElements()));
         forRowTiles(b, s.tiles, s.rows, 0, rowTiles, [&](Index first, int64_t rows, Index tile) {
           TileShape shape{rows, s.vectors, layout.lanes, {}, {}, layout.pairs, std::min(s.unroll, layout.pairs), output.element, 0, kPair};
           LhsAddress left{pairs, b.sum(pairs.offset, source, b.mul(first, layout.paddedDepth / kPair)), {}, {}, 1, 1};
           for (int64_t r = 0; r < rows; ++r)
             left.rows.push_back(r * layout.paddedDepth / kPair);
-          RhsAddress right{weights, panelAt, {}, layout.panelColumns, 1, {}, {}};
+          RhsAddress right{filters, panelAt, {}, layout.panelColumns, 1, {}, {}};
           PrefetchStream next;
           if (layout.stride == 2)
             addParities({y, x}, shape, left, right);
@@ -133,12 +177,12 @@ void WinogradBytesEmitter::multiply(Index columnBlock) {
 /// There is none at infinity.
 void WinogradBytesEmitter::addParities(std::array<Index, 2> point, TileShape &shape, LhsAddress &left, RhsAddress &right) {
   constexpr int64_t kPair = 2;
-  int64_t inputStep[] = {layout.inputEdge, 1}, filterStep[] = {kernel::winogradPoints(kernel::kStridedWinograd), 1};
+  int64_t inputStep[] = {layout.inputEdge, 1}, filterStep[] = {layout.filterEdge, 1};
   for (int axis = 0; axis < 2; ++axis) {
     shape.taps.push_back(2);
     shape.live.push_back({0, b.select(b.lessThan(point[axis], layout.edge - 1), 2, 1)});
     left.taps.push_back(layout.edge * inputStep[axis] * layout.inputPlane / kPair);
-    right.taps.push_back(b.mul(b.sub(layout.edge, point[axis]), filterStep[axis] * s.panels * panelElements()));
+    right.taps.push_back(b.mul(b.sub(layout.edge, point[axis]), filterStep[axis] * layout.filterPlane));
   }
 }
 
@@ -148,7 +192,7 @@ PrefetchStream WinogradBytesEmitter::panelBehind(Index panelAt, Index tile, cons
   int64_t rowTiles = llvm::divideCeil(s.tiles, s.rows), iterations = layout.pairs / shape.unroll, lines = llvm::divideCeil(panelElements(), kLine);
   int64_t each = std::min<int64_t>(llvm::divideCeil(lines, rowTiles * iterations), kMostLines);
   int64_t useful = llvm::divideCeil(lines, iterations * each);
-  return {weights, b.sum(panelAt, panelElements(), b.mul(b.min(tile, useful - 1), iterations * each * kLine)), each};
+  return {filters, b.sum(panelAt, panelElements(), b.mul(b.min(tile, useful - 1), iterations * each * kLine)), each};
 }
 
 /// The outputs of a tile go to the first m x m planes, in place of its points; then pixel by pixel, or a few of them at once, through the epilogue,

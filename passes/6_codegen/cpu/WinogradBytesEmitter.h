@@ -16,6 +16,8 @@ private:
   void transformInput(Index block);
   WinogradPatch patchAt(const WinogradPlace &place);
   void copyPatch(const WinogradPlace &place, Index top, Index left);
+  Index filtersAt(Index columnBlock);
+  void transformFilters(Index columnBlock);
   void multiply(Index columnBlock);
   void addParities(std::array<Index, 2> point, TileShape &shape, LhsAddress &left, RhsAddress &right);
   PrefetchStream panelBehind(Index panelAt, Index tile, const TileShape &shape);
@@ -42,8 +44,9 @@ private:
   Tensor source;          // the image
   bool isReadable;        // where it lies, away from the border: its channels are whole vectors
   Group group;
-  Tensor input, output, patch, weights;
-  Index tiles;
+  Tensor input, output, filters, patch; // transformed, but for the last
+  Tensor weights;                       // as they are packed
+  Index tiles, firstHeld;               // the latter: block of columns
 };
 
 } // namespace tenon::cpu

@@ -1,5 +1,4 @@
 #include "passes/6_codegen/cpu/WinogradBytesSchedule.h"
-#include "dialects/kernel/Packing.h"
 #include "llvm/Support/MathExtras.h"
 
 namespace tenon::cpu {
@@ -12,13 +11,15 @@ kernel::ScheduleAttr WinogradBytesSchedule::attr(MLIRContext *ctx) const {
 }
 
 WinogradBytesLayout::WinogradBytesLayout(const ContractionProblem &p, const WinogradBytesSchedule &s, const Target &target) : WinogradTiles(p, s.m) {
-  constexpr int64_t kInputBytes = 2, kOutputBytes = 4, kLineBytes = 64; // planes a cache line apart do not meet in one set of the L1
+  constexpr int64_t kInputBytes = 2, kOutputBytes = 4, kPairBytes = 4, kLineBytes = 64; // planes a cache line apart do not meet in one set of the L1
   stride = winogradStride(p);
-  constexpr int64_t kStridedPoints = 5, kStridedInputs = 9; // the odd inputs have no point at infinity
+  constexpr int64_t kStridedPoints = 5, kStridedInputs = 9, kStridedFilter = 6; // the odd inputs have no point at infinity
   edge = stride == 1 ? s.m + 2 : kStridedPoints;
   points = edge * edge;
   inputEdge = stride == 1 ? s.m + 2 : kStridedInputs;
   inputPoints = inputEdge * inputEdge;
+  filterEdge = stride == 1 ? s.m + 2 : kStridedFilter;
+  filterPoints = filterEdge * filterEdge;
   lanes = target.lanes(32);
   channelLanes = target.lanes(16);
   panelColumns = s.vectors * lanes;
@@ -31,10 +32,15 @@ WinogradBytesLayout::WinogradBytesLayout(const ContractionProblem &p, const Wino
   columnBlocks = llvm::divideCeil(panels, s.panels);
   inputPlane = s.tiles * paddedDepth + kLineBytes / kInputBytes;
   outputPlane = s.tiles * blockColumns + kLineBytes / kOutputBytes;
-  outputOffset = llvm::alignTo(inputPoints * inputPlane * kInputBytes, kLineBytes);
-  patchOffset = outputOffset + llvm::alignTo(points * outputPlane * kOutputBytes, kLineBytes);
-  totalBytes = llvm::alignTo(patchOffset + inputPoints * paddedDepth, kLineBytes);
+  filterPlane = pairs * blockColumns + kLineBytes / kPairBytes;
   blocks = tiles.ceilDiv(s.tiles);
+  int64_t share = llvm::divideCeil(columnBlocks, s.columnTasks), filterBytes = filterPoints * filterPlane * kPairBytes;
+  bool isOneBlock = blocks.isConstant() && *blocks.asConstant() <= s.tileTasks;
+  heldFilters = !isOneBlock && share * filterBytes <= 2 * target.l2Bytes ? share : 0;
+  outputOffset = llvm::alignTo(inputPoints * inputPlane * kInputBytes, kLineBytes);
+  filterOffset = outputOffset + llvm::alignTo(points * outputPlane * kOutputBytes, kLineBytes);
+  patchOffset = filterOffset + llvm::alignTo(std::max<int64_t>(heldFilters, 1) * filterBytes, kLineBytes);
+  totalBytes = llvm::alignTo(patchOffset + inputPoints * paddedDepth, kLineBytes);
 }
 
 int64_t winogradStride(const ContractionProblem &p) {
@@ -48,8 +54,6 @@ int64_t winogradStride(const ContractionProblem &p) {
 std::optional<ContractionProblem> winogradBytesProblem(kernel::FuncOp func) {
   std::optional<ContractionProblem> p = ContractionProblem::of(func);
   if (!p || p->dot == 1 || p->woven || !winogradStride(*p) || !p->rhsConstant() || p->columns.isConstant(0))
-    return std::nullopt;
-  if (kernel::UnpackOp unpack = p->unpacked(); unpack && !unpack.getPacking().getWinograd())
     return std::nullopt;
   return p;
 }
@@ -82,11 +86,8 @@ std::string validate(const ContractionProblem &p, const WinogradBytesSchedule &s
 
 kernel::PackingAttr packingOf(const ContractionProblem &p, const WinogradBytesSchedule &s, const Target &target) {
   WinogradBytesLayout layout(p, s, target);
-  int64_t padded = layout.columnBlocks * layout.blockColumns, winograd = layout.stride == 1 ? s.m : kernel::kStridedWinograd;
-  int64_t edge = kernel::winogradPoints(winograd);
-  return kernel::PackingAttr::get(p.anchor->getContext(), {padded, layout.depth, edge, edge},
-                                  {layout.columnBlocks, s.panels, layout.panelColumns, layout.pairs, 2, edge, edge},
-                                  {0, 5, 6, 1, 3, 2, 4}, winograd);
+  return kernel::PackingAttr::get(p.anchor->getContext(), {layout.panels * layout.panelColumns, layout.depth, 3, 3},
+                                  {layout.panels, layout.panelColumns, layout.pairs, 2, 3, 3}, {0, 2, 4, 5, 1, 3});
 }
 
 } // namespace tenon::cpu

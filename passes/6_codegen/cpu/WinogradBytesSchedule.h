@@ -16,13 +16,16 @@ struct WinogradBytesLayout : WinogradTiles {
   int64_t stride;                     // of the convolution, 1 or 2
   int64_t edge, points;               // points along an axis that become outputs, m + 2 or 5, and their square
   int64_t inputEdge, inputPoints;     // inputs of a tile along an axis, and the points that they become: m + 2 or 9; their square
+  int64_t filterEdge, filterPoints;   // points that a filter becomes along an axis, m + 2 or 6; their square
   int64_t lanes, channelLanes;        // of i32, of i16
   int64_t panelColumns;
   int64_t depth, pairs, paddedDepth;  // input channels; pairs of them; whole vectors of them
   int64_t columns, panels;            // output channels; all panels
   int64_t blockColumns, columnBlocks; // columns between output transforms
-  int64_t inputPlane, outputPlane;    // elements of one point's plane: tiles x paddedDepth, tiles x blockColumns, and a cache line
-  int64_t outputOffset, patchOffset, totalBytes; // parts of a task's workspace, in bytes; the transformed input is at 0
+  // Elements of one point's plane, and a cache line: tiles x paddedDepth, tiles x blockColumns, pairs x blockColumns of i16 pairs.
+  int64_t inputPlane, outputPlane, filterPlane;
+  int64_t outputOffset, filterOffset, patchOffset, totalBytes; // parts of a task's workspace, in bytes; the transformed input is at 0
+  int64_t heldFilters;                // blocks of columns whose filters a task transforms once for all its blocks of tiles; 0: each is transformed when its turn comes
   nn::Dim blocks;
 
   WinogradBytesLayout(const ContractionProblem &p, const WinogradBytesSchedule &s, const Target &target);
@@ -36,7 +39,7 @@ int64_t winogradStride(const ContractionProblem &p);
 bool isExact(const ContractionProblem &p, int64_t m);
 /// Why `s` cannot compute `p`, or an empty string.
 std::string validate(const ContractionProblem &p, const WinogradBytesSchedule &s);
-/// [column block][point][panel][pair of depth][column][2] of the transformed filter, in i16.
+/// [panel][pair of depth][tap][column][2]: filters stay bytes in the plan, and a task transforms those of a block of columns before it multiplies.
 kernel::PackingAttr packingOf(const ContractionProblem &p, const WinogradBytesSchedule &s, const Target &target);
 
 /// Schedules that the cost model expects to be faster than the direct convolution and that are exact; best first.

@@ -26,6 +26,15 @@ Values winogradOutput(KernelBuilder &b, int64_t m, ValueRange x) {
           r.add(r.fma(difference2, 8.0, difference1), x[5])};
 }
 
+Values winogradIntegerFilter(KernelBuilder &b, int64_t m, ValueRange g) {
+  Registers r{b};
+  Value even1 = r.addi(g[0], g[2]);
+  if (m == 2)
+    return {g[0], r.addi(even1, g[1]), r.subi(even1, g[1]), g[2]};
+  Value odd2 = r.addi(g[1], g[1]), even2 = r.addi(g[0], r.shl(g[2], 2)), negative = r.subi(b.integer(0, even1.getType()), even1);
+  return {g[0], r.subi(negative, g[1]), r.addi(negative, g[1]), r.addi(even2, odd2), r.subi(even2, odd2), g[2]};
+}
+
 Values winogradIntegerInput(KernelBuilder &b, int64_t m, ValueRange d) {
   Registers r{b};
   if (m == 2)
@@ -47,6 +56,11 @@ Values winogradIntegerOutput(KernelBuilder &b, int64_t m, ValueRange x) {
   Value sum2 = r.addi(x[3], x[4]), difference2 = r.subi(x[3], x[4]);
   return {r.addi(r.addi(sixfold(x[0]), r.shl(sum1, 2)), sum2), r.addi(twice(difference1), difference2), r.addi(sum1, sum2),
           r.addi(r.addi(difference1, twice(difference2)), sixfold(x[5]))};
+}
+
+Values winogradStridedFilter(KernelBuilder &b, ValueRange g) {
+  Registers r{b};
+  return {g[0], r.addi(g[0], g[2]), r.subi(g[0], g[2]), r.addi(g[0], r.addi(g[2], g[2])), g[2], g[1]};
 }
 
 /// The first four points of F(4, 2): 0, 1, -1 and 2.

@@ -1,5 +1,4 @@
 #include "test/unit/codegen/KernelHarness.h"
-#include "dialects/kernel/Packing.h"
 #include "mlir/AsmParser/AsmParser.h"
 #include "mlir/Dialect/Func/Extensions/AllExtensions.h"
 #include "passes/4_schedule/Schedules.h"
@@ -65,15 +64,15 @@ std::vector<char> pack(const char *source, ArrayRef<int64_t> shape, kernel::Pack
 size_t bytesOf(Type tensor) { return nn::elementBytes(tensor); }
 
 /// G filter Gt of every 3 x 3 filter of [K, C, 3, 3], in double precision.
-template <typename To, typename From> std::vector<To> transformFilters(const From *filters, int64_t count, ArrayRef<std::array<double, 3>> g) {
-  std::vector<To> points;
+std::vector<float> transformFilters(const float *filters, int64_t count, ArrayRef<std::array<double, 3>> g) {
+  std::vector<float> points;
   for (int64_t i = 0; i < count; ++i)
     for (const auto &row : g)
       for (const auto &column : g) {
         double sum = 0;
         for (int tap = 0; tap < 9; ++tap)
           sum += row[tap / 3] * column[tap % 3] * filters[i * 9 + tap];
-        points.push_back(To(sum));
+        points.push_back(float(sum));
       }
   return points;
 }
@@ -83,11 +82,7 @@ std::vector<char> packConstant(const void *source, RankedTensorType type, kernel
     return pack(static_cast<const char *>(source), type.getShape(), packing, bytesOf(type));
   int64_t filters = type.getDimSize(0) * type.getDimSize(1);
   SmallVector<int64_t> shape = packing.transformedShape(type.getShape());
-  if (type.getElementType().isInteger(8)) {
-    std::vector<int16_t> points = transformFilters<int16_t>(static_cast<const int8_t *>(source), filters, kernel::winogradIntegerMatrix(packing.getWinograd()));
-    return pack(reinterpret_cast<const char *>(points.data()), shape, packing, sizeof(int16_t));
-  }
-  std::vector<float> points = transformFilters<float>(static_cast<const float *>(source), filters, kernel::winogradFilterMatrix(packing.getWinograd()));
+  std::vector<float> points = transformFilters(static_cast<const float *>(source), filters, kernel::winogradFilterMatrix(packing.getWinograd()));
   return pack(reinterpret_cast<const char *>(points.data()), shape, packing, sizeof(float));
 }
 } // namespace

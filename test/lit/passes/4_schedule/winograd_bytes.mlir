@@ -6,13 +6,13 @@
 // Where four bytes are multiplied at once, no transform is faster.
 // DOT-NOT: winograd_bytes
 
-// 255 * 9 * 64 * 20: sums below 2^25 are exact through F(4x4). It is no matter of rounding: --exact-order keeps it. The packed filter is of 16 bits,
-// [column block][y][x][panel][pair of depth][column][2].
+// 255 * 9 * 64 * 20: sums below 2^25 are exact through F(4x4). It is no matter of rounding: --exact-order keeps it. The packed filter stays bytes,
+// [panel][pair of depth][y][x][column][2]: the kernel transforms it.
 // CHECK:       kernel.func private @small_sums
 // CHECK-SAME:    kernel.largest_sum = 2937600 : i64
 // CHECK-SAME:    schedule = #kernel.schedule<"winograd_bytes", {ku = 4 : i64, m = 4 : i64
-// PACK:        kernel.func private @small_sums(%arg0: {{.*}}, %arg1: tensor<{{.*}}xi16>
-// PACK-NEXT:     kernel.unpack %arg1 {packing = #kernel.packing<padded = [64, 64, 6, 6], split = [{{[0-9]+, [0-9]+, [0-9]+}}, 32, 2, 6, 6], perm = [0, 5, 6, 1, 3, 2, 4], winograd = 4>} : tensor<{{.*}}xi16> -> tensor<64x64x3x3xi8>
+// PACK:        kernel.func private @small_sums(%arg0: {{.*}}, %arg1: tensor<{{[0-9]+}}x32x3x3x{{[0-9]+}}x2xi8>
+// PACK-NEXT:     kernel.unpack %arg1 {packing = #kernel.packing<padded = [64, 64, 3, 3], split = [{{[0-9]+, [0-9]+}}, 32, 2, 3, 3], perm = [0, 2, 4, 5, 1, 3]>} : tensor<{{.*}}xi8> -> tensor<64x64x3x3xi8>
 kernel.func private @small_sums(%x: tensor<1x56x56x64xui8>, %w: tensor<64x64x3x3xi8>) -> tensor<1x56x56x64xi32> {
   %0 = nn.conv %x, %w {strides = array<i64: 1, 1>, pads = array<i64: 1, 1, 1, 1>, dilations = array<i64: 1, 1>, layout = #nn.layout<channels_last>} : tensor<1x56x56x64xui8>, tensor<64x64x3x3xi8> -> tensor<1x56x56x64xi32>
   kernel.return %0 : tensor<1x56x56x64xi32>
@@ -33,7 +33,7 @@ kernel.func private @large_sums(%x: tensor<1x56x56x116xui8>, %w: tensor<64x116x3
 // CHECK:       kernel.func private @strided
 // CHECK-SAME:    schedule = #kernel.schedule<"winograd_bytes", {ku = 4 : i64, m = 4 : i64
 // PACK:        kernel.func private @strided
-// PACK-NEXT:     kernel.unpack %arg1 {packing = #kernel.packing<padded = [64, 64, 6, 6], split = [{{[0-9]+, [0-9]+, [0-9]+}}, 32, 2, 6, 6], perm = [0, 5, 6, 1, 3, 2, 4], winograd = 8>}
+// PACK-NEXT:     kernel.unpack %arg1 {packing = #kernel.packing<padded = [64, 64, 3, 3], split = [{{[0-9]+, [0-9]+}}, 32, 2, 3, 3], perm = [0, 2, 4, 5, 1, 3]>}
 kernel.func private @strided(%x: tensor<1x56x56x64xui8>, %w: tensor<64x64x3x3xi8>) -> tensor<1x28x28x64xi32> {
   %0 = nn.conv %x, %w {strides = array<i64: 2, 2>, pads = array<i64: 1, 1, 1, 1>, dilations = array<i64: 1, 1>, layout = #nn.layout<channels_last>} : tensor<1x56x56x64xui8>, tensor<64x64x3x3xi8> -> tensor<1x28x28x64xi32>
   kernel.return %0 : tensor<1x28x28x64xi32>
@@ -48,10 +48,6 @@ kernel.func private @unknown(%x: tensor<1x56x56x64xui8>, %w: tensor<32x64x3x3xi8
   kernel.return %0 : tensor<1x56x56x32xi32>
 }
 
-// PACK-LABEL: func.func @main
-// The transform is spelt as a product with the Kronecker square of an integer G, in f32, which holds all its numbers.
-// PACK:         nn.matmul %{{.*}} : tensor<4096x9xf32>, tensor<9x36xf32> -> tensor<4096x36xf32>
-// PACK-NEXT:    nn.cast %{{.*}} {to = i16} : tensor<4096x36xf32> -> tensor<4096x36xi16>
 func.func @main(%a: tensor<1x56x56x64xui8>, %b: tensor<1x56x56x116xui8>, %f: tensor<32x64x3x3xi8>) -> (tensor<1x56x56x64xi32>, tensor<1x56x56x64xi32>, tensor<1x56x56x64xi32>, tensor<1x56x56x32xi32>, tensor<1x28x28x64xi32>) {
   %w = nn.constant dense<-20> : tensor<64x64x3x3xi8>
   %v = nn.constant dense<-128> : tensor<64x116x3x3xi8>
