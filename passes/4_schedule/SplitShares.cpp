@@ -10,16 +10,16 @@ namespace tenon::schedule {
 using namespace mlir;
 
 namespace {
-/// Signed bytes as columns of k.
+/// Signed bytes as columns of k, for each tap.
 struct Weights {
   ArrayRef<char> bytes;
-  int64_t columns, depth, columnStride, depthStride;
+  int64_t columns, depth, columnStride, depthStride, taps = 1;
 
-  int at(int64_t column, int64_t k) const { return int8_t(bytes[column * columnStride + k * depthStride]); }
+  int at(int64_t column, int64_t k, int64_t tap) const { return int8_t(bytes[column * columnStride + k * depthStride + tap]); }
 };
 } // namespace
 
-/// The weights of a matmul or a 1x1 convolution; none where they are not known, or not of that form.
+/// The weights of a matmul or a convolution; none where they are not known.
 static std::optional<Weights> weightsOf(Operation *op, Value constant) {
   auto definition = constant.getDefiningOp<nn::ConstantOp>();
   auto type = cast<RankedTensorType>(constant.getType());
@@ -39,22 +39,24 @@ static std::optional<Weights> weightsOf(Operation *op, Value constant) {
     int64_t rows = type.getDimSize(0), columns = type.getDimSize(1);
     return matmul.getTransposeRhs() ? Weights{bytes, rows, columns, columns, 1} : Weights{bytes, columns, rows, 1, columns};
   }
-  if (llvm::any_of(type.getShape().drop_front(2), [](int64_t size) { return size != 1; }))
-    return std::nullopt;
-  return Weights{bytes, type.getDimSize(0), type.getDimSize(1), type.getDimSize(1), 1};
+  int64_t taps = 1;
+  for (int64_t size : type.getShape().drop_front(2))
+    taps *= size;
+  return Weights{bytes, type.getDimSize(0), type.getDimSize(1), type.getDimSize(1) * taps, taps, taps};
 }
 
 /// Vectors of fours of which two neighbours of one sign add up to more than 128, in a hundred.
 static int64_t shareOf(const Weights &weights, int64_t lanes) {
   constexpr int kMostSum = 128, kFour = 4;
-  auto exceeds = [&](int64_t column, int64_t k) { return std::abs(weights.at(column, k) + weights.at(column, k + 1)) > kMostSum; };
+  auto exceeds = [&](int64_t column, int64_t k, int64_t tap) { return std::abs(weights.at(column, k, tap) + weights.at(column, k + 1, tap)) > kMostSum; };
   int64_t vectors = 0, split = 0;
   for (int64_t first = 0; first < weights.columns; first += lanes)
-    for (int64_t k = 0; k + kFour <= weights.depth; k += kFour) {
-      auto columns = llvm::seq(first, std::min(first + lanes, weights.columns));
-      split += llvm::any_of(columns, [&](int64_t column) { return exceeds(column, k) || exceeds(column, k + 2); });
-      ++vectors;
-    }
+    for (int64_t k = 0; k + kFour <= weights.depth; k += kFour)
+      for (int64_t tap = 0; tap < weights.taps; ++tap) {
+        auto columns = llvm::seq(first, std::min(first + lanes, weights.columns));
+        split += llvm::any_of(columns, [&](int64_t column) { return exceeds(column, k, tap) || exceeds(column, k + 2, tap); });
+        ++vectors;
+      }
   return vectors ? llvm::divideCeil(100 * split, vectors) : 0;
 }
 

@@ -205,7 +205,7 @@ PrefetchStream ContractionEmitter::nextPanel(const Block &block, const Panel &pa
   return stream;
 }
 
-void ContractionEmitter::stageBand(const Block &block) {
+LhsBox ContractionEmitter::bandBox(const Block &block) {
   LhsBox box;
   int x = p.rowAxes() - 1, y = x - 1;
   for (auto [axis, info] : llvm::enumerate(p.lhsAxes)) {
@@ -226,7 +226,20 @@ void ContractionEmitter::stageBand(const Block &block) {
     }
     box.axes.push_back(along);
   }
-  copyBand(b, p, box, lhs);
+  return box;
+}
+
+void ContractionEmitter::stageBand(const Block &block) { copyBand(b, p, bandBox(block), lhs); }
+
+/// Where each pixel of the band begins.
+void ContractionEmitter::bandPixels(const Block &block, llvm::function_ref<void(Index)> body) {
+  LhsBox box = bandBox(block);
+  std::function<void(int, Index)> along = [&](int axis, Index at) {
+    if (axis == p.lhsChannel)
+      return body(at);
+    b.loop(0, box.axes[axis].whole(b), 1, [&](Index i) { along(axis + 1, b.add(at, b.mul(i, lhs.strides[axis]))); });
+  };
+  along(0, lhs.offset);
 }
 
 /// Packs rows of bytes that lie at even distances. False where they do not.

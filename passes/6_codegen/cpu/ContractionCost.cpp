@@ -178,6 +178,12 @@ private:
     return std::clamp<int64_t>(sizes.multiplications() / kWorthATask, 1, kSharesPerCore * target.cores);
   }
 
+  /// Whether tasks should share columns, as each sorts the weights of its panels (DotSplit.h) for few tiles.
+  bool isSplitForFew(int64_t tiles) const {
+    constexpr int64_t kFewTiles = 64;
+    return p.split && tiles * sizes.outer < kFewTiles;
+  }
+
   /// Shares of at least two tiles: during a single one less of the next panel arrives than it takes. The same number for every core.
   int64_t pairedShares(int64_t tiles) const {
     int64_t cores = std::max(target.cores, 1), pairs = tiles / 2;
@@ -233,8 +239,7 @@ private:
     bool heavyWeights = p.columns.isConstant() && cachedBlocks < std::max(target.cores, 2) && weightBytes() * byteSpeed() > target.l2Bytes / 2 &&
                         weightBytes() > 2 * sizes.rows * sizes.depth * bytes;
     int64_t rowShares = std::min(wanted, s.prefetch ? pairedShares(sizes.outer * tiles) : sizes.outer * tiles);
-    constexpr int64_t kFewTiles = 64; // for which each task splits panels
-    if (heavyWeights || tiles * sizes.outer < 2 * target.cores || (p.split && tiles * sizes.outer < kFewTiles)) {
+    if (heavyWeights || tiles * sizes.outer < 2 * target.cores || isSplitForFew(tiles)) {
       // Each share of columns packs the rows once more.
       int64_t shares = s.lhs == LhsMode::Packed ? std::min<int64_t>(target.cores, count / 2) : count / 2;
       s.columnTasks = std::clamp<int64_t>(shares, 1, std::min(wanted, count));
@@ -292,7 +297,8 @@ private:
     };
     // Weights that outweigh the input decide: few boxes, so that they pass by few times, and panels in the L2 while bands stay in the L3.
     int64_t inputBytes = ((high - 1) * down.rowScale + 1) * ((wide - 1) * across.rowScale + 1) * channels * bytes;
-    bool heavyWeights = weightBytes() * byteSpeed() > target.l2Bytes && weightBytes() > inputBytes && count >= 2 * target.cores;
+    bool heavyWeights = (weightBytes() * byteSpeed() > target.l2Bytes && weightBytes() > inputBytes && count >= 2 * target.cores) ||
+                        isSplitForFew(llvm::divideCeil(sizes.rows, s.rows));
     // Servers have last caches of hundreds of megabytes, but every thread has a band: memory that the plan holds for nothing.
     constexpr int64_t kMostFarBands = 8; // of an L2
     int64_t share = std::min(target.l3Bytes / std::max(target.cores, 2), kMostFarBands * target.l2Bytes);
@@ -329,7 +335,9 @@ private:
     int64_t shares = s.lhs == LhsMode::Band ? std::min<int64_t>(wanted, std::max(target.cores, 1)) : wanted;
     s.columnTasks = std::clamp<int64_t>(shares / s.rowTasks, 1, std::max<int64_t>(1, count / 2));
     int64_t tilesAcross = llvm::divideCeil(boxWidth, s.rows);
-    s.flat = !s.amx && (!width.isConstant() || boxWidth / tilesAcross < s.rows - 1); // tiles of single rows would be too short
+    // Tiles of single rows would be too short; lists of places leave no registers for where the rows of others are.
+    constexpr int64_t kShortRows = 3;
+    s.flat = !s.amx && (!width.isConstant() || boxWidth / tilesAcross < s.rows - (p.split ? kShortRows : 1));
     s.prefetch = !s.rowsOuter && weightBytes() > target.l2Bytes / 4;
     return s;
   }

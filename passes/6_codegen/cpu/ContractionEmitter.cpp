@@ -63,7 +63,7 @@ ContractionEmitter::ContractionEmitter(KernelBuilder &b, const ContractionProble
   if (layout.rhsWidened)
     widened = b.workspace(element, layout.rhsOffset, {layout.rhsBytes / elementBytes});
   if (p.split)
-    splitPanel = SplitPanel::at(b, layout.rhsOffset, *layout.depth, layout.lanes);
+    splitPanel = SplitPanel::at(b, layout.rhsOffset, *layout.depth * p.tapCount(), layout.lanes);
   if (layout.partialBytes)
     partial = b.workspace(element, layout.partialOffset, {layout.partialBytes / elementBytes});
   if (s.amx)
@@ -141,11 +141,13 @@ void ContractionEmitter::compute(const Block &block, Index firstPanel, Index end
   auto pass = [&](const DepthBlock &depth) {
     if (s.lhs == LhsMode::Packed)
       packBlock(block, depth);
+    if (p.split)
+      measureActivations(block);
     auto stagePanel = [&](const Panel &panel) {
       if (layout.rhsStaged)
         packPanel(b, p, rhs, block.rows, panel.column, panel.columns, layout.panelColumns);
       if (p.split)
-        splitPanel.fill(b, rhs, packedPanel(panel, depth), *layout.depth);
+        splitPanel.fill(b, rhs, packedPanel(panel, depth), splitOperand());
       if (layout.rhsWidened)
         widenPanel(b, rhs, packedPanel(panel, depth), b.mul(blockDepth, p.tapCount() * layout.panelColumns), widened, widened.offset);
     };
@@ -166,6 +168,28 @@ void ContractionEmitter::compute(const Block &block, Index firstPanel, Index end
   b.loop(1, passes - 1, 1, [&](Index i) { pass({i, false, false}); });
   if (passes > 1)
     pass({passes - 1, false, true});
+}
+
+SplitOperand ContractionEmitter::splitOperand() {
+  LhsAddress address = lhsAddress({}, {}, {});
+  return {*layout.depth, p.taps, address.taps, address.depth};
+}
+
+/// What the weights of all panels are sorted by.
+void ContractionEmitter::measureActivations(const Block &block) {
+  int64_t fours = *layout.depth;
+  splitPanel.clear(b, fours);
+  if (s.lhs == LhsMode::Band)
+    return bandPixels(block, [&](Index pixel) { splitPanel.measure(b, lhs, pixel, fours); });
+  SplitOperand operand = splitOperand();
+  tilesOf(block, [&](const TileRows &rows) {
+    b.loop(0, operand.tapCount(), 1, [&](Index tap) {
+      SmallVector<Index> places;
+      for (const Index &row : rows.offsets)
+        places.push_back(b.sum(rows.base, row, operand.tapAt(b, tap)));
+      splitPanel.measure(b, lhs, places, fours);
+    });
+  });
 }
 
 void ContractionEmitter::panelsOf(Index first, Index end, llvm::function_ref<void(const Panel &)> body) {
@@ -224,7 +248,7 @@ void ContractionEmitter::tile(const Block &block, const Panel &panel, const Tile
   if (!shape.depth.isConstant())
     shape.unroll = std::min<int64_t>(shape.unroll, 4);
   else
-    shape.unroll = std::min(p.split ? SplitPanel::kUnroll : shape.unroll, std::max<int64_t>(shape.depth.get(), 1));
+    shape.unroll = std::min(p.split ? SplitPanel::kTogether.front() : shape.unroll, std::max<int64_t>(shape.depth.get(), 1));
 
   int64_t width = llvm::divideCeil(layout.panelColumns, layout.lanes) * layout.lanes;
   Index partialColumn = b.mul(b.sub(panel.number, firstPanel), width);

@@ -1,6 +1,7 @@
 // The loop nest of a contraction around its register tiles.
 #pragma once
 #include "passes/6_codegen/cpu/ContractionSchedule.h"
+#include "passes/6_codegen/cpu/ContractionStage.h"
 #include "passes/6_codegen/cpu/ContractionTile.h"
 #include "passes/6_codegen/cpu/DotSplit.h"
 #include "passes/6_codegen/cpu/Elementwise.h"
@@ -46,9 +47,13 @@ private:
 
   Block block(Index number);
   void compute(const Block &block, Index firstPanel, Index endPanel);
+  LhsBox bandBox(const Block &block);
   void stageBand(const Block &block);
+  void bandPixels(const Block &block, llvm::function_ref<void(Index)> body);
   void packBlock(const Block &block, const DepthBlock &depth);
   bool widenBlock(const Block &block, const DepthBlock &depth);
+  SplitOperand splitOperand();
+  void measureActivations(const Block &block);
   void tilesOf(const Block &block, llvm::function_ref<void(const TileRows &)> body);
   void panelsOf(Index first, Index end, llvm::function_ref<void(const Panel &)> body);
   void tile(const Block &block, const Panel &panel, const TileRows &rows, const DepthBlock &depth, Index firstPanel);

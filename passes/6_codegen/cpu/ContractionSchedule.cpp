@@ -153,7 +153,7 @@ ContractionLayout::ContractionLayout(const ContractionProblem &p, const Contract
   if (rhsStaged)
     rhsBytes = *depth * p.tapCount() * panelColumns * bytes + s.vectors * lanes * bytes;
   if (p.split)
-    rhsBytes = SplitPanel::bytes(*depth, lanes);
+    rhsBytes = SplitPanel::bytes(*depth * p.tapCount(), lanes);
   // For many tiles it is less to widen a panel once than as each tile loads it.
   constexpr int64_t kManyTiles = 8;
   rhsWidened = p.dot == 2 && !s.rowsOuter && depth && groups.back().extent.isConstant() && blockRows >= kManyTiles * s.rows;
@@ -215,8 +215,8 @@ std::string validate(const ContractionProblem &p, const ContractionSchedule &s, 
     if (!layout.panels || layout.partialBytes == 0)
       return "kc needs a known number of columns and blocks of known size (mt)";
   }
-  if (p.split && (s.rowsOuter || s.depthBlock || s.lhs != LhsMode::InPlace || !splitFitsRegisters(target, s.rows, s.vectors)))
-    return "products of bytes whose weights are split take panels of one vector (nv = 1, order = ji, a = in_place) without kc";
+  if (p.split && (s.rowsOuter || s.depthBlock || s.lhs == LhsMode::Packed || !splitFitsRegisters(target, s.rows, s.vectors)))
+    return "products of bytes whose weights are split take panels of one vector (nv = 1, order = ji), without a = packed and kc";
   if (s.amx)
     if (std::string why = validateAmx(p, s, layout, target); !why.empty())
       return why;

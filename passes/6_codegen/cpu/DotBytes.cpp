@@ -152,13 +152,16 @@ Value emitPairs(KernelBuilder &b, Value x, Value w, Value acc) {
   return isX86(b.target()) ? inThisOrder(b, sum) : sum;
 }
 
-Value emitSplitFours(KernelBuilder &b, Value x, Value w, Value acc) {
-  auto sums = cast<VectorType>(acc.getType());
-  int64_t lanes = sums.getNumElements();
+Value emitFoursIn16(KernelBuilder &b, Value x, Value w, Value sums) {
+  int64_t lanes = cast<VectorType>(x.getType()).getNumElements();
   Type bytes = VectorType::get({kFour * lanes}, b.ops().getI8Type()), pairs = VectorType::get({2 * lanes}, b.ops().getI16Type());
   Value products = intrinsic(b, "llvm.x86.avx2.pmadd.ub.sw", pairs, {split(b, x, bytes), split(b, w, bytes)});
+  return sums ? Registers{b}.addi(sums, products) : products;
+}
+
+Value emitSumOf16(KernelBuilder &b, Value sums, Value acc) {
   Registers r{b};
-  return inThisOrder(b, r.addi(acc, multiplyPairs(b, products, r.integer(1, pairs), sums)));
+  return inThisOrder(b, r.addi(acc, multiplyPairs(b, sums, r.integer(1, sums.getType()), cast<VectorType>(acc.getType()))));
 }
 
 Value emitDot(KernelBuilder &b, Value x, Value w, Value acc) {

@@ -28,8 +28,10 @@ mlir::Value fourOf(KernelBuilder &b, int64_t byte);
 mlir::Value emitDot(KernelBuilder &b, mlir::Value x, mlir::Value w, mlir::Value acc);
 /// acc + the sum of both products of each pair of 16-bit integers, in lanes of i32 that hold the pairs.
 mlir::Value emitPairs(KernelBuilder &b, mlir::Value x, mlir::Value w, mlir::Value acc);
-/// emitDot by vpmaddubsw, of weights of which no two products of neighbours exceed 16 bits (DotSplit.h).
-mlir::Value emitSplitFours(KernelBuilder &b, mlir::Value x, mlir::Value w, mlir::Value acc);
+/// `sums` (none: 0) + the sums of both products of each pair of bytes, in lanes of 16 bits that hold them (DotSplit.h): vpmaddubsw.
+mlir::Value emitFoursIn16(KernelBuilder &b, mlir::Value x, mlir::Value w, mlir::Value sums);
+/// acc + what emitFoursIn16 added up, in lanes of i32.
+mlir::Value emitSumOf16(KernelBuilder &b, mlir::Value sums, mlir::Value acc);
 /// Whether a register tile of rows x vectors accumulators leaves room for what one step reads.
 bool dotFitsRegisters(const Target &target, int64_t rows, int64_t vectors);
 

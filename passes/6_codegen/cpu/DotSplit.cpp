@@ -15,10 +15,14 @@ bool splitsFours(const Target &target) {
 }
 
 bool isSplit(const ContractionProblem &p, const Target &target) {
-  // In a hundred: each vector of the list takes three instructions, where pairs take 4 1/3; measured are gains of 20 to 36 % at 10, 5 % at 24, and losses above 30.
-  constexpr int64_t kMostShare = 25;
-  constexpr int64_t kFewRows = 24; // a list is made for them alone
-  if (!splitsFours(target) || p.tapCount() != 1 || !p.lhsReadable() || llvm::any_of(p.lhsAxes, [](const LhsAxis &axis) { return axis.rowScale != 1; }))
+  // In a hundred, where activations reach 255 at every k: then each vector takes three instructions, where pairs take 4 1/3 for all. Few do: of shares of 60
+  // and more less than 5 came out in resnet50. With few k that is not worth three lists.
+  constexpr int64_t kMostShare = 75, kMostShareOfShort = 25, kShortFours = 16;
+  constexpr int64_t kFewRows = 24; // lists are made for them alone
+  bool hasTaps = p.tapCount() > 1;
+  int64_t fours = p.depth.asConstant().value_or(0);
+  if (!splitsFours(target) || p.woven || p.groups != 1 || (hasTaps ? fours % SplitPanel::kTogether.front() != 0 : !p.lhsReadable()) ||
+      llvm::any_of(p.lhsAxes, [&](const LhsAxis &axis) { return p.skipsTaps(axis); }))
     return false;
   int64_t rows = 1;
   for (int axis = 0; axis < p.rowAxes(); ++axis)
@@ -28,11 +32,11 @@ bool isSplit(const ContractionProblem &p, const Target &target) {
   BlockArgument weights = p.unpacked() ? dyn_cast<BlockArgument>(p.unpacked().getPacked()) : p.rhsArgument();
   auto func = weights ? dyn_cast<kernel::FuncOp>(weights.getOwner()->getParentOp()) : kernel::FuncOp();
   auto share = func ? func.getArgAttrOfType<IntegerAttr>(weights.getArgNumber(), kSplitShareAttr) : IntegerAttr();
-  return share && share.getInt() <= kMostShare;
+  return share && share.getInt() <= (fours * p.tapCount() < kShortFours ? kMostShareOfShort : kMostShare);
 }
 
 bool splitFitsRegisters(const Target &target, int64_t rows, int64_t vectors) {
-  constexpr int64_t kOfStep = 4; // weights, four bytes of a row, a product, ones: 13 rows are no faster, without a register to spare
+  constexpr int64_t kOfStep = SplitPanel::kTogether.front() + 3; // weights of a group, ones, products and the next ones
   return vectors == 1 && rows + kOfStep <= target.vectorRegisters;
 }
 
@@ -42,65 +46,257 @@ static Value intrinsic(KernelBuilder &b, StringRef name, Type result, ValueRange
   return LLVM::CallIntrinsicOp::create(b.ops(), result, b.ops().getStringAttr(name), operands)->getResult(0);
 }
 
-SplitPanel SplitPanel::at(KernelBuilder &b, int64_t offset, int64_t fours, int64_t lanes) {
-  Type element = b.ops().getI32Type();
-  int64_t count = entries(fours);
-  return {b.workspace(element, offset, {count * lanes}), b.workspace(element, offset + count * lanes * 4, {count}), 0};
+namespace {
+/// The most and the least that products of bytes with activations up to given ones add up to, in lanes of 16 bits: at the ends of the range where it is
+/// that much or more.
+struct Bounds {
+  Value most, least;
+
+  static Bounds of(KernelBuilder &b, Value largest, Value weights) {
+    ImplicitLocOpBuilder &ops = b.ops();
+    Value zero = b.integer(0, weights.getType());
+    Type sums = VectorType::get({cast<VectorType>(weights.getType()).getNumElements() / 2}, ops.getI16Type());
+    auto products = [&](Value part) { return intrinsic(b, "llvm.x86.avx2.pmadd.ub.sw", sums, {largest, part}); };
+    return {products(arith::MaxSIOp::create(ops, weights, zero)), products(arith::MinSIOp::create(ops, weights, zero))};
+  }
+
+  Bounds plus(KernelBuilder &b, const Bounds &other) const {
+    auto sum = [&](Value x, Value y) { return intrinsic(b, "llvm.sadd.sat.v16i16", x.getType(), {x, y}); };
+    return {sum(most, other.most), sum(least, other.least)};
+  }
+
+  /// 1 where all sums stay away from both ends of 16 bits, as i32; else 0.
+  Value fit(KernelBuilder &b) const {
+    Registers r{b};
+    constexpr int64_t kEnd = INT16_MAX;
+    Value end = r.integer(kEnd, most.getType()), size = arith::MaxSIOp::create(b.ops(), most, r.xori(least, r.integer(-1, least.getType())));
+    Value reached = arith::ExtSIOp::create(b.ops(), most.getType(), r.cmp(arith::CmpIPredicate::eq, size, end));
+    auto words = VectorType::get({cast<VectorType>(most.getType()).getNumElements() / 4}, b.ops().getI64Type());
+    Value bits = bitcast(b, reached, words);
+    return intrinsic(b, "llvm.x86.avx.ptestz.256", b.ops().getI32Type(), {bits, bits});
+  }
+};
+} // namespace
+
+static int64_t entries(int64_t fours) { return 2 * fours + SplitPanel::kUnroll; } // at most
+static int64_t paddedFours(int64_t fours, int64_t lanes) { return llvm::alignTo(fours, lanes); }
+/// Lists are written one entry further than they are long.
+static int64_t listLength(int64_t fours) { return fours + 1; }
+
+int64_t SplitOperand::tapCount() const {
+  int64_t count = 1;
+  for (int64_t size : taps)
+    count *= size;
+  return count;
 }
 
-void SplitPanel::fill(KernelBuilder &b, const Tensor &packed, Index from, int64_t fours) {
-  constexpr int64_t kMostSum = 128, kHalf = 64;
+Index SplitOperand::tapAt(KernelBuilder &b, Index tap) const {
+  Index at = 0;
+  for (size_t axis = taps.size(); axis-- > 0;) {
+    at = b.add(at, b.mul(b.rem(tap, taps[axis]), steps[axis]));
+    tap = b.div(tap, taps[axis]);
+  }
+  return at;
+}
+
+int64_t SplitPanel::bytes(int64_t fours, int64_t lanes) {
+  int64_t lists = 2 * (1 + kTogether.size()) * listLength(fours);
+  return (paddedFours(fours, lanes) + lists + entries(fours) * (lanes + 1)) * 4;
+}
+
+SplitPanel SplitPanel::at(KernelBuilder &b, int64_t offset, int64_t fours, int64_t lanes) {
+  SplitPanel panel;
+  auto take = [&](int64_t count) {
+    Tensor part = b.workspace(b.ops().getI32Type(), offset, {count});
+    offset += 4 * count;
+    return part;
+  };
+  auto list = [&] { return List{take(listLength(fours)), take(listLength(fours)), 0}; };
+  panel.largest = take(paddedFours(fours, lanes));
+  panel.weights = take(entries(fours) * lanes);
+  panel.singles.offsets = take(entries(fours));
+  for (List &group : panel.groups)
+    group = list();
+  panel.rest = list();
+  return panel;
+}
+
+void SplitPanel::clear(KernelBuilder &b, int64_t fours) {
+  b.fill(largest, largest.offset, paddedFours(fours, b.target().lanes(32)), b.integer(0, largest.element));
+}
+
+void SplitPanel::measure(KernelBuilder &b, const Tensor &memory, ArrayRef<Index> places, int64_t fours) {
+  ImplicitLocOpBuilder &ops = b.ops();
+  int64_t lanes = b.target().lanes(32);
+  auto numbers = VectorType::get({lanes}, ops.getI32Type()), bytes = VectorType::get({4 * lanes}, ops.getI8Type());
+  b.lanesLoop(fours, int(lanes), [&](Index four, Value mask) {
+    Index to = b.add(largest.offset, four);
+    Value most = bitcast(b, b.load(largest, to, int(lanes)), bytes);
+    for (const Index &place : places) {
+      Index from = b.add(place, four);
+      Value values = mask ? b.loadMasked(memory, from, int(lanes), mask) : b.load(memory, from, int(lanes));
+      most = arith::MaxUIOp::create(ops, most, bitcast(b, values, bytes));
+    }
+    b.store(bitcast(b, most, numbers), largest, to);
+  });
+}
+
+void SplitPanel::fill(KernelBuilder &b, const Tensor &weightsOfAll, Index from, const SplitOperand &operand) {
+  packed = weightsOfAll;
+  first = from;
+  fillGroups(b, operand);
+  fillSingles(b, operand);
+}
+
+/// Without a branch: every place is written to the end of each list that it may belong to, and the lists become longer where it does.
+void SplitPanel::fillGroups(KernelBuilder &b, const SplitOperand &operand) {
+  ImplicitLocOpBuilder &ops = b.ops();
+  Registers r{b};
+  constexpr int64_t kFour = kTogether[0], kTwo = kTogether[1];
+  int64_t lanes = b.target().lanes(32), whole = operand.fours / kFour * kFour;
+  Type number = ops.getI32Type();
+  auto bytes = VectorType::get({4 * lanes}, ops.getI8Type());
+  Value one = b.integer(1, number), none = b.value(Index(0));
+  auto append = [&](const List &list, Value &count, Index place, Index offset, Value condition) {
+    b.store(r.truncate(b.value(place), number), list.places, b.add(list.places.offset, Index(count)));
+    b.store(r.truncate(b.value(offset), number), list.offsets, b.add(list.offsets.offset, Index(count)));
+    count = r.addi(count, arith::ExtUIOp::create(ops, ops.getI64Type(), condition));
+  };
+  auto sort = [&](Index tapPlace, Index tapOffset, Index four, ValueRange carried) -> Values {
+    Value inFours = carried[0], inTwos = carried[1], others = carried[2];
+    Index place = b.add(tapPlace, four), offset = b.add(tapOffset, b.mul(four, operand.depth));
+    SmallVector<Bounds> twos;
+    for (int64_t i = 0; i < kFour; i += kTwo) {
+      auto boundsOf = [&](int64_t k) {
+        Value weights = bitcast(b, b.load(packed, b.sum(first, b.mul(place, lanes), k * lanes), int(lanes)), bytes);
+        return Bounds::of(b, bitcast(b, b.broadcastLoad(largest, b.sum(largest.offset, four, k), int(lanes)), bytes), weights);
+      };
+      twos.push_back(boundsOf(i).plus(b, boundsOf(i + 1)));
+    }
+    Value fit = twos[0].plus(b, twos[1]).fit(b), not4 = r.subi(one, fit);
+    append(groups[0], inFours, place, offset, fit);
+    for (auto [i, two] : llvm::enumerate(twos)) {
+      Value fits = r.andi(two.fit(b), not4), neither = r.subi(not4, fits);
+      auto offsetAt = [&](int64_t k) { return b.add(offset, b.mul(operand.depth, k)); };
+      int64_t k = int64_t(i) * kTwo;
+      append(groups[1], inTwos, b.add(place, k), offsetAt(k), fits);
+      append(rest, others, b.add(place, k), offsetAt(k), neither);
+      append(rest, others, b.add(place, k + 1), offsetAt(k + 1), neither);
+    }
+    return {inFours, inTwos, others};
+  };
+  Values counts = b.loop(0, operand.tapCount(), 1, {none, none, none}, [&](Index tap, ValueRange ofTaps) -> Values {
+    Index place = b.mul(tap, operand.fours), offset = operand.tapAt(b, tap);
+    Values carried = b.loop(0, whole, kFour, ofTaps, [&](Index four, ValueRange in) { return sort(place, offset, four, in); });
+    for (int64_t four = whole; four < operand.fours; ++four)
+      append(rest, carried[2], b.add(place, four), b.add(offset, b.mul(operand.depth, four)), one);
+    return carried;
+  });
+  groups[0].count = counts[0];
+  groups[1].count = counts[1];
+  rest.count = counts[2];
+}
+
+void SplitPanel::fillSingles(KernelBuilder &b, const SplitOperand &operand) {
+  constexpr int64_t kHalf = 64;
   ImplicitLocOpBuilder &ops = b.ops();
   Registers r{b};
   int64_t lanes = b.target().lanes(32);
   auto numbers = VectorType::get({lanes}, ops.getI32Type()), bytes = VectorType::get({4 * lanes}, ops.getI8Type());
-  auto sums = VectorType::get({2 * lanes}, ops.getI16Type()), words = VectorType::get({lanes / 2}, ops.getI64Type());
-  auto put = [&](Index entry, Value vector, Value place) {
+  auto put = [&](Index entry, Value vector, Value offset) {
     b.store(bitcast(b, vector, numbers), weights, b.sum(weights.offset, b.mul(entry, lanes)));
-    b.store(place, places, b.add(places.offset, entry));
+    b.store(offset, singles.offsets, b.add(singles.offsets.offset, entry));
   };
-  Values end = b.loop(0, fours, 1, b.value(Index(0)), [&](Index four, ValueRange carried) -> Values {
-    Index entry = carried[0];
-    Value all = bitcast(b, b.load(packed, b.add(from, b.mul(four, lanes)), int(lanes)), bytes);
-    Value sum = intrinsic(b, "llvm.x86.avx2.pmadd.ub.sw", sums, {r.integer(1, bytes), all});
-    Value size = arith::MaxSIOp::create(ops, sum, r.subi(r.integer(0, sums), sum));
-    Value exceeds = bitcast(b, arith::ExtSIOp::create(ops, sums, r.cmp(arith::CmpIPredicate::sgt, size, r.integer(kMostSum, sums))), words);
-    Value none = intrinsic(b, "llvm.x86.avx.ptestz.256", ops.getI32Type(), {exceeds, exceeds}); // 1 or 0
-    Value some = r.subi(b.integer(1, ops.getI32Type()), none);
+  auto widened = [&](Value number) { return Index(arith::ExtUIOp::create(ops, ops.getI64Type(), number).getResult()); };
+  Values end = b.loop(0, rest.count, 1, b.value(Index(0)), [&](Index i, ValueRange carried) -> Values {
+    Index entry = carried[0], place = widened(b.load(rest.places, b.add(rest.places.offset, i)));
+    Value offset = b.load(rest.offsets, b.add(rest.offsets.offset, i));
+    Value all = bitcast(b, b.load(packed, b.add(first, b.mul(place, lanes)), int(lanes)), bytes);
+    Value most = bitcast(b, b.broadcastLoad(largest, b.add(largest.offset, b.rem(place, operand.fours)), int(lanes)), bytes);
+    Value some = r.subi(b.integer(1, ops.getI32Type()), Bounds::of(b, most, all).fit(b));
     // Without a branch: the second part is 0 where nothing is split, and its entry the next one's.
-    Value most = arith::MinSIOp::create(ops, arith::MaxSIOp::create(ops, all, r.integer(-kHalf, bytes)), r.integer(kHalf - 1, bytes));
+    Value within = arith::MinSIOp::create(ops, arith::MaxSIOp::create(ops, all, r.integer(-kHalf, bytes)), r.integer(kHalf - 1, bytes));
     Value selected = bitcast(b, b.splat(r.subi(b.integer(0, ops.getI32Type()), some), int(lanes)), bytes);
-    Value second = r.andi(r.subi(all, most), selected), place = r.truncate(b.value(four), ops.getI32Type());
-    put(entry, r.subi(all, second), place);
-    put(b.add(entry, 1), second, place);
-    return {b.value(b.sum(entry, Index(arith::ExtUIOp::create(ops, ops.getI64Type(), some).getResult()), 1))};
+    Value second = r.andi(r.subi(all, within), selected);
+    put(entry, r.subi(all, second), offset);
+    put(b.add(entry, 1), second, offset);
+    return {b.value(b.sum(entry, widened(some), 1))};
   });
   put(end[0], r.integer(0, bytes), b.integer(0, ops.getI32Type()));
-  count = b.mul(b.div(b.add(end[0], kUnroll - 1), kUnroll), kUnroll);
+  singles.count = b.mul(b.div(b.add(end[0], kUnroll - 1), kUnroll), kUnroll);
 }
 
-Values emitSplitTile(KernelBuilder &b, const TileShape &shape, const LhsAddress &lhs, const SplitPanel &panel, const PrefetchStream &prefetch, ValueRange init) {
-  ImplicitLocOpBuilder &ops = b.ops();
-  return b.loop(0, panel.count, SplitPanel::kUnroll, init, [&](Index entry, ValueRange in) {
+namespace {
+class SplitTileEmitter {
+public:
+  SplitTileEmitter(KernelBuilder &b, const TileShape &shape, const LhsAddress &lhs, const SplitPanel &panel, const PrefetchStream &prefetch)
+      : b(b), shape(shape), lhs(lhs), panel(panel), prefetch(prefetch) {}
+
+  Values emit(ValueRange init) {
+    Values sums(init);
+    Index done = 0;
+    for (auto [size, list] : llvm::zip(SplitPanel::kTogether, panel.groups)) {
+      sums = b.loop(0, list.count, 1, sums, [&](Index i, ValueRange in) {
+        prefetchLines(b.add(done, i));
+        Index place = numberAt(list.places, i);
+        Values weights;
+        for (int64_t k = 0; k < size; ++k)
+          weights.push_back(b.load(panel.packed, b.sum(panel.first, b.mul(place, shape.lanes), k * shape.lanes), int(shape.lanes)));
+        return multiplied(numberAt(list.offsets, i), weights, in);
+      });
+      done = b.add(done, list.count);
+    }
+    return b.loop(0, panel.singles.count, SplitPanel::kUnroll, sums, [&](Index entry, ValueRange in) {
+      prefetchLines(b.add(done, b.div(entry, SplitPanel::kUnroll)));
+      Values sums(in);
+      for (int64_t unrolled = 0; unrolled < SplitPanel::kUnroll; ++unrolled) {
+        Index at = b.add(entry, unrolled);
+        Value weights = b.load(panel.weights, b.sum(panel.weights.offset, b.mul(at, shape.lanes)), int(shape.lanes));
+        sums = multiplied(numberAt(panel.singles.offsets, at), weights, sums);
+      }
+      return sums;
+    });
+  }
+
+private:
+  Index numberAt(const Tensor &list, Index i) {
+    return Index(arith::ExtUIOp::create(b.ops(), b.ops().getI64Type(), b.load(list, b.add(list.offset, i))).getResult());
+  }
+
+  void prefetchLines(Index iteration) {
     constexpr int64_t kLineBits = 512;
     for (int64_t i = 0; i < prefetch.lines; ++i) {
       int64_t line = kLineBits / prefetch.memory.element.getIntOrFloatBitWidth();
-      b.prefetch(prefetch.memory, b.sum(prefetch.base, b.mul(b.div(entry, SplitPanel::kUnroll), prefetch.lines * line), i * line));
+      b.prefetch(prefetch.memory, b.sum(prefetch.base, b.mul(iteration, prefetch.lines * line), i * line));
     }
+  }
+
+  /// Adds the products of the fours at `offset`, one behind the other, with as many vectors of weights.
+  Values multiplied(Index offset, ValueRange weights, ValueRange in) {
     Values sums(in);
-    for (int64_t unrolled = 0; unrolled < SplitPanel::kUnroll; ++unrolled) {
-      Index at = b.add(entry, unrolled);
-      Value weights = b.load(panel.weights, b.sum(panel.weights.offset, b.mul(at, shape.lanes)), int(shape.lanes));
-      Index place(arith::ExtUIOp::create(ops, ops.getI64Type(), b.load(panel.places, b.add(panel.places.offset, at))).getResult());
-      Index base = b.add(lhs.base, b.mul(place, lhs.depth));
-      for (int64_t row = 0; row < shape.rows; ++row) {
-        Value four = b.broadcastLoad(lhs.memory, b.add(base, lhs.rows[row]), int(shape.lanes));
-        sums[row] = emitSplitFours(b, four, weights, sums[row]);
+    Index base = b.add(lhs.base, offset);
+    for (int64_t row = 0; row < shape.rows; ++row) {
+      Value products;
+      for (auto [k, vector] : llvm::enumerate(weights)) {
+        Value four = b.broadcastLoad(lhs.memory, b.sum(base, lhs.rows[row], b.mul(lhs.depth, int64_t(k))), int(shape.lanes));
+        products = emitFoursIn16(b, four, vector, products);
         b.keepMemoryOrder();
       }
+      sums[row] = emitSumOf16(b, products, sums[row]);
     }
     return sums;
-  });
+  }
+
+  KernelBuilder &b;
+  const TileShape &shape;
+  const LhsAddress &lhs;
+  const SplitPanel &panel;
+  const PrefetchStream &prefetch;
+};
+} // namespace
+
+Values emitSplitTile(KernelBuilder &b, const TileShape &shape, const LhsAddress &lhs, const SplitPanel &panel, const PrefetchStream &prefetch, ValueRange init) {
+  return SplitTileEmitter(b, shape, lhs, panel, prefetch).emit(init);
 }
 
 } // namespace tenon::cpu

@@ -1,38 +1,73 @@
-// Products of bytes in fours where vpmaddubsw adds two products to 16 bits and saturates: exact, as weights whose products could saturate are split.
+// Products of bytes in fours by vpmaddubsw, which adds two products to 16 bits and saturates: exact, as nothing that could saturate is multiplied that way.
 //
-// Two products of a byte without a sign and a signed one stay within 16 bits where the two weights, as far as they have the same sign, add up to 128 at most.
-// Of trained weights nearly all do. A vector of weights that holds others is the sum of two vectors of at most 64 each, which are multiplied one after the
-// other: panels become lists of vectors with the places of their fours, before the tiles of a block read them. Three instructions take 32 products, and one
-// list entry in ten or five is a second part; pairs (DotPairs.h) take four instructions and one for the weights.
+// Activations lie between 0 and the largest one at their k among the rows that a task computes: that is measured first, once for all panels. With it each
+// panel's vectors of weights (fours of k) are sorted into lists, before the tiles of a block read them:
+// - four or two neighbours whose products all add up within 16 bits: only their sum goes on to 32 bits. Nine or five instructions take 128 or 64 products.
+// - single ones whose pairs of products fit 16 bits: three instructions take 32 products;
+// - those that fit in no case: as the sum of two vectors of at most 64 each, which are multiplied one after the other.
+// Few activations come near the end of their range, and fewer at one k: of the weights of trained networks most are in fours. Pairs (DotPairs.h) take four
+// instructions for 32 products, and one for the weights.
 #pragma once
 #include "passes/6_codegen/cpu/ContractionTile.h"
+#include <array>
 
 namespace tenon::cpu {
 
 struct ContractionProblem;
 
-/// Whether a target gains by it where few vectors are split: processors with one pipe that multiplies integers do not.
+/// Whether a target gains by it: processors with one pipe that multiplies integers do not.
 bool splitsFours(const Target &target);
-/// Whether `p`, a problem in fours, does: its weights are marked with how many in a hundred vectors are split (schedule::markSplitFours).
+/// Whether `p`, a problem in fours, does: its weights are marked with how many in a hundred vectors are two where nothing is known of activations
+/// (schedule::markSplitFours).
 bool isSplit(const ContractionProblem &p, const Target &target);
 constexpr llvm::StringLiteral kSplitShareAttr = "kernel.split_share";
 
-/// The list of one panel, in a task's workspace.
-struct SplitPanel {
-  static constexpr int64_t kUnroll = 2; // entries at once: their number is a multiple
-  Tensor weights, places;
-  Index count;
+/// What a product with taps reads: the fours of every tap, tap by tap.
+struct SplitOperand {
+  int64_t fours;                  // of one tap
+  llvm::SmallVector<int64_t> taps;
+  llvm::SmallVector<Index> steps; // of the left operand, in fours, along each axis of taps and from four to four
+  Index depth;
 
-  static int64_t entries(int64_t fours) { return 2 * fours + kUnroll; } // at most
-  static int64_t bytes(int64_t fours, int64_t lanes) { return entries(fours) * (lanes + 1) * 4; }
-  /// At `offset` of the workspace.
+  int64_t tapCount() const;
+  /// Where a tap begins, counted from the first one.
+  Index tapAt(KernelBuilder &b, Index tap) const;
+};
+
+/// The lists of one panel, in a task's workspace.
+struct SplitPanel {
+  static constexpr int64_t kUnroll = 2;                        // single vectors at once: their number is a multiple
+  static constexpr std::array<int64_t, 2> kTogether = {4, 2};  // vectors whose products are added in 16 bits
+  struct List {
+    Tensor places;  // of the first vector of each group
+    Tensor offsets; // of the left operand's fours that it is multiplied with
+    Index count;
+  };
+  Tensor largest;                           // activation at each k, in fours
+  std::array<List, kTogether.size()> groups;
+  List rest;                                // fours that are in no group
+  Tensor weights;                           // single vectors, parts included
+  List singles;                             // their offsets
+  Tensor packed;                            // the panel that groups read, from `first` on
+  Index first;
+
+  static int64_t bytes(int64_t fours, int64_t lanes);
+  /// At `offset` of the workspace; `fours` of all taps together.
   static SplitPanel at(KernelBuilder &b, int64_t offset, int64_t fours, int64_t lanes);
-  /// Fills the list from `fours` vectors at `from` of packed weights.
-  void fill(KernelBuilder &b, const Tensor &packed, Index from, int64_t fours);
+  /// Before activations are measured.
+  void clear(KernelBuilder &b, int64_t fours);
+  /// Takes the fours at `places` of `memory`, as many as one tap has, into account.
+  void measure(KernelBuilder &b, const Tensor &memory, llvm::ArrayRef<Index> places, int64_t fours);
+  /// After that: fills the lists from the vectors at `from` of packed weights.
+  void fill(KernelBuilder &b, const Tensor &packed, Index from, const SplitOperand &operand);
+
+private:
+  void fillGroups(KernelBuilder &b, const SplitOperand &operand);
+  void fillSingles(KernelBuilder &b, const SplitOperand &operand);
 };
 
 bool splitFitsRegisters(const Target &target, int64_t rows, int64_t vectors);
-/// emitTile with a panel's list: one vector of columns, no taps.
+/// emitTile with a panel's lists, over all taps: one vector of columns.
 KernelBuilder::Values emitSplitTile(KernelBuilder &b, const TileShape &shape, const LhsAddress &lhs, const SplitPanel &panel, const PrefetchStream &prefetch,
                                     mlir::ValueRange init);
 

@@ -1,4 +1,5 @@
-// Products of bytes whose weights are split where 16 bits would saturate: exact with weights at the ends of the range, with none to split, and with a few.
+// Products of bytes that are added up in 16 bits as far as the largest activations allow, whose weights are split where not even two would fit: exact with
+// weights and activations at the ends of the range, at the ends of 16 bits, with none to split, and with a few.
 #include "passes/6_codegen/cpu/DotSplit.h"
 #include "test/unit/codegen/Bytes.h"
 #include "test/unit/codegen/KernelCheck.h"
@@ -21,7 +22,7 @@ struct Product {
   }
 
   /// `weights` are [k][column]; a convolution's are [column][k].
-  void check(const std::vector<int8_t> &weights, bool isMarked, bool isConvolution, const std::string &schedule = "") const {
+  void check(const std::vector<int8_t> &weights, bool isMarked, bool isConvolution, const std::string &schedule = "", const std::vector<uint8_t> &activations = {}) const {
     std::string source = text(isMarked, isConvolution);
     SCOPED_TRACE(source + schedule);
     KernelHarness kernel(source, "x86-64-v3");
@@ -29,7 +30,7 @@ struct Product {
     ASSERT_TRUE(kernel.compile(schedule)) << kernel.message;
     bool isSplit = kernel.func().getSchedule()->get("a", llvm::StringRef("in_place")) == "in_place"; // pairs are copies
     EXPECT_EQ(isSplit, isMarked && rows >= 24);
-    std::vector<uint8_t> x = bytes<uint8_t>(rows * depth, 3);
+    std::vector<uint8_t> x = activations.empty() ? bytes<uint8_t>(rows * depth, 3) : activations;
     std::vector<int8_t> w = weights;
     std::vector<int32_t> bias(columns), y(rows * columns, 77), expected;
     for (int j = 0; j < columns; ++j)
@@ -64,6 +65,85 @@ TEST(DotSplit, IsExactForAllWeights) {
     for (bool isConvolution : {false, true})
       for (const std::vector<int8_t> &weights : {bytes<int8_t>(count, 4), few, filled(count, 127), filled(count, -128), filled(count, 64), filled(count, -64), filled(count, 65)})
         p.check(weights, true, isConvolution);
+  }
+}
+
+// Groups of four, of two and single vectors, as activations differ from k to k.
+TEST(DotSplit, IsExactForAllActivations) {
+  if (!runsHere())
+    GTEST_SKIP() << "this machine has no AVX2";
+  for (Product p : {Product{49, 64, 48}, {31, 148, 24}, {196, 72, 16}}) {
+    std::vector<uint8_t> x = bytes<uint8_t>(p.rows * p.depth, 8);
+    constexpr std::array<int, 7> kLargest = {255, 0, 40, 1, 90, 160, 20};
+    for (size_t i = 0; i < x.size(); ++i)
+      x[i] = x[i] * kLargest[i % p.depth / 8 % kLargest.size()] / 255;
+    p.check(bytes<int8_t>(p.depth * p.columns, 9), true, true, "", x);
+    std::vector<int8_t> small = bytes<int8_t>(p.depth * p.columns, 10);
+    for (int8_t &w : small)
+      w /= 8;
+    p.check(small, true, false, "", x);
+  }
+}
+
+// Sums of eight, four and two products just below, at and beyond the ends of 16 bits.
+TEST(DotSplit, IsExactAtTheEndsOf16Bits) {
+  if (!runsHere())
+    GTEST_SKIP() << "this machine has no AVX2";
+  Product p{27, 36, 8};
+  for (auto [activation, weight] : {std::pair(63, 65), {64, 64}, {65, 64}, {64, -64}, {65, -64}, {127, 64}, {128, 64}, {128, -64}, {129, -64}, {255, 64}, {128, 127}, {129, 127}, {128, -128}, {129, -128}})
+    p.check(filled(p.depth * p.columns, int8_t(weight)), true, true, "", std::vector<uint8_t>(p.rows * p.depth, uint8_t(activation)));
+}
+
+/// Of two images, with a square filter.
+struct Convolution {
+  int size, depth, columns, taps, stride, pad;
+
+  int outputs() const { return (size + 2 * pad - taps) / stride + 1; }
+  std::string text() const {
+    std::string x = tensor({2, size, size, depth}, "ui8"), w = tensor({columns, depth, taps, taps}, "i8"), y = tensor({2, outputs(), outputs(), columns}, "i32");
+    auto all = [](int value, int count) {
+      std::string list = std::to_string(value);
+      for (int i = 1; i < count; ++i)
+        list += ", " + std::to_string(value);
+      return list;
+    };
+    return "kernel.func private @k(%x: " + x + ", %w: " + w + " {kernel.constant, kernel.split_share = 20 : i64}) -> " + y + " {\n  %0 = nn.conv %x, %w {strides = array<i64: " + all(stride, 2) +
+           ">, pads = array<i64: " + all(pad, 4) + ">, dilations = array<i64: 1, 1>, layout = #nn.layout<channels_last>} : " + x + ", " + w + " -> " + y + "\n  kernel.return %0 : " + y + "\n}\n";
+  }
+
+  int32_t sumAt(const std::vector<uint8_t> &x, const std::vector<int8_t> &w, int image, int row, int column, int n) const {
+    int32_t sum = 0;
+    for (int tap = 0; tap < taps * taps; ++tap) {
+      int y = row * stride + tap / taps - pad, z = column * stride + tap % taps - pad;
+      for (int k = 0; k < depth && y >= 0 && y < size && z >= 0 && z < size; ++k)
+        sum += x[((image * size + y) * size + z) * depth + k] * w[(n * depth + k) * taps * taps + tap];
+    }
+    return sum;
+  }
+};
+
+// Pixels that lie apart; filters of several taps, whose pixels lie in a padded copy or, without padding, where they are.
+TEST(DotSplit, Convolutions) {
+  if (!runsHere())
+    GTEST_SKIP() << "this machine has no AVX2";
+  for (Convolution c : {Convolution{13, 48, 24, 1, 2, 0}, {9, 16, 20, 3, 1, 1}, {14, 32, 16, 3, 2, 1}, {10, 48, 8, 3, 1, 0}, {11, 16, 9, 5, 2, 2}}) {
+    std::vector<uint8_t> x = bytes<uint8_t>(2 * c.size * c.size * c.depth, 11);
+    for (size_t i = 0; i < x.size(); ++i)
+      x[i] = x[i] >> (i % c.depth % 5);
+    std::vector<int8_t> w = bytes<int8_t>(c.columns * c.depth * c.taps * c.taps, 12);
+    std::vector<int32_t> expected;
+    for (int row = 0; row < 2 * c.outputs() * c.outputs(); ++row)
+      for (int n = 0; n < c.columns; ++n)
+        expected.push_back(c.sumAt(x, w, row / (c.outputs() * c.outputs()), row / c.outputs() % c.outputs(), row % c.outputs(), n));
+    for (const std::string &schedule : schedulesOf(c.text(), 4, "x86-64-v3")) {
+      SCOPED_TRACE(schedule + c.text());
+      EXPECT_NE(schedule.find("nv = 1"), std::string::npos); // pairs take several
+      KernelHarness kernel(c.text(), "x86-64-v3");
+      ASSERT_TRUE(kernel.compile(schedule)) << kernel.message;
+      std::vector<int32_t> result(expected.size(), 77);
+      kernel.run({x.data(), w.data(), result.data()});
+      EXPECT_EQ(result, expected);
+    }
   }
 }
 
