@@ -1,4 +1,5 @@
-// What is marked belongs to the kernels of products: sums of rows that one gives and others take (nn-norms-into-products), and operands side by side.
+// What is marked belongs to the kernels of products: sums of rows that one gives and others take (nn-norms-into-products), operands side by side, and
+// factors that may be rounded.
 #pragma once
 #include "llvm/ADT/StringRef.h"
 #include <cstdint>
@@ -13,5 +14,7 @@ constexpr llvm::StringLiteral kRowSumsAttr = "kernel.row_sums";
 constexpr llvm::StringLiteral kRowValueAttr = "kernel.row_value";
 /// Of a concat: two operands of a product, whose kernel reads them where they are (nn-join-added-convs).
 constexpr llvm::StringLiteral kSharedDepthAttr = "kernel.shared_depth";
+/// A unit attribute of products and attention of f32: their factors may lose the mantissa's last 13 bits, as matrix units take them (nn-lower-precision).
+constexpr llvm::StringLiteral kTf32Attr = "kernel.tf32";
 
 } // namespace tenon::kernel

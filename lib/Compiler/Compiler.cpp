@@ -35,10 +35,15 @@ FailureOr<OwningOpRef<ModuleOp>> importModel(MLIRContext *context, const std::st
 FailureOr<StringRef> storageFor(StringRef precision, const Target &target, MLIRContext *context) {
   if (precision.empty() || precision == "fp32")
     return StringRef();
-  if (precision != "fp16" && precision != "bf16")
-    return emitError(UnknownLoc::get(context)) << "unknown precision '" << precision << "'; fp32, fp16 and bf16 are known";
+  constexpr int kFirstWithTf32 = 80;
+  if (precision != "fp16" && precision != "bf16" && precision != "tf32")
+    return emitError(UnknownLoc::get(context)) << "unknown precision '" << precision << "'; fp32, tf32, fp16 and bf16 are known";
   if (!target.isGpu())
     return emitError(UnknownLoc::get(context)) << "the precision " << precision << " is for GPUs; " << target.name << " computes in fp32";
+  if (precision == "tf32" && target.computeCapability < kFirstWithTf32)
+    return emitError(UnknownLoc::get(context)) << "GPUs multiply tf32 from sm_" << kFirstWithTf32 << " on; " << target.name << " computes in fp32, fp16 and bf16";
+  if (precision == "tf32")
+    return StringRef("tf32");
   return StringRef(precision == "fp16" ? "f16" : "bf16");
 }
 
@@ -52,10 +57,12 @@ public:
   LogicalResult run(MLIRContext &context, CompileResult &result) {
     if (failed(parseTargets(context)))
       return failure();
-    FailureOr<StringRef> chosen = storageFor(options.precision, variants.front().target, &context);
-    if (failed(chosen))
-      return failure();
-    storage = *chosen;
+    for (const Variant &variant : variants) {
+      FailureOr<StringRef> chosen = storageFor(options.precision, variant.target, &context);
+      if (failed(chosen))
+        return failure();
+      storage = *chosen;
+    }
     std::optional<Phase> last = options.stopAfter.empty() ? Phase::Plan : phaseNamed(options.stopAfter);
     if (!last)
       return emitError(UnknownLoc::get(&context)) << "no phase is called '" << options.stopAfter << "'; the phases are "
@@ -204,7 +211,7 @@ private:
   const CompileOptions &options;
   PhaseDump dump;
   std::vector<Variant> variants;
-  StringRef storage; // of f32 tensors, where it is a half type
+  StringRef storage; // as runPhase takes it
   Phase done = Phase::Import; // before this compilation
 };
 

@@ -35,17 +35,17 @@ void registerDialects(DialectRegistry &registry) {
   cpu::registerCodegenDialects(registry);
 }
 
-/// Whether kernels multiply on the matrix units of a GPU.
-static bool hasMatrixUnits(const Target &target) {
-  constexpr int kFirst = 80;
-  return target.computeCapability >= kFirst;
+/// Whether kernels multiply what is stored as `storage` on the matrix units of a GPU.
+static bool hasMatrixUnits(const Target &target, StringRef storage) {
+  constexpr int kFirst = 80, kFirstWithHalves = 75;
+  return target.computeCapability >= (storage == "f16" ? kFirstWithHalves : kFirst);
 }
 
 static void addPasses(OpPassManager &pm, Phase phase, const Target &target, StringRef tuningCache, bool exactOrder, StringRef storage,
                       graph::ConstantEvaluator *evaluator) {
   switch (phase) {
   case Phase::Graph:
-    return graph::buildGraphPipeline(pm, {.matrixUnits = hasMatrixUnits(target), .storage = storage.str(), .evaluator = evaluator});
+    return graph::buildGraphPipeline(pm, {.matrixUnits = hasMatrixUnits(target, storage), .storage = storage.str(), .evaluator = evaluator});
   case Phase::Fuse:
     return fuse::buildFusePipeline(pm, {.target = target});
   case Phase::Schedule:
@@ -59,12 +59,13 @@ static void addPasses(OpPassManager &pm, Phase phase, const Target &target, Stri
 }
 
 /// Refuses products of bytes beside tensors in f32 on a GPU: of such networks one gives wrong numbers there, and what makes them is not known yet.
-static LogicalResult checkBytesOnGpu(ModuleOp module) {
-  WalkResult walked = module.walk([](Operation *op) {
+static LogicalResult checkBytesOnGpu(ModuleOp module, StringRef storage) {
+  WalkResult walked = module.walk([&](Operation *op) {
     auto isByte = [](Value v) { return getElementTypeOrSelf(v).isInteger(8); };
     if (!isa<nn::ConvOp, nn::MatMulOp>(op) || llvm::none_of(op->getOperands(), isByte))
       return WalkResult::advance();
-    op->emitError("multiplies bytes, which plans for GPUs hold only beside halves, found the precision fp32: compile with --precision fp16");
+    op->emitError("multiplies bytes, which plans for GPUs hold only beside halves, found the precision ")
+        << (storage.empty() ? "fp32" : storage) << ": compile with --precision fp16";
     return WalkResult::interrupt();
   });
   return failure(walked.wasInterrupted());
@@ -81,7 +82,8 @@ LogicalResult runPhase(Phase phase, ModuleOp module, const Target &target, Strin
   writeOnFailure(pm, reproducer);
   if (failed(pm.run(module)))
     return failure();
-  return success(phase != Phase::Graph || !target.isGpu() || !storage.empty() || succeeded(checkBytesOnGpu(module)));
+  bool hasHalves = storage == "f16" || storage == "bf16";
+  return success(phase != Phase::Graph || !target.isGpu() || hasHalves || succeeded(checkBytesOnGpu(module, storage)));
 }
 
 FailureOr<std::vector<std::byte>> compileForEvaluation(ModuleOp module, const Target &target) {

@@ -23,12 +23,12 @@ using Shapes = std::vector<std::pair<std::string, std::string>>;
 mlir::FailureOr<mlir::OwningOpRef<mlir::ModuleOp>> importModel(mlir::MLIRContext *context, const std::string &path, const Shapes &shapes,
                                                                const Target &target, std::optional<std::string_view> bytes = {});
 
-/// The half type that `precision` (as in CompileOptions) stores f32 tensors in, for runPhase; empty where they stay f32.
+/// The half type that `precision` (as in CompileOptions) stores f32 tensors in, for runPhase, or tf32; empty where they stay f32 altogether.
 mlir::FailureOr<llvm::StringRef> storageFor(llvm::StringRef precision, const Target &target, mlir::MLIRContext *context);
 
 /// Runs the passes of one phase, Graph to Memory and Plan (its verifier). Codegen has no passes: see emitKernels.
 /// `tuningCache` names a file whose schedules phase schedule uses; empty: the cost model's only. `exactOrder` and `reproducer` as in CompileOptions;
-/// `storage` is the half type that phase graph stores f32 tensors in, or empty.
+/// `storage` is what storageFor gave for phase graph.
 mlir::LogicalResult runPhase(Phase phase, mlir::ModuleOp module, const Target &target, llvm::StringRef tuningCache = {},
                              bool exactOrder = false, llvm::StringRef reproducer = {}, llvm::StringRef storage = {});
 

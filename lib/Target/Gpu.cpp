@@ -8,7 +8,7 @@ namespace {
 struct GpuModel {
   int capability;
   bool archSpecific;   // whether sm_NNa exists
-  int ptx;             // the first PTX version that has it, which LLVM must be told; at least 7.0, which has `tanh.approx`
+  int ptx;             // the first PTX version that has it, its matrix products and (7.0) `tanh.approx`, which LLVM must be told
   int multiprocessors; // of the largest common card
   int64_t l2Bytes;
 };

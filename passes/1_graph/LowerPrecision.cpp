@@ -1,3 +1,4 @@
+#include "dialects/kernel/ProductMarks.h"
 #include "mlir/Dialect/Func/IR/FuncOps.h"
 #include "passes/1_graph/Match.h"
 #include "passes/1_graph/Passes.h"
@@ -103,6 +104,12 @@ private:
   llvm::DenseSet<Operation *> ops;
 };
 
+/// Whether matrix units multiply `op` by what is its second operand.
+bool isMatrixProduct(Operation *op) {
+  auto conv = dyn_cast<nn::ConvOp>(op);
+  return conv ? conv.getGroups() == 1 : isa<nn::MatMulOp>(op) && mlir::cast<RankedTensorType>(op->getOperand(1).getType()).getRank() == 2;
+}
+
 /// Whether `use` is a convolution's bias, which its kernel adds to sums in f32: a bias is an error of every pixel, and f32 costs it four bytes a channel.
 bool isBiasOfSums(OpOperand &use) {
   auto conv = dyn_cast<nn::ConvOp>(use.getOwner());
@@ -117,8 +124,10 @@ struct LowerPrecision : impl::LowerPrecisionBase<LowerPrecision> {
     func::FuncOp func = getOperation();
     if (func.isExternal())
       return;
+    if (to == "tf32")
+      return shortenFactors(func.getBody().front());
     if (to != "f16" && to != "bf16") {
-      func.emitError("there is no storage type '") << to << "': f16 and bf16 are";
+      func.emitError("there is no precision '") << to << "': f16, bf16 and tf32 are";
       return signalPassFailure();
     }
     for (Operation &op : func.getBody().front())
@@ -143,6 +152,26 @@ struct LowerPrecision : impl::LowerPrecisionBase<LowerPrecision> {
   }
 
 private:
+  /// tf32: tensors stay f32, and products take factors of eleven bits.
+  void shortenFactors(Block &body) {
+    chains.emplace(body);
+    spectra.emplace(body);
+    for (Operation &op : body) {
+      bool isOfFloats = llvm::all_of(op.getOperands().take_front(2), [](Value v) { return isFloat(v.getType()); });
+      if (!(isMatrixProduct(&op) || isa<nn::AttentionOp>(op)) || !isOfFloats || isFull(&op))
+        continue;
+      op.setAttr(kernel::kTf32Attr, UnitAttr::get(&getContext()));
+      ++lowered;
+      auto weights = isa<nn::AttentionOp>(op) ? nn::ConstantOp() : op.getOperand(1).getDefiningOp<nn::ConstantOp>();
+      auto elements = weights ? dyn_cast<ElementsAttr>(weights.getValue()) : ElementsAttr();
+      ElementsAttr shortened = elements ? shortenWeights(elements) : ElementsAttr();
+      if (!shortened)
+        continue;
+      OpBuilder builder(&op);
+      op.setOperand(1, nn::ConstantOp::create(builder, weights.getLoc(), Attribute(shortened), mlir::cast<RankedTensorType>(weights.getType())));
+    }
+  }
+
   Value cast(OpBuilder &builder, Value value, Type element) { return nn::CastOp::create(builder, value.getLoc(), value, element); }
 
   void lowerResults(Operation *op) {

@@ -27,9 +27,14 @@ def LowerPrecision : GraphPass<"nn-lower-precision"> {
     linearly to a logarithm.
     Before:  %y = nn.relu %x : tensor<4xf32> -> tensor<4xf32>
     After:   %0 = nn.cast %x {to = f16} …   %1 = nn.relu %0 : tensor<4xf16> …   %y = nn.cast %1 {to = f32} …
+
+    `tf32` stores everything as it is and marks products and attention whose factors matrix units may cut to eleven bits. Constant weights are
+    rounded here, and made larger by what is cut off their other factor in the mean: otherwise each layer's results would be a little too small.
+    Before:  %y = nn.matmul %x, %w : tensor<4x8xf32>, tensor<8x8xf32> …
+    After:   %y = nn.matmul %x, %w' {kernel.tf32} …
   }];
-  let options = [Option<"to", "to", "std::string", "\"f16\"", "f16 or bf16">];
-  let statistics = [Statistic<"lowered", "lowered", "tensors stored in the half type">];
+  let options = [Option<"to", "to", "std::string", "\"f16\"", "f16, bf16 or tf32">];
+  let statistics = [Statistic<"lowered", "lowered", "tensors stored in the half type, or products with shorter factors">];
 }
 
 def FoldConstants : GraphPass<"nn-fold-constants"> {

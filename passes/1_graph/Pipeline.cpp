@@ -55,6 +55,7 @@ void buildGraphPipeline(OpPassManager &manager, const GraphOptions &options) {
   pm.addPass(createFoldBatchNorm());
   if (options.mergeMatMuls)
     pm.addPass(createMergeMatMuls());
+  bool isHalf = options.storage == "f16" || options.storage == "bf16";
   if (!options.storage.empty()) // on a GPU
     pm.addPass(createMergeConvs());
   pm.addPass(createSinkTransposes());
@@ -63,7 +64,7 @@ void buildGraphPipeline(OpPassManager &manager, const GraphOptions &options) {
   // 7. Weights as they will be used; nothing scales sums of integers any more.
   pm.addPass(createFoldConstantsPass(options.evaluator));
   pm.addPass(quantize::createDropRounding());
-  if (!options.storage.empty()) {
+  if (isHalf) {
     pm.addPass(createLowerPrecision(options.storage));
     pm.addPass(createSimplifyViews()); // reshapes that transposes kept between a product and what is added to it, or what it is cast to
     if (options.matrixUnits) {
@@ -74,6 +75,8 @@ void buildGraphPipeline(OpPassManager &manager, const GraphOptions &options) {
     }
   }
   pm.addPass(createFoldConstantsPass(options.evaluator));
+  if (!options.storage.empty() && !isHalf)
+    pm.addPass(createLowerPrecision(options.storage)); // after everything that changes weights
   pm.addPass(createFlushTinyWeights());
   pm.addPass(createDropMasks());
   cleanUp();
@@ -83,7 +86,7 @@ namespace {
 struct GraphPipelineOptions : PassPipelineOptions<GraphPipelineOptions> {
   Option<bool> channelsLast{*this, "channels-last", llvm::cl::desc("Lay activations out with channels innermost"), llvm::cl::init(true)};
   Option<bool> promoteHalf{*this, "promote-half", llvm::cl::desc("Compute fp16 and bf16 tensors in f32"), llvm::cl::init(true)};
-  Option<std::string> storage{*this, "storage", llvm::cl::desc("Store f32 tensors as f16 or bf16"), llvm::cl::init("")};
+  Option<std::string> storage{*this, "storage", llvm::cl::desc("Store f32 tensors as f16 or bf16, or multiply them as tf32"), llvm::cl::init("")};
   Option<bool> matrixUnits{*this, "matrix-units", llvm::cl::desc("Form products as kernels on matrix units take them"), llvm::cl::init(false)};
   Option<bool> mergeMatMuls{*this, "merge-matmuls", llvm::cl::desc("Make products that share their input one"), llvm::cl::init(true)};
 };

@@ -25,10 +25,10 @@ std::optional<ArrayRef<char>> elementsOf(ElementsAttr constant) {
   return whole ? data : std::nullopt;
 }
 
-/// The neighbours of a value in steps of the half type, by its mantissa and its smallest normal number.
-class Half {
+/// The neighbours of a value in steps of a shorter type, by its mantissa and its smallest normal number.
+class Steps {
 public:
-  explicit Half(const llvm::fltSemantics &semantics)
+  explicit Steps(const llvm::fltSemantics &semantics)
       : digits(llvm::APFloat::semanticsPrecision(semantics)), lowest(llvm::APFloat::semanticsMinExponent(semantics)),
         largest(llvm::APFloat::getLargest(semantics).convertToDouble()) {}
 
@@ -46,7 +46,7 @@ private:
 };
 
 /// Rounds `values` from the largest to the smallest: the error of all is that of the last, whose steps are the finest.
-void roundTogether(MutableArrayRef<float> values, const Half &half, double &error, SmallVectorImpl<size_t> &order) {
+void roundTogether(MutableArrayRef<float> values, const Steps &half, double &error, SmallVectorImpl<size_t> &order) {
   order.resize(values.size());
   std::iota(order.begin(), order.end(), 0);
   llvm::stable_sort(order, [&](size_t a, size_t b) { return std::fabs(values[a]) > std::fabs(values[b]); });
@@ -59,7 +59,30 @@ void roundTogether(MutableArrayRef<float> values, const Half &half, double &erro
   }
 }
 
+ElementsAttr withElements(ElementsAttr like, RankedTensorType type, AsmResourceBlob blob) {
+  if (isa<DenseElementsAttr>(like))
+    return DenseElementsAttr::getFromRawBuffer(type, blob.getData());
+  auto &manager = DenseResourceElementsHandle::getManagerInterface(type.getContext());
+  return DenseResourceElementsAttr::get(type, manager.insert("rounded", std::move(blob)));
+}
+
 } // namespace
+
+ElementsAttr shortenWeights(ElementsAttr weights) {
+  // Of a factor whose mantissa is spread as those of measured quantities are (Benford), 2^-11 / (2 ln 2) is cut off in the mean.
+  constexpr double kCutOff = 0x1p-11 * 0.7213475;
+  auto type = cast<RankedTensorType>(weights.getType());
+  std::optional<ArrayRef<char>> data = elementsOf(weights);
+  if (!data)
+    return {};
+  AsmResourceBlob blob = HeapAsmResourceBlob::allocateAndCopyWithAlign(*data, alignof(float), /*dataIsMutable=*/true);
+  MutableArrayRef<float> values(reinterpret_cast<float *>(blob.getMutableData().data()), data->size() / sizeof(float));
+  Steps mantissa(llvm::APFloat::FloatTF32());
+  for (float &value : values)
+    if (mantissa.holds(value))
+      value = float(mantissa.nearest(value * (1 + kCutOff)));
+  return withElements(weights, type, std::move(blob));
+}
 
 ElementsAttr roundFilters(ElementsAttr weights, const llvm::fltSemantics &semantics) {
   auto type = cast<RankedTensorType>(weights.getType());
@@ -68,7 +91,7 @@ ElementsAttr roundFilters(ElementsAttr weights, const llvm::fltSemantics &semant
     return {};
   AsmResourceBlob blob = HeapAsmResourceBlob::allocateAndCopyWithAlign(*data, alignof(float), /*dataIsMutable=*/true);
   MutableArrayRef<float> values(reinterpret_cast<float *>(blob.getMutableData().data()), data->size() / sizeof(float));
-  Half half(semantics);
+  Steps half(semantics);
   if (!llvm::all_of(values, [&](float value) { return half.holds(value); }))
     return {};
 
@@ -80,10 +103,7 @@ ElementsAttr roundFilters(ElementsAttr weights, const llvm::fltSemantics &semant
     for (size_t part = 0; part < filter; part += together)
       roundTogether(values.slice(first + part, together), half, error, order);
   }
-  if (isa<DenseElementsAttr>(weights))
-    return DenseElementsAttr::get(type, ArrayRef<float>(values));
-  auto &manager = DenseResourceElementsHandle::getManagerInterface(type.getContext());
-  return DenseResourceElementsAttr::get(type, manager.insert("rounded", std::move(blob)));
+  return withElements(weights, type, std::move(blob));
 }
 
 } // namespace tenon::graph

@@ -26,13 +26,14 @@ const driver::CompilerEntry &compiler() {
 
 /// Compiles a file, or `model` from memory under the name `path`. Returns (plan, module's text, messages).
 nb::tuple compile(const std::string &path, nb::object model, const std::string &target, std::vector<std::pair<std::string, std::string>> shapes,
-                  const std::string &tuning, bool exactOrder, const std::string &stopAfter, const std::string &dumpPhases,
-                  const std::string &reproducer, const std::string &output) {
+                  const std::string &tuning, bool exactOrder, const std::string &precision, const std::string &stopAfter,
+                  const std::string &dumpPhases, const std::string &reproducer, const std::string &output) {
   CompileOptions options;
   options.target = target;
   options.shapes = std::move(shapes);
   options.tuningCache = tuning;
   options.exactOrder = exactOrder;
+  options.precision = precision;
   options.stopAfter = stopAfter;
   options.dumpPhases = dumpPhases;
   options.reproducer = reproducer;
@@ -69,7 +70,7 @@ NB_MODULE(_tenon, module) {
   definePlan(module);
   defineContext(module);
   module.def("compile", compile, nb::arg("path"), nb::arg("model").none(), nb::kw_only(), nb::arg("target"), nb::arg("shapes"),
-             nb::arg("tuning_cache"), nb::arg("exact_order"), nb::arg("stop_after"), nb::arg("dump_phases"), nb::arg("reproducer"),
+             nb::arg("tuning_cache"), nb::arg("exact_order"), nb::arg("precision"), nb::arg("stop_after"), nb::arg("dump_phases"), nb::arg("reproducer"),
              nb::arg("output"));
   module.def("operators", operators);
   module.def("phases", [] { return compiler().phaseNames(); });

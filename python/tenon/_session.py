@@ -131,6 +131,7 @@ def _compiled(model, entries, dimensions, settings) -> Plan:
         "target": entries.get("tenon.target", "native"),
         "tuning_cache": entries.get("tenon.tuning_cache"),
         "exact_order": entries.get("tenon.exact_order", "0") not in ("0", ""),
+        "precision": entries.get("tenon.precision", "fp32"),
     }
     plan = compile(model, **options, **settings)
     shapes = {

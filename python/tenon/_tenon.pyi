@@ -39,6 +39,7 @@ def compile(
     shapes: Sequence[tuple[str, str]],
     tuning_cache: str,
     exact_order: bool,
+    precision: str,
     stop_after: str,
     dump_phases: str,
     reproducer: str,

@@ -22,7 +22,7 @@ from archive import expand, loaded
 from runtime import Failure, Library, Plan
 
 HERE = Path(__file__).resolve().parent
-RTOL = {"fp32": 2e-4, "fp16": 1e-2, "bf16": 1e-2}
+RTOL = {"fp32": 2e-4, "tf32": 1e-2, "fp16": 1e-2, "bf16": 1e-2}
 RTOL_OF_BYTES = 1e-2
 
 

@@ -163,7 +163,7 @@ void addCompile(CLI::App &app, Action &action) {
   verb->add_option("model", arguments->model, "model.onnx, or a .mlir file that --stop-after or --dump-phases wrote")->required();
   verb->add_option("-o,--output", arguments->output, "file to write; MODEL.plan here by default");
   verb->add_option("--target", arguments->options.target, "machine to compile for: see `tenon targets`; several GPUs, with commas between them, make one plan for all")->capture_default_str();
-  verb->add_option("--precision", arguments->options.precision, "on GPUs, how f32 tensors are stored: fp32, fp16 or bf16")->capture_default_str();
+  verb->add_option("--precision", arguments->options.precision, "on GPUs, how f32 tensors are stored and multiplied: fp32, tf32, fp16 or bf16")->capture_default_str();
   verb->add_flag("--exact-order", arguments->options.exactOrder, "multiply and add as the model says: no Winograd convolutions, no Strassen products");
   verb->add_option("--shape", arguments->shapes, "name=1x3x224x224: fix the free dimensions of an input")->type_name("NAME=DIMS")->allow_extra_args(false);
   verb->add_option("--tuning-cache", arguments->options.tuningCache, "use the schedules that `tenon tune` wrote to this file")->type_name("FILE");

@@ -5,17 +5,17 @@ namespace tenon::gpu {
 using namespace mlir;
 
 namespace {
-constexpr int64_t kRows = AttentionTile::kRows, kKeys = AttentionTile::kKeys;
-constexpr int64_t kSharedLimit = 96 << 10; // every architecture from sm_80 on
+constexpr int64_t kRows = AttentionTile::kRows;
 
 bool isOnMatrixUnits(const cpu::AttentionProblem &p, const Target &target) {
-  constexpr int kFirstWithBFloat = 80;
+  constexpr int kFirstWithHalves = 75;
   constexpr int64_t kStep = 32, kMost = 128;
   auto elementOf = [](Value v) { return cast<RankedTensorType>(v.getType()).getElementType(); };
   nn::AttentionOp op = p.op;
   Type element = elementOf(op.getQuery());
   auto fits = [](int64_t size) { return size % kStep == 0 && size <= kMost; };
-  if (target.computeCapability < kFirstWithBFloat || !isa<Float16Type, BFloat16Type>(element) || !fits(p.depth) || !fits(p.width))
+  int first = isa<Float16Type>(element) ? kFirstWithHalves : kFirstWithAsyncCopies;
+  if (target.computeCapability < first || !isa<Float16Type, BFloat16Type, Float32Type>(element) || !fits(p.depth) || !fits(p.width))
     return false;
   Value operands[] = {op.getQuery(), op.getKey(), op.getValue()};
   return llvm::all_of(operands, [&](Value operand) {
@@ -24,14 +24,25 @@ bool isOnMatrixUnits(const cpu::AttentionProblem &p, const Target &target) {
   });
 }
 
+bool isFull(const cpu::AttentionProblem &p) {
+  nn::AttentionOp op = p.op;
+  return getElementTypeOrSelf(op.getQuery().getType()).isF32();
+}
+
+/// Of f32, which takes twice the registers, the fewer the wider heads are.
+int64_t keysOfStep(const cpu::AttentionProblem &p) {
+  constexpr int64_t kHalves = 32, kFull = 16, kWide = 8, kNarrow = 128;
+  return !isFull(p) ? kHalves : p.depth + p.width <= kNarrow ? kFull : kWide;
+}
+
 /// Rows of their own for each warp, keys and values in shared memory.
-SmallVector<AttentionTile> stagedTiles(const cpu::AttentionProblem &p, int64_t tiles) {
+SmallVector<AttentionTile> stagedTiles(const cpu::AttentionProblem &p, int64_t tiles, const Target &target) {
   constexpr int64_t kMostSlots = 4;
   SmallVector<AttentionTile> result;
   auto elementOf = [](Value v) { return cast<RankedTensorType>(v.getType()).getElementType(); };
   nn::AttentionOp op = p.op;
   auto keys = p.keys.asConstant();
-  if (!keys || *keys < 1 || elementOf(op.getResult()) != elementOf(op.getQuery()))
+  if (target.computeCapability < kFirstWithAsyncCopies || !keys || *keys < 1 || isFull(p) || elementOf(op.getResult()) != elementOf(op.getQuery()))
     return result;
   for (int64_t most : {8, 4}) {
     AttentionTile tile;
@@ -39,10 +50,10 @@ SmallVector<AttentionTile> stagedTiles(const cpu::AttentionProblem &p, int64_t t
     tile.rowWarps = llvm::divideCeil(tiles, llvm::divideCeil(tiles, most));
     tile.depth = p.depth;
     tile.width = p.width;
-    int64_t blocks = llvm::divideCeil(*keys, AttentionTile::kBlockKeys), fitting = std::min(kMostSlots, kSharedLimit / tile.slotBytes());
+    int64_t blocks = llvm::divideCeil(*keys, AttentionTile::kBlockKeys), fitting = std::min(kMostSlots, sharedLimit(target) / tile.slotBytes());
     tile.slots = std::min(blocks, fitting);
     bool isKnown = llvm::any_of(result, [&](const AttentionTile &other) { return other.rowWarps == tile.rowWarps; });
-    if (!isKnown && tile.sharedBytes() <= kSharedLimit)
+    if (!isKnown && tile.sharedBytes() <= sharedLimit(target))
       result.push_back(tile);
   }
   return result;
@@ -55,27 +66,29 @@ SmallVector<AttentionTile> attentionTiles(const cpu::AttentionProblem &p, const 
   AttentionTile tile;
   tile.depth = p.depth;
   tile.width = p.width;
-  // So few keys are one step of each warp: their loads are all on their way at once.
+  tile.keys = keysOfStep(p);
+  // So few keys are one step of each warp: their loads are all on their way at once. In f32, whose steps are short, few steps.
   constexpr int64_t kMostTogether = 8;
-  int64_t known = p.keys.asConstant().value_or(tile.warps * kKeys);
-  if (known > tile.warps * kKeys && known <= kMostTogether * kKeys)
+  int64_t known = p.keys.asConstant().value_or(tile.warps * tile.keys);
+  if (known > tile.warps * tile.keys && (isFull(p) || known <= kMostTogether * tile.keys))
     tile.warps = kMostTogether;
-  while (tile.warps > 1 && known <= (tile.warps / 2) * kKeys)
+  while (tile.warps > 1 && (known <= (tile.warps / 2) * tile.keys || tile.sharedBytes() > sharedLimit(target)))
     tile.warps /= 2;
   // With so many rows every multiprocessor is busy without sharing.
   constexpr int64_t kMostRowWarps = 8, kBusyWarps = 8;
   int64_t tiles = p.rows.ceilDiv(kRows).asConstant().value_or(1), all = (p.batch * p.heads).asConstant().value_or(1) * tiles;
   if (tiles == 1 || all < target.cores * kBusyWarps)
     return {tile};
-  SmallVector<AttentionTile> result = stagedTiles(p, tiles);
+  SmallVector<AttentionTile> result = stagedTiles(p, tiles, target);
   tile.warps = 1;
-  tile.rowWarps = llvm::divideCeil(tiles, llvm::divideCeil(tiles, kMostRowWarps));
+  int64_t fitting = std::min(kMostRowWarps, sharedLimit(target) / tile.groupBytes());
+  tile.rowWarps = llvm::divideCeil(tiles, llvm::divideCeil(tiles, fitting));
   result.push_back(tile);
   return result;
 }
 
 std::optional<AttentionTile> AttentionTile::of(kernel::ScheduleAttr schedule, const cpu::AttentionProblem &problem) {
-  AttentionTile tile{schedule.get("warps", 0), schedule.get("row_warps", 1), schedule.get("slots", 0), problem.depth, problem.width};
+  AttentionTile tile{schedule.get("warps", 0), schedule.get("row_warps", 1), schedule.get("slots", 0), problem.depth, problem.width, keysOfStep(problem)};
   return tile.warps ? std::optional(tile) : std::nullopt;
 }
 

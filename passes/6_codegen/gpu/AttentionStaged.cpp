@@ -104,7 +104,7 @@ private:
       b.ifThen(b.lessThan(coming, blocks), [&] { copyBlock(b.mul(coming, kBlockKeys), values[1]); });
     }
     w.commit(); // a group for each block, so that the same number is waited for
-    multiply(w.add(shared, values[0]), b.mul(number, kBlockKeys), count / 8, isLimited, MutableArrayRef(values).drop_front(2));
+    multiplyBlock(w.add(shared, values[0]), b.mul(number, kBlockKeys), count / 8, isLimited, MutableArrayRef(values).drop_front(2));
     values[0] = next(values[0]);
     values[1] = next(values[1]);
   }
@@ -115,12 +115,12 @@ private:
     return w.select(wraps, w.i32(0), moved);
   }
 
-  void multiply(Value at, Index first, int64_t tiles, bool isLimited, MutableArrayRef<Value> state) {
+  void multiplyBlock(Value at, Index first, int64_t tiles, bool isLimited, MutableArrayRef<Value> state) {
     SmallVector<Value> logits;
     Value own = w.add(at, w.add(w.mul(group, p.depth * 2), w.mul(quad, kChunkBytes))), odd = w.mul(w.rem(group, 2), kQuad * kChunkBytes);
     for (int64_t n = 0; n < tiles; ++n) {
       SmallVector<Value> scores(4, b.constant(0, f32)), chunks, masks = masksOf(first, n, isLimited);
-      for (int64_t d = 0; d < p.depth; d += kDepthStep) {
+      for (int64_t d = 0; d < p.depth; d += depthStep()) {
         Value chunk = p.depth * 2 % 128 ? w.i32(d * 2) : w.bitXor(w.i32(d * 2), odd);
         Value loaded = w.loadFloats(w.add(w.add(own, chunk), n * 8 * p.depth * 2));
         chunks.push_back(LLVM::BitcastOp::create(ops, VectorType::get({4}, ops.getI32Type()), loaded));
@@ -164,12 +164,12 @@ private:
     Value from = w.add(at, w.mul(own, p.width * 2));
     for (int64_t k = 0; k < int64_t(weights.size()) / 8; ++k) {
       auto pair = [&](int64_t i) { return rounded(weights[k * 8 + i], weights[k * 8 + i + 1]); };
-      SmallVector<Value> left{pair(0), pair(2), pair(4), pair(6)};
+      Factor left = factor({pair(0), pair(2), pair(4), pair(6)});
       for (int64_t c = 0; c < columnTiles; c += 2) {
         Value address = w.add(w.add(from, w.bitXor(w.i32(c * kChunkBytes), chunk)), k * kFragmentKeys * p.width * 2);
         Warp::Fragment right = w.loadMatrices(address, /*transposed=*/true);
         for (int64_t i = 0; i < 2; ++i)
-          w.multiply(bfloat, left, {right[2 * i], right[2 * i + 1]}, state.slice(4 + (c + i) * 4, 4));
+          multiply(left, factor({right[2 * i], right[2 * i + 1]}), state.slice(4 + (c + i) * 4, 4));
       }
     }
   }

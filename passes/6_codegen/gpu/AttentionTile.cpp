@@ -9,8 +9,6 @@ namespace tenon::gpu {
 using namespace mlir;
 
 namespace {
-constexpr int64_t kKeys = AttentionTile::kKeys, kKeyTiles = kKeys / 8;
-
 class TileEmitter : AttentionWarp {
 public:
   TileEmitter(KernelBuilder &b, const cpu::AttentionProblem &problem, const AttentionTile &tile) : AttentionWarp(b, problem, tile) {}
@@ -22,7 +20,7 @@ public:
     begin(w.mul(rowGroup, kRows));
     loadQueries();
     Index end = seen(b.min(b.add(firstRow, kRows - 1), b.sub(rows, 1)));
-    Values state = b.loop(b.mul(w.wide(warp), kKeys), end, kKeys * t.warps, beginState(),
+    Values state = b.loop(b.mul(w.wide(warp), t.keys), end, t.keys * t.warps, beginState(),
                           [&](Index first, ValueRange carried) { return step(first, Values(carried)); });
     writeState(state);
     w.barrier();
@@ -47,32 +45,51 @@ private:
   /// The next keys.
   Values step(Index first, Values state) {
     Index last = b.sub(keys, 1);
-    SmallVector<SmallVector<Value>> keyWords(kKeyTiles);
-    for (int64_t n = 0; n < kKeyTiles; ++n)
-      for (int64_t d = 0; d < p.depth; d += kDepthStep)
+    int64_t keyTiles = t.keys / 8;
+    SmallVector<SmallVector<Value>> keyWords(keyTiles);
+    for (int64_t n = 0; n < keyTiles; ++n)
+      for (int64_t d = 0; d < p.depth; d += depthStep())
         keyWords[n].push_back(words(key, {batch, keyHead, b.min(b.add(first, w.wide(w.add(group, n * 8))), last), chunkOf(d)}));
     SmallVector<Value> valueRows;
-    for (int64_t k = 0; k < kKeys; k += 16)
-      for (int64_t offset : {0, 1, 8, 9})
-        valueRows.push_back(valueRow(b.min(b.add(first, w.wide(w.add(w.mul(quad, 2), k + offset))), last)));
+    for (int64_t n = 0; n < keyTiles; ++n)
+      for (int64_t offset : {0, 1})
+        valueRows.push_back(valueRow(b.min(b.add(first, w.wide(w.add(w.mul(quad, 2), n * 8 + offset))), last)));
 
     SmallVector<Value> logits;
-    for (int64_t n = 0; n < kKeyTiles; ++n) {
+    for (int64_t n = 0; n < keyTiles; ++n) {
       SmallVector<Value> scores(4, b.constant(0, f32));
       multiplyKeys(keyWords[n], scores);
       for (int64_t e = 0; e < 4; ++e)
         logits.push_back(logitAt(scores[e], row[e / 2], b.add(first, w.wide(w.add(w.mul(quad, 2), n * 8 + e % 2)))));
     }
     weigh(logits, state);
-    for (int64_t k = 0; k < kKeys / 16; ++k) {
+    factors == Factors::TF32 ? addFull(logits, valueRows, state) : addHalves(logits, valueRows, state);
+    return state;
+  }
+
+  /// Sums of values += weights times values, of 16 keys at a time.
+  void addHalves(ArrayRef<Value> logits, ArrayRef<Value> valueRows, MutableArrayRef<Value> state) {
+    for (int64_t k = 0; k < t.keys / 16; ++k) {
       auto weight = [&](int64_t n, int64_t e) { return rounded(logits[(2 * k + n) * 4 + e], logits[(2 * k + n) * 4 + e + 1]); };
-      SmallVector<Value> left{weight(0, 0), weight(0, 2), weight(1, 0), weight(1, 2)};
+      Factor left = factor({weight(0, 0), weight(0, 2), weight(1, 0), weight(1, 2)});
       for (int64_t c = 0; c < columnTiles; ++c) {
         auto element = [&](int64_t i) { return b.extractLane(valueRows[4 * k + i], c); };
-        w.multiply(bfloat, left, {word(element(0), element(1)), word(element(2), element(3))}, MutableArrayRef(state).slice(4 + c * 4, 4));
+        multiply(left, factor({word(element(0), element(1)), word(element(2), element(3))}), state.slice(4 + c * 4, 4));
       }
     }
-    return state;
+  }
+
+  /// The same of eight f32: a thread's two neighbouring keys are the four threads' first and second ones.
+  void addFull(ArrayRef<Value> logits, ArrayRef<Value> valueRows, MutableArrayRef<Value> state) {
+    auto bits = [&](Value x) -> Value { return LLVM::BitcastOp::create(ops, ops.getI32Type(), x); };
+    for (int64_t n = 0; n < t.keys / 8; ++n) {
+      auto weight = [&](int64_t e) { return bits(logits[n * 4 + e]); };
+      Factor left = factor({weight(0), weight(2), weight(1), weight(3)});
+      for (int64_t c = 0; c < columnTiles; ++c) {
+        auto element = [&](int64_t i) { return bits(b.extractLane(valueRows[2 * n + i], c)); };
+        multiply(left, factor({element(0), element(1)}), state.slice(4 + c * 4, 4));
+      }
+    }
   }
 
   /// This thread's columns of a value: one of every column tile.

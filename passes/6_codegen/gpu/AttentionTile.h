@@ -12,8 +12,9 @@ struct AttentionTile {
   int64_t slots = 0;    // for blocks of keys and values in shared memory; 0: operands go from memory to registers
   int64_t depth = 0;    // columns of a key
   int64_t width = 0;    // and of a value
+  int64_t keys = 32;    // of a warp's step: as many as registers have room for
 
-  static constexpr int64_t kRows = 16, kKeys = 32; // of a warp's step
+  static constexpr int64_t kRows = 16; // of a warp's step
   static constexpr int64_t kBlockKeys = 64;        // of a slot
 
   /// The tile of a schedule; none for one of rows.
@@ -38,7 +39,7 @@ struct AttentionTile {
   int64_t together() const;
 };
 
-/// The best first; none where matrix units cannot compute the attention: other types than f16 and bf16, or heads whose width is no multiple of 32 up to 128.
+/// The best first; none where matrix units cannot compute the attention: other types than f32, f16 and bf16, or heads whose width is no multiple of 32 up to 128.
 llvm::SmallVector<AttentionTile> attentionTiles(const cpu::AttentionProblem &problem, const Target &target);
 void emitAttentionTile(KernelBuilder &b, const cpu::AttentionProblem &problem, const AttentionTile &tile);
 void emitAttentionStaged(KernelBuilder &b, const cpu::AttentionProblem &problem, const AttentionTile &tile);

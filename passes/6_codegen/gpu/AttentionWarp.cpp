@@ -1,12 +1,18 @@
 #include "passes/6_codegen/gpu/AttentionWarp.h"
+#include "dialects/kernel/ProductMarks.h"
 #include <limits>
 
 namespace tenon::gpu {
 using namespace mlir;
 
+static Factors factorsOf(Type element) {
+  return element.isF32() ? Factors::TF32 : isa<BFloat16Type>(element) ? Factors::BF16 : Factors::F16;
+}
+
 AttentionWarp::AttentionWarp(KernelBuilder &b, const cpu::AttentionProblem &problem, const AttentionTile &tile)
     : b(b), w(b), ops(b.ops()), p(problem), t(tile), query(b.tensorOf(p.op.getQuery())), key(b.tensorOf(p.op.getKey())),
-      value(b.tensorOf(p.op.getValue())), result(b.result(0)), f32(b.ops().getF32Type()), bfloat(isa<BFloat16Type>(query.element)),
+      value(b.tensorOf(p.op.getValue())), result(b.result(0)), f32(b.ops().getF32Type()), factors(factorsOf(query.element)),
+      inParts(factors == Factors::TF32 && !p.op->hasAttr(kernel::kTf32Attr)), chunk(factors == Factors::TF32 ? kChunk / 2 : kChunk),
       columnTiles(p.width / 8) {
   if (p.op.getMask())
     mask = b.tensorOf(p.op.getMask());
@@ -32,13 +38,19 @@ void AttentionWarp::begin(Value firstOfWarp) {
 }
 
 void AttentionWarp::loadQueries() {
+  SmallVector<Value> chunks[2];
   for (int64_t half = 0; half < 2; ++half)
-    for (int64_t d = 0; d < p.depth; d += kDepthStep)
-      queries[half].push_back(words(query, {batch, head, row[half], chunkOf(d)}));
+    for (int64_t d = 0; d < p.depth; d += depthStep())
+      chunks[half].push_back(words(query, {batch, head, row[half], chunkOf(d)}));
+  for (auto [upper, lower] : llvm::zip_equal(chunks[0], chunks[1]))
+    for (int product : {0, 1}) { // of two words of each row
+      auto of = [&, product = product](Value four, int word) { return b.extractLane(four, 2 * product + word); };
+      queries.push_back(factor({of(upper, 0), of(lower, 0), of(upper, 1), of(lower, 1)}));
+    }
 }
 
 Value AttentionWarp::words(const Tensor &from, ArrayRef<Index> position) {
-  return LLVM::BitcastOp::create(ops, VectorType::get({4}, ops.getI32Type()), b.load(from, b.at(from, position), kChunk));
+  return LLVM::BitcastOp::create(ops, VectorType::get({4}, ops.getI32Type()), b.load(from, b.at(from, position), int(chunk)));
 }
 
 Value AttentionWarp::rounded(Value first, Value second) {
@@ -56,12 +68,27 @@ Value AttentionWarp::hidden() {
   return b.constant(-std::numeric_limits<double>::infinity(), f32);
 }
 
+AttentionWarp::Factor AttentionWarp::factor(Warp::Fragment words) {
+  if (inParts) {
+    Warp::Fragment rest = w.splitFull(words);
+    return {words, rest};
+  }
+  return {factors == Factors::TF32 ? w.roundFull(words) : words, {}};
+}
+
+void AttentionWarp::multiply(const Factor &left, const Factor &right, MutableArrayRef<Value> sums) {
+  if (inParts) {
+    w.multiply(factors, left.rest, right.leading, sums);
+    w.multiply(factors, left.leading, right.rest, sums);
+  }
+  w.multiply(factors, left.leading, right.leading, sums);
+}
+
 void AttentionWarp::multiplyKeys(ArrayRef<Value> chunks, MutableArrayRef<Value> scores) {
-  for (auto [d, chunk] : llvm::enumerate(chunks))
-    for (int64_t product = 0; product < 2; ++product) {
-      auto of = [&](Value four, int64_t i) { return b.extractLane(four, int(2 * product + i)); };
-      w.multiply(bfloat, {of(queries[0][d], 0), of(queries[1][d], 0), of(queries[0][d], 1), of(queries[1][d], 1)}, {of(chunk, 0), of(chunk, 1)}, scores);
-    }
+  for (size_t i = 0; i < queries.size(); ++i) {
+    auto of = [&](int64_t word) { return b.extractLane(chunks[i / 2], int(2 * (i % 2) + word)); };
+    multiply(queries[i], factor({of(0), of(1)}), scores);
+  }
 }
 
 bool AttentionWarp::isMaskOfRows() const {

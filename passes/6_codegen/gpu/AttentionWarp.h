@@ -8,8 +8,8 @@ namespace tenon::gpu {
 /// Fragments are those of mma.sync: eight groups of four threads, a quad; a thread has columns 2 q and 2 q + 1 of rows g and g + 8.
 class AttentionWarp {
 protected:
-  static constexpr int64_t kRows = AttentionTile::kRows, kChunk = 8, kQuad = 4; // elements of 16 bytes; threads that share a row of a fragment
-  static constexpr int64_t kDepthStep = kChunk * kQuad;
+  static constexpr int64_t kRows = AttentionTile::kRows, kQuad = 4; // threads that share a row of a fragment
+  static constexpr int64_t kChunk = 8;                              // halves of 16 bytes, and columns that a thread finishes
   static constexpr double kLog2E = 1.4426950408889634;
   using Values = KernelBuilder::Values;
 
@@ -18,9 +18,10 @@ protected:
   void begin(mlir::Value firstOfWarp);
   /// Reads the queries: 16 neighbouring bytes at a time, since the order of the depth is free.
   void loadQueries();
-  Index chunkOf(int64_t depth) { return b.add(b.mul(w.wide(quad), kChunk), depth); }
+  Index chunkOf(int64_t depth) { return b.add(b.mul(w.wide(quad), chunk), depth); }
+  int64_t depthStep() const { return chunk * kQuad; }
 
-  mlir::Value words(const Tensor &from, llvm::ArrayRef<Index> position); // eight elements as four words
+  mlir::Value words(const Tensor &from, llvm::ArrayRef<Index> position); // 16 bytes as four words
   mlir::Value rounded(mlir::Value first, mlir::Value second);           // to a word of two elements
   mlir::Value exchanged(mlir::Value x, llvm::function_ref<mlir::Value(mlir::Value, mlir::Value)> combine); // over the threads of a row
   mlir::Value add(mlir::Value x, mlir::Value y) { return mlir::arith::AddFOp::create(ops, x, y); }
@@ -28,7 +29,14 @@ protected:
   mlir::Value larger(mlir::Value x, mlir::Value y) { return mlir::arith::MaxNumFOp::create(ops, x, y); }
   mlir::Value hidden(); // the logit of a key that a row does not see
 
-  /// 16 x 8 scores += this warp's queries times eight keys, whose elements of this thread are `chunks`, one for each 32 of the depth.
+  /// A fragment as it is multiplied: f32 rounded, or in parts.
+  struct Factor {
+    Warp::Fragment leading, rest;
+  };
+  Factor factor(Warp::Fragment words);
+  /// 16 x 8 sums += `left` times `right`, as Warp::multiply.
+  void multiply(const Factor &left, const Factor &right, llvm::MutableArrayRef<mlir::Value> sums);
+  /// 16 x 8 scores += this warp's queries times eight keys, whose elements of this thread are `chunks`, one for each step of the depth.
   void multiplyKeys(llvm::ArrayRef<mlir::Value> chunks, llvm::MutableArrayRef<mlir::Value> scores);
   /// With `causal`, row i sees the keys up to i + T - S.
   Index seen(Index at) { return p.op.getCausal() ? b.max(b.min(b.add(b.sub(b.add(at, keys), rows), 1), keys), 0) : keys; }
@@ -53,12 +61,14 @@ protected:
   const AttentionTile &t;
   Tensor query, key, value, mask, result;
   mlir::Type f32;
-  bool bfloat;
+  Factors factors;
+  bool inParts;        // f32 is multiplied in two parts, as three products
+  int64_t chunk;       // elements of 16 bytes
   int64_t columnTiles; // of eight columns
   mlir::Value thread, lane, group, quad;
   Index batch, head, keyHead, firstRow, rows, keys; // firstRow: of the warp
   Index row[2];                                     // of this thread's fragments
-  llvm::SmallVector<mlir::Value> queries[2];
+  llvm::SmallVector<Factor> queries; // in the order of the depth
 };
 
 } // namespace tenon::gpu

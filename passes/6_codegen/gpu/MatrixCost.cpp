@@ -24,10 +24,10 @@ bool isMemory(const MatrixProblem &p) {
 }
 } // namespace
 
-int64_t directRegisters(const MatrixSchedule &s) {
-  constexpr int64_t kOther = 50, kWordsOfChunk = 4, kAddress = 3;
-  int64_t fragments = (s.tileRows + s.tileColumns) / MatrixSchedule::kChunk;
-  return kOther + fragments * (kWordsOfChunk * s.stages + kAddress) + s.tileRows * s.tileColumns / 32;
+int64_t directRegisters(const MatrixSchedule &s, const MatrixProblem &p) {
+  constexpr int64_t kOther = 50, kWordsOfChunk = 4, kWordsOfProduct = 2, kAddress = 3;
+  int64_t fragments = (s.tileRows + s.tileColumns) / MatrixSchedule::kChunk, parts = p.inParts ? 2 * kWordsOfProduct : 0;
+  return kOther + fragments * (kWordsOfChunk * s.stages + kAddress + parts) + s.tileRows * s.tileColumns / 32;
 }
 
 namespace {
@@ -48,16 +48,18 @@ double directCost(const MatrixSchedule &s, int64_t rows, const MatrixProblem &p,
   constexpr double kStart = 1.27, kLatency = 1.2;                                            // of a kernel; of a load under way with others
   constexpr double kCycles = 4 * 1700;                                                       // of the four schedulers, in a microsecond
   constexpr double kRowCycles = 7.25, kColumnCycles = 15, kProductCycles = 1.1, kRest = 180; // a warp's, of a step
-  constexpr double kComputedRowCycles = 60;
+  constexpr double kComputedRowCycles = 60, kPartCycles = 20; // of a fragment's words in two parts
   constexpr double kBytesPerMicrosecond = 61e3, kAllBytesPerMicrosecond = 7.85e6; // to a multiprocessor, to all
   constexpr double kElement = 2.7e-4, kPart = 0.024;                              // of the epilogue; of reading a warp's sums
   constexpr int64_t kBlocksOfMultiprocessor = 32;
   int64_t blocks = blocksOfMultiprocessor(s, rows, p, target);
   int64_t together = std::min({blocks, kBlocksOfMultiprocessor, kSharedOfMultiprocessor / s.sharedBytes(), kThreadsOfMultiprocessor / s.threads(),
-                               std::max<int64_t>(1, kRegistersOfMultiprocessor / (s.threads() * directRegisters(s)))});
+                               std::max<int64_t>(1, kRegistersOfMultiprocessor / (s.threads() * directRegisters(s, p)))});
   double warps = double(together * s.warpDepth), rowFragments = double(s.tileRows) / 8, columnFragments = double(s.tileColumns) / 8;
   double cycles = kRest + (isMemory(p) ? kRowCycles : kComputedRowCycles) * rowFragments + kColumnCycles * columnFragments +
                   kProductCycles * rowFragments * columnFragments;
+  if (p.inParts)
+    cycles += kPartCycles * (rowFragments + columnFragments) + 2 * kProductCycles * rowFragments * columnFragments;
   double bytes = double(s.tileRows + s.tileColumns) * double(MatrixSchedule::kDirectStep) * 2;
   double busy = std::max(cycles * warps / kCycles, bytes * warps / kBytesPerMicrosecond);
   double steps = double(llvm::divideCeil(p.steps(s), s.warpDepth)), ahead = std::min(steps, double(s.stages));
@@ -79,7 +81,7 @@ double warpCost(const MatrixSchedule &s, int64_t rows, const MatrixProblem &p, c
   int64_t blocks = blocksOfMultiprocessor(s, rows, p, target);
   int64_t together = std::min({blocks, kSharedOfMultiprocessor / s.sharedBytes(), kThreadsOfMultiprocessor / s.threads()});
   constexpr double kFull = 4; // products of f32: three for each, and their parts
-  double elements = double(s.tileRows * s.tileColumns), flops = 2 * elements * double(MatrixSchedule::kStep * together) * (p.isFull() ? kFull : 1);
+  double elements = double(s.tileRows * s.tileColumns), flops = 2 * elements * double(MatrixSchedule::kStep * together) * (p.inParts ? kFull : 1);
   double step = std::max({flops / kFlopsPerMicrosecond, double(s.stageBytes() * together) / kBytesPerMicrosecond,
                           kStep + kProducts / double(s.warpDepth), copyBound(s, p, kLatency), isMemory(p) ? 0 : kComputed});
   double steps = double(s.stepsOfBlock(p.steps(s))), waves = double(llvm::divideCeil(blocks, together));

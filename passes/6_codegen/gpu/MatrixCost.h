@@ -10,7 +10,7 @@ double costOf(const MatrixSchedule &schedule, int64_t rows, const MatrixProblem 
 std::optional<MatrixSchedule> measuredSchedule(int64_t rows, const MatrixProblem &problem, const Target &target);
 
 /// Registers of a thread of a direct schedule, about.
-int64_t directRegisters(const MatrixSchedule &schedule);
+int64_t directRegisters(const MatrixSchedule &schedule, const MatrixProblem &problem);
 constexpr int64_t kRegistersOfMultiprocessor = 65536;
 
 } // namespace tenon::gpu

@@ -19,15 +19,19 @@ std::pair<Value, Value> pairOf(KernelBuilder &b, Value chunk, int64_t product) {
 
 /// Sums of the tile += a step of it.
 void MatrixEmitter::multiplyFragments(ArrayRef<Value> left, ArrayRef<Value> right, MutableArrayRef<Value> sums) {
-  for (int64_t product = 0; product < kProducts; ++product)
+  for (int64_t product = 0; product < kProducts; ++product) {
+    SmallVector<Warp::Fragment> lefts, rights;
     for (int64_t m = 0; m < fragmentsDown; ++m) {
       auto [upperLow, upperHigh] = pairOf(b, left[2 * m], product);
       auto [lowerLow, lowerHigh] = pairOf(b, left[2 * m + 1], product);
-      for (int64_t n = 0; n < fragmentsAcross; ++n) {
-        auto [low, high] = pairOf(b, right[n], product);
-        w.multiply(p.factors, {upperLow, lowerLow, upperHigh, lowerHigh}, {low, high}, sums.slice((m * fragmentsAcross + n) * 4, 4));
-      }
+      lefts.push_back({upperLow, lowerLow, upperHigh, lowerHigh});
     }
+    for (int64_t n = 0; n < fragmentsAcross; ++n) {
+      auto [low, high] = pairOf(b, right[n], product);
+      rights.push_back({low, high});
+    }
+    multiplyAllOf(lefts, rights, sums);
+  }
 }
 
 /// Chunks of the same channels times their factors.

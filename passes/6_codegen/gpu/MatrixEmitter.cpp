@@ -199,14 +199,14 @@ void MatrixEmitter::multiplyStage(Value step, Value stage, MutableArrayRef<Value
 
 void MatrixEmitter::multiplyAllOf(MutableArrayRef<Warp::Fragment> lefts, MutableArrayRef<Warp::Fragment> rights, MutableArrayRef<Value> sums) {
   SmallVector<Warp::Fragment> leftRests, rightRests;
-  if (p.isFull()) { // (a + a') (b + b'), less a' b', which is too small to matter
+  if (p.inParts) { // (a + a') (b + b'), less a' b', which is too small to matter
     leftRests = llvm::map_to_vector(lefts, [&](Warp::Fragment &words) { return w.splitFull(words); });
     rightRests = llvm::map_to_vector(rights, [&](Warp::Fragment &words) { return w.splitFull(words); });
   }
   for (int64_t m = 0; m < fragmentsDown; ++m)
     for (int64_t n = 0; n < fragmentsAcross; ++n) {
       MutableArrayRef<Value> own = sums.slice((m * fragmentsAcross + n) * 4, 4);
-      if (p.isFull()) {
+      if (p.inParts) {
         w.multiply(p.factors, leftRests[m], rights[n], own);
         w.multiply(p.factors, lefts[m], rightRests[n], own);
       }

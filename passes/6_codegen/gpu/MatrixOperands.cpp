@@ -15,7 +15,7 @@ int64_t MatrixEmitter::unitsOfThread() const {
 bool MatrixEmitter::readsAhead() const {
   constexpr int64_t kMostSums = 32, kMostUnits = 4, kMostRegisters = 160;
   int64_t sums = fragmentsDown * fragmentsAcross * 4;
-  bool hasRegisters = s.direct ? directRegisters(s) <= kMostRegisters : sums <= kMostSums;
+  bool hasRegisters = s.direct ? directRegisters(s, p) <= kMostRegisters : sums <= kMostSums;
   return hasRegisters && unitsOfThread() <= kMostUnits && p.columns % kChunk == 0 && s.threads() % (s.tileColumns / kChunk) == 0;
 }
 

@@ -93,8 +93,8 @@ static void splitConcat(MatrixProblem &p) {
 }
 
 std::optional<MatrixProblem> MatrixProblem::of(kernel::FuncOp func, const Target &target) {
-  constexpr int kFirstWithAsyncCopies = 80;
-  if (target.computeCapability < kFirstWithAsyncCopies)
+  constexpr int kFirst = 75;
+  if (target.computeCapability < kFirst)
     return std::nullopt;
   std::optional<cpu::ContractionProblem> contraction = cpu::ContractionProblem::of(func);
   if (!contraction)
@@ -108,8 +108,11 @@ std::optional<MatrixProblem> MatrixProblem::of(kernel::FuncOp func, const Target
   bool isMatrix = cast<RankedTensorType>(c.rhs.getType()).getRank() == 2 || !c.taps.empty();
   bool isFull = element.isF32() && elementOf(c.lhs) == element;
   p.factors = c.dot > 1 ? Factors::Bytes : isFull ? Factors::TF32 : isa<BFloat16Type>(element) ? Factors::BF16 : Factors::F16;
+  p.inParts = isFull && !c.anchor->hasAttr(kernel::kTf32Attr);
   bool isHalf = isa<Float16Type, BFloat16Type>(element) && elementOf(c.lhs) == element;
   if (!(p.isBytes() || isFull || isHalf) || !depth || !columns || c.groups != 1 || !isMatrix)
+    return std::nullopt;
+  if (target.computeCapability < kFirstWithAsyncCopies && (isFull || p.factors == Factors::BF16))
     return std::nullopt;
   bool isPackable = c.rhsConstant() && (c.unpacked() || c.rhsArgument());
   bool hasRows = llvm::any_of(c.rhsRows, [](int axis) { return axis >= 0; });
@@ -200,7 +203,6 @@ kernel::PackingAttr MatrixProblem::packing(const MatrixSchedule &s) const {
 }
 
 namespace {
-constexpr int64_t kSharedLimit = 96 << 10;    // two blocks on a multiprocessor, and every architecture from sm_80 on
 constexpr int64_t kSharedOfBlock = 224 << 10; // on sm_90
 
 /// Where rows are summed: whether tiles have whole parts of rows, and whole warps finish them.
@@ -209,10 +211,10 @@ bool sumsWholeRows(const MatrixSchedule &s, const MatrixProblem &p) {
   return !p.sumsRows || (s.tileColumns % kernel::kRowPart == 0 && s.rowsOfBlock() * s.tileColumns / MatrixSchedule::kChunk % kWarp == 0);
 }
 
-SmallVector<MatrixSchedule> directSchedules(const MatrixProblem &p) {
+SmallVector<MatrixSchedule> directSchedules(const MatrixProblem &p, const Target &target) {
   constexpr int64_t kMostRegisters = 240, kLargestTile = 2048;
   SmallVector<MatrixSchedule> schedules;
-  if (p.channels % MatrixSchedule::kChunk || p.isFull())
+  if (p.channels % MatrixSchedule::kChunk)
     return schedules; // elements gathered one by one are shared by more columns in a stage
   for (int64_t rows : {16, 32, 64})
     for (int64_t columns : {16, 32, 64})
@@ -220,9 +222,9 @@ SmallVector<MatrixSchedule> directSchedules(const MatrixProblem &p) {
         for (int64_t stages : {1, 2}) {
           MatrixSchedule s{rows, columns, 1, 1, warps, stages, 1, /*direct=*/true};
           bool isNeedless = warps > p.steps(s) || (stages > 1 && warps * (stages / 2) >= p.steps(s));
-          int64_t registers = directRegisters(s);
+          int64_t registers = directRegisters(s, p);
           bool fits = rows * columns <= kLargestTile && registers <= kMostRegisters && registers * s.threads() <= kRegistersOfMultiprocessor &&
-                      s.sharedBytes() + p.scaleBytes(s) <= kSharedLimit;
+                      s.sharedBytes() + p.scaleBytes(s) <= sharedLimit(target);
           if (!isNeedless && fits)
             schedules.push_back(s);
         }
@@ -233,7 +235,7 @@ SmallVector<MatrixSchedule> directSchedules(const MatrixProblem &p) {
 SmallVector<MatrixSchedule> groupSchedules(const MatrixProblem &p, const Target &target) {
   constexpr int kFirst = 90;
   SmallVector<MatrixSchedule> schedules;
-  if (target.computeCapability != kFirst || !target.archSpecific || p.scale || p.isFull()) // operands do not pass through registers
+  if (target.computeCapability != kFirst || !target.archSpecific || p.scale || p.inParts) // operands do not pass through registers
     return schedules;
   struct Tile {
     int64_t rows, columns, stages, warpColumns = 1, leastDepth = 1, mostDepth = 1, round = 1;
@@ -267,7 +269,7 @@ SmallVector<MatrixSchedule> pipelineSchedules(const MatrixProblem &p, const Targ
   if (p.sumsRows || p.rowValues)
     return schedules;
   bool isWhole = p.depth % MatrixSchedule::kStep == 0 && p.channels % MatrixSchedule::kChunk == 0;
-  if (target.computeCapability != kFirst || !target.archSpecific || !isWhole || p.scale || p.isFull()) // operands do not pass through registers
+  if (target.computeCapability != kFirst || !target.archSpecific || !isWhole || p.scale || p.inParts) // operands do not pass through registers
     return schedules;
   struct Tile {
     int64_t rows, columns, stages;
@@ -311,19 +313,20 @@ SmallVector<MatrixSchedule> matrixSchedules(const MatrixProblem &p, const Target
   SmallVector<std::pair<double, MatrixSchedule>> ranked;
   for (const Shape &shape : kShapes)
     for (int64_t splits : {1, 2, 4, 8}) {
-      // Elements that are gathered one by one are there at once: stages would be code without use.
+      // Elements that are gathered one by one, or copied before copies were asynchronous, are there at once: stages would be code without use.
       constexpr int64_t kGatheredStages = 3;
-      int64_t stages = p.channels % MatrixSchedule::kChunk ? std::min(shape.stages, kGatheredStages) : shape.stages;
+      bool isAtOnce = p.channels % MatrixSchedule::kChunk || target.computeCapability < kFirstWithAsyncCopies;
+      int64_t stages = isAtOnce ? std::min(shape.stages, kGatheredStages) : shape.stages;
       MatrixSchedule s = p.fitted({shape.rows, shape.columns, shape.warpRows, shape.warpColumns, shape.warpDepth, stages, splits});
-      while (s.splits > 1 && s.stages > 2 && s.sharedBytes() + p.scaleBytes(s) > kSharedLimit) // room for what blocks send each other
+      while (s.splits > 1 && s.stages > 2 && s.sharedBytes() + p.scaleBytes(s) > sharedLimit(target)) // room for what blocks send each other
         --s.stages;
       bool needless = splits > 1 && p.steps(s) < 2 * splits;
-      bool fits = s.sharedBytes() + p.scaleBytes(s) <= kSharedLimit && s.tileRows % splits == 0 && sumsWholeRows(s, p);
+      bool fits = s.sharedBytes() + p.scaleBytes(s) <= sharedLimit(target) && s.tileRows % splits == 0 && sumsWholeRows(s, p);
       if (needless || !fits || splits > (target.computeCapability >= kFirstWithClusters ? 8 : kClusterless))
         continue;
       ranked.push_back({costOf(s, rows, p, target), s});
     }
-  SmallVector<MatrixSchedule> others = directSchedules(p);
+  SmallVector<MatrixSchedule> others = directSchedules(p, target);
   llvm::append_range(others, groupSchedules(p, target));
   llvm::append_range(others, pipelineSchedules(p, target));
   llvm::append_range(others, residentSchedules(p, target));

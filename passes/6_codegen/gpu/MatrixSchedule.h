@@ -83,11 +83,12 @@ struct MatrixProblem {
   llvm::SmallVector<int64_t> paddedTaps; // the filter's, for images the last one even: whole chunks again
   int64_t depth = 0;                     // taps * channels, padded
   Factors factors = Factors::F16;
+  bool inParts = false;                  // each f32 is multiplied in two parts, as three products, which leaves it its precision
   bool sumsRows = false;                 // results beside the first are sums of parts of its rows: tiles have whole parts
   int64_t rowValues = 0;                 // that the epilogue reads, f32
 
   bool isBytes() const { return factors == Factors::Bytes; }
-  bool isFull() const { return factors == Factors::TF32; } // f32, each element multiplied in two parts
+  bool isFull() const { return factors == Factors::TF32; } // f32 in memory
   /// What channels and depth count: halves, pairs of bytes, two for each f32.
   int64_t units(int64_t elements) const { return isFull() ? 2 * elements : isBytes() ? elements / 2 : elements; }
   int64_t elements(int64_t units) const { return isFull() ? units / 2 : isBytes() ? 2 * units : units; }

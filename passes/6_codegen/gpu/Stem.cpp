@@ -20,7 +20,6 @@ namespace {
 constexpr int64_t kPixelChannels = 4, kPixelBytes = 8, kFragment = 16, kFragmentColumns = 8,
                   kDepthTaps = 4; // of mma.sync: rows, columns, taps of a step
 constexpr int64_t kChunk = MatrixSchedule::kChunk, kChunkBytes = 16;
-constexpr int64_t kSharedLimit = 96 << 10; // of a block, on every architecture from sm_80 on
 
 /// A convolution as this family sees it.
 struct StemProblem {
@@ -391,6 +390,8 @@ double costOf(const StemSchedule &s, const StemProblem &p, const Target &target)
 SmallVector<StemSchedule> stayingSchedules(const StemProblem &p, const Target &target) {
   constexpr int64_t kWidest = 160, kWarps = 4, kFewTiles = 4, kMostTogether = 4, kRegisters = 65536, kOtherRegisters = 64, kSharedOfMultiprocessor = 220 << 10;
   SmallVector<int64_t> widths;
+  if (target.computeCapability < kFirstWithAsyncCopies)
+    return {};
   for (int64_t parts = 1; parts <= p.pixels / kFragment; ++parts)
     if (p.pixels % (parts * kFragment) == 0 && p.pixels / parts <= kWidest)
       widths.push_back(p.pixels / parts);
@@ -403,7 +404,7 @@ SmallVector<StemSchedule> stayingSchedules(const StemProblem &p, const Target &t
         int64_t registers = kOtherRegisters + (p.depthSteps() + 2) * p.fragments() * 2;
         s.together = std::min({kMostTogether, kRegisters / (registers * s.threads(p)), kSharedOfMultiprocessor / s.sharedBytes(p)});
         std::optional<int64_t> tiles = s.tiles(p).asConstant();
-        if (s.together && s.sharedBytes(p) <= kSharedLimit && tiles && *tiles >= kFewTiles * target.cores * s.together)
+        if (s.together && s.sharedBytes(p) <= sharedLimit(target) && tiles && *tiles >= kFewTiles * target.cores * s.together)
           result.push_back(s);
       }
   return result;
@@ -425,7 +426,7 @@ public:
         for (int64_t warps : {1, 2, 4, 8}) {
           StemSchedule s{rows, columns, warps};
           bool isNeedless = columns >= p.pixels + kFragment || rows > p.rows || warps > rows * columns / kFragment;
-          if (!isNeedless && s.threads(p) >= 64 && s.threads(p) <= 256 && s.sharedBytes(p) <= kSharedLimit)
+          if (!isNeedless && s.threads(p) >= 64 && s.threads(p) <= 256 && s.sharedBytes(p) <= sharedLimit(target))
             ranked.push_back({costOf(s, p, target), s});
         }
     auto order = [](const auto &entry) { return std::tuple(entry.first, entry.second.rows, entry.second.columns, entry.second.warps); };

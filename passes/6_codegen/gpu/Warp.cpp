@@ -159,20 +159,30 @@ Value Warp::shared() {
   return LLVM::PtrToIntOp::create(ops, ops.getI32Type(), pointer);
 }
 
+bool Warp::hasAsyncCopies() const { return b.target().computeCapability >= kFirstWithAsyncCopies; }
+
 void Warp::copyAsync(Value to, Value from, Value bytes) {
+  if (!hasAsyncCopies()) {
+    Value isRead = arith::CmpIOp::create(ops, arith::CmpIPredicate::ne, bytes, i32(0));
+    return store(to, loadIf(isRead, from));
+  }
   assembly({}, {to, from, bytes}, "cp.async.cg.shared.global [$0], [$1], 16, $2;", "r,l,r,~{memory}", true);
 }
 void Warp::copyAsyncOr(Value to, Value from, Value condition, Value filler) {
+  if (!hasAsyncCopies())
+    return store(to, arith::SelectOp::create(ops, condition, loadIf(condition, from), b.splat(filler, 4)));
   constexpr StringRef kText = "{ .reg .pred p; setp.ne.b32 p, $2, 0; @p cp.async.cg.shared.global [$0], [$1], 16; "
                               "@!p st.shared.v4.b32 [$0], {$3, $3, $3, $3}; }";
   Value flag = arith::ExtUIOp::create(ops, ops.getI32Type(), condition);
   assembly({}, {to, from, flag, filler}, kText, "r,l,r,r,~{memory}", true);
 }
 void Warp::commit() {
-  assembly({}, {}, "cp.async.commit_group;", "~{memory}", true);
+  if (hasAsyncCopies())
+    assembly({}, {}, "cp.async.commit_group;", "~{memory}", true);
 }
 void Warp::waitFor(int groups) {
-  assembly({}, {}, "cp.async.wait_group " + std::to_string(groups) + ";", "~{memory}", true);
+  if (hasAsyncCopies())
+    assembly({}, {}, "cp.async.wait_group " + std::to_string(groups) + ";", "~{memory}", true);
 }
 void Warp::barrier() {
   assembly({}, {}, "bar.sync 0;", "~{memory}", true);
@@ -287,7 +297,36 @@ Warp::Fragment Warp::splitFull(Fragment &words) {
   return rest;
 }
 
+Warp::Fragment Warp::roundFull(ValueRange words) {
+  return llvm::map_to_vector(words, [&](Value word) { return assembly(ops.getI32Type(), word, "cvt.rna.tf32.f32 $0, $1;", "=r,r", false); });
+}
+
+/// The instructions of sm_75 have half the depth, and those of bytes half the rows, too.
+void Warp::multiplyInParts(Factors factors, ValueRange left, ValueRange right, MutableArrayRef<Value> sums) {
+  constexpr int64_t kHalves = 2;
+  Type sum = sums.front().getType();
+  if (factors == Factors::Bytes) {
+    auto type = LLVM::LLVMStructType::getLiteral(ops.getContext(), {sum, sum});
+    constexpr StringRef kText = "mma.sync.aligned.m8n8k16.row.col.s32.u8.s8.s32 {$0, $1}, {$2}, {$3}, {$4, $5};";
+    for (int64_t depth = 0; depth < kHalves; ++depth)
+      for (int64_t rows = 0; rows < kHalves; ++rows) {
+        MutableArrayRef<Value> own = sums.slice(kHalves * rows, kHalves);
+        Value operands[] = {left[kHalves * depth + rows], right[depth], own[0], own[1]};
+        llvm::copy(parts(assembly(type, operands, kText, "=r,=r,r,r,r,r", false)), own.begin());
+      }
+    return;
+  }
+  auto type = LLVM::LLVMStructType::getLiteral(ops.getContext(), {sum, sum, sum, sum});
+  constexpr StringRef kText = "mma.sync.aligned.m16n8k8.row.col.f32.f16.f16.f32 {$0, $1, $2, $3}, {$4, $5}, {$6}, {$7, $8, $9, $10};";
+  for (int64_t depth = 0; depth < kHalves; ++depth) {
+    Value operands[] = {left[kHalves * depth], left[kHalves * depth + 1], right[depth], sums[0], sums[1], sums[2], sums[3]};
+    llvm::copy(parts(assembly(type, operands, kText, "=f,=f,=f,=f,r,r,r,f,f,f,f", false)), sums.begin());
+  }
+}
+
 void Warp::multiply(Factors factors, ValueRange left, ValueRange right, MutableArrayRef<Value> sums) {
+  if (!hasAsyncCopies())
+    return multiplyInParts(factors, left, right, sums);
   SmallVector<Value> operands(left);
   llvm::append_range(operands, right);
   llvm::append_range(operands, sums);
@@ -344,6 +383,8 @@ void Warp::update(MutableArrayRef<Value> values, ValueRange operands, StringRef 
 
 /// What follows the operands of a group's product: that it adds to the sums; of halves also factors as they are, and no operand transposed.
 static StringRef restOfProduct(Factors factors) {
+  if (factors == Factors::TF32)
+    return ", adds, 1, 1; ";
   return factors == Factors::Bytes ? ", adds; " : ", adds, 1, 1, 0, 0; ";
 }
 

@@ -47,7 +47,8 @@ public:
 
   // --- shared memory
   mlir::Value shared();                                                // the address of the block's dynamic shared memory
-  void copyAsync(mlir::Value to, mlir::Value from, mlir::Value bytes); // 16 bytes, of which the first `bytes` (0 or 16) are read, the rest zero
+  /// 16 bytes, of which the first `bytes` (0 or 16) are read, the rest zero. On sm_75 a copy is over at once.
+  void copyAsync(mlir::Value to, mlir::Value from, mlir::Value bytes);
   /// Copies 16 bytes where `condition` holds, and stores the word `filler` four times where it does not.
   void copyAsyncOr(mlir::Value to, mlir::Value from, mlir::Value condition, mlir::Value filler);
   void commit();
@@ -73,6 +74,8 @@ public:
   Fragment loadMatrices(mlir::Value address, bool transposed = false);
   /// Of f32: leaves the leading bits of each, as many as matrix units multiply, and gives what is left of them.
   Fragment splitFull(Fragment &words);
+  /// Of f32: each rounded to the bits that matrix units multiply, which cut off the rest.
+  Fragment roundFull(mlir::ValueRange words);
   /// 16 x 8 sums += 16 x 16 of `left` by 16 x 8 of `right`, of bytes 16 x 32 by 32 x 8, of f32 16 x 8 by 8 x 8.
   void multiply(Factors factors, mlir::ValueRange left, mlir::ValueRange right, llvm::MutableArrayRef<mlir::Value> sums);
   void multiply(bool bfloat, mlir::ValueRange left, mlir::ValueRange right, llvm::MutableArrayRef<mlir::Value> sums) {
@@ -108,6 +111,8 @@ public:
 
 private:
   mlir::Value assembly(mlir::Type result, mlir::ValueRange operands, llvm::StringRef text, llvm::StringRef constraints, bool effects);
+  bool hasAsyncCopies() const;
+  void multiplyInParts(Factors factors, mlir::ValueRange left, mlir::ValueRange right, llvm::MutableArrayRef<mlir::Value> sums);
   mlir::Value described(mlir::Value address, int64_t leadingBytes, int64_t strideBytes, int64_t swizzle);
   Fragment parts(mlir::Value structure);
   void update(llvm::MutableArrayRef<mlir::Value> values, mlir::ValueRange operands, llvm::StringRef text, llvm::StringRef constraints);

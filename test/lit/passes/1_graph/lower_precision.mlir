@@ -1,4 +1,5 @@
 // RUN: tenon-opt %s --nn-lower-precision=to=f16 | FileCheck %s
+// RUN: tenon-opt %s --nn-lower-precision=to=tf32 | FileCheck %s --check-prefix=TF32
 
 // Between bytes nothing is rounded: sums are scaled, joined with a residual and quantized in f32. What is only scaled is a half from there on.
 // CHECK-LABEL: func.func @bytes
@@ -66,4 +67,23 @@ func.func @spectrum(%x: tensor<1x16xf32>, %w: tensor<16x8xf32>) -> tensor<1x8xf3
   %3 = nn.log %2 : tensor<1x8xf32> -> tensor<1x8xf32>
   %4 = nn.tanh %3 : tensor<1x8xf32> -> tensor<1x8xf32>
   return %4 : tensor<1x8xf32>
+}
+
+// As tf32 tensors stay f32, and so do products that lead to a logarithm, or of one channel each.
+// TF32-LABEL: func.func @filter
+// TF32-NOT:     kernel.tf32
+// TF32-LABEL: func.func @biased
+// TF32:         nn.conv {{.*}}kernel.tf32
+// TF32-LABEL: func.func @spectrum
+// TF32-NOT:     kernel.tf32
+// Of two numbers with ten bits behind the point and more, weights keep ten bits: 1.0003 becomes 1 + 1/1024 with what is added for the other factor, 1 stays.
+// TF32-LABEL: func.func @shortened
+// TF32:         nn.constant dense<{{\[\[}}1.000000e+00, 1.00097656], [-0.500488281, 0.000000e+00]]>
+// TF32:         nn.matmul {{.*}} {kernel.tf32
+// TF32:         nn.attention {{.*}}kernel.tf32
+func.func @shortened(%x: tensor<4x2xf32>, %q: tensor<1x2x4x8xf32>) -> (tensor<4x2xf32>, tensor<1x2x4x8xf32>) {
+  %w = nn.constant dense<[[1.0, 1.0003], [-0.5003, 0.0]]> : tensor<2x2xf32>
+  %0 = nn.matmul %x, %w : tensor<4x2xf32>, tensor<2x2xf32> -> tensor<4x2xf32>
+  %1 = nn.attention %q, %q, %q {scale = 0.5 : f64} : tensor<1x2x4x8xf32>, tensor<1x2x4x8xf32>, tensor<1x2x4x8xf32> -> tensor<1x2x4x8xf32>
+  return %0, %1 : tensor<4x2xf32>, tensor<1x2x4x8xf32>
 }

@@ -19,17 +19,44 @@ kernel.func private @heads(%q: tensor<1x4x128x64xf16>, %k: tensor<1x4x128x64xf16
   kernel.return %0 : tensor<1x4x128x64xf16>
 }
 
-// f32 is not rounded to what matrix units multiply: a warp for each of the 4 x 128 rows.
+// f32 in parts of eleven bits, three products of them; each of eight warps has 16 keys.
 // FAMILY-LABEL: kernel.func private @exact
-// FAMILY-SAME:    tasks = #nn.expr<512>
+// FAMILY-SAME:    schedule = #kernel.schedule<"gpu.attention", {row_warps = 1 : i64, slots = 0 : i64, warps = 8 : i64}>
+// FAMILY-SAME:    tasks = #nn.expr<32>
 // CHECK-LABEL: .visible .entry exact(
-// CHECK:         .reqntid 32
+// CHECK:         .reqntid 256
+// CHECK:         and.b32 {{.*}}, -8192;
+// CHECK-COUNT-96: mma.sync.aligned.m16n8k8.row.col.f32.tf32.tf32.f32
 // CHECK-NOT:     mma.sync
-// CHECK:         shfl.sync
 // CHECK:         ret;
 kernel.func private @exact(%q: tensor<1x4x128x64xf32>, %k: tensor<1x4x128x64xf32>, %v: tensor<1x4x128x64xf32>) -> tensor<1x4x128x64xf32> {
   %0 = nn.attention %q, %k, %v {scale = 0.125 : f64} : tensor<1x4x128x64xf32>, tensor<1x4x128x64xf32>, tensor<1x4x128x64xf32> -> tensor<1x4x128x64xf32>
   kernel.return %0 : tensor<1x4x128x64xf32>
+}
+
+// Rounded, where that is allowed: a third of the products, 2 x 8 for scores and 2 x 8 for values.
+// CHECK-LABEL: .visible .entry short(
+// CHECK:         cvt.rna.tf32.f32
+// CHECK-NOT:     and.b32 {{.*}}, -8192;
+// CHECK-COUNT-32: mma.sync.aligned.m16n8k8.row.col.f32.tf32.tf32.f32
+// CHECK-NOT:     mma.sync
+// CHECK:         ret;
+kernel.func private @short(%q: tensor<1x4x128x64xf32>, %k: tensor<1x4x128x64xf32>, %v: tensor<1x4x128x64xf32>) -> tensor<1x4x128x64xf32> {
+  %0 = nn.attention %q, %k, %v {scale = 0.125 : f64, kernel.tf32} : tensor<1x4x128x64xf32>, tensor<1x4x128x64xf32>, tensor<1x4x128x64xf32> -> tensor<1x4x128x64xf32>
+  kernel.return %0 : tensor<1x4x128x64xf32>
+}
+
+// Heads that are no multiple of 32 wide: a warp for each of the 4 x 128 rows.
+// FAMILY-LABEL: kernel.func private @narrow
+// FAMILY-SAME:    tasks = #nn.expr<512>
+// CHECK-LABEL: .visible .entry narrow(
+// CHECK:         .reqntid 32
+// CHECK-NOT:     mma.sync
+// CHECK:         shfl.sync
+// CHECK:         ret;
+kernel.func private @narrow(%q: tensor<1x4x128x40xf32>, %k: tensor<1x4x128x40xf32>, %v: tensor<1x4x128x40xf32>) -> tensor<1x4x128x40xf32> {
+  %0 = nn.attention %q, %k, %v {scale = 0.125 : f64} : tensor<1x4x128x40xf32>, tensor<1x4x128x40xf32>, tensor<1x4x128x40xf32> -> tensor<1x4x128x40xf32>
+  kernel.return %0 : tensor<1x4x128x40xf32>
 }
 
 // Many rows: five warps of a block have 16 of them each, and all keys; nine tiles of rows are two blocks of a head. Keys and values come to shared memory

@@ -17,7 +17,8 @@
 // FULL: multiplies bytes, which plans for GPUs hold only beside halves, found the precision fp32: compile with --precision fp16
 
 // SM75:         machine code for sm_75
-// SM75-NOT:     gpu.matrix
+// SM75:         gpu.stem
+// SM75:         gpu.matrix
 
 // REPORT-NOT: serialized
 // REPORT-NOT: {{[0-9][0-9][0-9]+}} bytes spill

@@ -1,5 +1,5 @@
 // RUN: tenon-opt %s --kernel-assign-schedules=target=cuda:sm_80 | FileCheck %s --check-prefix=FAMILY
-// RUN: tenon-opt %s --kernel-assign-schedules=target=cuda:sm_75 | FileCheck %s --check-prefix=SM75
+// RUN: tenon-opt %s --kernel-assign-schedules=target=cuda:sm_75 --codegen-emit-cpu="target=cuda:sm_75 assembly" | FileCheck %s --check-prefix=SM75
 // RUN: tenon-opt %s --kernel-assign-schedules=target=cuda:sm_80 --codegen-emit-cpu="target=cuda:sm_80 assembly" | FileCheck %s
 // RUN: tenon-opt %s --kernel-assign-schedules=target=cuda:sm_90a --codegen-emit-cpu="target=cuda:sm_90a assembly" | FileCheck %s --check-prefix=SM90
 
@@ -7,8 +7,13 @@
 // of the kernel; nothing but bytes is stored.
 // FAMILY-LABEL: kernel.func private @conv
 // FAMILY-SAME:    schedule = #kernel.schedule<"gpu.matrix"
-// SM75-LABEL: kernel.func private @conv
-// SM75-SAME:    schedule = #kernel.schedule<"gpu.loops"
+// On sm_75 copies are loads and stores, and a product of 16 x 32 by 32 x 8 is four.
+// SM75-LABEL: .visible .entry conv(
+// SM75-NOT:     cp.async
+// SM75:         ld.global.v4.b32
+// SM75:         st.shared.v4.b32
+// SM75-COUNT-4: mma.sync.aligned.m8n8k16.row.col.s32.u8.s8.s32
+// SM75-NOT:     m16n8k32
 // CHECK-LABEL: .visible .entry conv(
 // CHECK:         50529027
 // CHECK:         @p cp.async.cg.shared.global {{.*}} @!p st.shared.v4.b32

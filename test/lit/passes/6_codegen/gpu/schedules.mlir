@@ -1,11 +1,11 @@
 // RUN: tenon-opt %s --kernel-assign-schedules=target=cuda:sm_90 | FileCheck %s
 // RUN: tenon-opt %s --kernel-assign-schedules=target=cuda:sm_75 | FileCheck %s --check-prefix=SM75
 
-// A half-precision product of constant weights goes to the matrix units where there are asynchronous copies to feed them.
+// A half-precision product of constant weights goes to the matrix units.
 // CHECK-LABEL: kernel.func private @product
 // CHECK-SAME:    schedule = #kernel.schedule<"gpu.matrix"
 // SM75-LABEL:  kernel.func private @product
-// SM75-SAME:     schedule = #kernel.schedule<"gpu.loops"
+// SM75-SAME:     schedule = #kernel.schedule<"gpu.matrix"
 kernel.func private @product(%x: tensor<128x256xf16>, %w: tensor<512x256xf16> {kernel.constant}) -> tensor<128x512xf16> {
   %0 = nn.matmul %x, %w {transpose_rhs} : tensor<128x256xf16>, tensor<512x256xf16> -> tensor<128x512xf16>
   kernel.return %0 : tensor<128x512xf16>
@@ -14,6 +14,8 @@ kernel.func private @product(%x: tensor<128x256xf16>, %w: tensor<512x256xf16> {k
 // f32 is multiplied there in parts; weights that a run brings are not packed, and each thread has four columns: 128 x 512 / 4 tasks.
 // CHECK-LABEL: kernel.func private @parts
 // CHECK-SAME:    schedule = #kernel.schedule<"gpu.matrix"
+// SM75-LABEL:  kernel.func private @parts
+// SM75-SAME:     schedule = #kernel.schedule<"gpu.loops"
 kernel.func private @parts(%x: tensor<128x256xf32>, %w: tensor<256x512xf32> {kernel.constant}) -> tensor<128x512xf32> {
   %0 = nn.matmul %x, %w : tensor<128x256xf32>, tensor<256x512xf32> -> tensor<128x512xf32>
   kernel.return %0 : tensor<128x512xf32>
