@@ -5,7 +5,7 @@ import time
 import torch
 
 KINDS = ["eager", "compile", "raw"]
-TYPES = {"fp32": torch.float32, "fp16": torch.float16, "bf16": torch.bfloat16}
+TYPES = {"fp32": torch.float32, "tf32": torch.float32, "fp16": torch.float16, "bf16": torch.bfloat16}
 BLOCKS, BLOCK_US = 30, 10_000
 
 
@@ -79,12 +79,12 @@ def time_kind(kind, model, given, stream):
 
 
 def peers(name, shape, stream, kinds, precision="fp16"):
-    """Microseconds of torch, of each kind that is asked for; f32 products are f32, not tf32."""
+    """Microseconds of torch, of each kind that is asked for; f32 products are f32 unless `precision` is tf32."""
     model = torch_peer(name) if kinds else None
     if model is None:
         return {}
     torch.backends.cudnn.benchmark = True
-    torch.backends.cudnn.allow_tf32 = torch.backends.cuda.matmul.allow_tf32 = False
+    torch.backends.cudnn.allow_tf32 = torch.backends.cuda.matmul.allow_tf32 = precision == "tf32"
     element, times = TYPES[precision], {}
     model = model.to(element).cuda().to(memory_format=torch.channels_last)
     if len(shape) == 4:

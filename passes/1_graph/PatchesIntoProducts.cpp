@@ -28,12 +28,12 @@ struct Image {
   }
 };
 
-/// A convolution whose windows lie side by side, of an image of few channels, in a half type.
+/// A convolution whose windows lie side by side, of an image of few channels.
 bool readsPatches(nn::ConvOp conv) {
   constexpr int64_t kImageChannels = 4;
   auto weight = cast<RankedTensorType>(conv.getWeight().getType());
   if (conv.getLayout() != nn::Layout::ChannelsLast || conv.getGroups() != 1 || weight.getRank() != 4 || !weight.hasStaticShape() ||
-      !isConstantExpression(conv.getWeight()) || !isa<Float16Type, BFloat16Type>(elementOf(conv)) || weight.getDimSize(1) > kImageChannels)
+      !isConstantExpression(conv.getWeight()) || !isa<Float16Type, BFloat16Type, Float32Type>(elementOf(conv)) || weight.getDimSize(1) > kImageChannels)
     return false;
   auto is = [](int64_t expected) { return [expected](int64_t value) { return value == expected; }; };
   std::optional<Image> image = Image::of(conv.getInput());

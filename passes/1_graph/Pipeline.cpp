@@ -56,7 +56,7 @@ void buildGraphPipeline(OpPassManager &manager, const GraphOptions &options) {
   if (options.mergeMatMuls)
     pm.addPass(createMergeMatMuls());
   bool isHalf = options.storage == "f16" || options.storage == "bf16";
-  if (!options.storage.empty()) // on a GPU
+  if (!options.storage.empty() || options.matrixUnits) // on a GPU
     pm.addPass(createMergeConvs());
   pm.addPass(createSinkTransposes());
   pm.addPass(createHoistTransposes());
@@ -67,12 +67,14 @@ void buildGraphPipeline(OpPassManager &manager, const GraphOptions &options) {
   if (isHalf) {
     pm.addPass(createLowerPrecision(options.storage));
     pm.addPass(createSimplifyViews()); // reshapes that transposes kept between a product and what is added to it, or what it is cast to
-    if (options.matrixUnits) {
-      pm.addPass(createPatchesIntoProducts());
-      pm.addPass(createCanonicalizerPass());
-      pm.addPass(createNormsIntoProducts());
-      pm.addPass(createJoinAddedConvs());
-    }
+  }
+  if (options.matrixUnits) {
+    pm.addPass(createPatchesIntoProducts());
+    pm.addPass(createCanonicalizerPass());
+  }
+  if (options.matrixUnits && isHalf) {
+    pm.addPass(createNormsIntoProducts());
+    pm.addPass(createJoinAddedConvs());
   }
   pm.addPass(createFoldConstantsPass(options.evaluator));
   if (!options.storage.empty() && !isHalf)

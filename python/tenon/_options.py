@@ -24,7 +24,7 @@ class ExecutionOrder(enum.IntEnum):
 
 class SessionOptions:
     """Honoured: `intra_op_num_threads`, free dimension overrides by name, `optimized_model_filepath` (the plan is saved there) and the configuration
-    entries "tenon.target", "tenon.tuning_cache", "tenon.exact_order" and "tenon.max_bytes"."""
+    entries "tenon.target", "tenon.tuning_cache", "tenon.exact_order", "tenon.precision" and "tenon.max_bytes"."""
 
     __slots__ = (
         "intra_op_num_threads", "inter_op_num_threads", "graph_optimization_level", "execution_mode", "execution_order", "enable_cpu_mem_arena",

@@ -110,6 +110,7 @@ def test_sources(folder):
     refused(lambda: tenon.compile(models.affine().SerializeToString().replace(b"Mul", b"M\xffl")), "M\ufffdl", tenon.CompileError)
     refused(lambda: tenon.compile(3), "a path, bytes or an onnx.ModelProto, not int", TypeError)
     refused(lambda: tenon.compile(models.affine(), target="z80"), "z80", tenon.CompileError)
+    refused(lambda: tenon.compile(models.affine(), precision="tf32"), "tf32 is for GPUs", tenon.CompileError)
     refused(lambda: tenon.compile(models.affine(), shapes={"z": (1, 4)}), "'z'", tenon.CompileError)
     refused(lambda: tenon.compile(models.affine(), shapes={"x": (0, 4)}), "shape", tenon.CompileError)
 

@@ -291,7 +291,7 @@ Warp::Fragment Warp::splitFull(Fragment &words) {
   for (Value &word : words) {
     Value high = bitAnd(word, i32(kLeading)), isWhole = arith::CmpIOp::create(ops, arith::CmpIPredicate::eq, word, high);
     Value low = LLVM::BitcastOp::create(ops, ops.getI32Type(), arith::SubFOp::create(ops, number(word), number(high)));
-    rest.push_back(select(isWhole, i32(0), bitAnd(low, i32(kLeading)))); // nothing is left of infinity
+    rest.push_back(select(isWhole, i32(0), low)); // nothing is left of infinity; of the rest matrix units take the leading bits
     word = high;
   }
   return rest;

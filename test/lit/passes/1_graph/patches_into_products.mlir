@@ -18,6 +18,16 @@ func.func @patches(%x: tensor<1x3x8x8xf32>) -> tensor<1x2x2x64xf16> {
   return %2 : tensor<1x2x2x64xf16>
 }
 
+// The same in f32.
+// CHECK-LABEL: func.func @full
+// CHECK:         nn.matmul {{.*}} : tensor<1x4x48xf32>, tensor<64x48xf32>
+func.func @full(%x: tensor<1x3x8x8xf32>) -> tensor<1x2x2x64xf32> {
+  %w = nn.constant dense_resource<f> : tensor<64x3x4x4xf32>
+  %0 = nn.transpose %x {perm = array<i64: 0, 2, 3, 1>} : tensor<1x3x8x8xf32> -> tensor<1x8x8x3xf32>
+  %1 = nn.conv %0, %w {strides = array<i64: 4, 4>, pads = array<i64: 0, 0, 0, 0>, dilations = array<i64: 1, 1>, layout = #nn.layout<channels_last>} : tensor<1x8x8x3xf32>, tensor<64x3x4x4xf32> -> tensor<1x2x2x64xf32>
+  return %1 : tensor<1x2x2x64xf32>
+}
+
 // Windows that overlap stay a convolution.
 // CHECK-LABEL: func.func @overlap
 // CHECK-NOT:     nn.matmul
