@@ -24,10 +24,8 @@ Executor::~Executor() {
   CurrentContext current(*on->driver, on->context);
   waitForQueued();
   destroyEvents();
-  if (block)
-    on->driver->release(block);
-  if (staging)
-    on->driver->releaseHost(staging);
+  releaseBlock();
+  releaseStaging();
   if (stream)
     on->driver->streamDestroy(stream);
 }
@@ -102,28 +100,55 @@ tn_status Executor::reserve(const tn_layout &layout, const GpuRun &run, Message 
     slots[plan.inputCount() + i] = tensors;
     tensors += roundUp(size_t(layout.outputBytes[i]));
   }
-  const Driver &driver = *on->driver;
-  if (arena + tensors > blockBytes) {
-    waitForQueued();
-    if (block)
-      driver.release(block);
-    block = 0, blockBytes = 0, ++generation;
-    if (tn_status status = allocateOnDevice(driver, arena + tensors, "the arena, inputs and outputs", &block, message))
+  if (arena + tensors > blockBytes)
+    if (tn_status status = reserveBlock(arena + tensors, message))
       return status;
-    blockBytes = arena + tensors;
+  return run.isAsync || tensors <= stagingBytes ? TN_OK : reserveStaging(tensors, message);
+}
+
+tn_status Executor::reserveBlock(size_t bytes, Message &message) {
+  constexpr const char *kWhat = "the arena, inputs and outputs";
+  waitForQueued();
+  releaseBlock();
+  if (tn_status status = memory.count(bytes, kWhat, message))
+    return status;
+  if (tn_status status = allocateOnDevice(*on->driver, bytes, kWhat, &block, message)) {
+    memory.uncount(bytes);
+    block = 0;
+    return status;
   }
-  if (run.isAsync || tensors <= stagingBytes)
-    return TN_OK;
-  driver.streamSynchronize(stream);
-  if (staging)
-    driver.releaseHost(staging);
-  staging = nullptr, stagingBytes = 0;
-  void *pinned = nullptr;
-  if (driver.allocateHost(&pinned, tensors))
-    return message.fail(TN_OUT_OF_MEMORY, "the staging memory for inputs and outputs: %zu bytes of pinned memory cannot be had", tensors);
-  staging = static_cast<uint8_t *>(pinned);
-  stagingBytes = tensors;
+  blockBytes = bytes;
   return TN_OK;
+}
+
+void Executor::releaseBlock() {
+  if (block)
+    on->driver->release(block);
+  memory.uncount(blockBytes);
+  block = 0, blockBytes = 0, ++generation;
+}
+
+tn_status Executor::reserveStaging(size_t bytes, Message &message) {
+  constexpr const char *kWhat = "the staging memory for inputs and outputs";
+  on->driver->streamSynchronize(stream);
+  releaseStaging();
+  if (tn_status status = memory.count(bytes, kWhat, message))
+    return status;
+  void *pinned = nullptr;
+  if (on->driver->allocateHost(&pinned, bytes)) {
+    memory.uncount(bytes);
+    return message.fail(TN_OUT_OF_MEMORY, "%s: %zu bytes of pinned memory cannot be had", kWhat, bytes);
+  }
+  staging = static_cast<uint8_t *>(pinned);
+  stagingBytes = bytes;
+  return TN_OK;
+}
+
+void Executor::releaseStaging() {
+  if (staging)
+    on->driver->releaseHost(staging);
+  memory.uncount(stagingBytes);
+  staging = nullptr, stagingBytes = 0;
 }
 
 tn_status Executor::bindInput(const tn_layout &layout, const GpuRun &run, uint32_t index, StreamHandle on_, Message &message) {

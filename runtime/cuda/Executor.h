@@ -25,6 +25,10 @@ public:
 private:
   /// Makes room for a shape: arena and tensors on the device, tensors on the host.
   tn_status reserve(const tn_layout &layout, const GpuRun &run, Message &message);
+  tn_status reserveBlock(size_t bytes, Message &message);
+  tn_status reserveStaging(size_t bytes, Message &message);
+  void releaseBlock();
+  void releaseStaging();
   /// Chooses where kernels find inputs and outputs, and queues the copies of inputs.
   tn_status bindInputs(const tn_layout &layout, const GpuRun &run, StreamHandle stream, Message &message);
   tn_status bindOutputs(const tn_layout &layout, const GpuRun &run, Message &message);

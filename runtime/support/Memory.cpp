@@ -29,23 +29,30 @@ Memory &libraryMemory() {
   return memory;
 }
 
+tn_status Memory::count(size_t bytes, const char *what, Message &message) {
+  if (limit && (bytes > limit || bytesInUse() > limit - bytes))
+    return message.fail(TN_LIMIT, "%s needs %zu bytes, which with the %zu in use is above the context's limit of %zu (max_bytes)", what, bytes, bytesInUse(), limit);
+  used.fetch_add(bytes, std::memory_order_relaxed);
+  return TN_OK;
+}
+
 tn_status Memory::allocate(size_t bytes, size_t alignment, void **memory, const char *what, Message &message) {
   bytes = bytes ? bytes : 1;
   alignment = alignment < kMinimumAlignment ? kMinimumAlignment : alignment;
-  if (limit && (bytes > limit || bytesInUse() > limit - bytes))
-    return message.fail(TN_LIMIT, "%s needs %zu bytes, which with the %zu in use is above the context's limit of %zu (max_bytes)", what, bytes, bytesInUse(), limit);
+  if (tn_status status = count(bytes, what, message))
+    return status;
   *memory = allocator.allocate ? allocator.allocate(allocator.user, bytes, alignment) : allocateFromLibrary(bytes, alignment);
-  if (!*memory)
-    return message.fail(TN_OUT_OF_MEMORY, "no memory for %s (%zu bytes)", what, bytes);
-  used.fetch_add(bytes, std::memory_order_relaxed);
-  return TN_OK;
+  if (*memory)
+    return TN_OK;
+  uncount(bytes);
+  return message.fail(TN_OUT_OF_MEMORY, "no memory for %s (%zu bytes)", what, bytes);
 }
 
 void Memory::release(void *memory, size_t bytes) {
   if (!memory)
     return;
   bytes = bytes ? bytes : 1;
-  used.fetch_sub(bytes, std::memory_order_relaxed);
+  uncount(bytes);
   if (allocator.release)
     allocator.release(allocator.user, memory, bytes);
   else

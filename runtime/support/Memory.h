@@ -19,6 +19,9 @@ public:
   tn_status allocate(size_t bytes, size_t alignment, void **memory, const char *what, Message &message);
   /// Null is allowed.
   void release(void *memory, size_t bytes);
+  /// Counts memory that comes from elsewhere, a GPU's, against the same limit; uncount undoes it.
+  tn_status count(size_t bytes, const char *what, Message &message);
+  void uncount(size_t bytes) { used.fetch_sub(bytes, std::memory_order_relaxed); }
   const tn_allocator &functions() const { return allocator; }
   size_t bytesInUse() const { return used.load(std::memory_order_relaxed); }
 

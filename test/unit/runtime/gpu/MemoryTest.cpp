@@ -86,6 +86,26 @@ TEST_F(GpuMemoryLimit, SaysHowMuchWasNeededAndGoesOn) {
   EXPECT_EQ(static_cast<float *>(outputs[0].data)[3999], 8.0f);
 }
 
+TEST_F(GpuMemoryLimit, OfTheApplicationCountsTheDevices) {
+  Session session;
+  ASSERT_EQ(session.open(dynamicGpuPlan()), TN_OK) << tn_last_error();
+  tn_context_options options = TN_CONTEXT_OPTIONS_INIT;
+  options.max_bytes = 100'000;
+  ASSERT_EQ(session.start(&options), TN_OK) << tn_last_error();
+  uint64_t before = tn_context_bytes(session.context);
+  std::vector<float> a(4000, 1.0f), b(4000, 2.0f);
+  tn_tensor inputs[2] = {vectorTensor(a, {100, 4}), vectorTensor(b, {100, 4})}, outputs[2] = {};
+  ASSERT_EQ(tn_run(session.context, inputs, outputs), TN_OK) << session.message();
+  EXPECT_GE(tn_context_bytes(session.context), before + driver.used[0] + driver.usedPinned);
+  inputs[0].dims[0] = inputs[1].dims[0] = 1000;
+  inputs[0].bytes = inputs[1].bytes = 16'000;
+  EXPECT_EQ(tn_run(session.context, inputs, outputs), TN_LIMIT);
+  EXPECT_NE(session.message().find("above the context's limit of 100000 (max_bytes)"), std::string::npos) << session.message();
+  inputs[0].dims[0] = inputs[1].dims[0] = 100;
+  ASSERT_EQ(tn_run(session.context, inputs, outputs), TN_OK) << session.message();
+  EXPECT_EQ(static_cast<float *>(outputs[0].data)[399], 8.0f);
+}
+
 TEST_F(GpuMemoryLimit, OfWeights) {
   driver.memory = 16;
   Session session;
