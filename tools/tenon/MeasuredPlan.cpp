@@ -107,4 +107,15 @@ std::string MeasuredPlan::difference(const std::vector<HostTensor> &expected) co
   return "";
 }
 
+bool MeasuredPlan::repeatsItself() {
+  if (first.empty()) {
+    first = results();
+    return true;
+  }
+  for (size_t i = 0; i < outputs.size(); i++)
+    if (std::memcmp(outputs[i].data, first[i].data.data(), first[i].data.size()) != 0)
+      return false;
+  return true;
+}
+
 } // namespace tenon::driver

@@ -38,6 +38,9 @@ public:
   /// Why the outputs of the last run are not `expected`, or "".
   std::string difference(const std::vector<HostTensor> &expected) const;
 
+  /// Whether the last run gave the same bytes as the first one that this asked about: threads that race do not always.
+  bool repeatsItself();
+
   tn_plan *get() const { return plan.get(); }
   tn_context *runner() const { return context.get(); }
 
@@ -49,6 +52,7 @@ private:
   ContextHandle context;
   std::vector<HostTensor> inputs;
   std::vector<tn_tensor> views, outputs;
+  std::vector<HostTensor> first; ///< outputs that repeatsItself compares with
 };
 
 } // namespace tenon::driver

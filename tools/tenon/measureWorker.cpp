@@ -27,7 +27,7 @@ constexpr double kReferenceLimit = 60;   // seconds that a plan may take that no
 constexpr double kLeastLimit = 1;        // and one that is compared with another
 constexpr double kHangsAfter = 50;       // times as long as the reference
 
-/// "3=crash,5=hang,6=wrong" in TENON_TUNE_FAULT: what the plan in the file 3.plan does instead of running. For tests of what survives it.
+/// "3=crash,5=hang,6=wrong,7=race" in TENON_TUNE_FAULT: what the plan in the file 3.plan does instead of running. For tests of what survives it.
 std::string plantedFault(const std::string &path) {
   const char *faults = std::getenv("TENON_TUNE_FAULT");
   std::string key = std::filesystem::path(path).stem().string() + "=", text = faults ? std::string(",") + faults + "," : "";
@@ -61,7 +61,7 @@ public:
 private:
   struct Slot {
     std::unique_ptr<MeasuredPlan> plan;
-    std::string problem;
+    std::string problem, fault;
     bool given = false; // given up: clearly slower than another
     std::vector<double> samples;
     double least() const { return *std::min_element(samples.begin(), samples.end()); }
@@ -92,7 +92,7 @@ private:
     for (size_t i = 0; i < job.plans.size(); i++) {
       plans.push_back(std::make_unique<Slot>());
       attempt(i, [&](Slot &slot) {
-        std::string fault = plantedFault(job.plans[i]);
+        std::string fault = slot.fault = plantedFault(job.plans[i]);
         if (fault == "crash")
           std::raise(SIGSEGV);
         while (fault == "hang")
@@ -120,6 +120,8 @@ private:
     if (job.threads > 1)
       std::this_thread::sleep_for(longestSpin());
     slot.plan->run();
+    if ((job.verify || slot.plan->isForGpu()) && (!slot.plan->repeatsItself() || slot.fault == "race"))
+      throw Failure("races: another run gives other numbers");
     for (int i = 0; i < kShortRuns; i++) {
       if (cold)
         slot.plan->cool();
