@@ -156,7 +156,7 @@ Value emitFoursIn16(KernelBuilder &b, Value x, Value w, Value sums) {
   int64_t lanes = cast<VectorType>(x.getType()).getNumElements();
   Type bytes = VectorType::get({kFour * lanes}, b.ops().getI8Type()), pairs = VectorType::get({2 * lanes}, b.ops().getI16Type());
   Value products = intrinsic(b, "llvm.x86.avx2.pmadd.ub.sw", pairs, {split(b, x, bytes), split(b, w, bytes)});
-  return sums ? Registers{b}.addi(sums, products) : products;
+  return sums ? inThisOrder(b, Registers{b}.addi(sums, products)) : products;
 }
 
 Value emitSumOf16(KernelBuilder &b, Value sums, Value acc) {

@@ -36,7 +36,8 @@ bool isSplit(const ContractionProblem &p, const Target &target) {
 }
 
 bool splitFitsRegisters(const Target &target, int64_t rows, int64_t vectors) {
-  constexpr int64_t kOfStep = SplitPanel::kTogether.front() + 3; // weights of a group, ones, products and the next ones
+  // Weights of a group, ones, products and the next ones. Of nine rows the last one would be requantized alone (ByteRegisters.h).
+  constexpr int64_t kOfStep = SplitPanel::kTogether.front() + 4;
   return vectors == 1 && rows + kOfStep <= target.vectorRegisters;
 }
 

@@ -17,7 +17,7 @@ struct InnerLoop {
 };
 
 InnerLoop loopOf(llvm::ArrayRef<std::string> lines) {
-  static const std::regex fma("vfn?madd"), stack("\\(%rsp.*mm|mm.*\\(%rsp"), gather("gather|vpins|vinsertps");
+  static const std::regex fma("vfn?madd|vpmadd|vpaddw"), stack("\\(%rsp.*mm|mm.*\\(%rsp"), gather("gather|vpins|vinsertps");
   InnerLoop loop;
   for (const std::string &line : lines) {
     loop.text += line + "\n";
@@ -113,6 +113,19 @@ TEST_P(InnerLoops, Depthwise) {
   expectClean(convolution({1, 112, 112, 32}, {32, 1, 3, 3}, {1, 112, 112, 32}, options("1, 1, 1, 1", "1, 1", 32), "nn.relu %1"), "depthwise");
   expectClean(convolution({1, 56, 56, 144}, {144, 1, 3, 3}, {1, 28, 28, 144}, options("1, 1, 1, 1", "2, 2", 144), "nn.silu %1"), "depthwise");
   expectClean(convolution({1, 28, 28, 240}, {240, 1, 5, 5}, {1, 28, 28, 240}, options("2, 2, 2, 2", "1, 1", 240), "nn.silu %1"), "depthwise");
+}
+
+// Four vectors of weights, their products and nine sums of products of bytes, where no instruction multiplies four bytes.
+TEST_P(InnerLoops, SplitBytes) {
+  if (llvm::StringRef(GetParam()) != "x86-64-v3")
+    GTEST_SKIP() << "other targets multiply pairs, or fours";
+  std::string x = tensor({1, 56, 56, 64}, "ui8"), w = tensor({256, 64, 1, 1}, "i8"), b = tensor({256}, "i32"), sums = tensor({1, 56, 56, 256}, "i32"), y = tensor({1, 56, 56, 256}),
+              s = tensor({256}), small = tensor({1, 56, 56, 256}, "ui8");
+  expectClean("kernel.func private @k(%x: " + x + ", %w: " + w + " {kernel.constant, kernel.split_share = 50 : i64}, %b: " + b + ", %s: " + s + ") -> " + small + " {\n  %0 = nn.conv %x, %w bias %b {" +
+                  "dilations = array<i64: 1, 1>, layout = #nn.layout<channels_last>, " + options("0, 0, 0, 0") + "} : " + x + ", " + w + ", " + b + " -> " + sums + "\n  %1 = nn.cast %0 {to = f32} : " +
+                  sums + " -> " + y + "\n  %2 = nn.mul %1, %s : " + y + ", " + s + " -> " + y + "\n  %3 = nn.quantize %2 {zero_point = 3 : i64, to = ui8} : " + y + " -> " + small +
+                  "\n  kernel.return %3 : " + small + "\n}\n",
+              "contraction");
 }
 
 // The transforms of tiles have more values than there are registers; the products between them do not.
