@@ -58,19 +58,6 @@ static void addPasses(OpPassManager &pm, Phase phase, const Target &target, Stri
   }
 }
 
-/// Refuses products of bytes beside tensors in f32 on a GPU: of such networks one gives wrong numbers there, and what makes them is not known yet.
-static LogicalResult checkBytesOnGpu(ModuleOp module, StringRef storage) {
-  WalkResult walked = module.walk([&](Operation *op) {
-    auto isByte = [](Value v) { return getElementTypeOrSelf(v).isInteger(8); };
-    if (!isa<nn::ConvOp, nn::MatMulOp>(op) || llvm::none_of(op->getOperands(), isByte))
-      return WalkResult::advance();
-    op->emitError("multiplies bytes, which plans for GPUs hold only beside halves, found the precision ")
-        << (storage.empty() ? "fp32" : storage) << ": compile with --precision fp16";
-    return WalkResult::interrupt();
-  });
-  return failure(walked.wasInterrupted());
-}
-
 LogicalResult runPhase(Phase phase, ModuleOp module, const Target &target, StringRef tuningCache, bool exactOrder, StringRef reproducer,
                        StringRef storage) {
   if (phase == Phase::Graph && target.isGpu())
@@ -80,10 +67,7 @@ LogicalResult runPhase(Phase phase, ModuleOp module, const Target &target, Strin
   CompiledEvaluator evaluator;
   addPasses(pm, phase, target, tuningCache, exactOrder, storage, &evaluator);
   writeOnFailure(pm, reproducer);
-  if (failed(pm.run(module)))
-    return failure();
-  bool hasHalves = storage == "f16" || storage == "bf16";
-  return success(phase != Phase::Graph || !target.isGpu() || hasHalves || succeeded(checkBytesOnGpu(module, storage)));
+  return pm.run(module);
 }
 
 FailureOr<std::vector<std::byte>> compileForEvaluation(ModuleOp module, const Target &target) {

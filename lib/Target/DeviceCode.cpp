@@ -1,5 +1,6 @@
 // From lowered functions to PTX, and from PTX to the device images of a plan.
 #include "lib/Target/Gpu.h"
+#include "lib/Target/NarrowStores.h"
 #include "lib/Target/ObjectCode.h"
 #include "mlir/Target/LLVMIR/Export.h"
 #include "llvm/IR/LegacyPassManager.h"
@@ -64,7 +65,7 @@ FailureOr<std::string> generatePtx(ModuleOp module, const Target &target) {
   if ((*machine)->addPassesToEmitFile(passes, stream, nullptr, llvm::CodeGenFileType::AssemblyFile))
     return module.emitError("LLVM cannot write PTX");
   passes.run(*code);
-  return withoutHeader(StringRef(text.data(), text.size())).str();
+  return convertBeforeNarrowStores(withoutHeader(StringRef(text.data(), text.size())));
 }
 
 llvm::Expected<std::vector<DeviceImage>> linkPtx(ArrayRef<std::string> kernels, const Target &target) {

@@ -224,8 +224,6 @@ def main():
             shutil.copy(golden, folder / golden.name)
             (folder / golden.name).chmod(0o644)
         for precision in arguments.precision.split(","):
-            if is_bytes and precision in ("fp32", "tf32"):  # refused
-                continue
             plan = folder / f"{model.stem}.{precision}.plan"
             command = [arguments.tenon, "compile", model, "--target", arguments.target, "--precision", precision, "-o", plan, "--quiet",
                        *shape_options(golden, batch)]
