@@ -46,8 +46,8 @@ static std::string converted(StringRef statement) {
       continue;
     }
     stored.push_back("narrow" + std::to_string(i));
-    before += ".reg .b" + std::to_string(narrow) + " " + stored.back() + "; cvt.u" + std::to_string(narrow) + ".u" + std::to_string(wide) + " " + stored.back() +
-              ", " + value.str() + "; ";
+    before += ".reg .b" + std::to_string(narrow) + " " + stored.back() + "; cvt.u" + std::to_string(narrow) + ".u" + std::to_string(wide) + " " +
+              stored.back() + ", " + value.str() + "; ";
   }
   if (before.empty())
     return {};

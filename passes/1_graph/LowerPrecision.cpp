@@ -1,6 +1,6 @@
 #include "dialects/kernel/ProductMarks.h"
 #include "mlir/Dialect/Func/IR/FuncOps.h"
-#include "passes/1_graph/Match.h"
+#include "passes/1_graph/FullPrecision.h"
 #include "passes/1_graph/Passes.h"
 #include "passes/1_graph/RoundWeights.h"
 #include "llvm/ADT/APFloat.h"
@@ -22,87 +22,6 @@ bool keepsFull(Operation *op) {
   return isa<nn::RangeOp, nn::CumSumOp, nn::LSTMOp, nn::RecurrenceOp, nn::LinearAttentionOp, nn::OneHotOp, nn::TopKOp, nn::SortIndicesOp, nn::SuppressOp,
              nn::GridSampleOp, nn::RoiAlignOp, nn::BitcastOp, nn::ReadSizesOp>(op);
 }
-
-bool isByte(Type element) { return element.isInteger() && element.getIntOrFloatBitWidth() == 8; }
-
-/// Sums of products of bytes, with or without a bias.
-bool isSumOfBytes(Value value) {
-  Operation *op = value.getDefiningOp();
-  if (!op || !elementOf(value).isInteger(32))
-    return false;
-  return isa<nn::ConvOp, nn::MatMulOp>(op) || (isa<nn::AddOp>(op) && llvm::any_of(op->getOperands(), isSumOfBytes));
-}
-
-/// Arithmetic of a quantized network that is no chain of halves: from bytes and their sums on, and up to bytes, where a rounding on the way would make
-/// others of them. Elementwise, it ends at the loads and stores of what it is fused with; filters that read bytes less a zero point are exact in f32.
-class IntegerChains {
-public:
-  explicit IntegerChains(Block &body) {
-    for (Operation &op : body)
-      if (givesFloats(op) && (comesFromIntegers(op) || readsCentredBytes(op)))
-        ops.insert(&op);
-    for (Operation &op : llvm::reverse(body)) {
-      if (makesBytes(op))
-        leadToBytes.insert(&op);
-      if (leadToBytes.contains(&op))
-        for (Value operand : op.getOperands())
-          if (Operation *above = operand.getDefiningOp(); above && above->hasTrait<nn::Elementwise>() && givesFloats(*above))
-            leadToBytes.insert(above);
-    }
-    ops.insert(leadToBytes.begin(), leadToBytes.end());
-  }
-  bool contains(Operation *op) const { return ops.contains(op); }
-
-private:
-  static bool givesFloats(Operation &op) { return op.getNumResults() == 1 && isFloat(op.getResult(0).getType()); }
-  static bool makesBytes(Operation &op) {
-    auto cast = dyn_cast<nn::CastOp>(op);
-    return isa<nn::QuantizeOp>(op) || (cast && isByte(cast.getTo()) && elementOf(cast.getInput()).isF32());
-  }
-  bool comesFromIntegers(Operation &op) const {
-    if (auto cast = dyn_cast<nn::CastOp>(op); cast && elementOf(cast.getInput()).isInteger()) // an image of bytes is no part of them
-      return isSumOfBytes(cast.getInput()) || (isByte(elementOf(cast.getInput())) && !isa<BlockArgument>(cast.getInput()));
-    return op.hasTrait<nn::Elementwise>() && llvm::any_of(op.getOperands(), [&](Value v) { return v.getDefiningOp() && ops.contains(v.getDefiningOp()); });
-  }
-  bool readsCentredBytes(Operation &op) const {
-    if (!isa<nn::ConvOp, nn::MatMulOp>(op))
-      return false;
-    Operation *input = op.getOperand(0).getDefiningOp();
-    if (isa_and_nonnull<nn::TransposeOp>(input))
-      input = input->getOperand(0).getDefiningOp();
-    if (auto sub = dyn_cast_or_null<nn::SubOp>(input))
-      input = isConstant(sub.getRhs()) ? sub.getLhs().getDefiningOp() : nullptr;
-    auto cast = dyn_cast_or_null<nn::CastOp>(input);
-    return cast && isByte(elementOf(cast.getInput()));
-  }
-
-  llvm::DenseSet<Operation *> ops, leadToBytes;
-};
-
-/// What leads linearly to a logarithm: a spectrum and the transforms of a signal before it. Quiet bands are small sums of large terms, and a logarithm makes
-/// their relative error an absolute one; their squares would not even be normal numbers of f16.
-class Spectra {
-public:
-  explicit Spectra(Block &body) {
-    for (Operation &op : llvm::reverse(body))
-      if (isa<nn::LogOp>(op) || ops.contains(&op)) {
-        ops.insert(&op);
-        for (Value operand : op.getOperands())
-          if (Operation *above = operand.getDefiningOp(); above && isPart(above))
-            ops.insert(above);
-      }
-  }
-  bool contains(Operation *op) const { return ops.contains(op); }
-
-private:
-  static bool isPart(Operation *op) {
-    return isa<nn::ConvOp, nn::MatMulOp, nn::ReduceOp, nn::AddOp, nn::SubOp, nn::MulOp, nn::DivOp, nn::NegOp, nn::AbsOp, nn::SqrtOp, nn::PowOp, nn::ClipOp,
-               nn::MaxOp, nn::MinOp, nn::PadOp, nn::SliceOp, nn::ConcatOp, nn::GatherOp, nn::ReshapeOp, nn::TransposeOp>(op) &&
-           isFloat(op->getResult(0).getType());
-  }
-
-  llvm::DenseSet<Operation *> ops;
-};
 
 /// Whether matrix units multiply `op` by what is its second operand.
 bool isMatrixProduct(Operation *op) {
@@ -137,8 +56,7 @@ struct LowerPrecision : impl::LowerPrecisionBase<LowerPrecision> {
       }
     lower = to == "f16" ? Type(Float16Type::get(&getContext())) : Type(BFloat16Type::get(&getContext()));
     Block &body = func.getBody().front();
-    chains.emplace(body);
-    spectra.emplace(body);
+    full = opsInFull(body);
     SmallVector<Value> sources(body.getArguments());
     for (Operation &op : llvm::make_early_inc_range(body)) {
       if (isa<nn::ConstantOp>(op))
@@ -154,8 +72,7 @@ struct LowerPrecision : impl::LowerPrecisionBase<LowerPrecision> {
 private:
   /// tf32: tensors stay f32, and products take factors of eleven bits.
   void shortenFactors(Block &body) {
-    chains.emplace(body);
-    spectra.emplace(body);
+    full = opsInFull(body);
     for (Operation &op : body) {
       bool isOfFloats = llvm::all_of(op.getOperands().take_front(2), [](Value v) { return isFloat(v.getType()); });
       if (!(isMatrixProduct(&op) || isa<nn::AttentionOp>(op)) || !isOfFloats || isFull(&op))
@@ -188,8 +105,7 @@ private:
       toFull.setTo(lower);
   }
 
-  bool isFull(Operation *op) const { return keepsFull(op) || isInChain(op); }
-  bool isInChain(Operation *op) const { return chains->contains(op) || spectra->contains(op); }
+  bool isFull(Operation *op) const { return keepsFull(op) || full.contains(op); }
 
   /// Operands that were lowered before are widened for `op`, and its results narrowed for what follows and is not f32 itself.
   void keep(Operation *op) {
@@ -199,7 +115,7 @@ private:
         operand.set(cast(builder, operand.get(), Float32Type::get(&getContext())));
     builder.setInsertionPointAfter(op);
     for (Value result : op->getResults())
-      if (auto isNarrow = [&](OpOperand &use) { return !isInChain(use.getOwner()) && !use.getOwner()->hasTrait<OpTrait::IsTerminator>(); };
+      if (auto isNarrow = [&](OpOperand &use) { return !full.contains(use.getOwner()) && !use.getOwner()->hasTrait<OpTrait::IsTerminator>(); };
           isFloat(result.getType()) && llvm::any_of(result.getUses(), isNarrow)) {
         Value narrowed = cast(builder, result, lower);
         result.replaceUsesWithIf(narrowed, [&](OpOperand &use) { return use.getOwner() != narrowed.getDefiningOp() && isNarrow(use); });
@@ -278,8 +194,7 @@ private:
   }
 
   Type lower;
-  std::optional<IntegerChains> chains;
-  std::optional<Spectra> spectra;
+  llvm::DenseSet<Operation *> full;
 };
 
 } // namespace

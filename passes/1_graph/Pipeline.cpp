@@ -29,6 +29,7 @@ void buildGraphPipeline(OpPassManager &manager, const GraphOptions &options) {
   pm.addPass(quantize::createPropagateQuantization());
   pm.addPass(quantize::createFormQuantize());
   cleanUp();
+  pm.addPass(quantize::createSumBytes());
   pm.addPass(createFoldConstantsPass(options.evaluator));
   pm.addPass(quantize::createTabulateBytesPass(options.evaluator));
   cleanUp();

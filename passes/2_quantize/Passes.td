@@ -52,6 +52,17 @@ def PropagateQuantization : QuantizePass<"nn-propagate-quantization"> {
   let statistics = [Statistic<"moved", "moved", "movements of data that became movements of bytes">];
 }
 
+def SumBytes : QuantizePass<"nn-sum-bytes"> {
+  let summary = "Sum bytes before they are scaled";
+  let description = [{
+    A sum or a mean of bytes that are scaled is that of the bytes less their zero point, scaled. Integers in f32 add up without rounding, in whatever order a
+    target adds them: what is halfway between two bytes becomes the same one everywhere. And bytes are read, not numbers.
+    Before:  %0 = nn.mul (nn.sub (nn.cast %x), %z), %s   %y = nn.reduce %0 {kind = mean}
+    After:   %0 = nn.reduce (nn.sub (nn.cast %x), %z) {kind = mean}   %y = nn.mul %0, %s
+  }];
+  let statistics = [Statistic<"summed", "summed", "sums that became sums of bytes">];
+}
+
 def TabulateBytes : QuantizePass<"nn-tabulate-bytes"> {
   let summary = "Replace functions of one byte by tables of their 256 values";
   let description = [{

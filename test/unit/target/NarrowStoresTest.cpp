@@ -24,9 +24,10 @@ TEST(NarrowStores, OfAListOnlyWhatIsWider) {
 }
 
 TEST(NarrowStores, OtherLinesStay) {
-  for (const char *text : {"\tst.global.b8 \t[%rd66], %rs1;\n", "\tst.global.v4.b32 \t[%rd1], {%r1, %r2, %r3, %r4};\n", "\tst.global.b64 \t[%rd1], %rd2;\n",
-                           "\tst.global.b8 \t[%rd1], 0;\n", "\tst.param.b32 \t[param0], %r1;\n", "\tld.global.b8 \t%r1, [%rd1];\n",
-                           "\tst.shared.v2.b32 [%r198], {%r280, %r281};\n", "\t{ .reg .pred p; st.shared.b16 [%r1], %r2; }\n", "\tret;", "\n", ""})
+  for (const char *text :
+       {"\tst.global.b8 \t[%rd66], %rs1;\n", "\tst.global.v4.b32 \t[%rd1], {%r1, %r2, %r3, %r4};\n", "\tst.global.b64 \t[%rd1], %rd2;\n",
+        "\tst.global.b8 \t[%rd1], 0;\n", "\tst.param.b32 \t[param0], %r1;\n", "\tld.global.b8 \t%r1, [%rd1];\n",
+        "\tst.shared.v2.b32 [%r198], {%r280, %r281};\n", "\t{ .reg .pred p; st.shared.b16 [%r1], %r2; }\n", "\tret;", "\n", ""})
     EXPECT_EQ(convertBeforeNarrowStores(text), text);
 }
 

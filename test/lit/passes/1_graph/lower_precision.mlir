@@ -26,6 +26,62 @@ func.func @bytes(%x: tensor<1x4x4x8xf32>) -> (tensor<1x4x4x8xui8>, tensor<1x8xf3
   return %4, %7 : tensor<1x4x4x8xui8>, tensor<1x8xf32>
 }
 
+// Means, maxima and softmaxes between bytes are f32 as well: a rounding would make other bytes. Behind the last bytes they are halves.
+// CHECK-LABEL: func.func @between
+// CHECK:         nn.reduce %{{.*}} : tensor<1x4x4x8xf32> -> tensor<1x8xf32>
+// CHECK:         nn.softmax %{{.*}} : tensor<1x8xf32>
+// CHECK:         nn.quantize %{{.*}} : tensor<1x8xf32>
+// CHECK:         nn.softmax %{{.*}} : tensor<1x8xf16>
+func.func @between(%x: tensor<1x4x4x8xf32>) -> (tensor<1x8xui8>, tensor<1x8xf32>) {
+  %s = nn.constant dense<0.5> : tensor<f32>
+  %q = nn.quantize %x {zero_point = 0 : i64, to = ui8} : tensor<1x4x4x8xf32> -> tensor<1x4x4x8xui8>
+  %0 = nn.cast %q {to = f32} : tensor<1x4x4x8xui8> -> tensor<1x4x4x8xf32>
+  %1 = nn.reduce %0 {kind = #nn.reduce_kind<mean>, axes = array<i64: 1, 2>} : tensor<1x4x4x8xf32> -> tensor<1x8xf32>
+  %2 = nn.softmax %1 {axis = 1 : i64} : tensor<1x8xf32> -> tensor<1x8xf32>
+  %3 = nn.quantize %2 {zero_point = 0 : i64, to = ui8} : tensor<1x8xf32> -> tensor<1x8xui8>
+  %4 = nn.cast %3 {to = f32} : tensor<1x8xui8> -> tensor<1x8xf32>
+  %5 = nn.mul %4, %s : tensor<1x8xf32>, tensor<f32> -> tensor<1x8xf32>
+  %6 = nn.softmax %5 {axis = 1 : i64} : tensor<1x8xf32> -> tensor<1x8xf32>
+  return %3, %6 : tensor<1x8xui8>, tensor<1x8xf32>
+}
+
+// A bias of integers stays whole behind a reshape, which is of constants alone: 7247 is no half.
+// CHECK-LABEL: func.func @whole
+// CHECK:         nn.reshape %{{.*}} : tensor<8xf32> -> tensor<1x1x1x8xf32>
+// CHECK-NOT:     f16
+// CHECK:         return
+func.func @whole(%x: tensor<1x4x4x8xf32>) -> tensor<1x4x4x8xui8> {
+  %b = nn.constant dense<[7247.0, 1.0, 2.0, 3.0, 4.0, 5.0, 6.0, 7.0]> : tensor<8xf32>
+  %q = nn.quantize %x {zero_point = 0 : i64, to = ui8} : tensor<1x4x4x8xf32> -> tensor<1x4x4x8xui8>
+  %0 = nn.cast %q {to = f32} : tensor<1x4x4x8xui8> -> tensor<1x4x4x8xf32>
+  %1 = nn.reshape %b {dims = #nn.dims<[1, 1, 1, 8]>} : tensor<8xf32> -> tensor<1x1x1x8xf32>
+  %2 = nn.add %0, %1 : tensor<1x4x4x8xf32>, tensor<1x1x1x8xf32> -> tensor<1x4x4x8xf32>
+  %3 = nn.quantize %2 {zero_point = 0 : i64, to = ui8} : tensor<1x4x4x8xf32> -> tensor<1x4x4x8xui8>
+  return %3 : tensor<1x4x4x8xui8>
+}
+
+// Narrow layers around a bias of 16 and more are f32, up to a convolution of many terms; around a smaller one they are halves.
+// CHECK-LABEL: func.func @narrow
+// CHECK:         nn.conv %{{.*}} : tensor<1x4x4x16xf32>, tensor<16x16x1x1xf32> -> tensor<1x4x4x16xf32>
+// CHECK:         nn.silu %{{.*}} : tensor<1x4x4x16xf32>
+// CHECK:         nn.conv %{{.*}} : tensor<1x4x4x16xf32>, tensor<16x16x1x1xf32>, tensor<16xf32> -> tensor<1x4x4x16xf32>
+// CHECK:         nn.relu %{{.*}} : tensor<1x4x4x16xf32>
+// CHECK:         nn.conv %{{.*}} : tensor<1x4x4x16xf16>, tensor<16x16x5x5xf16> -> tensor<1x4x4x16xf16>
+// CHECK:         nn.conv %{{.*}} : tensor<1x4x4x16xf16>, tensor<16x16x1x1xf16>, tensor<16xf32> -> tensor<1x4x4x16xf16>
+func.func @narrow(%x: tensor<1x4x4x16xf32>, %y: tensor<1x4x4x16xf32>) -> (tensor<1x4x4x16xf32>, tensor<1x4x4x16xf32>) {
+  %w = nn.constant dense<0.1> : tensor<16x16x1x1xf32>
+  %wide = nn.constant dense<0.1> : tensor<16x16x5x5xf32>
+  %large = nn.constant dense<-16.0> : tensor<16xf32>
+  %small = nn.constant dense<15.0> : tensor<16xf32>
+  %0 = nn.conv %x, %w {strides = array<i64: 1, 1>, pads = array<i64: 0, 0, 0, 0>, dilations = array<i64: 1, 1>, layout = #nn.layout<channels_last>} : tensor<1x4x4x16xf32>, tensor<16x16x1x1xf32> -> tensor<1x4x4x16xf32>
+  %1 = nn.silu %0 : tensor<1x4x4x16xf32> -> tensor<1x4x4x16xf32>
+  %2 = nn.conv %1, %w bias %large {strides = array<i64: 1, 1>, pads = array<i64: 0, 0, 0, 0>, dilations = array<i64: 1, 1>, layout = #nn.layout<channels_last>} : tensor<1x4x4x16xf32>, tensor<16x16x1x1xf32>, tensor<16xf32> -> tensor<1x4x4x16xf32>
+  %3 = nn.relu %2 : tensor<1x4x4x16xf32> -> tensor<1x4x4x16xf32>
+  %4 = nn.conv %3, %wide {strides = array<i64: 1, 1>, pads = array<i64: 2, 2, 2, 2>, dilations = array<i64: 1, 1>, layout = #nn.layout<channels_last>} : tensor<1x4x4x16xf32>, tensor<16x16x5x5xf32> -> tensor<1x4x4x16xf32>
+  %5 = nn.conv %y, %w bias %small {strides = array<i64: 1, 1>, pads = array<i64: 0, 0, 0, 0>, dilations = array<i64: 1, 1>, layout = #nn.layout<channels_last>} : tensor<1x4x4x16xf32>, tensor<16x16x1x1xf32>, tensor<16xf32> -> tensor<1x4x4x16xf32>
+  return %4, %5 : tensor<1x4x4x16xf32>, tensor<1x4x4x16xf32>
+}
+
 // Filters that read bytes less their zero point are exact in f32; networks without bytes have halves throughout.
 // CHECK-LABEL: func.func @filter
 // CHECK:         nn.conv %{{.*}} : tensor<1x4x4x8xf32>, tensor<8x1x3x3xf32> -> tensor<1x4x4x8xf32>

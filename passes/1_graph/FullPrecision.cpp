@@ -1,0 +1,207 @@
+#include "passes/1_graph/FullPrecision.h"
+#include "passes/1_graph/Match.h"
+#include <cmath>
+#include <cstring>
+
+using namespace mlir;
+
+namespace tenon::graph {
+namespace {
+
+using OpSet = llvm::DenseSet<Operation *>;
+
+bool givesFloats(Operation *op) {
+  auto tensor = op->getNumResults() == 1 ? dyn_cast<RankedTensorType>(op->getResult(0).getType()) : RankedTensorType();
+  return tensor && tensor.getElementType().isF32();
+}
+
+bool isByte(Type element) {
+  return element.isInteger() && element.getIntOrFloatBitWidth() == 8;
+}
+
+bool isProduct(Operation *op) {
+  return isa<nn::ConvOp, nn::ConvTransposeOp, nn::MatMulOp, nn::AttentionOp, nn::LSTMOp, nn::RecurrenceOp, nn::LinearAttentionOp>(op);
+}
+
+/// Whether floats go through `op` as they are, or a few of them make one: no product, whose factors should be halves.
+bool passesFloats(Operation *op) {
+  return givesFloats(op) && !isProduct(op) && !isa<nn::ConstantOp>(op);
+}
+
+/// Sums of products of bytes, with or without a bias.
+bool isSumOfBytes(Value value) {
+  Operation *op = value.getDefiningOp();
+  if (!op || !elementOf(value).isInteger(32))
+    return false;
+  return isa<nn::ConvOp, nn::MatMulOp>(op) || (isa<nn::AddOp>(op) && llvm::any_of(op->getOperands(), isSumOfBytes));
+}
+
+/// Arithmetic of a quantized network that is no chain of halves. Elementwise ops that come from bytes and their sums, or lead to bytes, end at the
+/// loads and stores of what they are fused with. Between bytes, where a rounding would make others of them, means, maxima, softmaxes and joined
+/// tensors are f32 as well; and filters that read bytes less a zero point are exact in f32.
+class IntegerChains {
+public:
+  static void add(Block &body, OpSet &ops) {
+    IntegerChains chains;
+    for (Operation &op : body)
+      chains.visitDown(op);
+    for (Operation &op : llvm::reverse(body))
+      chains.visitUp(op);
+    ops.insert(chains.found.begin(), chains.found.end());
+  }
+
+private:
+  void visitDown(Operation &op) {
+    if (!givesFloats(&op))
+      return;
+    bool begins = isFromIntegers(op), isElementwise = op.hasTrait<nn::Elementwise>();
+    if (begins || (isElementwise && readsAny(op, found)) || readsCentredBytes(op))
+      found.insert(&op);
+    if (begins || (passesFloats(&op) && readsAny(op, afterBytes)))
+      afterBytes.insert(&op);
+  }
+
+  void visitUp(Operation &op) {
+    if (makesBytes(op)) {
+      beforeBytes.insert(&op);
+      leadsToBytes.insert(&op);
+    }
+    bool isBetween = afterBytes.contains(&op) && beforeBytes.contains(&op);
+    if (isBetween || leadsToBytes.contains(&op))
+      found.insert(&op);
+    for (Value operand : op.getOperands())
+      if (Operation *above = operand.getDefiningOp(); above && passesFloats(above)) {
+        if (beforeBytes.contains(&op))
+          beforeBytes.insert(above);
+        if (leadsToBytes.contains(&op) && above->hasTrait<nn::Elementwise>())
+          leadsToBytes.insert(above);
+      }
+  }
+
+  static bool readsAny(Operation &op, const OpSet &set) {
+    return llvm::any_of(op.getOperands(), [&](Value v) { return v.getDefiningOp() && set.contains(v.getDefiningOp()); });
+  }
+  static bool makesBytes(Operation &op) {
+    auto cast = dyn_cast<nn::CastOp>(op);
+    return isa<nn::QuantizeOp>(op) || (cast && isByte(cast.getTo()) && elementOf(cast.getInput()).isF32());
+  }
+  static bool isFromIntegers(Operation &op) {
+    auto cast = dyn_cast<nn::CastOp>(op); // an image of bytes is no part of them
+    return cast && (isSumOfBytes(cast.getInput()) || (isByte(elementOf(cast.getInput())) && !isa<BlockArgument>(cast.getInput())));
+  }
+  static bool readsCentredBytes(Operation &op) {
+    if (!isa<nn::ConvOp, nn::MatMulOp>(op))
+      return false;
+    Operation *input = op.getOperand(0).getDefiningOp();
+    if (isa_and_nonnull<nn::TransposeOp>(input))
+      input = input->getOperand(0).getDefiningOp();
+    if (auto sub = dyn_cast_or_null<nn::SubOp>(input))
+      input = isConstant(sub.getRhs()) ? sub.getLhs().getDefiningOp() : nullptr;
+    auto cast = dyn_cast_or_null<nn::CastOp>(input);
+    return cast && isByte(elementOf(cast.getInput()));
+  }
+
+  OpSet found, leadsToBytes;     // elementwise chains of either kind
+  OpSet afterBytes, beforeBytes; // through all that passes floats
+};
+
+/// What leads linearly to a logarithm: a spectrum and the transforms of a signal before it. Quiet bands are small sums of large terms, and a
+/// logarithm makes their relative error an absolute one; their squares would not even be normal numbers of f16.
+class Spectra {
+public:
+  static void add(Block &body, OpSet &ops) {
+    OpSet spectra;
+    for (Operation &op : llvm::reverse(body))
+      if (isa<nn::LogOp>(op) || spectra.contains(&op)) {
+        spectra.insert(&op);
+        for (Value operand : op.getOperands())
+          if (Operation *above = operand.getDefiningOp(); above && isPart(above))
+            spectra.insert(above);
+      }
+    ops.insert(spectra.begin(), spectra.end());
+  }
+
+private:
+  static bool isPart(Operation *op) {
+    return isa<nn::ConvOp, nn::MatMulOp, nn::ReduceOp, nn::AddOp, nn::SubOp, nn::MulOp, nn::DivOp, nn::NegOp, nn::AbsOp, nn::SqrtOp, nn::PowOp,
+               nn::ClipOp, nn::MaxOp, nn::MinOp, nn::PadOp, nn::SliceOp, nn::ConcatOp, nn::GatherOp, nn::ReshapeOp, nn::TransposeOp>(op) &&
+           givesFloats(op);
+  }
+};
+
+/// Narrow convolutions, some of which have large biases. What follows expects values near 1, so the terms of a sum with a bias of 16 nearly cancel
+/// it: half a last place of f16 is 2^-7 there, and few terms do not average their roundings. The layers around it are scaled like it, and what they
+/// lose it passes on.
+class NarrowRegions {
+public:
+  static void add(Block &body, OpSet &ops) {
+    SmallVector<Operation *> open;
+    for (nn::ConvOp conv : body.getOps<nn::ConvOp>())
+      if (isPart(conv) && largestBias(conv) >= kLargeBias)
+        open.push_back(conv);
+    auto visit = [&](Operation *op) {
+      if (op && isPart(op) && !ops.contains(op))
+        open.push_back(op);
+    };
+    while (!open.empty()) {
+      Operation *op = open.pop_back_val();
+      if (!ops.insert(op).second)
+        continue;
+      for (Value operand : op->getOperands())
+        visit(operand.getDefiningOp());
+      for (Operation *user : op->getUsers())
+        visit(user);
+    }
+  }
+
+private:
+  static constexpr float kLargeBias = 16;
+  static constexpr int64_t kFewTerms = 144;
+
+  static bool isPart(Operation *op) {
+    auto conv = dyn_cast<nn::ConvOp>(op);
+    return conv ? givesFloats(op) && termsOf(conv) <= kFewTerms : passesFloats(op);
+  }
+  static int64_t termsOf(nn::ConvOp conv) {
+    auto weight = cast<RankedTensorType>(conv.getWeight().getType());
+    return weight.hasStaticShape() && weight.getDimSize(0) ? weight.getNumElements() / weight.getDimSize(0) : kFewTerms + 1;
+  }
+  static float largestBias(nn::ConvOp conv) {
+    auto constant = conv.getBias() ? conv.getBias().getDefiningOp<nn::ConstantOp>() : nn::ConstantOp();
+    if (!constant)
+      return 0;
+    float largest = 0;
+    if (auto dense = dyn_cast<DenseElementsAttr>(constant.getValue()))
+      for (float bias : dense.getValues<float>())
+        largest = std::max(largest, std::fabs(bias));
+    if (auto resource = dyn_cast<DenseResourceElementsAttr>(constant.getValue()))
+      if (AsmResourceBlob *blob = resource.getRawHandle().getBlob())
+        for (size_t at = 0; at + sizeof(float) <= blob->getData().size(); at += sizeof(float)) {
+          float bias; // blobs need not be aligned
+          std::memcpy(&bias, blob->getData().data() + at, sizeof(float));
+          largest = std::max(largest, std::fabs(bias));
+        }
+    return largest;
+  }
+};
+
+/// What moves constants for an op that is f32: a bias of integers behind a reshape.
+void addConstantExpressions(Block &body, OpSet &ops) {
+  for (Operation &op : llvm::reverse(body))
+    if (passesFloats(&op) && isConstantExpression(op.getResult(0)) &&
+        llvm::any_of(op.getUsers(), [&](Operation *user) { return ops.contains(user); }))
+      ops.insert(&op);
+}
+
+} // namespace
+
+llvm::DenseSet<Operation *> opsInFull(Block &body) {
+  OpSet ops;
+  NarrowRegions::add(body, ops);
+  IntegerChains::add(body, ops);
+  Spectra::add(body, ops);
+  addConstantExpressions(body, ops);
+  return ops;
+}
+
+} // namespace tenon::graph
