@@ -17,7 +17,7 @@ from tenon._plan import Plan, compile, model_bytes
 class QuantizationReport:
     """What was done, and what it costs."""
 
-    layers: list  # {name, type, bits, input, range, error}: error of the outputs with this layer alone in 8 bits, None where it was not measured
+    layers: list  # {name, type, bits, input, range, error, drop}: of the outputs, and of the metric, with this layer alone in 8 bits; None where it was not measured
     tensors: list  # {name, quantized, method, min, max, low, high, scale, zero_point, outliers}
     budget: dict | None  # {metric, float, quantized, drop, max_drop, met, measured}; None where nothing was measured
     samples: int  # that were calibrated with
@@ -42,6 +42,7 @@ def quantize(
     bias_correction: bool | None = None,
     adaptive_rounding: bool | None = None,
     activations: str | None = None,
+    rank_by: str | None = None,
     fallback="f32",
     samples=0,
     threads=0,
@@ -58,7 +59,8 @@ def quantize(
     report's budget has `met` False, and a warning says so. With a metric and no `max_drop`, both models are measured, and nothing else.
     `recipe`: a report's `recipe`, or the path of its JSON. `method`, `percentile`: how ranges are chosen, as on the command line. `equalization`,
     `bias_correction`, `adaptive_rounding`: as on the command line; None leaves them to the recipe, or to what is usual. `activations`: "asymmetric", or "symmetric" for
-    steps that are as many on each side of 0. `fallback`: what layers go back to, "f32" or "f16". `samples`: how many are used at most. `errors`: measure the cost of every layer even where the budget is met without. `progress`: called with (step, fraction).
+    steps that are as many on each side of 0. `rank_by`: which layers go back first, those that alone cost most of the "metric", or of the "outputs"; None: of the metric, where all
+    layers are measured in half an hour. `fallback`: what layers go back to, "f32" or "f16". `samples`: how many are used at most. `errors`: measure the cost of every layer even where the budget is met without. `progress`: called with (step, fraction).
 
     Raises QuantizationError, InputError for samples that do not fit, and what `dataset` and `progress` raise.
     """
@@ -69,6 +71,8 @@ def quantize(
         raise QuantizationError(f"samples {samples}: 0, for all, or a number was expected")
     if activations not in (None, "asymmetric", "symmetric"):
         raise QuantizationError(f"activations {activations!r}: 'asymmetric' or 'symmetric' was expected")
+    if rank_by not in (None, "metric", "outputs"):
+        raise QuantizationError(f"rank_by {rank_by!r}: 'metric' or 'outputs' was expected")
     if fallback not in ("f32", "f16"):
         raise QuantizationError(f"fallback {fallback!r}: 'f32' or 'f16' was expected")
     if max_drop is not None and not max_drop >= 0:
@@ -79,7 +83,7 @@ def quantize(
     made, report, used, text, html, notes = _quantizer.quantize(
         path, contents, dataset=None if dataset is None else lambda signature: _runs(dataset, signature), metric=metric and (lambda onnx: _score(metric, onnx, path, threads)),
         max_drop=budget, recipe=_recipe(recipe), method=method, percentile=percentile, equalization=equalization, bias_correction=bias_correction,
-        adaptive_rounding=adaptive_rounding, symmetric=activations and activations == "symmetric", halves_fallback=fallback == "f16", samples=samples, threads=threads, errors=errors, progress=progress,
+        adaptive_rounding=adaptive_rounding, symmetric=activations and activations == "symmetric", ranks_by_metric=rank_by and rank_by == "metric", halves_fallback=fallback == "f16", samples=samples, threads=threads, errors=errors, progress=progress,
     )
     for note in notes:
         warnings.warn(note, stacklevel=2)

@@ -1,6 +1,7 @@
 """tenon quantize: metrics of scripts and of boxes, what is measured of time, and runs that are interrupted."""
 import json
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -40,7 +41,15 @@ def test_a_script_holds_the_metric(driver):
     report = driver.json("quantize", model, "--calibration", data, "--evaluate", likeness, "--max-drop", "5%", "-o", "evaluated.onnx")
     assert [layer["bits"] for layer in report["layers"]] == [8, 32, 8] and report["samples"] == 40, report["layers"]
     budget = report["budget"]
-    assert budget["metric"] == "likeness.py" and budget["float"] == 1 and budget["met"] and budget["measured"] == 2, budget
+    assert budget["metric"] == "likeness.py" and budget["float"] == 1 and budget["met"] and budget["measured"] == 1 + 3 + 1, budget
+    drops = {layer["name"]: layer["drop"] for layer in report["layers"]}
+    assert max(drops, key=drops.get) == "product1" and drops["product1"] > 0.05 and min(drops.values()) > 0, drops
+    words = ["quantize", model, "--calibration", data, "--evaluate", likeness, "--max-drop", "5%", "-o", "evaluated.onnx"]
+    told = driver.ok(*words, "--rank-by", "metric", "--report", "--html", "ranked.html")
+    assert "f32, us  drop" in re.sub(" +drop", "  drop", told.splitlines()[0]) and "drop of likeness.py</th>" in (driver.folder / "ranked.html").read_text(), told
+    other = driver.json(*words, "--rank-by", "outputs")
+    assert other["budget"]["measured"] == 2 and [layer["drop"] for layer in other["layers"]] == [None] * 3, other
+    driver.fails(*words, "--rank-by", "luck", message="rank-by", code=2)
     executable = driver.write("constant.sh", b"#!/bin/sh\necho 0.25\n")
     executable.chmod(0o755)
     assert driver.json("quantize", model, "--calibration", data, "--evaluate", executable, "-o", "constant.onnx")["budget"]["quantized"] == 0.25

@@ -69,6 +69,10 @@ def test_a_metric_of_ones_own(folder):
     assert bits(report) == [8, 32, 8] and report.budget["met"] and report.samples == COUNT, report.budget
     assert np.isclose(metric(tenon.compile(quantized)), report.budget["quantized"])
     assert "product1" in str(report) and report.html.count("<svg") == 3
+    drops = [layer["drop"] for layer in report.layers]
+    assert drops.index(max(drops)) == 1 and max(drops) > 0.05, drops
+    _, other = tenon.quantize(model, rows(), metric, max_drop=0.05, rank_by="outputs")
+    assert [layer["drop"] for layer in other.layers] == [None] * 3 and other.budget["measured"] == 2, other.budget
 
 
 def test_without_a_metric_the_float_model_is_the_measure(folder):
@@ -159,5 +163,5 @@ def test_kinds_of_activations_and_of_floats(folder):
     assert report.recipe["symmetric_activations"] and all(tensor["zero_point"] == 0 for tensor in report.tensors), report.tensors
     _, report = tenon.quantize(model, rows(), max_drop=0.001, fallback="f16")
     assert bits(report) == [8, 16, 8], report.layers
-    for options, message in (({"activations": "odd"}, "'asymmetric' or 'symmetric'"), ({"fallback": "f64"}, "'f32' or 'f16'")):
+    for options, message in (({"activations": "odd"}, "'asymmetric' or 'symmetric'"), ({"fallback": "f64"}, "'f32' or 'f16'"), ({"rank_by": "luck"}, "'metric' or 'outputs'")):
         refused(lambda: tenon.quantize(model, rows(), **options), message, tenon.QuantizationError)

@@ -10,8 +10,9 @@ struct BudgetSearch {
   std::vector<bool> inFloat;   // layers that are in f32 from the start, and stay there
   double floatScore = 0;       // the float model's
   double maxDrop = 0;
-  std::function<std::vector<double>()> errors; // by layer: those with the largest go first; called where some have to go
+  std::function<std::vector<double>()> errors; // by layer, of the outputs; called where some have to go
   std::function<double(const std::vector<bool> &inFloat)> score; // measures a choice
+  std::function<bool(size_t measurements)> affords; // whether so many more scores may be measured to rank layers by; null: none
 };
 
 struct BudgetResult {
@@ -19,10 +20,12 @@ struct BudgetResult {
   double score = 0;
   bool isMet = false;  // false: the choice with the best score among those that were measured, which loses more than allowed
   int measured = 0;    // choices
+  std::vector<double> drops; // by layer: what it alone in 8 bits costs the score, NaN where it is in f32 from the start; empty: layers were ranked by errors
 };
 
-/// The fewest layers in f32, most sensitive first, that keep the drop within the budget: found by doubling their number and then by bisection, in
-/// 2 log2(number) measurements after the one of all layers in 8 bits. At least one layer stays in 8 bits: a model in f32 is no answer.
+/// Few layers in f32 that keep the drop within the budget. Layers are ranked by what each of them alone in 8 bits costs the score, where that many
+/// measurements are affordable, and by their errors. The number of those in f32, most sensitive first, is doubled and then bisected, and what may still be given
+/// back to 8 bits in groups is, in some 16 measurements. At least one layer stays in 8 bits: a model in f32 is no answer.
 BudgetResult searchBudget(const BudgetSearch &search);
 
 } // namespace tenon::driver

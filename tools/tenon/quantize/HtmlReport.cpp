@@ -72,7 +72,7 @@ std::string meter(const char *kind, double share) {
 
 /// What the meters of all rows are relative to.
 struct Scales {
-  double error = 0, seconds = 0;
+  double error = 0, drop = 0, seconds = 0;
 };
 
 std::string timeCell(const LayerReport &layer, const Scales &scales) {
@@ -93,6 +93,8 @@ std::string rowOf(const LayerReport &layer, const QuantizationReport &report, co
   row += "<td>" + (isKnown && input->seen ? histogramSvg(*input) : "") + "</td>";
   row += "<td class=number>" + (isKnown ? formatted("%.4g", input->range.low) + " … " + formatted("%.4g", input->range.high) + "<br><span class=\"soft small\">" + input->method + "</span>" : "") + "</td>";
   row += "<td class=number>" + (layer.error ? formatted("%.3g", *layer.error * 100) + " %" + meter("cost", *layer.error / scales.error) : "") + "</td>";
+  if (report.hasDrops())
+    row += "<td class=number>" + (layer.drop ? formatted("%.3g", *layer.drop) + meter("cost", *layer.drop / scales.drop) : "") + "</td>";
   return row + timeCell(layer, scales) + "</tr>\n";
 }
 
@@ -120,22 +122,30 @@ std::string cardsOf(const QuantizationReport &report) {
 }
 
 Scales scalesOf(const QuantizationReport &report) {
-  Scales scales{1e-30, 1e-30};
+  Scales scales{1e-30, 1e-30, 1e-30};
   for (const LayerReport &layer : report.layers) {
     scales.error = std::max(scales.error, layer.error.value_or(0));
+    scales.drop = std::max(scales.drop, layer.drop.value_or(0));
     scales.seconds = std::max({scales.seconds, layer.seconds.value_or(0), layer.floatSeconds.value_or(0)});
   }
   return scales;
 }
 
-constexpr const char *kHead = "<div class=sheet><table><thead><tr><th>layer</th><th>bits</th><th>what it reads<br>"
-                              "<span class=keys><span class=key style=\"background:var(--bar);margin-left:0\"></span>values, height by logarithm"
-                              "<span class=key style=\"background:var(--clip)\"></span>clipped<span class=key style=\"background:var(--range)\"></span>range</span></th>"
-                              "<th class=number>range of 256 steps</th><th class=number>error of the outputs</th><th class=number>time</th></tr></thead><tbody>\n";
+/// The head of the table. The drop, where there is one, is that of the budget's metric.
+std::string headOf(const QuantizationReport &report) {
+  std::string drop = report.hasDrops() && report.budget ? "<th class=number>drop of " + escaped(report.budget->metric) + "</th>" : "";
+  return "<div class=sheet><table><thead><tr><th>layer</th><th>bits</th><th>what it reads<br>"
+         "<span class=keys><span class=key style=\"background:var(--bar);margin-left:0\"></span>values, height by logarithm"
+         "<span class=key style=\"background:var(--clip)\"></span>clipped<span class=key style=\"background:var(--range)\"></span>range</span></th>"
+         "<th class=number>range of 256 steps</th><th class=number>error of the outputs</th>" + drop + "<th class=number>time</th></tr></thead><tbody>\n";
+}
 
-constexpr const char *kFoot = "</tbody></table></div>\n<p class=\"soft small\">The error is the distance of the network's outputs from the float model's with this layer alone in 8 bits, relative to "
-                              "their length. Times are those of the fastest run on this machine; a kernel that computes several layers is shared among them, and a layer without a time is part of "
-                              "another's kernel.</p>\n</body></html>\n";
+/// What the columns mean.
+std::string footOf(const QuantizationReport &report) {
+  return std::string("</tbody></table></div>\n<p class=\"soft small\">The error is the distance of the network's outputs from the float model's with this layer alone in 8 bits, relative to their length") +
+         (report.hasDrops() ? ", and the drop what the metric loses then" : "") +
+         ". Times are those of the fastest run on this machine; a kernel that computes several layers is shared among them, and a layer without a time is part of another's kernel.</p>\n</body></html>\n";
+}
 
 } // namespace
 
@@ -145,11 +155,11 @@ std::string reportHtml(const QuantizationReport &report) {
                      "</style></head><body>\n<h1>" + title + "</h1>\n<div class=soft>quantized to 8 bits</div>\n" + cardsOf(report);
   for (const std::string &warning : reportWarnings(report))
     page += "<p class=note>" + escaped(warning) + "</p>\n";
-  page += kHead;
+  page += headOf(report);
   Scales scales = scalesOf(report);
   for (const LayerReport &layer : report.layers)
     page += rowOf(layer, report, scales);
-  return page + kFoot;
+  return page + footOf(report);
 }
 
 } // namespace tenon::driver

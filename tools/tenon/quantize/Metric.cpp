@@ -16,6 +16,7 @@ public:
       : kind(kind), setting(setting), exact(floatModel, setting.model, setting.threads) {}
 
   std::string name() const override { return kind == Agreement::Cosine ? "cosine" : "relative-error"; }
+  bool followsOutputs() const override { return true; }
 
   double score(const std::string &model) override {
     CompiledModel other(model, setting.model, setting.threads);

@@ -14,6 +14,8 @@ public:
   virtual std::string name() const = 0;
   /// Of an ONNX model, given as its bytes: larger is better. The drop of a quantized model is the float model's score less its own. Throws Failure.
   virtual double score(const std::string &model) = 0;
+  /// Whether it is a distance of the outputs: layers that change these most cost it most, and need not be measured by it.
+  virtual bool followsOutputs() const { return false; }
 };
 
 struct MetricSetting {

@@ -67,8 +67,15 @@ size_t QuantizationReport::quantizedTensors() const {
   return size_t(std::count_if(tensors.begin(), tensors.end(), [](const TensorReport &tensor) { return tensor.isQuantized; }));
 }
 
+bool QuantizationReport::hasDrops() const {
+  return std::any_of(layers.begin(), layers.end(), [](const LayerReport &layer) { return layer.drop.has_value(); });
+}
+
 std::string reportText(const QuantizationReport &report, ReportedLayers layers) {
-  Table table({{"layer", Align::Left}, {"", Align::Left}, {"bits", Align::Right}, {"range of its input", Align::Left}, {"error", Align::Right}, {"us", Align::Right}, {"f32, us", Align::Right}});
+  std::vector<Table::Column> columns{{"layer", Align::Left}, {"", Align::Left}, {"bits", Align::Right}, {"range of its input", Align::Left}, {"error", Align::Right}, {"us", Align::Right}, {"f32, us", Align::Right}};
+  if (report.hasDrops())
+    columns.push_back({"drop", Align::Right});
+  Table table(columns);
   bool isEmpty = true;
   for (const LayerReport &layer : report.layers) {
     if (layers == ReportedLayers::Floats && layer.bits == kQuantizedBits)
@@ -76,7 +83,10 @@ std::string reportText(const QuantizationReport &report, ReportedLayers layers) 
     isEmpty = false;
     const TensorReport *input = tensorOf(report, layer.input);
     std::string name = foreignText(layer.name, 40), error = layer.error ? formatted("%.3g", *layer.error * 100) + " %" : "";
-    table.add({name, layer.type, std::to_string(layer.bits), input ? rangeText(input->range) : "", error, microsecondsText(layer.seconds), microsecondsText(layer.floatSeconds)});
+    std::vector<std::string> cells{name, layer.type, std::to_string(layer.bits), input ? rangeText(input->range) : "", error, microsecondsText(layer.seconds), microsecondsText(layer.floatSeconds)};
+    if (report.hasDrops())
+      cells.push_back(layer.drop ? formatted("%.3g", *layer.drop) : "");
+    table.add(cells);
   }
   return (isEmpty ? "" : table.text()) + (report.times ? timesLine(*report.times) : "") + (report.budget ? budgetLine(*report.budget) : "");
 }
@@ -92,6 +102,7 @@ std::string reportJson(const QuantizationReport &report) {
       entry["range"] = {input->range.low, input->range.high};
     if (layer.error)
       entry["error"] = numberOf(*layer.error);
+    entry["drop"] = layer.drop ? numberOf(*layer.drop) : Json(nullptr);
     if (layer.rounding)
       entry["rounding"] = {{"nearest", layer.rounding->nearest}, {"adapted", layer.rounding->adapted}};
     entry["ms"] = millisecondsOf(layer.seconds);

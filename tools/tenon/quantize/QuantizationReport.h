@@ -11,6 +11,7 @@ struct LayerReport {
   std::string name, type, input;
   int bits = 8;                // 32: f32
   std::optional<double> error; // of the network's outputs with this layer alone in 8 bits, relative to their length
+  std::optional<double> drop;  // of the budget's metric with this layer alone in 8 bits, where layers were ranked by it
   struct Rounding {
     double nearest = 0, adapted = 0; // squared errors of the layer's own results over samples' rows, relative to them
   };
@@ -54,6 +55,8 @@ struct QuantizationReport {
 
   size_t quantizedLayers() const;
   size_t quantizedTensors() const;
+  /// Whether layers were ranked by the budget's metric.
+  bool hasDrops() const;
 };
 
 enum class ReportedLayers { All, Floats };

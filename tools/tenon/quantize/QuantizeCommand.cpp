@@ -17,7 +17,7 @@ namespace tenon::driver {
 namespace {
 
 constexpr int kBudgetNotMet = 3; // the exit code
-constexpr const char *kSymmetric = "symmetric", *kHalf = "f16"; // values of options
+constexpr const char *kSymmetric = "symmetric", *kHalf = "f16", *kMetric = "metric", *kOutputs = "outputs"; // values of options
 // What is held out of the calibration's samples to measure with.
 constexpr size_t kHeldOutRuns = 100, kHeldOutBytes = size_t(1) << 29;
 
@@ -55,6 +55,8 @@ QuantizeOptions optionsOf(const QuantizeArguments &arguments) {
   if (!arguments.activations.empty())
     options.techniques.symmetric = arguments.activations == kSymmetric;
   options.halvesFallback = arguments.fallback == kHalf;
+  if (!arguments.rankBy.empty())
+    options.rankBy = rankByFrom(arguments.rankBy == kMetric);
   options.path = arguments.model;
   options.measureErrors = arguments.report || !arguments.html.empty();
   if (!arguments.maxDrop.empty())
@@ -77,7 +79,7 @@ void addOptions(Fingerprint &print, const CLI::App &verb, const std::set<std::st
 
 StatisticsKeys keysOf(const QuantizeArguments &arguments, const QuantizeOptions &options) {
   // Options that change neither ranges nor measurements, and those that change measurements alone: others that come to be are taken into account.
-  const std::set<std::string> asides{"model", "--output", "--threads", "--json", "--quiet", "--report", "--html", "--save-recipe", "--calibration", "--validation", "--labels", "--evaluate", "--recipe"};
+  const std::set<std::string> asides{"model", "--output", "--threads", "--json", "--quiet", "--report", "--html", "--save-recipe", "--calibration", "--validation", "--labels", "--evaluate", "--rank-by", "--recipe"};
   std::set<std::string> later = asides;
   later.insert({"--activations", "--fallback", "--method", "--percentile", "--max-drop", "--metric", "--evaluate-limit"});
   Fingerprint ranges, measurements;
@@ -194,6 +196,8 @@ void addQuantizeOptions(CLI::App &verb, QuantizeArguments &arguments) {
   verb.add_option("--evaluate", arguments.metric.script, "a metric of your own: a script that is run with the paths of a plan and its ONNX model and prints the score last")->type_name("SCRIPT");
   verb.add_option("--evaluate-limit", arguments.metric.limit, "how long the script may take at most, as in 90s; 1h by default")->type_name("TIME");
   verb.add_option("--fallback", arguments.fallback, "what those layers compute in: f32 (default) or f16")->type_name("TYPE")->check(CLI::IsMember({"f32", kHalf}));
+  verb.add_option("--rank-by", arguments.rankBy, "which layers go first: those that alone cost most of the metric, or of the outputs; by default the metric, where all layers are measured in half an hour")
+      ->type_name("WHAT")->check(CLI::IsMember({kMetric, kOutputs}));
   verb.add_option("--recipe", arguments.recipe, "bits and ranges that were saved, and perhaps edited; samples are needed for what it leaves out")->type_name("FILE");
   verb.add_option("--save-recipe", arguments.saveRecipe, "write bits and ranges as JSON")->type_name("FILE");
   verb.add_option("--html", arguments.html, "a page with what each layer costs, and the distribution of what it reads")->type_name("FILE");

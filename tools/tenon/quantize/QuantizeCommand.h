@@ -14,7 +14,7 @@ struct QuantizeArguments {
   std::string method = "mse", calibration, validation, maxDrop, recipe, saveRecipe, html;
   MetricOptions metric;
   std::optional<bool> equalization; // asked for, or ruled out
-  std::string activations, fallback;  // "": left to the recipe; f32
+  std::string activations, fallback, rankBy; // "": left to the recipe; f32; auto
   QuantizeOptions options;
   std::string weights;              // "int4" or "int8": nothing else is quantized
   BlockOptions blocks;

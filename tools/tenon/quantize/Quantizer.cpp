@@ -9,6 +9,7 @@
 #include "tools/tenon/quantize/Sensitivity.h"
 
 #include <algorithm>
+#include <chrono>
 #include <cmath>
 
 namespace tenon::driver {
@@ -22,6 +23,8 @@ constexpr size_t kRowBytes = size_t(512) << 20;
 constexpr size_t kPeekedRuns = 32, kPeekedBytes = 256 << 20;
 
 class Quantization {
+  using Clock = std::chrono::steady_clock;
+
 public:
   Quantization(const QuantizableModel &model, const QuantizeOptions &options, const Recipe &recipe, const ProgressFunction &progress)
       : model(model), options(options), recipe(recipe), progress(progress), inFloat(recipe.inFloat(model)), kept("the calibration's samples", kSensitivityRuns, kSensitivityBytes),
@@ -195,7 +198,10 @@ private:
     if (!isNew)
       return known->second;
     file.startWork();
+    auto begin = Clock::now();
     double score = metric.score(onnx());
+    scoreSeconds += std::chrono::duration<double>(Clock::now() - begin).count();
+    timedScores++;
     if (std::isnan(score))
       throw Failure(options.path + ": the metric " + metric.name() + " gave NaN; a number was expected");
     known->second = score;
@@ -203,10 +209,23 @@ private:
     return score;
   }
 
+  /// Whether layers may be ranked by so many scores more.
+  bool affords(const Metric &metric, size_t scores) const {
+    constexpr double kMostSeconds = 1800;
+    if (options.rankBy != RankBy::Auto)
+      return options.rankBy == RankBy::Metric;
+    // Scores of an interrupted run took no time here: the next one tells.
+    return !metric.followsOutputs() && (!timedScores || double(scores) * scoreSeconds / timedScores <= kMostSeconds);
+  }
+
   void meetBudget(const MetricMaker &makeMetric) {
     progress("float model", 0);
     std::unique_ptr<Metric> metric = makeMetric(model.original());
-    BudgetSearch search{inFloat, scoreOf(*metric, "", [&] { return model.original(); }), *options.maxDrop, [&] { return measureErrors(); }, {}};
+    BudgetSearch search{inFloat, scoreOf(*metric, "", [&] { return model.original(); }), *options.maxDrop, [&] { return measureErrors(); }, {}, {}};
+    search.affords = [&](size_t scores) {
+      progress("drops of layers", 1 - double(scores) / double(inFloat.size()));
+      return affords(*metric, scores);
+    };
     if (!std::isfinite(search.floatScore))
       throw Failure(options.path + ": the metric " + metric->name() + " gave an infinite score to the float model");
     int measured = 0;
@@ -220,15 +239,18 @@ private:
     };
     BudgetResult result = searchBudget(search);
     inFloat = result.inFloat;
+    drops = result.drops;
     report.budget = BudgetReport{metric->name(), search.floatScore, result.score, *options.maxDrop, result.isMet, result.measured};
   }
 
   void describe() {
     for (size_t i = 0; i < inFloat.size(); i++) {
       const QuantizableLayer &layer = model.layers()[i];
-      LayerReport described{layer.name, layer.type, layer.input, bitsOf(i, inFloat), {}, {}, {}, {}};
+      LayerReport described{layer.name, layer.type, layer.input, bitsOf(i, inFloat), {}, {}, {}, {}, {}};
       if (!errors.empty())
         described.error = errors[i];
+      if (!drops.empty() && !std::isnan(drops[i]))
+        described.drop = drops[i];
       if (auto rounding = fit.roundings.find(i); rounding != fit.roundings.end() && !inFloat[i])
         described.rounding = {rounding->second.before, rounding->second.after};
       report.layers.push_back(std::move(described));
@@ -262,6 +284,9 @@ private:
   std::map<std::string, Steps> steps;
   LayerFit fit;
   std::vector<double> errors; // by layer; empty: not measured
+  std::vector<double> drops;  // BudgetResult's
+  double scoreSeconds = 0;    // that the metric took, for
+  int timedScores = 0;        // of this process
   QuantizationReport report;
 };
 

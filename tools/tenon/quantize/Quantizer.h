@@ -7,6 +7,11 @@
 
 namespace tenon::driver {
 
+/// What tells which layers a budget returns to floats first: what each of them alone in 8 bits costs the metric, or the outputs. Auto: the metric where
+/// measuring all of them takes half an hour at most.
+enum class RankBy { Auto, Metric, Outputs };
+constexpr RankBy rankByFrom(std::optional<bool> metric) { return !metric ? RankBy::Auto : *metric ? RankBy::Metric : RankBy::Outputs; }
+
 struct QuantizeOptions {
   std::string path;                        // of the model, for messages
   RangeMethod method = RangeMethod::Mse;   // for tensors whose recipe names no other
@@ -14,6 +19,7 @@ struct QuantizeOptions {
   int64_t limit = 0;                       // samples that are calibrated with; 0: all
   uint32_t threads = 0;                    // 0: one for each core
   std::optional<double> maxDrop;           // of the metric's score, at least 0; infinite: it is measured only. None: it is not
+  RankBy rankBy = RankBy::Auto;
   bool halvesFallback = false;             // layers that a budget returns to floats compute in f16
   bool measureErrors = false;              // of each layer, even where the budget is met without, and how long it takes
   Techniques techniques;                   // beyond ranges; those left open are the recipe's, or the usual ones
