@@ -24,6 +24,30 @@ static nn::ConcatOp asConcat(kernel::FuncOp func) {
   return concat && llvm::equal(concat.getInputs(), func.getBody().getArguments()) ? concat : nn::ConcatOp();
 }
 
+/// The strides of what `reshape` reads if its result has `strides`; none where it does more than to merge neighbouring axes of known sizes.
+static std::optional<SmallVector<nn::Dim>> stridesBefore(nn::ReshapeOp reshape, ArrayRef<nn::Dim> strides) {
+  SmallVector<nn::Dim> from = nn::dimsOf(reshape.getInput().getType()), to = nn::dimsOf(reshape.getType()), before(from.size(), nn::Dim::constant(reshape.getContext(), 0));
+  size_t axis = from.size();
+  for (size_t merged = to.size(); merged-- > 0;) {
+    std::optional<int64_t> rest = to[merged].asConstant();
+    nn::Dim stride = strides[merged];
+    while (rest && *rest > 1 && axis > 0) {
+      std::optional<int64_t> size = from[--axis].asConstant();
+      if (!size || *size < 1 || *rest % *size != 0)
+        return std::nullopt;
+      before[axis] = stride;
+      stride = stride * *size;
+      rest = *rest / *size;
+    }
+    if (!rest || *rest != 1)
+      return std::nullopt;
+  }
+  while (axis > 0)
+    if (!from[--axis].isConstant(1))
+      return std::nullopt;
+  return before;
+}
+
 static nn::Dim addressOf(const Place &place, ArrayRef<nn::Dim> starts) {
   nn::Dim offset = place.offset;
   for (auto [start, stride] : llvm::zip_equal(starts, place.strides))
@@ -79,6 +103,20 @@ bool Placement::canMove(Value value, kernel::DispatchOp concat, ArrayRef<nn::Dim
   return kernels.acceptsResult(producer, cast<OpResult>(value).getResultNumber(), strides) && readersAccept(value, strides, concat);
 }
 
+/// On GPUs, where a concat is a launch: also through a reshape of a kernel's result that nothing else reads, as of an image's pixels to rows. The strides
+/// of that result, or none.
+std::optional<SmallVector<nn::Dim>> Placement::canMoveThrough(Value value, kernel::DispatchOp concat, ArrayRef<nn::Dim> strides) {
+  auto reshape = value.getDefiningOp<nn::ReshapeOp>();
+  auto producer = reshape ? reshape.getInput().getDefiningOp<kernel::DispatchOp>() : kernel::DispatchOp();
+  bool isFree = producer && kernels.isForGpu() && value.hasOneUse() && reshape.getInput().hasOneUse() && !places.contains(value) &&
+                !places.contains(reshape.getInput()) && !returned.contains(reshape.getInput());
+  if (!isFree || !sizes.isKnown(concat.getOuts()[0].getType(), producer))
+    return std::nullopt;
+  std::optional<SmallVector<nn::Dim>> before = stridesBefore(reshape, strides);
+  bool isAccepted = before && kernels.acceptsResult(producer, cast<OpResult>(reshape.getInput()).getResultNumber(), *before);
+  return isAccepted ? before : std::nullopt;
+}
+
 /// A concat whose operands already lie one after another in one buffer is a view of it (DenseNet's growing concats).
 bool Placement::sideBySide(kernel::DispatchOp concat, int64_t axis) {
   Value result = concat.getOuts()[0];
@@ -114,16 +152,22 @@ void Placement::placeConcat(kernel::DispatchOp dispatch, int64_t axis) {
   // Worth it where at least half of the operands need no copy. Axes outside the concat's must not be reordered: strides are the result's.
   llvm::SmallDenseSet<Value> seen;
   SmallVector<bool> moves;
-  for (Value operand : dispatch.getArgs())
-    moves.push_back(seen.insert(operand).second && canMove(operand, dispatch, whole.strides));
+  SmallVector<std::optional<SmallVector<nn::Dim>>> before; // strides of what a reshape reads
+  for (Value operand : dispatch.getArgs()) {
+    bool isNew = seen.insert(operand).second;
+    before.push_back(isNew ? canMoveThrough(operand, dispatch, whole.strides) : std::nullopt);
+    moves.push_back(before.back() || (isNew && canMove(operand, dispatch, whole.strides)));
+  }
   if (2 * llvm::count(moves, true) < int64_t(moves.size()))
     return;
 
   places[result] = whole;
   SmallVector<nn::Dim> starts(whole.strides.size(), zero);
-  for (auto [operand, move] : llvm::zip_equal(dispatch->getOpOperands(), moves)) {
+  for (auto [operand, move, source] : llvm::zip_equal(dispatch->getOpOperands(), moves, before)) {
     Value value = move ? operand.get() : copyInto(operand);
     places[value] = {whole.owner, addressOf(whole, starts), whole.strides};
+    if (source)
+      places[value.getDefiningOp<nn::ReshapeOp>().getInput()] = {whole.owner, addressOf(whole, starts), *source};
     starts[axis] = starts[axis] + nn::dimOf(value.getType(), axis);
   }
   viewOps.insert(dispatch);
@@ -159,6 +203,8 @@ void Placement::placeSlice(kernel::DispatchOp dispatch) {
 
 /// Reshapes are always views: whoever places their operand sees them as readers that accept dense memory only.
 void Placement::placeReshape(Operation *op) {
+  if (places.contains(op->getResult(0))) // in a concat
+    return;
   const Place &source = of(op->getOperand(0));
   places[op->getResult(0)] = {source.owner, source.offset, kernel::denseStrides(op->getResult(0).getType())};
 }

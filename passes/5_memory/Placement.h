@@ -32,6 +32,7 @@ public:
   kernel::FuncOp variant(kernel::FuncOp func, llvm::ArrayRef<nn::DimsAttr> arguments, llvm::ArrayRef<nn::DimsAttr> results);
   /// A kernel that copies a tensor of this type.
   kernel::FuncOp copyKernel(mlir::RankedTensorType type);
+  bool isForGpu() const { return target.isGpu(); }
   unsigned variants = 0;
 
 private:
@@ -57,6 +58,7 @@ private:
   void placeConcat(kernel::DispatchOp dispatch, int64_t axis);
   bool sideBySide(kernel::DispatchOp concat, int64_t axis);
   bool canMove(mlir::Value value, kernel::DispatchOp concat, llvm::ArrayRef<nn::Dim> strides);
+  std::optional<llvm::SmallVector<nn::Dim>> canMoveThrough(mlir::Value value, kernel::DispatchOp concat, llvm::ArrayRef<nn::Dim> strides);
   bool readersAccept(mlir::Value value, llvm::ArrayRef<nn::Dim> strides, mlir::Operation *except);
   void placeSlice(kernel::DispatchOp dispatch);
   void placeReshape(mlir::Operation *op);

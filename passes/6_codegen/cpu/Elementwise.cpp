@@ -181,6 +181,9 @@ bool isUnsigned(Value tensor) {
 /// f16 and bf16 keep the precision of f32 until they are stored; narrower floats are rounded here.
 Value emitCast(Registers r, nn::CastOp op, Value x) {
   Type to = op.getTo(), wide = computeType(to);
+  if (wide.isF32() && !isNarrowFloat(to) && getElementTypeOrSelf(x).isInteger(8))
+    if (Value floats = emitFromBytes(r.b, x, isUnsigned(op.getInput())))
+      return floats;
   if (!isNarrowFloat(to))
     return r.b.convert(x, wide, isUnsigned(op.getInput()), to.isUnsignedInteger());
   Value real = isa<Float64Type>(getElementTypeOrSelf(x)) ? roundToOdd(r, x) : r.b.convert(x, wide, isUnsigned(op.getInput()));
@@ -233,6 +236,9 @@ Value emitElementwise(KernelBuilder &b, Operation *op, ValueRange registers) {
   if (auto div = dyn_cast<nn::DivOp>(op))
     if (Value steps = emitSteps(b, div, x))
       return steps;
+  if (auto silu = dyn_cast<nn::SiluOp>(op))
+    if (Value product = emitSiluOfSums(b, silu, x))
+      return product;
   if (isa<nn::SelectOp>(op))
     return r.select(x, operands[1], operands[2]);
   // A power of a float may have an integer exponent, and the other way round.

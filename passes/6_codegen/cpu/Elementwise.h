@@ -62,7 +62,8 @@ public:
   llvm::ArrayRef<mlir::Value> rowValues() const { return program.rowValues; }
   /// The numbers of the results that are sums of rows.
   llvm::ArrayRef<unsigned> rowSums() const { return summed; }
-  /// What a value of a row is, as a scalar, in the row of the next store.
+  /// What a value of a row is, as a scalar, in the row of the next store; or an operand, in as many lanes as are stored. Null, before `read`: such an operand
+  /// will be provided, and is not read.
   void provide(mlir::Value rowValue, mlir::Value scalar) { provided[rowValue] = scalar; }
 
 private:

@@ -167,7 +167,7 @@ SmallVector<Value> Epilogue::read(int lanes, ArrayRef<Index> position, Value mas
   SmallVector<Value> values;
   for (Operation *op : program.ops)
     for (Value operand : op->getOperands())
-      if (!isRearrangement(op) && operand != anchor && !llvm::is_contained(program.ops, operand.getDefiningOp()))
+      if (!isRearrangement(op) && operand != anchor && !provided.contains(operand) && !llvm::is_contained(program.ops, operand.getDefiningOp()))
         values.push_back(reader.readBroadcast(operand, nn::dimsOf(op->getResult(0).getType()), frames.of(op->getResult(0)), mask));
   return values;
 }
@@ -224,8 +224,9 @@ static std::optional<llvm::DenseMap<Value, Value>> evaluate(KernelBuilder &b, Op
       registers[op->getResult(0)] = registers.lookup(op->getOperand(0));
       continue;
     }
-    if (Value steps = given.empty() ? stepsAgain(b, op, registers) : Value()) {
+    if (Value steps = stepsAgain(b, op, registers)) {
       registers[op->getResult(0)] = steps;
+      given = given.drop_front(given.empty() ? 0 : op->getNumOperands() - 1); // of a difference the zero point
       continue;
     }
     SmallVector<nn::Dim> shape = nn::dimsOf(op->getResult(0).getType());

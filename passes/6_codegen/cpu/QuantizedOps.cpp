@@ -14,16 +14,19 @@ static Value intrinsic(KernelBuilder &b, StringRef name, Type result, ValueRange
   return LLVM::CallIntrinsicOp::create(b.ops(), result, b.ops().getStringAttr(name), operands)->getResult(0);
 }
 
+// A sum with this number is rounded to an integer, halves to even, which its last bits are; conversions are slower than sums on GPUs.
+constexpr double kMagic = 12582912; // 1.5 * 2^23
+constexpr int64_t kMagicBits = 0x4b400000;
+
 /// The nearest integers, halves to even, of numbers far from the borders of i32.
 static Value nearestIntegers(KernelBuilder &b, Value x) {
   Registers r{b};
   ImplicitLocOpBuilder &ops = b.ops();
   Type integers = r.like(x, ops.getI32Type());
   auto vector = dyn_cast<VectorType>(x.getType());
-  if (b.target().isGpu()) { // the sum's last bits are the integer; conversions are slower than sums
-    constexpr double kMagic = 12582912; // 1.5 * 2^23
+  if (b.target().isGpu()) {
     Value bits = r.bits(r.add(x, kMagic));
-    return r.subi(bits, r.integer(0x4b400000, bits.getType()));
+    return r.subi(bits, r.integer(kMagicBits, bits.getType()));
   }
   // x86 rounds as it converts.
   if (vector && llvm::Triple(b.target().triple).isX86() && vector.getNumElements() * 4 <= b.target().vectorBytes) {
@@ -58,30 +61,110 @@ static Value quantizeRegisters(KernelBuilder &b, nn::QuantizeOp op, Value x) {
   return partOf(b, quantizeTogether(b, op, numbers), 0, lanes);
 }
 
-/// Steps above the zero point, of 32 bits.
-static Value stepsOf(KernelBuilder &b, nn::QuantizeOp op, Value x) {
+/// What becomes the steps above the zero point when it is rounded.
+static Value inRange(KernelBuilder &b, nn::QuantizeOp op, Value x) {
   Registers r{b};
   int64_t zeroPoint = op.getZeroPoint(), low = op.getTo().isUnsignedInteger() ? 0 : -128;
   // The bounds are integers: it makes no difference whether they come before or after rounding. NaN is not above the lower one, and becomes it.
   Value lowest = r.c(low - zeroPoint, x), notBelow = r.select(r.cmp(arith::CmpFPredicate::OGT, x, lowest), x, lowest);
-  return nearestIntegers(b, r.atMost(notBelow, r.c(low + 255 - zeroPoint, x)));
+  return r.atMost(notBelow, r.c(low + 255 - zeroPoint, x));
 }
 
-Value emitSteps(KernelBuilder &b, nn::QuantizeOp op, Value x) { return arith::SIToFPOp::create(b.ops(), x.getType(), stepsOf(b, op, x)); }
+static bool isFloatOnGpu(KernelBuilder &b, Value x) { return b.target().isGpu() && getElementTypeOrSelf(x).isF32(); }
+
+Value emitSteps(KernelBuilder &b, nn::QuantizeOp op, Value x) {
+  Value clamped = inRange(b, op, x);
+  if (isFloatOnGpu(b, x))
+    return Registers{b}.sub(Registers{b}.add(clamped, kMagic), kMagic);
+  return arith::SIToFPOp::create(b.ops(), x.getType(), nearestIntegers(b, clamped));
+}
+
+/// Bytes of two words by their numbers: those of the second begin with 4. The number of the first byte is the last digit.
+static Value permuteBytes(KernelBuilder &b, Value x, Value y, int64_t numbers) {
+  Type word = b.ops().getI32Type();
+  return intrinsic(b, "llvm.nvvm.prmt", word, {x, y, b.integer(numbers, word)});
+}
+
+/// The lowest bytes of four words at a time.
+static Value lowestBytes(KernelBuilder &b, Value words) {
+  int64_t lanes = cast<VectorType>(words.getType()).getNumElements();
+  SmallVector<Value> packed;
+  for (int64_t i = 0; i < lanes; i += 4) {
+    Value low = permuteBytes(b, b.extractLane(words, i), b.extractLane(words, i + 1), 0x0040);
+    Value high = permuteBytes(b, b.extractLane(words, i + 2), b.extractLane(words, i + 3), 0x0040);
+    packed.push_back(permuteBytes(b, low, high, 0x5410));
+  }
+  Type bytes = VectorType::get({lanes}, b.ops().getI8Type()), all = VectorType::get({lanes / 4}, b.ops().getI32Type());
+  return split(b, vector::FromElementsOp::create(b.ops(), cast<VectorType>(all), packed), bytes);
+}
+
+/// Whether a GPU has these lanes in whole words of bytes.
+static bool isOfWords(KernelBuilder &b, Value x) {
+  auto vector = dyn_cast<VectorType>(x.getType());
+  return b.target().isGpu() && vector && vector.getNumElements() % 4 == 0;
+}
+
+Value emitFromBytes(KernelBuilder &b, Value bytes, bool isUnsigned) {
+  if (!isOfWords(b, bytes))
+    return {};
+  // The byte as the last bits of 2^23, from which that is subtracted again.
+  constexpr int64_t kExponent = 0x4b000000, kSigns = 0x80808080, kWithByte = 0x7540;
+  constexpr double kOne = 8388608, kSign = 128;
+  Registers r{b};
+  int64_t lanes = cast<VectorType>(bytes.getType()).getNumElements();
+  Value words = split(b, bytes, VectorType::get({lanes / 4}, b.ops().getI32Type())), exponent = b.integer(kExponent, b.ops().getI32Type());
+  if (!isUnsigned)
+    words = r.xori(words, r.integer(int32_t(kSigns), words.getType()));
+  SmallVector<Value> all;
+  for (int64_t i = 0; i < lanes; ++i)
+    all.push_back(permuteBytes(b, b.extractLane(words, i / 4), exponent, kWithByte + i % 4));
+  Value bits = vector::FromElementsOp::create(b.ops(), VectorType::get({lanes}, b.ops().getI32Type()), all);
+  return r.sub(r.asFloat(bits), isUnsigned ? kOne : kOne + kSign);
+}
 
 Value emitQuantize(KernelBuilder &b, nn::QuantizeOp op, Value x) {
   if (fillsByteRegister(b, x) && getElementTypeOrSelf(x).isF32())
     return quantizeRegisters(b, op, x);
   Registers r{b};
-  Value steps = stepsOf(b, op, x);
+  if (isFloatOnGpu(b, x) && isOfWords(b, x)) {
+    // An even zero point is part of the sum that rounds: halves still go to even integers.
+    int64_t zeroPoint = op.getZeroPoint(), odd = zeroPoint & 1;
+    Value bits = r.bits(r.add(inRange(b, op, x), kMagic + double(zeroPoint - odd)));
+    return lowestBytes(b, odd ? r.addi(bits, r.integer(1, bits.getType())) : bits);
+  }
+  Value steps = nearestIntegers(b, inRange(b, op, x));
   if (int64_t zeroPoint = op.getZeroPoint())
     steps = r.addi(steps, r.integer(zeroPoint, steps.getType()));
   return r.truncate(steps, r.like(x, b.ops().getI8Type()));
 }
 
+/// Two neighbours share a reciprocal, 1 / a = b / (a b): a GPU's unit for functions is the narrowest part of such a kernel. Below -43 the result is 0 to 17
+/// digits, and the products must not overflow. One that is NaN would make its neighbour NaN: sums of integers never are.
+Value emitSiluOfSums(KernelBuilder &b, nn::SiluOp op, Value x) {
+  auto vector = dyn_cast<VectorType>(x.getType());
+  auto scaled = op.getInput().getDefiningOp<nn::MulOp>();
+  auto sum = scaled ? scaled.getLhs().getDefiningOp<nn::CastOp>() : nn::CastOp();
+  bool isOfIntegers = sum && getElementTypeOrSelf(sum.getInput()).isInteger();
+  if (!b.target().isGpu() || !isOfIntegers || !vector || !vector.getElementType().isF32() || vector.getNumElements() % 2)
+    return {};
+  constexpr double kLog2e = 1.4426950408889634;
+  Registers r{b};
+  Type f32 = vector.getElementType();
+  x = r.atLeast(x, r.c(-43, x));
+  auto divisor = [&](Value y) { return r.add(intrinsic(b, "llvm.nvvm.ex2.approx.ftz.f", f32, r.mul(y, -kLog2e)), 1.0); };
+  SmallVector<Value> results;
+  for (int lane = 0; lane < vector.getNumElements(); lane += 2) {
+    Value first = b.extractLane(x, lane), second = b.extractLane(x, lane + 1), one = divisor(first), other = divisor(second);
+    Value both = intrinsic(b, "llvm.nvvm.rcp.approx.ftz.f", f32, r.mul(one, other));
+    results.push_back(r.mul(first, r.mul(both, other)));
+    results.push_back(r.mul(second, r.mul(both, one)));
+  }
+  return vector::FromElementsOp::create(b.ops(), vector, results);
+}
+
 /// With the reciprocal rounded once, two corrections by exact remainders make the quotient the nearest one (Markstein), unless all bits of the divisor are
 /// ones. Quotients beyond what nn.quantize saturates become others as large, so that nothing overflows.
-Value emitSteps(KernelBuilder &b, nn::DivOp op, Value x) {
+Value emitSteps(KernelBuilder &b, nn::DivOp op, Value x, bool isClamped) {
   constexpr float kSmallest = 1e-30f, kLargest = 1e30f, kMostSteps = 1024;
   constexpr uint32_t kMantissa = (1u << 23) - 1;
   auto constant = op.getRhs().getDefiningOp<nn::ConstantOp>();
@@ -94,7 +177,14 @@ Value emitSteps(KernelBuilder &b, nn::DivOp op, Value x) {
     return {};
   Registers r{b};
   double reciprocal = 1.0f / divisor;
-  x = r.clamp(x, -kMostSteps * divisor, kMostSteps * divisor);
+  if (isClamped) { // a bound's quotient is next to an integer, and rounds to it
+    auto quantize = cast<nn::QuantizeOp>(*op->user_begin());
+    float low = float((quantize.getTo().isUnsignedInteger() ? 0 : -128) - int64_t(quantize.getZeroPoint()));
+    Value lowest = r.c(low * divisor, x);
+    x = r.atMost(r.select(r.cmp(arith::CmpFPredicate::OGT, x, lowest), x, lowest), r.c((low + 255) * divisor, x));
+  } else {
+    x = r.clamp(x, -kMostSteps * divisor, kMostSteps * divisor);
+  }
   Value quotient = r.mul(x, reciprocal);
   for (int correction = 0; correction < 2; ++correction)
     quotient = r.fma(r.fma(quotient, -double(divisor), x), reciprocal, quotient);

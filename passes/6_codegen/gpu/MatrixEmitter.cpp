@@ -1,7 +1,6 @@
 #include "passes/6_codegen/gpu/MatrixEmitter.h"
 #include "mlir/IR/TypeUtilities.h"
 #include "passes/6_codegen/cpu/VectorMath.h"
-#include "passes/6_codegen/gpu/MatrixStore.h"
 
 namespace tenon::gpu {
 using namespace mlir;
@@ -42,6 +41,8 @@ void MatrixEmitter::emit() {
   lastStep = w.add(firstStep, share);
   lastStep = w.select(w.below(lastStep, w.i32(steps)), lastStep, w.i32(steps));
 
+  if (int64_t part = p.partColumns(s))
+    quads.emplace(b, p, epilogue, w.rem(thread, 32), part);
   KernelBuilder::Values sums;
   if (s.direct) {
     sums = multiplyDirect();
@@ -51,6 +52,8 @@ void MatrixEmitter::emit() {
     sums = s.isAtOnce(steps) ? multiplyAtOnce() : multiplyAll();
   }
   finishRowValues();
+  if (quads)
+    return storeQuads(sums);
   writeSums(sums);
   finish();
 }

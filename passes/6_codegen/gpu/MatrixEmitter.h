@@ -2,6 +2,7 @@
 #pragma once
 #include "dialects/kernel/ProductMarks.h"
 #include "passes/6_codegen/cpu/Elementwise.h"
+#include "passes/6_codegen/gpu/MatrixQuads.h"
 #include "passes/6_codegen/gpu/MatrixSchedule.h"
 #include "passes/6_codegen/gpu/Warp.h"
 #include "llvm/ADT/MapVector.h"
@@ -132,6 +133,10 @@ private:
   void readColumnOperands(); // before the kernel before has ended
   void readResiduals();      // when it has
   void provideResiduals(int64_t unit);
+  int64_t sumsOfThread() const { return fragmentsDown * fragmentsAcross * 4; }
+  void readQuadColumns();
+  void readQuadUnits();
+  void storeQuads(llvm::ArrayRef<mlir::Value> sums);
   // MatrixRows.cpp
   static constexpr int64_t kPairBytes = MatrixProblem::kPairBytes, kQuad = 4;
   struct RowStatistics { // of one of this thread's rows
@@ -175,6 +180,9 @@ private:
     mlir::Value inside, from, to, ofTile;
   };
   llvm::SmallVector<Column> columns;
+  std::optional<QuadStore> quads; // of bytes, where no others share the depth
+  llvm::SmallVector<QuadStore::Columns> quadColumns;
+  llvm::SmallVector<llvm::SmallVector<QuadStore::Unit>> quadUnits; // of each 16 rows
   llvm::SmallVector<RowStatistics> rowStatistics;
 };
 

@@ -5,7 +5,7 @@
 namespace tenon::gpu {
 using namespace mlir;
 
-constexpr int64_t kChunk = MatrixSchedule::kChunk;
+constexpr int64_t kChunk = MatrixSchedule::kChunk, kFragmentRows = 16, kFragmentColumns = 8;
 
 int64_t MatrixEmitter::unitsOfThread() const {
   return llvm::divideCeil(s.rowsOfBlock() * (s.tileColumns / kChunk), s.threads());
@@ -16,7 +16,7 @@ bool MatrixEmitter::readsAhead() const {
   constexpr int64_t kMostSums = 32, kMostUnits = 4, kMostRegisters = 160;
   int64_t sums = fragmentsDown * fragmentsAcross * 4;
   bool hasRegisters = s.direct ? directRegisters(s, p) <= kMostRegisters : sums <= kMostSums;
-  return hasRegisters && unitsOfThread() <= kMostUnits && p.columns % kChunk == 0 && s.threads() % (s.tileColumns / kChunk) == 0;
+  return !quads && hasRegisters && unitsOfThread() <= kMostUnits && p.columns % kChunk == 0 && s.threads() % (s.tileColumns / kChunk) == 0;
 }
 
 /// The argument whose elements `operand` is, at most cast; null for others.
@@ -30,6 +30,9 @@ static BlockArgument argumentOf(Value operand) {
 
 /// Biases and the like, one element for each column: constants, which do not depend on the kernel before.
 void MatrixEmitter::readColumnOperands() {
+  constexpr int64_t kMostSums = 32; // a thread has the registers for what these need beside them
+  if (quads && sumsOfThread() <= kMostSums)
+    readQuadColumns();
   if (!readsAhead())
     return;
   Value own = w.mul(w.rem(thread, s.tileColumns / kChunk), kChunk);
@@ -57,6 +60,9 @@ void MatrixEmitter::readColumnOperands() {
 
 /// What is added to the result element by element, as it is stored.
 void MatrixEmitter::readResiduals() {
+  constexpr int64_t kMostSums = 64;
+  if (quads && sumsOfThread() <= kMostSums)
+    readQuadUnits();
   if (!readsAhead())
     return;
   auto dims = nn::dimsOf(p.contraction.result.getType());
@@ -76,6 +82,32 @@ void MatrixEmitter::readResiduals() {
 void MatrixEmitter::provideResiduals(int64_t unit) {
   for (auto &[operand, loaded] : residuals)
     epilogue.provide(operand, b.convert(loaded[unit], b.ops().getF32Type()));
+}
+
+void MatrixEmitter::readQuadColumns() {
+  quadColumns = quads->columnsOf(b.add(firstColumn, w.wide(warpPlace().column)), fragmentsAcross * kFragmentColumns);
+}
+
+void MatrixEmitter::readQuadUnits() {
+  WarpPlace place = warpPlace();
+  for (int64_t m = 0; m < fragmentsDown; ++m) {
+    auto rowOf = [&](Value ofFragment) {
+      Index at = b.add(firstRow, w.wide(w.add(w.add(place.row, m * kFragmentRows), ofFragment)));
+      Value inside = b.lessThan(at, b.dim(p.rows()));
+      return QuadStore::Row{inside, positionOfRow(b, p.contraction, b.select(inside, at, Index(0)))};
+    };
+    quadUnits.push_back(quads->unitsOf(rowOf, b.add(firstColumn, w.wide(place.column)), fragmentsAcross * kFragmentColumns));
+  }
+}
+
+void MatrixEmitter::storeQuads(ArrayRef<Value> sums) {
+  if (quadUnits.empty())
+    readQuadUnits();
+  if (quadColumns.empty())
+    readQuadColumns();
+  int64_t own = fragmentsAcross * 4;
+  for (auto [m, units] : llvm::enumerate(quadUnits))
+    quads->store(units, quadColumns, sums.slice(int64_t(m) * own, own));
 }
 
 } // namespace tenon::gpu

@@ -1,6 +1,5 @@
 #include "passes/6_codegen/gpu/MatrixPipeline.h"
 #include "passes/6_codegen/gpu/MatrixEmitter.h"
-#include "passes/6_codegen/gpu/MatrixStore.h"
 
 namespace tenon::gpu {
 using namespace mlir;
@@ -35,6 +34,7 @@ private:
   Values signal(ValueRange ring, int underWay);
   void multiply();
   void multiplyStep(Slot slot, MutableArrayRef<Value> sums);
+  std::function<WarpStore::Row(Value)> rowsFrom(Index firstRow);
   void finish(Index firstRow, Index firstColumn, ArrayRef<Value> sums);
 
   KernelBuilder &b;
@@ -44,6 +44,7 @@ private:
   const int64_t steps;
   LhsLoader lhs;
   cpu::Epilogue epilogue;
+  std::optional<QuadStore> quads;
   Value thread, lane, shared;
 };
 
@@ -151,9 +152,15 @@ KernelBuilder::Values PipelineEmitter::signal(ValueRange ring, int count) {
 }
 
 void PipelineEmitter::multiply() {
+  constexpr int64_t kMostColumns = 128; // a thread has registers for what their epilogue reads beside the sums
   // What the epilogue reads, and the memory that it writes, may be in use until then.
   b.waitForInputs();
+  if (int64_t part = p.partColumns(s))
+    quads.emplace(b, p, epilogue, lane, part);
   forTiles({w.i32(0), w.i32(0)}, [&](Index firstRow, Index firstColumn, ValueRange ring) {
+    SmallVector<QuadStore::Unit> units;
+    if (quads && s.tileColumns <= kMostColumns)
+      units = quads->unitsOf(rowsFrom(firstRow), firstColumn, s.tileColumns);
     Values init(ring);
     init.append(s.tileColumns / 2, b.constant(0, p.sum()));
     auto results = b.loop(0, steps, 1, init, [&](Index, ValueRange carried) {
@@ -167,7 +174,13 @@ void PipelineEmitter::multiply() {
       values[1] = slot.phase;
       return values;
     });
-    finish(firstRow, firstColumn, ArrayRef(results).drop_front(2));
+    ArrayRef<Value> sums = ArrayRef(results).drop_front(2);
+    if (!quads)
+      finish(firstRow, firstColumn, sums);
+    else if (units.empty())
+      quads->store(rowsFrom(firstRow), firstColumn, s.tileColumns, sums);
+    else
+      quads->store(units, quads->columnsOf(firstColumn, s.tileColumns), sums);
     return Values{results[0], results[1]};
   });
 }
@@ -186,14 +199,18 @@ void PipelineEmitter::multiplyStep(Slot slot, MutableArrayRef<Value> sums) {
   w.waitForProducts(sums);
 }
 
-void PipelineEmitter::finish(Index firstRow, Index firstColumn, ArrayRef<Value> sums) {
-  Value warp = w.div(thread, kWarp), memory = w.add(w.add(shared, s.stages * s.stageBytes()), w.mul(warp, s.pieceBytes()));
-  auto rowOf = [&](Value ofWarp) {
-    Index at = b.add(firstRow, w.wide(w.add(w.mul(warp, kWarpRows), ofWarp)));
+/// Finds this warp's rows of a tile.
+std::function<WarpStore::Row(Value)> PipelineEmitter::rowsFrom(Index firstRow) {
+  return [this, firstRow](Value ofWarp) {
+    Index at = b.add(firstRow, w.wide(w.add(w.mul(w.div(thread, kWarp), kWarpRows), ofWarp)));
     Value inside = b.lessThan(at, b.dim(p.rows()));
     return WarpStore::Row{inside, positionOfRow(b, p.contraction, b.select(inside, at, Index(0)))};
   };
-  WarpStore(b, p, epilogue, lane, memory, s.pieceColumns()).store(rowOf, firstColumn, s.tileColumns, sums);
+}
+
+void PipelineEmitter::finish(Index firstRow, Index firstColumn, ArrayRef<Value> sums) {
+  Value memory = w.add(w.add(shared, s.stages * s.stageBytes()), w.mul(w.div(thread, kWarp), s.pieceBytes()));
+  WarpStore(b, p, epilogue, lane, memory, s.pieceColumns()).store(rowsFrom(firstRow), firstColumn, s.tileColumns, sums);
 }
 } // namespace
 

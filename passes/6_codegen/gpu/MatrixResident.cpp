@@ -1,6 +1,5 @@
 #include "passes/6_codegen/gpu/MatrixResident.h"
 #include "passes/6_codegen/gpu/MatrixEmitter.h"
-#include "passes/6_codegen/gpu/MatrixStore.h"
 
 namespace tenon::gpu {
 using namespace mlir;
@@ -223,14 +222,28 @@ private:
     w.waitForPhase(weightsBarrier(), w.i32(0));
     Value team = s.teams == 1 ? w.i32(0) : w.div(warp, kWarpsOfTeam);
     Value right = w.chunkedRows(shared, s.tileColumns);
+    Index firstColumn = b.mul(tileAcross(), s.tileColumns);
+    if (int64_t part = p.partColumns(s))
+      quads.emplace(b, p, epilogue, lane, part);
+    SmallVector<QuadStore::Columns> columns; // of all tiles
+    if (quads && keepsColumns())
+      columns = quads->columnsOf(firstColumn, s.tileColumns);
     forTiles(team, s.teams, {team, w.i32(0)}, [&](const Tile &tile, ValueRange carried) {
       Slot slot{carried[0], carried[1]};
+      SmallVector<SmallVector<QuadStore::Unit>> units; // of each group
+      for (int64_t group = 0; quads && readsAhead() && group < groups(); ++group)
+        units.push_back(quads->unitsOf(rowsOf(tile, group), firstColumn, s.tileColumns));
       w.waitForPhase(full(slot.stage), slot.phase);
       SmallVector<Value> sums(groups() * s.tileColumns / 2, b.constant(0, p.sum()));
       w.multiplyGroup(p.factors, s.tileColumns, w.chunkedRows(stageAt(slot.stage), l.planeRows), right, steps(), sums);
       w.waitForProducts(sums);
       ofWarp([&] { w.arrive(empty(slot.stage)); });
-      finish(tile, sums);
+      for (auto [group, own] : llvm::enumerate(units))
+        quads->store(own, columns.empty() ? quads->columnsOf(firstColumn, s.tileColumns) : columns, sumsOf(sums, int64_t(group)));
+      for (int64_t group = 0; quads && units.empty() && group < groups(); ++group)
+        quads->store(rowsOf(tile, group), firstColumn, s.tileColumns, sumsOf(sums, group));
+      if (!quads)
+        finish(tile, sums);
       slot = ahead(slot, s.teams);
       return Values{slot.stage, slot.phase};
     });
@@ -288,14 +301,26 @@ private:
     return result;
   }
 
+  ArrayRef<Value> sumsOf(ArrayRef<Value> sums, int64_t group) const { return sums.slice(group * s.tileColumns / 2, s.tileColumns / 2); }
+
+  /// Finds this warp's rows of a group.
+  std::function<WarpStore::Row(Value)> rowsOf(const Tile &tile, int64_t group) {
+    return [this, tile, group](Value own) { return rowAt(tile, w.add(w.add(w.mul(w.rem(warp, kWarpsOfTeam), kWarpRows), group * kGroupRows), own)); };
+  }
+
+  /// Whether threads have so many registers beside the sums and what else they need.
+  bool hasRegisters(int64_t count) const {
+    constexpr int64_t kRegisters = 65536, kOtherRegisters = 64;
+    return groups() * s.tileColumns / 2 + count + kOtherRegisters <= kRegisters / (s.threads() * s.together);
+  }
+  bool readsAhead() const { return hasRegisters(groups() * s.tileColumns / 4); }                       // bytes that are added, and their places
+  bool keepsColumns() const { return hasRegisters(groups() * s.tileColumns / 4 + s.tileColumns / 2); } // a bias and a scale of each
+
   void finish(const Tile &tile, ArrayRef<Value> sums) {
     Value memory = w.add(w.add(shared, l.piecesAt), w.mul(warp, MatrixSchedule::pieceBytes(l.piece)));
     WarpStore store(b, p, epilogue, lane, memory, l.piece);
-    for (int64_t group = 0; group < groups(); ++group) {
-      Value first = w.add(w.mul(w.rem(warp, kWarpsOfTeam), kWarpRows), group * kGroupRows);
-      auto rowOf = [&](Value own) { return rowAt(tile, w.add(first, own)); };
-      store.store(rowOf, b.mul(tileAcross(), s.tileColumns), s.tileColumns, sums.slice(group * s.tileColumns / 2, s.tileColumns / 2));
-    }
+    for (int64_t group = 0; group < groups(); ++group)
+      store.store(rowsOf(tile, group), b.mul(tileAcross(), s.tileColumns), s.tileColumns, sumsOf(sums, group));
   }
 
   WarpStore::Row rowAt(const Tile &tile, Value ofTile) {
@@ -320,6 +345,7 @@ private:
   const ResidentLayout l;
   Tensor lhs;
   cpu::Epilogue epilogue;
+  std::optional<QuadStore> quads;
   Value thread, lane, warp, shared;
 };
 } // namespace

@@ -20,7 +20,7 @@ struct ResidentLayout {
   int64_t pitch = 0, down = 0;     // pixels of a plane from one row to the next; its rows
   int64_t planeRows = 0;           // pixels of a plane with those past the last one, which are not copied
   int64_t weightBytes = 0, stageBytes = 0;
-  int64_t piece = 0;               // columns that the epilogue stores at a time
+  int64_t piece = 0;               // columns that the epilogue stores at a time; 0 where it stores from registers
   int64_t stagesAt = 0, piecesAt = 0, barriersAt = 0, sharedBytes = 0;
 
   int64_t copied() const { return down * pitch * stride * stride; } // pixels

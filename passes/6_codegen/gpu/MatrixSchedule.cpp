@@ -1,5 +1,6 @@
 #include "passes/6_codegen/gpu/MatrixSchedule.h"
 #include "dialects/kernel/ProductMarks.h"
+#include "mlir/IR/TypeUtilities.h"
 #include "passes/6_codegen/cpu/Elementwise.h"
 #include "passes/6_codegen/gpu/MatrixCost.h"
 #include "passes/6_codegen/gpu/MatrixResident.h"
@@ -161,13 +162,13 @@ MatrixSchedule MatrixProblem::fitted(MatrixSchedule s) const {
 }
 
 bool MatrixProblem::isPacked(kernel::PackingAttr packing) const {
-  MatrixSchedule s;
-  if (packing == this->packing(s))
-    return true;
-  s.pipeline = true;
-  // The packed shape's last axis but one.
-  s.tileColumns = packing.packedShape().size() < 2 ? 0 : packing.packedShape().rbegin()[1];
-  return s.tileColumns > 0 && s.tileColumns % MatrixSchedule::kChunk == 0 && packing == this->packing(s);
+  constexpr int64_t kWidest = 256, kParts[] = {0, 16, 32, 64};
+  for (int64_t part : ArrayRef(kParts).take_front(isBytes() ? std::size(kParts) : 1))
+    for (int64_t tile = 0; tile <= kWidest; tile += MatrixSchedule::kChunk)
+      if (!part || (tile ? tile : packedColumns()) % part == 0)
+        if (packing == this->packing(tile, part))
+          return true;
+  return false;
 }
 
 nn::Dim MatrixProblem::rows() const {
@@ -178,11 +179,29 @@ nn::Dim tilesOf(const MatrixProblem &p, const MatrixSchedule &s) {
   return p.rows().ceilDiv(s.tileRows) * int64_t(llvm::divideCeil(p.columns, s.tileColumns));
 }
 
+int64_t MatrixProblem::partColumns(const MatrixSchedule &s) const {
+  constexpr int64_t kQuad = 4, kAccess = 16, kLeast = 16; // threads of a row; bytes that one stores at once
+  if (!isBytes() || s.direct || s.splits > 1 || s.warpDepth > 1 || sumsRows || rowValues)
+    return 0;
+  auto func = contraction.anchor->getParentOfType<kernel::FuncOp>();
+  int64_t bytes = 1;
+  for (Type type : func.getResultTypes())
+    bytes = std::max(bytes, nn::elementBytes(getElementTypeOrSelf(type)));
+  int64_t ofWarp = s.tileColumns / s.warpColumns, packed = s.pipeline || s.resident ? s.tileColumns : packedColumns();
+  for (int64_t part = kQuad * kAccess / bytes; part >= kLeast; part /= 2)
+    if (ofWarp % part == 0 && packed % part == 0 && columns % (part / kQuad) == 0)
+      return part;
+  return 0;
+}
+
 kernel::PackingAttr MatrixProblem::packing(const MatrixSchedule &s) const {
+  return packing(s.pipeline || s.resident ? s.tileColumns : 0, partColumns(s));
+}
+
+kernel::PackingAttr MatrixProblem::packing(int64_t tileColumns, int64_t part) const {
   const cpu::ContractionProblem &c = contraction;
   SmallVector<int64_t> padded(cast<RankedTensorType>(c.rhs.getType()).getShape());
-  bool isTiled = s.pipeline || s.resident;
-  padded[c.rhsColumn] = isTiled ? int64_t(llvm::alignTo(columns, s.tileColumns)) : packedColumns();
+  padded[c.rhsColumn] = tileColumns ? int64_t(llvm::alignTo(columns, tileColumns)) : packedColumns();
   padded[c.rhsDepth] = elements(paddedChannels);
   for (auto [axis, size] : llvm::enumerate(paddedTaps))
     padded[c.rhsTap + axis] = size;
@@ -190,15 +209,33 @@ kernel::PackingAttr MatrixProblem::packing(const MatrixSchedule &s) const {
   for (auto [axis, size] : llvm::enumerate(padded)) {
     first[axis] = int64_t(split.size());
     int64_t chunk = elements(MatrixSchedule::kChunk);
-    int64_t inner = !isTiled ? 0 : int(axis) == c.rhsColumn ? s.tileColumns : int(axis) == c.rhsDepth ? chunk : 0;
-    inner ? split.append({size / inner, inner}) : split.append({size});
+    if (int(axis) == c.rhsColumn) {
+      // Of a part: a quarter for each thread of a row, whose neighbours lie in pairs eight columns apart.
+      int64_t rest = tileColumns ? tileColumns : size;
+      if (tileColumns)
+        split.push_back(size / tileColumns);
+      part ? split.append({rest / part, 4, part / 8, 2}) : split.push_back(rest);
+    } else if (int(axis) == c.rhsDepth && tileColumns) {
+      split.append({size / chunk, chunk});
+    } else if (part && int(axis) > c.rhsTap && int(axis) < c.rhsTap + int(paddedTaps.size())) {
+      split.back() *= size; // taps as one axis: tensors have eight
+    } else {
+      split.push_back(size);
+    }
   }
-  SmallVector<int64_t> perm{first[c.rhsColumn]};
-  for (size_t axis = 0; axis < paddedTaps.size(); ++axis)
+  int64_t column = first[c.rhsColumn] + (tileColumns ? 1 : 0);
+  SmallVector<int64_t> own{column};
+  if (part)
+    own.append({column + 2, column + 1, column + 3});
+  SmallVector<int64_t> perm;
+  tileColumns ? perm.push_back(first[c.rhsColumn]) : perm.append(own);
+  for (size_t axis = 0; axis < (part ? std::min<size_t>(1, paddedTaps.size()) : paddedTaps.size()); ++axis)
     perm.push_back(first[c.rhsTap + axis]);
   perm.push_back(first[c.rhsDepth]);
-  if (isTiled)
-    perm.append({first[c.rhsColumn] + 1, first[c.rhsDepth] + 1});
+  if (tileColumns) {
+    perm.append(own);
+    perm.push_back(first[c.rhsDepth] + 1);
+  }
   return kernel::PackingAttr::get(c.anchor->getContext(), padded, split, perm);
 }
 

@@ -111,10 +111,17 @@ struct MatrixProblem {
   static constexpr int64_t kPairBytes = 8;
   int64_t rowValueBytes(const MatrixSchedule &s) const { return (rowValues + 1) / 2 * kPairBytes * s.rowsOfBlock(); }
   /// Weights as [columns padded to a multiple of 8][tap][channel], or for pipelines and resident weights as [tile][tap][channels / 8][column of the tile][8]: what a stage
-  /// holds of a tile is in one piece.
+  /// holds of a tile is in one piece. Columns of a part are exchanged where a part is stored from registers.
   kernel::PackingAttr packing(const MatrixSchedule &s) const;
+  /// Bytes: columns that are stored straight from registers (MatrixQuads.h): of so many neighbours in the result each of the four threads that share a
+  /// row has a quarter. 0 where sums go through shared memory.
+  int64_t partColumns(const MatrixSchedule &s) const;
+  kernel::PackingAttr plainPacking() const { return packing(0, 0); } // without tiles and parts
   bool isPacked(kernel::PackingAttr packing) const;
   int64_t packedColumns() const { return (columns + MatrixSchedule::kChunk - 1) / MatrixSchedule::kChunk * MatrixSchedule::kChunk; }
+
+private:
+  kernel::PackingAttr packing(int64_t tileColumns, int64_t part) const; // tileColumns: 0 where weights are not in tiles
 };
 
 /// Tiles of the result.

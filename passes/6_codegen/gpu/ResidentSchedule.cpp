@@ -107,10 +107,10 @@ ResidentLayout residentLayout(const MatrixProblem &p, const MatrixSchedule &s) {
   int64_t zeros = l.pairsTaps ? 1 : l.planes - l.chunks; // chunks of weights
   l.weightBytes = (p.contraction.tapCount() * l.chunks + zeros) * s.tileColumns * kChunkBytes;
   l.stageBytes = l.stride * l.stride * l.planes * l.planeRows * kChunkBytes;
-  l.piece = MatrixSchedule::largestPiece(s.tileColumns, MatrixSchedule::kMostPiece);
+  l.piece = p.partColumns(s) ? 0 : MatrixSchedule::largestPiece(s.tileColumns, MatrixSchedule::kMostPiece);
   l.stagesAt = l.weightBytes;
   l.piecesAt = l.stagesAt + s.stages * l.stageBytes;
-  l.barriersAt = l.piecesAt + 4 * s.teams * MatrixSchedule::pieceBytes(l.piece);
+  l.barriersAt = l.piecesAt + (l.piece ? 4 * s.teams * MatrixSchedule::pieceBytes(l.piece) : 0);
   constexpr int64_t kBarrierBytes = 8;
   l.sharedBytes = l.barriersAt + (2 * s.stages + 1) * kBarrierBytes;
   return l;

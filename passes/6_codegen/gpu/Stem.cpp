@@ -33,6 +33,8 @@ struct StemProblem {
 
   int64_t taps(int axis) const { return matrix.paddedTaps[axis]; }
   int64_t depth() const { return taps(0) * taps(1) * kPixelChannels; }
+  /// Of bytes: what the filter's size allows.
+  int64_t largestSum() const { return matrix.contraction.tapCount() * channels * 255 * 128; }
   int64_t depthSteps() const { return taps(0) * taps(1) / kDepthTaps; }
   int64_t fragments() const { return matrix.columns % (4 * kFragmentColumns) == 0 ? 4 : 2; } // of columns, of a warp
   int64_t warpColumns() const { return matrix.columns / (fragments() * kFragmentColumns); }
@@ -84,15 +86,15 @@ std::optional<StemProblem> StemProblem::of(kernel::FuncOp func, const Target &ta
   constexpr int64_t kMostRegisters = 128; // of weights
   bool isWindow = c.lhsAxes[0].rowAxis == 0 && c.lhsAxes[0].shift == 0 && p.down.rowAxis == 1 && p.across.rowAxis == 2 && p.down.tapAxis == 0 &&
                   p.across.tapAxis == 1 && p.down.tapScale == 1 && p.across.tapScale == 1;
-  constexpr int64_t kLargestProduct = 255 * 128, kLargestExact = int64_t(1) << 24;
-  if (p.matrix.isBytes() && p.depth() * kLargestProduct > kLargestExact)
+  constexpr int64_t kLargestExact = int64_t(1) << 24;
+  p.channels = channels.value_or(0);
+  if (p.matrix.isBytes() && p.largestSum() > kLargestExact)
     return std::nullopt;
   if (!height || !width || !channels || !rows || !pixels || !isWindow || p.across.rowScale % 2 || p.taps(1) % kDepthTaps || p.matrix.columns % kFragment ||
       p.depthSteps() * p.fragments() * 2 > kMostRegisters || p.warpColumns() > 4)
     return std::nullopt;
   p.height = *height;
   p.width = *width;
-  p.channels = *channels;
   p.rows = *rows;
   p.pixels = *pixels;
   p.lanes = lanesOf(p.image, p.across, p.width);
@@ -340,7 +342,7 @@ private:
       Value values = vector::FromElementsOp::create(ops, VectorType::get({lanes}, ops.getF32Type()), own);
       Index channel = b.mul(w.wide(w.add(w.mul(panel, 4), w.rem(lane, 4))), lanes);
       if (p.matrix.isBytes())
-        values = arith::FPToSIOp::create(ops, VectorType::get({lanes}, p.matrix.sum()), values);
+        values = integers(values);
       if (c.bias) {
         Tensor bias = b.tensorOf(c.bias);
         Value added = b.convert(b.loadStrided(bias, b.at(bias, {channel}), bias.strides[0], int(lanes)), p.matrix.sum());
@@ -358,6 +360,17 @@ private:
     limit(p.rows % s.rows == 0, down, p.rows);
     limit(p.pixels % s.columns == 0, across, p.pixels);
     inside ? b.ifThen(inside, write) : write();
+  }
+
+  /// Sums of bytes, which f32 holds exactly. Small ones are the last bits of a sum with 1.5 * 2^23: conversions are slower.
+  Value integers(Value sums) {
+    constexpr double kMagic = 12582912;
+    constexpr int64_t kMagicBits = 0x4b400000, kMostSmall = (int64_t(1) << 22) - 1;
+    auto type = cast<VectorType>(sums.getType()).clone(p.matrix.sum());
+    if (p.largestSum() > kMostSmall)
+      return arith::FPToSIOp::create(ops, type, sums);
+    cpu::Registers r{b};
+    return r.subi(r.bits(r.add(sums, kMagic)), r.integer(kMagicBits, type));
   }
 
   KernelBuilder &b;
@@ -441,7 +454,7 @@ public:
     KernelPlan plan;
     plan.tasks = s.blocks(p, target);
     if (p.matrix.contraction.rhsArgument())
-      plan.packings.push_back({p.matrix.contraction.rhsArgument().getArgNumber(), p.matrix.packing(MatrixSchedule())});
+      plan.packings.push_back({p.matrix.contraction.rhsArgument().getArgNumber(), p.matrix.plainPacking()});
     plan.overwrites.assign(func.getNumResults(), -1);
     plan.block = {int(s.threads(p)), 1, int(s.sharedBytes(p)), 1, /*waits=*/true, int(std::max<int64_t>(1, s.together))};
     return plan;

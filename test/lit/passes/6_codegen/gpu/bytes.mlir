@@ -1,7 +1,7 @@
 // RUN: tenon-opt %s --kernel-assign-schedules=target=cuda:sm_80 | FileCheck %s --check-prefix=FAMILY
-// RUN: tenon-opt %s --kernel-assign-schedules=target=cuda:sm_75 --codegen-emit-cpu="target=cuda:sm_75 assembly" | FileCheck %s --check-prefix=SM75
-// RUN: tenon-opt %s --kernel-assign-schedules=target=cuda:sm_80 --codegen-emit-cpu="target=cuda:sm_80 assembly" | FileCheck %s
-// RUN: tenon-opt %s --kernel-assign-schedules=target=cuda:sm_90a --codegen-emit-cpu="target=cuda:sm_90a assembly" | FileCheck %s --check-prefix=SM90
+// RUN: tenon-opt %s --kernel-assign-schedules=target=cuda:sm_75 --kernel-pack-constants=target=cuda:sm_75 --codegen-emit-cpu="target=cuda:sm_75 assembly" | FileCheck %s --check-prefix=SM75
+// RUN: tenon-opt %s --kernel-assign-schedules=target=cuda:sm_80 --kernel-pack-constants=target=cuda:sm_80 --codegen-emit-cpu="target=cuda:sm_80 assembly" | FileCheck %s
+// RUN: tenon-opt %s --kernel-assign-schedules=target=cuda:sm_90a --kernel-pack-constants=target=cuda:sm_90a --codegen-emit-cpu="target=cuda:sm_90a assembly" | FileCheck %s --check-prefix=SM90
 
 // Bytes by bytes, summed in i32: a stage holds 128 of the depth. Padding reads the zero point 3, four of which are a word. Scale and rounding are part
 // of the kernel; nothing but bytes is stored.
@@ -26,8 +26,7 @@
 // SM90-LABEL: .visible .entry conv(
 // SM90:         {{mma.sync.aligned.m16n8k32.row.col.s32.u8.s8.s32|wgmma.mma_async.sync.aligned.m64n[0-9]+k32.s32.u8.s8}}
 // SM90:         ret;
-kernel.func private @conv(%x: tensor<1x28x28x128xui8>, %packed: tensor<256x3x3x128xi8> {kernel.constant}, %bias: tensor<256xi32> {kernel.constant}, %scale: tensor<256xf32> {kernel.constant}) -> tensor<1x28x28x256xui8> attributes {tenon.alignments = array<i64: 16, 16, 16, 16, 16>} {
-  %w = kernel.unpack %packed {packing = #kernel.packing<padded = [256, 128, 3, 3], split = [256, 128, 3, 3], perm = [0, 2, 3, 1]>} : tensor<256x3x3x128xi8> -> tensor<256x128x3x3xi8>
+kernel.func private @conv(%x: tensor<1x28x28x128xui8>, %w: tensor<256x128x3x3xi8> {kernel.constant}, %bias: tensor<256xi32> {kernel.constant}, %scale: tensor<256xf32> {kernel.constant}) -> tensor<1x28x28x256xui8> attributes {tenon.alignments = array<i64: 16, 16, 16, 16, 16>} {
   %z = nn.constant dense<3> : tensor<ui8>
   %0 = nn.pad %x value %z {high = #nn.dims<[0, 1, 1, 0]>, low = #nn.dims<[0, 1, 1, 0]>} : tensor<1x28x28x128xui8>, tensor<ui8> -> tensor<1x30x30x128xui8>
   %1 = nn.conv %0, %w bias %bias {strides = array<i64: 1, 1>, pads = array<i64: 0, 0, 0, 0>, dilations = array<i64: 1, 1>, layout = #nn.layout<channels_last>} : tensor<1x30x30x128xui8>, tensor<256x128x3x3xi8>, tensor<256xi32> -> tensor<1x28x28x256xi32>
@@ -45,8 +44,7 @@ kernel.func private @conv(%x: tensor<1x28x28x128xui8>, %packed: tensor<256x3x3x1
 // CHECK:         st.shared.v4.b32
 // CHECK:         mma.sync.aligned.m16n8k32.row.col.s32.u8.s8.s32
 // CHECK:         ret;
-kernel.func private @narrow(%x: tensor<4096x24xui8>, %packed: tensor<144x32xi8> {kernel.constant}) -> tensor<4096x144xi32> attributes {tenon.alignments = array<i64: 16, 16, 16>} {
-  %w = kernel.unpack %packed {packing = #kernel.packing<padded = [144, 32], split = [144, 32], perm = [0, 1]>} : tensor<144x32xi8> -> tensor<144x24xi8>
+kernel.func private @narrow(%x: tensor<4096x24xui8>, %w: tensor<144x24xi8> {kernel.constant}) -> tensor<4096x144xi32> attributes {tenon.alignments = array<i64: 16, 16, 16>} {
   %0 = nn.matmul %x, %w {transpose_rhs} : tensor<4096x24xui8>, tensor<144x24xi8> -> tensor<4096x144xi32>
   kernel.return %0 : tensor<4096x144xi32>
 }
@@ -57,10 +55,13 @@ kernel.func private @narrow(%x: tensor<4096x24xui8>, %packed: tensor<144x32xi8> 
 // CHECK-LABEL: .visible .entry image(
 // CHECK:         @p ld.global.b32
 // CHECK:         mma.sync.aligned.m16n8k16.row.col.f32.f16.f16.f32
-// CHECK:         cvt.rzi.s32.f32
+// CHECK-NOT:     cvt.rzi
+// CHECK:         0f4B400000
+// CHECK:         ex2.approx.ftz.f32
+// CHECK:         rcp.approx.ftz.f32
+// CHECK:         prmt.b32
 // CHECK:         ret;
-kernel.func private @image(%x: tensor<1x3x640x640xui8>, %packed: tensor<16x3x4x4xi8> {kernel.constant}, %bias: tensor<16xi32> {kernel.constant}) -> tensor<1x320x320x16xui8> attributes {tenon.alignments = array<i64: 16, 16, 16, 16>} {
-  %w = kernel.unpack %packed {packing = #kernel.packing<padded = [16, 4, 3, 4], split = [16, 4, 3, 4], perm = [0, 2, 3, 1]>} : tensor<16x3x4x4xi8> -> tensor<16x3x3x3xi8>
+kernel.func private @image(%x: tensor<1x3x640x640xui8>, %w: tensor<16x3x3x3xi8> {kernel.constant}, %bias: tensor<16xi32> {kernel.constant}) -> tensor<1x320x320x16xui8> attributes {tenon.alignments = array<i64: 16, 16, 16, 16>} {
   %z = nn.constant dense<114> : tensor<ui8>
   %s = nn.constant dense<0.01> : tensor<f32>
   %0 = nn.transpose %x {perm = array<i64: 0, 2, 3, 1>} : tensor<1x3x640x640xui8> -> tensor<1x640x640x3xui8>
@@ -80,8 +81,7 @@ kernel.func private @image(%x: tensor<1x3x640x640xui8>, %packed: tensor<16x3x4x4
 // CHECK-LABEL: .visible .entry depthwise(
 // CHECK-COUNT-9: @p ld.global.v2.b32
 // CHECK:         ret;
-kernel.func private @depthwise(%x: tensor<1x14x14x384xui8>, %packed: tensor<3x3x1x384xf32> {kernel.constant}) -> tensor<1x14x14x384xui8> attributes {tenon.alignments = array<i64: 16, 16, 16>} {
-  %w = kernel.unpack %packed {packing = #kernel.packing<padded = [384, 1, 3, 3], split = [384, 1, 3, 3], perm = [2, 3, 1, 0]>} : tensor<3x3x1x384xf32> -> tensor<384x1x3x3xf32>
+kernel.func private @depthwise(%x: tensor<1x14x14x384xui8>, %w: tensor<384x1x3x3xf32> {kernel.constant}) -> tensor<1x14x14x384xui8> attributes {tenon.alignments = array<i64: 16, 16, 16>} {
   %z = nn.constant dense<7.0> : tensor<f32>
   %0 = nn.cast %x {to = f32} : tensor<1x14x14x384xui8> -> tensor<1x14x14x384xf32>
   %1 = nn.sub %0, %z : tensor<1x14x14x384xf32>, tensor<f32> -> tensor<1x14x14x384xf32>
