@@ -178,7 +178,7 @@ private:
     return std::clamp<int64_t>(sizes.multiplications() / kWorthATask, 1, kSharesPerCore * target.cores);
   }
 
-  /// Whether tasks should share columns, as each sorts the weights of its panels (DotSplit.h) for few tiles.
+  /// Whether tasks should share columns, as each sorts the weights of its panels (DotSplit.h) for few tiles. Then each measures all rows.
   bool isSplitForFew(int64_t tiles) const {
     constexpr int64_t kFewTiles = 64;
     return p.split && tiles * sizes.outer < kFewTiles;
@@ -240,8 +240,8 @@ private:
                         weightBytes() > 2 * sizes.rows * sizes.depth * bytes;
     int64_t rowShares = std::min(wanted, s.prefetch ? pairedShares(sizes.outer * tiles) : sizes.outer * tiles);
     if (heavyWeights || tiles * sizes.outer < 2 * target.cores || isSplitForFew(tiles)) {
-      // Each share of columns packs the rows once more.
-      int64_t shares = s.lhs == LhsMode::Packed ? std::min<int64_t>(target.cores, count / 2) : count / 2;
+      // Each share of columns packs or measures the rows once more.
+      int64_t shares = s.lhs == LhsMode::Packed || p.split ? std::min<int64_t>(target.cores, count / 2) : count / 2;
       s.columnTasks = std::clamp<int64_t>(shares, 1, std::min(wanted, count));
       rowShares = llvm::divideCeil(wanted, s.columnTasks) > 1 ? std::min<int64_t>(sizes.outer, llvm::divideCeil(wanted, s.columnTasks)) : 1;
     }
@@ -331,8 +331,8 @@ private:
     bool free = llvm::any_of(p.extents, [](nn::Dim d) { return !d.isConstant(); });
     if (free && target.cores > 1 && !heavyWeights)
       s.rowTasks = std::max<int64_t>(s.rowTasks, 2 * target.cores);
-    // Each share of columns copies the band once more.
-    int64_t shares = s.lhs == LhsMode::Band ? std::min<int64_t>(wanted, std::max(target.cores, 1)) : wanted;
+    // Each share of columns copies the band, or measures the rows, once more.
+    int64_t shares = s.lhs == LhsMode::Band || p.split ? std::min<int64_t>(wanted, std::max(target.cores, 1)) : wanted;
     s.columnTasks = std::clamp<int64_t>(shares / s.rowTasks, 1, std::max<int64_t>(1, count / 2));
     int64_t tilesAcross = llvm::divideCeil(boxWidth, s.rows);
     // Tiles of single rows would be too short; lists of places leave no registers for where the rows of others are.

@@ -128,9 +128,10 @@ private:
 
   double cost(const WinogradBytesSchedule &s) const {
     WinogradBytesLayout layout(p, s, target);
-    // Cycles for one vector of channels of a tile, the spills included, and for two channels of a vector of columns of the filter.
+    // Cycles for one vector of channels of a tile, the spills included, and for two channels of a vector of columns of the filter: what
+    // they become goes to the L2 and comes back.
     bool isStrided = layout.stride == 2;
-    double inputCycles = isStrided ? 250 : s.m == 4 ? 120 : 45, outputCycles = isStrided ? 130 : s.m == 4 ? 160 : 50, filterCycles = s.m == 4 ? 45 : 20;
+    double inputCycles = isStrided ? 250 : s.m == 4 ? 120 : 45, outputCycles = isStrided ? 130 : s.m == 4 ? 160 : 50, filterCycles = s.m == 4 ? 110 : 50;
     int64_t blocks = llvm::divideCeil(tilesOf(s.m), s.tiles), vectors = llvm::divideCeil(layout.columns, layout.lanes);
     double products = blocks * layout.panels * productCycles(s, layout);
     double transforms = double(blocks) * s.tiles * (layout.paddedDepth / layout.channelLanes * inputCycles * s.columnTasks + vectors * outputCycles);
