@@ -75,27 +75,15 @@ private:
 
   /// Blocks and shares around a register tile. Shares of tiles read the weights once each; shares of columns transform the input once each.
   WinogradBytesSchedule fill(int64_t m, int64_t rows, int64_t vectors, bool splitColumns) const {
-    constexpr int64_t kColumns = 64;
-    WinogradBytesSchedule s = fill(m, rows, vectors, splitColumns, kColumns);
-    WinogradBytesLayout layout(p, s, target);
-    if (layout.heldFilters)
-      return s;
-    // Filters of a block of columns that are transformed when its turn comes should stay in the L2.
-    int64_t columnBytes = layout.filterPoints * layout.depth * 2;
-    return fill(m, rows, vectors, splitColumns, std::clamp<int64_t>(target.l2Bytes / 2 / columnBytes, 1, kColumns));
-  }
-
-  /// With so many columns in a block at most, but for a panel that is wider.
-  WinogradBytesSchedule fill(int64_t m, int64_t rows, int64_t vectors, bool splitColumns, int64_t mostColumns) const {
     WinogradBytesSchedule s;
     s.m = m;
     s.rows = rows;
     s.vectors = vectors;
     s.unroll = depth / 2 % 4 == 0 ? 4 : 2;
     WinogradBytesLayout layout(p, s, target);
-    constexpr int64_t kFewTiles = 12, kManyTiles = 48, kMostTiles = 256;
+    constexpr int64_t kFewTiles = 12, kManyTiles = 48, kMostTiles = 256, kColumns = 64;
     int64_t tiles = tilesOf(m), cores = std::max(target.cores, 1);
-    s.panels = std::clamp<int64_t>(mostColumns / layout.panelColumns, 1, splitColumns ? llvm::divideCeil(layout.panels, cores) : layout.panels);
+    s.panels = std::clamp<int64_t>(kColumns / layout.panelColumns, 1, splitColumns ? llvm::divideCeil(layout.panels, cores) : layout.panels);
     // Blocks are stored whole: as many of them, but of sizes that leave no panels over.
     s.panels = llvm::divideCeil(layout.panels, llvm::divideCeil(layout.panels, s.panels));
     if (splitColumns)
@@ -128,23 +116,18 @@ private:
 
   double cost(const WinogradBytesSchedule &s) const {
     WinogradBytesLayout layout(p, s, target);
-    // Cycles for one vector of channels of a tile, the spills included, and for two channels of a vector of columns of the filter: what
-    // they become goes to the L2 and comes back.
+    // Cycles for one vector of channels of a tile, the spills included, and for two channels of a vector of columns of the filter.
     bool isStrided = layout.stride == 2;
-    double inputCycles = isStrided ? 250 : s.m == 4 ? 120 : 45, outputCycles = isStrided ? 130 : s.m == 4 ? 160 : 50, filterCycles = s.m == 4 ? 110 : 50;
+    double inputCycles = isStrided ? 250 : s.m == 4 ? 120 : 45, outputCycles = isStrided ? 130 : s.m == 4 ? 160 : 50, filterCycles = isStrided ? 110 : s.m == 4 ? 60 : 30;
     int64_t blocks = llvm::divideCeil(tilesOf(s.m), s.tiles), vectors = llvm::divideCeil(layout.columns, layout.lanes);
     double products = blocks * layout.panels * productCycles(s, layout);
     double transforms = double(blocks) * s.tiles * (layout.paddedDepth / layout.channelLanes * inputCycles * s.columnTasks + vectors * outputCycles);
-    double filters = double(layout.heldFilters ? s.tileTasks : blocks) * vectors * layout.pairs * filterCycles;
+    double filters = double(blocks) * vectors * layout.pairs * filterCycles;
     double tasks = std::min<double>(std::max(target.cores, 1), s.tileTasks * s.columnTasks);
     // Weights come from memory once for all cores; a share of them that does not stay in a core's L2 comes once more for every block.
     double weights = weightBytes(layout), share = weights / s.columnTasks, inputs = layout.inputPoints * layout.inputPlane * 2.0;
-    int64_t ofTask = llvm::divideCeil(blocks, s.tileTasks), passes = layout.heldFilters || share <= target.l2Bytes / 2 ? 1 : ofTask;
+    int64_t ofTask = llvm::divideCeil(blocks, s.tileTasks), passes = share <= target.l2Bytes / 2 ? 1 : ofTask;
     double far = inputs > target.l2Bytes ? inputs * ofTask * (1 + llvm::divideCeil(layout.columnBlocks, s.columnTasks)) : 0;
-    // Transformed filters that leave the L2 before they are read.
-    double held = layout.filterPoints * layout.filterPlane * 4.0 * std::max<int64_t>(layout.heldFilters, 1);
-    if (held > target.l2Bytes)
-      far += layout.filterPoints * 2.0 * layout.depth * layout.columns / s.columnTasks * ofTask * 2;
     double compute = (products + transforms + filters) / tasks, stream = std::max(weights / kBytesPerCycle, share * passes / kColdBytesPerCycle) + far / kBytesPerCycle;
     constexpr double kNotHidden = 0.3; // of the shorter of the two
     return std::max(compute, stream) + kNotHidden * std::min(compute, stream);

@@ -17,22 +17,15 @@ WinogradBytesEmitter::WinogradBytesEmitter(KernelBuilder &b, const ContractionPr
   input = b.workspace(b.ops().getI16Type(), 0, {layout.inputPoints * layout.inputPlane});
   output = b.workspace(b.ops().getI32Type(), layout.outputOffset, {layout.points * layout.outputPlane});
   patch = b.workspace(source.element, layout.patchOffset, {layout.inputPoints * layout.paddedDepth});
-  filters = b.workspace(b.ops().getI32Type(), layout.filterOffset, {std::max<int64_t>(layout.heldFilters, 1) * layout.filterPoints * layout.filterPlane});
+  filters = b.workspace(b.ops().getI32Type(), layout.filterOffset, {layout.filterRows * layout.filterEdge * layout.filterPlane});
   weights = b.tensorOf(p.unpacked().getPacked());
   group = groupOf();
 }
 
 void WinogradBytesEmitter::emit() {
-  Index task = s.tileTasks * s.columnTasks == 1 ? Index(0) : b.task();
-  auto [first, end] = b.share(layout.columnBlocks, s.columnTasks, b.rem(task, s.columnTasks));
-  firstHeld = first;
-  if (layout.heldFilters)
-    b.loop(first, end, 1, [&](Index columnBlock) { transformFilters(columnBlock); });
   forWinogradBlocks(
       b, layout.blocks, layout.columnBlocks, s.tileTasks, s.columnTasks, [&](Index block) { transformInput(block); },
       [&](Index block, Index columnBlock) {
-        if (!layout.heldFilters)
-          transformFilters(columnBlock);
         multiply(columnBlock);
         transformOutput(block, columnBlock);
       });
@@ -99,77 +92,72 @@ void WinogradBytesEmitter::copyPatch(const WinogradPlace &place, Index top, Inde
   });
 }
 
-/// Where the transformed filters of a block of columns are.
-Index WinogradBytesEmitter::filtersAt(Index columnBlock) {
-  Index number = layout.heldFilters ? b.sub(columnBlock, firstHeld) : Index(0);
-  return b.add(filters.offset, b.mul(number, layout.filterPoints * layout.filterPlane));
-}
-
-/// Filters of a block of columns, bytes in the plan: a vector holds two channels of as many columns as sums have lanes.
-void WinogradBytesEmitter::transformFilters(Index columnBlock) {
+/// Row `row` of the points of a panel's filters, which are bytes in the plan: a vector holds two channels of as many columns as sums have lanes.
+void WinogradBytesEmitter::transformFilters(Index panel, int64_t row) {
   constexpr int64_t kTaps = 3, kPair = 2;
   Registers r{b};
   Type wide = VectorType::get({layout.channelLanes}, input.element), pairsOf = VectorType::get({layout.lanes}, filters.element);
   auto transformed = [&](const Values &g) { return layout.stride == 1 ? winogradIntegerFilter(b, s.m, g) : winogradStridedFilter(b, g); };
-  Index firstPanel = b.mul(columnBlock, s.panels);
-  b.loop(0, b.mul(inBlock(b, layout.panels, firstPanel, s.panels), layout.pairs), 1, [&](Index pair) {
-    Index from = b.add(weights.offset, b.mul(b.add(b.mul(firstPanel, layout.pairs), pair), kTaps * kTaps * kPair * layout.panelColumns));
-    Index to = b.add(filtersAt(columnBlock), b.mul(pair, layout.panelColumns));
+  Index first = b.add(weights.offset, b.mul(panel, layout.pairs * kTaps * kTaps * kPair * layout.panelColumns));
+  b.loop(0, layout.pairs, 1, [&](Index pair) {
+    Index from = b.add(first, b.mul(pair, kTaps * kTaps * kPair * layout.panelColumns));
+    Index to = b.sum(filters.offset, b.mul(pair, layout.panelColumns), row % layout.filterRows * layout.filterEdge * layout.filterPlane);
     for (int64_t v = 0; v < s.vectors; ++v) {
-      SmallVector<Values> columns;
+      Values points;
       for (int64_t x = 0; x < kTaps; ++x) {
         Values taps;
         for (int64_t y = 0; y < kTaps; ++y) {
           Index at = b.add(from, (y * kTaps + x) * kPair * layout.panelColumns + v * layout.channelLanes);
           taps.push_back(arith::ExtSIOp::create(b.ops(), wide, b.load(weights, at, int(layout.channelLanes))));
         }
-        columns.push_back(transformed(taps));
+        points.push_back(transformed(taps)[row]);
       }
-      for (int64_t y = 0; y < layout.filterEdge; ++y) {
-        Values row;
-        for (const Values &column : columns)
-          row.push_back(column[y]);
-        for (auto [x, value] : llvm::enumerate(transformed(row)))
-          b.store(vector::BitCastOp::create(b.ops(), cast<VectorType>(pairsOf), value), filters,
-                  b.add(to, (y * layout.filterEdge + int64_t(x)) * layout.filterPlane + v * layout.lanes));
-      }
+      for (auto [x, value] : llvm::enumerate(transformed(points)))
+        b.store(vector::BitCastOp::create(b.ops(), cast<VectorType>(pairsOf), value), filters, b.add(to, int64_t(x) * layout.filterPlane + v * layout.lanes));
     }
   });
 }
 
-/// output[point] = input[point] x filters[point] for all points; with stride 2 the sum over even and odd inputs.
+/// output[point] = input[point] x filters[point] for all points; with stride 2 the sum over even and odd inputs. A panel's filters are transformed just before
+/// they are multiplied, row by row, so that they do not leave the L1.
 void WinogradBytesEmitter::multiply(Index columnBlock) {
+  Index firstPanel = b.mul(columnBlock, s.panels);
+  b.loop(0, inBlock(b, layout.panels, firstPanel, s.panels), 1, [&](Index panel) {
+    Index number = b.add(firstPanel, panel);
+    if (layout.stride == 2)
+      for (int64_t row = 0; row < layout.filterEdge; ++row)
+        transformFilters(number, row);
+    b.loop(0, layout.edge, 1, [&](Index y) {
+      for (int64_t row = 0; layout.stride == 1 && row < layout.filterEdge; ++row)
+        b.ifThen(b.equal(y, row), [&] { transformFilters(number, row); });
+      b.loop(0, layout.edge, 1, [&](Index x) { multiplyPoint({y, x}, panel); });
+    });
+  });
+}
+
+/// Of one panel of a block of columns.
+void WinogradBytesEmitter::multiplyPoint(std::array<Index, 2> point, Index panel) {
   constexpr int64_t kPair = 2;
   int64_t rowTiles = llvm::divideCeil(s.tiles, s.rows);
-  Index panels = inBlock(b, layout.panels, b.mul(columnBlock, s.panels), s.panels);
   Value zero = b.constant(0.0, VectorType::get({layout.lanes}, output.element));
   Tensor pairs = b.workspace(filters.element, 0, {layout.inputPoints * layout.inputPlane / kPair}); // of the transformed input
-  b.loop(0, layout.edge, 1, [&](Index y) {
-    b.loop(0, layout.edge, 1, [&](Index x) {
-      Index source = b.mul(b.add(b.mul(y, layout.inputEdge), x), layout.inputPlane / kPair);
-      Index filter = b.add(filtersAt(columnBlock), b.mul(b.add(b.mul(y, layout.filterEdge), x), layout.filterPlane));
-      b.loop(0, panels, 1, [&](Index panel) {
-        Index panelAt = b.add(filter, b.mul(panel, panelElements()));
-        forRowTiles(b, s.tiles, s.rows, 0, rowTiles, [&](Index first, int64_t rows, Index tile) {
-          TileShape shape{rows, s.vectors, layout.lanes, {}, {}, layout.pairs, std::min(s.unroll, layout.pairs), output.element, 0, kPair};
-          LhsAddress left{pairs, b.sum(pairs.offset, source, b.mul(first, layout.paddedDepth / kPair)), {}, {}, 1, 1};
-          for (int64_t r = 0; r < rows; ++r)
-            left.rows.push_back(r * layout.paddedDepth / kPair);
-          RhsAddress right{filters, panelAt, {}, layout.panelColumns, 1, {}, {}};
-          PrefetchStream next;
-          if (layout.stride == 2)
-            addParities({y, x}, shape, left, right);
-          else if (s.prefetch)
-            next = panelBehind(panelAt, tile, shape);
-          Values sums = emitTile(b, shape, left, right, next, Values(rows * s.vectors, zero));
-          Index point = b.add(b.mul(y, layout.edge), x);
-          Index to = b.sum(output.offset, b.mul(point, layout.outputPlane), b.mul(first, layout.blockColumns), b.mul(panel, layout.panelColumns));
-          for (int64_t r = 0; r < rows; ++r)
-            for (int64_t v = 0; v < s.vectors; ++v)
-              b.store(sums[r * s.vectors + v], output, b.add(to, r * layout.blockColumns + v * layout.lanes));
-        });
-      });
-    });
+  Index source = b.add(pairs.offset, b.mul(b.add(b.mul(point[0], layout.inputEdge), point[1]), layout.inputPlane / kPair));
+  Index filterRow = layout.filterRows == 1 ? Index(0) : point[0];
+  Index filter = b.add(filters.offset, b.mul(b.add(b.mul(filterRow, layout.filterEdge), point[1]), layout.filterPlane));
+  Index sums = b.sum(output.offset, b.mul(b.add(b.mul(point[0], layout.edge), point[1]), layout.outputPlane), b.mul(panel, layout.panelColumns));
+  forRowTiles(b, s.tiles, s.rows, 0, rowTiles, [&](Index first, int64_t rows, Index) {
+    TileShape shape{rows, s.vectors, layout.lanes, {}, {}, layout.pairs, std::min(s.unroll, layout.pairs), output.element, 0, kPair};
+    LhsAddress left{pairs, b.add(source, b.mul(first, layout.paddedDepth / kPair)), {}, {}, 1, 1};
+    for (int64_t r = 0; r < rows; ++r)
+      left.rows.push_back(r * layout.paddedDepth / kPair);
+    RhsAddress right{filters, filter, {}, layout.panelColumns, 1, {}, {}};
+    if (layout.stride == 2)
+      addParities(point, shape, left, right);
+    Values products = emitTile(b, shape, left, right, {}, Values(rows * s.vectors, zero));
+    Index to = b.add(sums, b.mul(first, layout.blockColumns));
+    for (int64_t r = 0; r < rows; ++r)
+      for (int64_t v = 0; v < s.vectors; ++v)
+        b.store(products[r * s.vectors + v], output, b.add(to, r * layout.blockColumns + v * layout.lanes));
   });
 }
 
@@ -184,15 +172,6 @@ void WinogradBytesEmitter::addParities(std::array<Index, 2> point, TileShape &sh
     left.taps.push_back(layout.edge * inputStep[axis] * layout.inputPlane / kPair);
     right.taps.push_back(b.mul(b.sub(layout.edge, point[axis]), filterStep[axis] * layout.filterPlane));
   }
-}
-
-/// The lines of the panel that comes next, a share of them for each tile of rows.
-PrefetchStream WinogradBytesEmitter::panelBehind(Index panelAt, Index tile, const TileShape &shape) {
-  constexpr int64_t kLine = 16, kMostLines = 4; // elements of a cache line
-  int64_t rowTiles = llvm::divideCeil(s.tiles, s.rows), iterations = layout.pairs / shape.unroll, lines = llvm::divideCeil(panelElements(), kLine);
-  int64_t each = std::min<int64_t>(llvm::divideCeil(lines, rowTiles * iterations), kMostLines);
-  int64_t useful = llvm::divideCeil(lines, iterations * each);
-  return {filters, b.sum(panelAt, panelElements(), b.mul(b.min(tile, useful - 1), iterations * each * kLine)), each};
 }
 
 /// The outputs of a tile go to the first m x m planes, in place of its points; then pixel by pixel, or a few of them at once, through the epilogue,

@@ -16,12 +16,10 @@ private:
   void transformInput(Index block);
   WinogradPatch patchAt(const WinogradPlace &place);
   void copyPatch(const WinogradPlace &place, Index top, Index left);
-  Index filtersAt(Index columnBlock);
-  void transformFilters(Index columnBlock);
   void multiply(Index columnBlock);
+  void transformFilters(Index panel, int64_t row);
+  void multiplyPoint(std::array<Index, 2> point, Index panel);
   void addParities(std::array<Index, 2> point, TileShape &shape, LhsAddress &left, RhsAddress &right);
-  PrefetchStream panelBehind(Index panelAt, Index tile, const TileShape &shape);
-  int64_t panelElements() const { return layout.pairs * layout.panelColumns; } // pairs of weights of one point
   void transformOutput(Index block, Index columnBlock);
   void transformOutputs(Index at);
   mlir::Value sumOf(mlir::Value scaled, int64_t shift);
@@ -46,7 +44,7 @@ private:
   Group group;
   Tensor input, output, filters, patch; // transformed, but for the last
   Tensor weights;                       // as they are packed
-  Index tiles, firstHeld;               // the latter: block of columns
+  Index tiles;
 };
 
 } // namespace tenon::cpu

@@ -32,15 +32,13 @@ WinogradBytesLayout::WinogradBytesLayout(const ContractionProblem &p, const Wino
   columnBlocks = llvm::divideCeil(panels, s.panels);
   inputPlane = s.tiles * paddedDepth + kLineBytes / kInputBytes;
   outputPlane = s.tiles * blockColumns + kLineBytes / kOutputBytes;
-  filterPlane = pairs * blockColumns + kLineBytes / kPairBytes;
-  blocks = tiles.ceilDiv(s.tiles);
-  int64_t share = llvm::divideCeil(columnBlocks, s.columnTasks), filterBytes = filterPoints * filterPlane * kPairBytes;
-  bool isOneBlock = blocks.isConstant() && *blocks.asConstant() <= s.tileTasks;
-  heldFilters = !isOneBlock && share * filterBytes <= 2 * target.l2Bytes ? share : 0;
+  filterPlane = pairs * panelColumns + kLineBytes / kPairBytes;
+  filterRows = stride == 1 ? 1 : filterEdge;
   outputOffset = llvm::alignTo(inputPoints * inputPlane * kInputBytes, kLineBytes);
   filterOffset = outputOffset + llvm::alignTo(points * outputPlane * kOutputBytes, kLineBytes);
-  patchOffset = filterOffset + llvm::alignTo(std::max<int64_t>(heldFilters, 1) * filterBytes, kLineBytes);
+  patchOffset = filterOffset + llvm::alignTo(filterRows * filterEdge * filterPlane * kPairBytes, kLineBytes);
   totalBytes = llvm::alignTo(patchOffset + inputPoints * paddedDepth, kLineBytes);
+  blocks = tiles.ceilDiv(s.tiles);
 }
 
 int64_t winogradStride(const ContractionProblem &p) {

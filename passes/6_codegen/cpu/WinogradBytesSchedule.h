@@ -22,10 +22,10 @@ struct WinogradBytesLayout : WinogradTiles {
   int64_t depth, pairs, paddedDepth;  // input channels; pairs of them; whole vectors of them
   int64_t columns, panels;            // output channels; all panels
   int64_t blockColumns, columnBlocks; // columns between output transforms
-  // Elements of one point's plane, and a cache line: tiles x paddedDepth, tiles x blockColumns, pairs x blockColumns of i16 pairs.
+  // Elements of one point's plane, and a cache line: tiles x paddedDepth, tiles x blockColumns, pairs x panelColumns of i16 pairs.
   int64_t inputPlane, outputPlane, filterPlane;
+  int64_t filterRows;                 // of a filter's points that are held at once: 1, or with stride 2, where points share them, all
   int64_t outputOffset, filterOffset, patchOffset, totalBytes; // parts of a task's workspace, in bytes; the transformed input is at 0
-  int64_t heldFilters;                // blocks of columns whose filters a task transforms once for all its blocks of tiles; 0: each is transformed when its turn comes
   nn::Dim blocks;
 
   WinogradBytesLayout(const ContractionProblem &p, const WinogradBytesSchedule &s, const Target &target);
@@ -39,7 +39,7 @@ int64_t winogradStride(const ContractionProblem &p);
 bool isExact(const ContractionProblem &p, int64_t m);
 /// Why `s` cannot compute `p`, or an empty string.
 std::string validate(const ContractionProblem &p, const WinogradBytesSchedule &s);
-/// [panel][pair of depth][tap][column][2]: filters stay bytes in the plan, and a task transforms those of a block of columns before it multiplies.
+/// [panel][pair of depth][tap][column][2]: filters stay bytes in the plan, and tasks transform those of a panel before they multiply.
 kernel::PackingAttr packingOf(const ContractionProblem &p, const WinogradBytesSchedule &s, const Target &target);
 
 /// Schedules that the cost model expects to be faster than the direct convolution and that are exact; best first.
