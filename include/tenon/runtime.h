@@ -232,11 +232,23 @@ typedef struct tn_kernel_info {
 } tn_kernel_info;
 TN_API tn_status tn_plan_kernel(const tn_plan *plan, uint32_t index, tn_kernel_info *info);
 
+/// What a step does. TN_STEP_READ_SIZES, TN_STEP_IF and TN_STEP_LOOP decide how the run goes on: the processor does that, for plans on GPUs too, and reads
+/// there what it needs, once the GPU has computed it.
+typedef enum tn_step_kind TN_ENUM {
+  TN_STEP_LAUNCH = 1,     ///< calls a kernel
+  TN_STEP_COPY = 2,       ///< copies memory
+  TN_STEP_READ_SIZES = 3, ///< makes numbers that were computed the sizes of tensors
+  TN_STEP_REQUIRE = 4,    ///< ends the run where two sizes do not fit
+  TN_STEP_IF = 5,         ///< runs one of two plans
+  TN_STEP_LOOP = 6        ///< runs a plan again and again
+} tn_step_kind;
+
 /// One step of the plan, in the order of execution.
 typedef struct tn_step_info {
   uint32_t struct_size;
   int32_t kernel;        ///< index of the kernel; -1 for a copy of memory, a definition of sizes, or a call of a plan (If, Loop)
   uint32_t source_count; ///< nodes of the model that the step computes: tn_plan_step_source
+  tn_step_kind kind;
 } tn_step_info;
 TN_API tn_status tn_plan_step(const tn_plan *plan, uint32_t index, tn_step_info *info);
 /// Name of the i-th source node of a step; null when out of range.
@@ -364,7 +376,8 @@ TN_API tn_status tn_run(tn_context *context, const tn_tensor *inputs, tn_tensor 
 /// Tensors as for tn_run, but all of them in the GPU's memory; they must stay as they are until the stream has passed the run. Memory aligned to 16
 /// bytes is used in place; runs that repeat addresses and shapes launch a graph that is already there. Queue the runs of one context on one stream,
 /// or wait between them: they share the context's arena. (tn_run too takes tensors in the GPU's memory, and mixes of both.) Errors: as tn_run;
-/// TN_INVALID_ARGUMENT where the plan runs on the CPU or a tensor is not in the GPU's memory.
+/// TN_INVALID_ARGUMENT where the plan runs on the CPU, a tensor is not in the GPU's memory, or the plan has steps that decide (tn_step_kind): the run waits
+/// for the GPU there, and tn_run is what runs it.
 TN_API tn_status tn_run_async(tn_context *context, const tn_tensor *inputs, tn_tensor *outputs, void *stream);
 
 /// Fills dtype, rank and dims of `outputs` for the shapes (rank, dims) of `inputs`, without running; `bytes` becomes what each result needs, data is left alone.

@@ -117,7 +117,12 @@ private:
 /// The oldest version whose readers understand the plan.
 uint32_t versionOf(const Plan &plan) {
   auto isNew = [](const Step &step) { return !std::holds_alternative<Launch>(step) && !std::holds_alternative<Copy>(step); };
-  return std::any_of(plan.steps.begin(), plan.steps.end(), isNew) ? 2 : 1;
+  auto decides = [](const Step &step) { return !std::holds_alternative<Launch>(step) && !std::holds_alternative<Copy>(step) && !std::holds_alternative<Require>(step); };
+  auto any = [](const Plan &plan, auto is) { return std::any_of(plan.steps.begin(), plan.steps.end(), is); };
+  auto decidesOnGpu = [&](const Plan &plan) { return plan.target.device == "cuda" && any(plan, decides); };
+  if (decidesOnGpu(plan) || std::any_of(plan.variants.begin(), plan.variants.end(), decidesOnGpu))
+    return 3;
+  return any(plan, isNew) ? 2 : 1;
 }
 
 FileHeader makeHeader(const Plan &plan, const std::vector<SectionEntry> &sections) {

@@ -233,7 +233,7 @@ struct Plan {
   std::span<const std::byte> code;
   /// The kernels of a plan for a GPU, found by their names; cubins first.
   std::vector<DeviceCode> deviceCode;
-  /// The model for other architectures of GPUs, with the same symbols, inputs and outputs. They have no variants, and no plans that steps call.
+  /// The model for other architectures of GPUs, with the same symbols, inputs and outputs. They have no variants of their own.
   std::vector<Plan> variants;
 };
 

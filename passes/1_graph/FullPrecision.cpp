@@ -1,4 +1,5 @@
 #include "passes/1_graph/FullPrecision.h"
+#include "mlir/Dialect/Func/IR/FuncOps.h"
 #include "passes/1_graph/Match.h"
 #include <cmath>
 #include <cstring>
@@ -185,6 +186,41 @@ private:
   }
 };
 
+/// What sizes, trip counts and conditions are computed from, as long as it is a few numbers: half types do not even hold 2049.
+class Decisions {
+public:
+  static void add(Block &body, OpSet &ops) {
+    Decisions decisions;
+    // What the body of a branch or a loop gives may decide what its caller does next.
+    if (auto func = dyn_cast<func::FuncOp>(body.getParentOp()); func && func.isPrivate())
+      for (Value value : body.getTerminator()->getOperands())
+        if (!getElementTypeOrSelf(value).isF32())
+          decisions.visit(value);
+    for (Operation &op : llvm::reverse(body)) {
+      if (auto branch = dyn_cast<nn::IfOp>(op))
+        decisions.visit(branch.getCondition());
+      else if (auto loop = dyn_cast<nn::LoopOp>(op))
+        for (Value decides : {loop.getTrips(), loop.getCondition()})
+          decisions.visit(decides);
+      else if (isa<nn::ReadSizesOp>(op) || decisions.found.contains(&op))
+        for (Value operand : op.getOperands())
+          decisions.visit(operand);
+    }
+    ops.insert(decisions.found.begin(), decisions.found.end());
+  }
+
+private:
+  void visit(Value value) {
+    constexpr int64_t kMostElements = 64;
+    Operation *op = value ? value.getDefiningOp() : nullptr;
+    auto type = op ? dyn_cast<RankedTensorType>(value.getType()) : RankedTensorType();
+    if (type && type.hasStaticShape() && type.getNumElements() <= kMostElements && !isa<nn::ConstantOp>(op))
+      found.insert(op);
+  }
+
+  OpSet found;
+};
+
 /// What moves constants for an op that is f32: a bias of integers behind a reshape.
 void addConstantExpressions(Block &body, OpSet &ops) {
   for (Operation &op : llvm::reverse(body))
@@ -200,6 +236,7 @@ llvm::DenseSet<Operation *> opsInFull(Block &body) {
   NarrowRegions::add(body, ops);
   IntegerChains::add(body, ops);
   Spectra::add(body, ops);
+  Decisions::add(body, ops);
   addConstantExpressions(body, ops);
   return ops;
 }

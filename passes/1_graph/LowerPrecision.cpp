@@ -18,9 +18,10 @@ bool isFloat(Type type) {
 }
 
 /// Ops that are computed and stored in f32: positions, running sums, recurrences, comparisons that decide what a result holds, and the bits of a float.
+/// Branches and loops: what passes into bodies and out of them keeps the types that they were imported with, as inputs and outputs of the model do.
 bool keepsFull(Operation *op) {
   return isa<nn::RangeOp, nn::CumSumOp, nn::LSTMOp, nn::RecurrenceOp, nn::LinearAttentionOp, nn::OneHotOp, nn::TopKOp, nn::SortIndicesOp, nn::SuppressOp,
-             nn::GridSampleOp, nn::RoiAlignOp, nn::BitcastOp, nn::ReadSizesOp>(op);
+             nn::GridSampleOp, nn::RoiAlignOp, nn::BitcastOp, nn::ReadSizesOp, nn::IfOp, nn::LoopOp>(op);
 }
 
 /// Whether matrix units multiply `op` by what is its second operand.
@@ -49,14 +50,12 @@ struct LowerPrecision : impl::LowerPrecisionBase<LowerPrecision> {
       func.emitError("there is no precision '") << to << "': f16, bf16 and tf32 are";
       return signalPassFailure();
     }
-    for (Operation &op : func.getBody().front())
-      if (isa<nn::IfOp, nn::LoopOp>(op)) {
-        op.emitError("needs branches or loops, whose tensors cannot be stored in ") << to;
-        return signalPassFailure();
-      }
     lower = to == "f16" ? Type(Float16Type::get(&getContext())) : Type(BFloat16Type::get(&getContext()));
     Block &body = func.getBody().front();
     full = opsInFull(body);
+    for (Operation &op : body)
+      if (isa<nn::IfOp, nn::LoopOp>(op))
+        llvm::append_range(passed[&op], op.getOperandTypes());
     SmallVector<Value> sources(body.getArguments());
     for (Operation &op : llvm::make_early_inc_range(body)) {
       if (isa<nn::ConstantOp>(op))
@@ -110,8 +109,10 @@ private:
   /// Operands that were lowered before are widened for `op`, and its results narrowed for what follows and is not f32 itself.
   void keep(Operation *op) {
     OpBuilder builder(op);
+    auto types = passed.find(op);
     for (OpOperand &operand : op->getOpOperands())
-      if (auto tensor = dyn_cast<RankedTensorType>(operand.get().getType()); tensor && tensor.getElementType() == lower)
+      if (auto tensor = dyn_cast<RankedTensorType>(operand.get().getType());
+          tensor && tensor.getElementType() == lower && (types == passed.end() || isFloat(types->second[operand.getOperandNumber()])))
         operand.set(cast(builder, operand.get(), Float32Type::get(&getContext())));
     builder.setInsertionPointAfter(op);
     for (Value result : op->getResults())
@@ -195,6 +196,7 @@ private:
 
   Type lower;
   llvm::DenseSet<Operation *> full;
+  llvm::DenseMap<Operation *, SmallVector<Type>> passed; // to bodies, as they take it
 };
 
 } // namespace

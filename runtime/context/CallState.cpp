@@ -1,5 +1,7 @@
 #include "runtime/context/CallState.h"
 
+#include "runtime/plan/Steps.h"
+
 #include <cinttypes>
 #include <cstring>
 
@@ -35,15 +37,17 @@ constexpr const char *kWhat = "the values of a step that calls plans";
 } // namespace
 
 CallState::~CallState() {
-  for (GrowingBlock &block : kept)
-    block.release(share.memory);
+  for (const Array<GrowingBlock> *blocks : {&kept, &callees[0].aligned, &callees[1].aligned})
+    for (GrowingBlock &block : *blocks)
+      block.release(share);
+  deviceNumber.release(share);
   for (Callee &callee : callees)
     destroyObject(share.memory, callee.runner);
 }
 
 tn_status CallState::startCallee(Callee &callee, tn_plan &plan, const format::Call &call) {
   callee.call = &call;
-  tn_plan &called = *plan.root().plans[call.plan()];
+  tn_plan &called = *plan.program().plans[call.plan()];
   if (tn_status status = createObject(share.memory, &callee.runner, "a runner", share.message, called, share))
     return status;
   if (tn_status status = callee.runner->start())
@@ -53,6 +57,9 @@ tn_status CallState::startCallee(Callee &callee, tn_plan &plan, const format::Ca
       return status;
     std::fill(list->begin(), list->end(), tn_tensor{});
   }
+  if (tn_status status = callee.aligned.allocate(share.memory, share.gpu ? called.inputCount() : 0, kWhat, share.message))
+    return status;
+  std::fill(callee.aligned.begin(), callee.aligned.end(), GrowingBlock{nullptr, 0, 0});
   return callee.symbols.allocate(share.memory, count(call.symbols()), kWhat, share.message);
 }
 
@@ -74,6 +81,11 @@ tn_status CallState::start(tn_plan &plan, const format::Step &given, uint32_t st
   if (branch)
     return startCallee(callees[1], plan, *branch->else_call());
   const format::Loop &loop = *step->kind_as_Loop();
+  const format::Metadata &body = *callees[0].runner->program().metadata;
+  for (uint32_t i = 0; i < count(body.steps()); ++i)
+    forEachOperand(*body.steps()->Get(i), [&](const format::Operand &operand) {
+      readsNumber |= operand.kind() == format::OperandKind::Input && operand.index() == 0;
+    });
   if (tn_status status = values.allocate(share.memory, size_t(loop.carried()) + loop.stacked(), kWhat, share.message))
     return status;
   std::fill(values.begin(), values.end(), tn_tensor{});
@@ -85,15 +97,43 @@ tn_status CallState::start(tn_plan &plan, const format::Step &given, uint32_t st
   return TN_OK;
 }
 
-void CallState::readArguments(Callee &callee, uint32_t firstInput, void *const *addresses, const tn_layout &layout) {
+tn_status CallState::fetch(const tn_layout &layout, const format::Operand &operand, const void *address, void *to, size_t bytes) {
+  if (share.gpu && operand.kind() == format::OperandKind::Constant) { // it is here too
+    uint64_t offset = layout.plan->metadata->constants()->Get(operand.index())->offset();
+    memcpy(to, layout.plan->weights + offset + layout.value(operand.offset()), bytes);
+    return TN_OK;
+  }
+  return share.fetch(to, address, bytes);
+}
+
+/// Kernels of a GPU take tensors whose addresses are multiples of 16, which a part of another tensor need not be.
+tn_status CallState::alignInput(Callee &callee, uint32_t index) {
+  constexpr uintptr_t kAlignment = 16;
+  tn_tensor &input = callee.inputs[index];
+  if (!share.gpu || uintptr_t(input.data) % kAlignment == 0)
+    return TN_OK;
+  GrowingBlock &block = callee.aligned[index];
+  if (tn_status status = block.reserve(input.bytes, 64, share, "an argument of a branch or a loop"))
+    return status;
+  const void *from = input.data;
+  input.data = block.data;
+  return share.copy(block.data, from, input.bytes);
+}
+
+tn_status CallState::readArguments(Callee &callee, uint32_t firstInput, void *const *addresses, const tn_layout &layout) {
+  const format::Loop *loop = step->kind_as_Loop();
   for (uint32_t i = 0; i < count(callee.call->arguments()); ++i) {
     tn_tensor &input = callee.inputs[firstInput + i];
     describe(layout, *callee.call->arguments()->Get(i)->tensor(), input);
     input.data = addresses[i];
     input.bytes = size_t(bytesOf(input));
+    bool isScanned = loop && i >= loop->carried() && i < loop->carried() + loop->scanned(); // each slice is looked at
+    if (tn_status status = isScanned ? TN_OK : alignInput(callee, firstInput + i))
+      return status;
   }
   for (uint32_t i = 0; i < callee.symbols.size(); ++i)
     callee.symbols[i] = layout.value(callee.call->symbols()->Get(i));
+  return TN_OK;
 }
 
 tn_status CallState::run(void *const *addresses, const tn_layout &layout, const Array<tn_tensor> &results) {
@@ -102,29 +142,32 @@ tn_status CallState::run(void *const *addresses, const tn_layout &layout, const 
     return status;
   const auto *list = layout.plan->metadata->results();
   for (uint32_t i = firstResult; i < firstResult + resultCount; ++i) {
-    const Array<tn_tensor> &from = !branch ? values : *static_cast<const uint8_t *>(addresses[0]) ? callees[0].outputs : callees[1].outputs;
+    const Array<tn_tensor> &from = branch ? callees[taken].outputs : values;
     results[i] = from[list->Get(i)->output()];
   }
   return TN_OK;
 }
 
 tn_status CallState::runIf(const format::If &branch, void *const *addresses, const tn_layout &layout) {
-  bool condition = *static_cast<const uint8_t *>(addresses[0]) != 0;
-  Callee &callee = callees[condition ? 0 : 1];
-  readArguments(callee, 0, addresses + 1 + (condition ? 0 : count(branch.then_call()->arguments())), layout);
+  uint8_t condition = 0;
+  if (tn_status status = fetch(layout, *branch.condition(), addresses[0], &condition, 1))
+    return status;
+  taken = condition ? 0 : 1;
+  Callee &callee = callees[taken];
+  if (tn_status status = readArguments(callee, 0, addresses + 1 + (condition ? 0 : count(branch.then_call()->arguments())), layout))
+    return status;
   for (tn_tensor &output : callee.outputs)
     output.data = nullptr;
-  return callee.runner->run(callee.inputs.data(), callee.outputs.data(), callee.symbols.data());
+  return callee.runner->runCalled(callee.inputs.data(), callee.outputs.data(), callee.symbols.data());
 }
 
 tn_status CallState::keep(GrowingBlock &block, const tn_tensor &from, tn_tensor &value) {
-  if (tn_status status = block.reserve(from.bytes, 64, share.memory, "a value that a loop carries", share.message))
+  if (tn_status status = block.reserve(from.bytes, 64, share, "a value that a loop carries"))
     return status;
-  if (from.bytes)
-    memcpy(block.data, from.data, from.bytes);
+  const void *source = from.data;
   value = from;
   value.data = block.data;
-  return TN_OK;
+  return share.copy(block.data, source, value.bytes);
 }
 
 tn_status CallState::stack(uint32_t index, const tn_tensor &slice, int64_t iteration) {
@@ -147,26 +190,42 @@ tn_status CallState::stack(uint32_t index, const tn_tensor &slice, int64_t itera
   if (__builtin_mul_overflow(slice.bytes, size_t(iteration), &begin) || __builtin_add_overflow(begin, slice.bytes, &end))
     return share.message.fail(TN_OUT_OF_MEMORY, "node '%s': the stacked slices are more than memory can hold", nodeOf(*step));
   GrowingBlock &block = kept[2 * loop.carried() + index];
-  if (tn_status status = block.grow(end, begin, share.memory, "slices that a loop stacks", share.message))
+  if (tn_status status = block.grow(end, begin, share, "slices that a loop stacks"))
     return status;
-  if (slice.bytes)
-    memcpy(block.data + begin, slice.data, slice.bytes);
+  if (tn_status status = share.copy(block.data + begin, slice.data, slice.bytes))
+    return status;
   whole.dims[0] = iteration + 1;
   whole.data = block.data;
   whole.bytes = end;
   return TN_OK;
 }
 
+tn_status CallState::countIteration(int64_t iteration) {
+  iterationNumber = iteration;
+  callees[0].inputs[0] = {&iterationNumber, sizeof iterationNumber, TN_I64, 0, {}};
+  if (!share.gpu)
+    return TN_OK;
+  if (tn_status status = deviceNumber.reserve(sizeof iterationNumber, 64, share, "the number of an iteration"))
+    return status;
+  callees[0].inputs[0].data = deviceNumber.data;
+  if (!readsNumber)
+    return TN_OK;
+  return share.gpu->store(deviceNumber.data, iteration, share.message);
+}
+
 tn_status CallState::runBody(int64_t iteration, uint32_t carried, uint32_t stacked, bool counts) {
   Callee &body = callees[0];
-  iterationNumber = iteration;
+  if (tn_status status = countIteration(iteration))
+    return status;
   for (uint32_t i = 0; i < scanned.size(); ++i) {
     tn_tensor &slice = body.inputs[1 + carried + i];
     slice.data = static_cast<uint8_t *>(scanned[i].data) + size_t(iteration) * slice.bytes;
+    if (tn_status status = alignInput(body, 1 + carried + i))
+      return status;
   }
   for (tn_tensor &output : body.outputs)
     output.data = nullptr;
-  if (tn_status status = body.runner->run(body.inputs.data(), body.outputs.data(), body.symbols.data()))
+  if (tn_status status = body.runner->runCalled(body.inputs.data(), body.outputs.data(), body.symbols.data()))
     return status;
   uint32_t first = counts ? 0 : 1;
   for (uint32_t i = 0; i < carried; ++i) // what the body wrote is overwritten by its next run, and what it read is in the other one of the two
@@ -183,10 +242,16 @@ tn_status CallState::runBody(int64_t iteration, uint32_t carried, uint32_t stack
 tn_status CallState::runLoop(const format::Loop &loop, void *const *addresses, const tn_layout &layout) {
   Callee &body = callees[0];
   uint32_t carried = loop.carried();
-  int64_t trips = loop.trips() ? *static_cast<const int64_t *>(*addresses++) : INT64_MAX;
-  bool goesOn = loop.condition() ? *static_cast<const uint8_t *>(*addresses++) != 0 : true;
-  readArguments(body, 1, addresses, layout);
-  body.inputs[0] = {&iterationNumber, sizeof iterationNumber, TN_I64, 0, {}};
+  int64_t trips = INT64_MAX;
+  if (loop.trips())
+    if (tn_status status = fetch(layout, *loop.trips(), *addresses++, &trips, sizeof trips))
+      return status;
+  uint8_t goesOn = 1;
+  if (loop.condition())
+    if (tn_status status = fetch(layout, *loop.condition(), *addresses++, &goesOn, 1))
+      return status;
+  if (tn_status status = readArguments(body, 1, addresses, layout))
+    return status;
   for (uint32_t i = 0; i < loop.scanned(); ++i) {
     tn_tensor &slice = body.inputs[1 + carried + i];
     scanned[i] = slice;
@@ -200,7 +265,9 @@ tn_status CallState::runLoop(const format::Loop &loop, void *const *addresses, c
   for (; goesOn && iteration < trips; ++iteration) {
     if (tn_status status = runBody(iteration, carried, loop.stacked(), loop.counts()))
       return status;
-    goesOn = loop.counts() || *static_cast<const uint8_t *>(body.outputs[0].data) != 0;
+    if (!loop.counts())
+      if (tn_status status = share.fetch(&goesOn, body.outputs[0].data, 1))
+        return status;
   }
   if (iteration > 0)
     return TN_OK;

@@ -12,20 +12,24 @@ constexpr uint32_t kDefaultSpinMicroseconds = 200; // longer than the single-tas
 } // namespace
 
 tn_context::tn_context(tn_plan &plan, const tn_context_options &options)
-    : memory(options.allocator, options.max_bytes), runner(plan, {memory, pool, message, options.max_layouts ? options.max_layouts : kDefaultLayouts}) {
+    : memory(options.allocator, options.max_bytes), runner(plan, {memory, pool, message, options.max_layouts ? options.max_layouts : kDefaultLayouts,
+                     plan.isForGpu() ? &gpu : nullptr}) {
   if (options.arena)
     runner.giveArena(options.arena, options.arena_bytes);
 }
 
 tn_context::~tn_context() { pool.stop(); }
 
-tn_status tn_context::start(const tn_context_options &options) {
+tn_status tn_context::start(tn_plan &plan, const tn_context_options &options) {
   if (tn_status status = runner.start())
     return status;
   if (tn_status status = runner.setProfile(options.profile != 0))
     return status;
-  if (runner.isForGpu())
-    return runner.startGpu(options.device);
+  if (runner.isForGpu()) {
+    if (runner.hasGivenArena())
+      return message.fail(TN_INVALID_ARGUMENT, "an arena was given for a plan that runs on a GPU, whose memory the context allocates");
+    return gpu.start(plan, options.device, memory, message);
+  }
   uint32_t threads = options.threads ? options.threads : usableCores();
   if (options.cpu_count && !options.threads)
     threads = options.cpu_count;

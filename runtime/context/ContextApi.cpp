@@ -52,7 +52,7 @@ tn_status tn_context_create(tn_plan *plan, const tn_context_options *given, tn_c
   tn_context *made = nullptr;
   if (tn_status status = createObject(memory, &made, "a context", message, *plan, options))
     return status;
-  if (tn_status status = made->start(options)) {
+  if (tn_status status = made->start(*plan, options)) {
     message = made->message;
     tn_context_destroy(made);
     return status;
@@ -71,7 +71,7 @@ void tn_context_destroy(tn_context *context) {
 tn_status tn_run(tn_context *context, const tn_tensor *inputs, tn_tensor *outputs) {
   if (context)
     context->message.clear();
-  return context ? context->runner.run(inputs, outputs, nullptr) : threadMessage().fail(TN_INVALID_ARGUMENT, "tn_run: the context is null");
+  return context ? context->runner.run(inputs, outputs) : threadMessage().fail(TN_INVALID_ARGUMENT, "tn_run: the context is null");
 }
 
 tn_status tn_run_async(tn_context *context, const tn_tensor *inputs, tn_tensor *outputs, void *stream) {

@@ -1,10 +1,9 @@
 // Memory of a size that only a run knows.
 #pragma once
 
-#include "runtime/support/Memory.h"
+#include "runtime/context/RunnerShare.h"
 
 #include <algorithm>
-#include <cstring>
 
 namespace tenon {
 
@@ -16,16 +15,16 @@ struct GrowingBlock {
 
   bool holds(const void *address) const { return uintptr_t(address) - uintptr_t(data) < bytes; }
 
-  tn_status reserve(size_t needed, size_t needsAlignment, Memory &memory, const char *what, Message &message) {
+  tn_status reserve(size_t needed, size_t needsAlignment, const RunnerShare &share, const char *what) {
     if (data && needed <= bytes && needsAlignment <= alignment)
       return TN_OK;
     // Half as much again, so that sizes that creep up do not allocate in every run.
     size_t wanted = std::max(needed, data ? std::min(needed + needed / 2, SIZE_MAX / 2) : needed);
-    release(memory);
+    release(share);
     void *block = nullptr;
-    tn_status status = memory.allocate(wanted, needsAlignment, &block, what, message);
+    tn_status status = share.allocate(wanted, needsAlignment, &block, what);
     if (status && wanted > needed)
-      status = memory.allocate(wanted = needed, needsAlignment, &block, what, message);
+      status = share.allocate(wanted = needed, needsAlignment, &block, what);
     if (status)
       return status;
     *this = {static_cast<uint8_t *>(block), wanted, std::max<size_t>(64, needsAlignment)};
@@ -33,24 +32,23 @@ struct GrowingBlock {
   }
 
   /// Grows and keeps the first `held` bytes.
-  tn_status grow(size_t needed, size_t held, Memory &memory, const char *what, Message &message) {
+  tn_status grow(size_t needed, size_t held, const RunnerShare &share, const char *what) {
     if (data && needed <= bytes)
       return TN_OK;
     GrowingBlock old = *this;
     *this = {nullptr, 0, 0};
     // Twice as much, so that a loop that adds to it moves it few times.
-    if (tn_status status = reserve(std::max(needed, std::min(2 * old.bytes, SIZE_MAX / 4)), 64, memory, what, message)) {
-      old.release(memory);
+    if (tn_status status = reserve(std::max(needed, std::min(2 * old.bytes, SIZE_MAX / 4)), 64, share, what)) {
+      old.release(share);
       return status;
     }
-    if (held)
-      memcpy(data, old.data, held);
-    old.release(memory);
-    return TN_OK;
+    tn_status status = share.copy(data, old.data, held);
+    old.release(share);
+    return status;
   }
 
-  void release(Memory &memory) {
-    memory.release(data, bytes);
+  void release(const RunnerShare &share) {
+    share.release(data, bytes);
     *this = {nullptr, 0, 0};
   }
 };

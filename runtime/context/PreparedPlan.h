@@ -7,6 +7,7 @@ namespace tenon {
 
 namespace cuda {
 struct DeviceGraph;
+struct SegmentGraphs;
 }
 
 /// A step with its operands' addresses. A launch calls `kernel`; a copy (kernel null) moves `copyBytes` from buffers[0] to buffers[1].
@@ -63,6 +64,7 @@ public:
   const Array<PreparedStep> &steps() const { return preparedSteps; }
   uint64_t lastUse = 0;
   cuda::DeviceGraph *graph = nullptr; ///< the GPU context's
+  cuda::SegmentGraphs *segmentGraphs = nullptr; ///< likewise
 
 private:
   tn_status countAndAllocate(const tn_plan &plan, Message &message);

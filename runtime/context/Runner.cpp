@@ -2,6 +2,7 @@
 
 #include "runtime/context/CallState.h"
 #include "runtime/context/Checks.h"
+#include "runtime/plan/Steps.h"
 
 #include <algorithm>
 #include <cstring>
@@ -39,14 +40,13 @@ Runner::Runner(tn_plan &plan, const RunnerShare &share) : plan(plan), share(shar
 Runner::~Runner() {
   for (PreparedPlan *prepared : cache)
     destroyPrepared(prepared);
-  destroyObject(share.memory, gpu);
   for (CallState *call : calls)
     destroyObject(share.memory, call);
   for (auto *list : {&blocks, &outputBlocks})
     for (GrowingBlock &block : *list)
-      block.release(share.memory);
+      block.release(share);
   if (!isArenaGiven)
-    share.memory.release(arena, arenaBytes);
+    share.release(arena, arenaBytes);
   plan.release();
 }
 
@@ -73,6 +73,9 @@ tn_status Runner::start() {
   if (tn_status status = results.allocate(share.memory, count(plan.metadata->results()), kWhat, share.message))
     return status;
   std::fill(results.begin(), results.end(), tn_tensor{});
+  if (share.gpu)
+    if (tn_status status = deviceOutputs.allocate(share.memory, plan.outputCount(), kWhat, share.message))
+      return status;
   if (tn_status status = calls.allocate(share.memory, plan.segments.count(), kWhat, share.message))
     return status;
   std::fill(calls.begin(), calls.end(), nullptr);
@@ -88,21 +91,13 @@ tn_status Runner::start() {
   return TN_OK;
 }
 
-tn_status Runner::startGpu(uint32_t device) {
-  if (isArenaGiven)
-    return share.message.fail(TN_INVALID_ARGUMENT, "an arena was given for a plan that runs on a GPU, whose memory the context allocates");
-  if (tn_status status = createObject(share.memory, &gpu, "a GPU context", share.message))
-    return status;
-  return gpu->start(plan, device, share.memory, share.message);
-}
-
 tn_status Runner::setProfile(int level) {
   constexpr int kRepeats = 16;
   profiledRuns = 0;
   times.reset();
   if (level == 0)
     return TN_OK;
-  stepRepeats = gpu && level > 1 ? kRepeats : 1;
+  stepRepeats = share.gpu && level > 1 ? kRepeats : 1;
   if (tn_status status = times.allocate(share.memory, plan.stepCount(), "the profile", share.message))
     return status;
   std::fill(times.begin(), times.end(), StepTimes{0, UINT64_MAX, 0});
@@ -110,8 +105,8 @@ tn_status Runner::setProfile(int level) {
 }
 
 void Runner::destroyPrepared(PreparedPlan *prepared) {
-  if (gpu && prepared)
-    gpu->forget(*prepared);
+  if (share.gpu && prepared)
+    share.gpu->forget(*prepared);
   destroyObject(share.memory, prepared);
 }
 
@@ -135,7 +130,7 @@ tn_status Runner::select(const tn_tensor *inputs, const int64_t *given) {
       PreparedPlan *made = nullptr;
       if (tn_status status = createObject(share.memory, &made, "the prepared launches", share.message, share.memory))
         return status;
-      if (tn_status status = made->prepare(plan, inputs, given, gpu ? gpu->weights() : Weights{plan.weights}, share.message)) {
+      if (tn_status status = made->prepare(plan, inputs, given, share.gpu ? share.gpu->weights(plan) : Weights{plan.weights}, share.message)) {
         destroyPrepared(made);
         return status;
       }
@@ -164,11 +159,11 @@ tn_status Runner::reserve(bool withOutputs) {
                                 layout.alignment);
   } else if (needed > arenaBytes || layout.alignment > arenaAlignment) {
     size_t bytes = std::max(needed, arenaBytes);
-    share.memory.release(arena, arenaBytes);
+    share.release(arena, arenaBytes);
     arena = nullptr;
     arenaBytes = 0;
     void *block = nullptr;
-    if (tn_status status = share.memory.allocate(bytes, layout.alignment, &block, "the arena", share.message))
+    if (tn_status status = share.allocate(bytes, layout.alignment, &block, "the arena"))
       return status;
     arena = static_cast<uint8_t *>(block);
     arenaBytes = bytes;
@@ -242,27 +237,62 @@ tn_status Runner::begin(const tn_tensor *inputs, const tn_tensor *outputs, const
   return checkInputMemory(inputs);
 }
 
-tn_status Runner::run(const tn_tensor *inputs, tn_tensor *outputs, const int64_t *given) {
+tn_status Runner::run(const tn_tensor *inputs, tn_tensor *outputs) {
+  if (tn_status status = begin(inputs, outputs, nullptr))
+    return status;
+  if (!share.gpu)
+    return runInPlace(inputs, outputs);
+  if (plan.segments.count() > 1)
+    return runSegmentsOnGpu(inputs, outputs);
+  return runOnGpu({.inputs = inputs, .outputs = outputs, .times = times.data(), .repeats = stepRepeats});
+}
+
+tn_status Runner::runCalled(const tn_tensor *inputs, tn_tensor *outputs, const int64_t *given) {
   if (tn_status status = begin(inputs, outputs, given))
     return status;
-  if (gpu)
-    return runOnGpu({.inputs = inputs, .outputs = outputs, .times = times.data(), .repeats = stepRepeats});
+  return runInPlace(inputs, outputs);
+}
+
+tn_status Runner::runInPlace(const tn_tensor *inputs, tn_tensor *outputs) {
   if (tn_status status = placeOutputs(outputs))
     return status;
   current->bindTensors(inputs, outputs);
   return execute(inputs, outputs);
 }
 
+tn_status Runner::runSegmentsOnGpu(const tn_tensor *inputs, tn_tensor *outputs) {
+  for (uint32_t i = 0; i < plan.outputCount(); ++i) {
+    const format::Tensor &expected = *plan.metadata->outputs()->Get(i);
+    if (tn_status status = checkType("output", expected.name()->c_str(), outputs[i].dtype ? outputs[i].dtype : tn_dtype(expected.dtype()),
+                                     tn_dtype(expected.dtype()), share.message))
+      return status;
+  }
+  const tn_tensor *brought = nullptr;
+  if (tn_status status = share.gpu->bringInputs(current->layout(), inputs, &brought, share.message))
+    return status;
+  std::fill(deviceOutputs.begin(), deviceOutputs.end(), tn_tensor{});
+  if (tn_status status = runInPlace(brought, deviceOutputs.data()))
+    return status;
+  return share.gpu->deliverOutputs(deviceOutputs.data(), outputs, share.message);
+}
+
 tn_status Runner::runAsync(const tn_tensor *inputs, tn_tensor *outputs, void *stream) {
-  if (!gpu)
+  if (!share.gpu)
     return share.message.fail(TN_INVALID_ARGUMENT, "tn_run_async: the plan runs on the CPU; use tn_run");
+  if (plan.segments.count() > 1) {
+    const auto *sources = sourcesOf(*plan.metadata->steps()->Get(plan.segments.endStep(0) - 1));
+    return share.message.fail(TN_INVALID_ARGUMENT,
+                              "tn_run_async: the plan has branches, loops or sizes that only a run knows (node '%s'), for which a run waits; use tn_run, "
+                              "which takes tensors in the GPU's memory too",
+                              count(sources) ? sources->Get(0)->c_str() : "");
+  }
   if (tn_status status = begin(inputs, outputs, nullptr))
     return status;
   return runOnGpu({.inputs = inputs, .outputs = outputs, .stream = stream, .isAsync = true});
 }
 
 tn_status Runner::runOnGpu(const GpuRun &run) {
-  tn_status status = gpu->run(*current, run, share.message);
+  tn_status status = share.gpu->run(*current, run, share.message);
   profiledRuns += !status && run.times && !run.isAsync;
   return status;
 }
@@ -272,7 +302,7 @@ tn_status Runner::outputShapes(const tn_tensor *inputs, tn_tensor *outputs) {
     return status;
   if (tn_status status = select(inputs, nullptr))
     return status;
-  if (gpu) {
+  if (share.gpu) {
     for (uint32_t i = 0; i < plan.outputCount(); ++i)
       current->layout().describeOutput(i, outputs[i]);
     return TN_OK;
@@ -308,12 +338,15 @@ void Runner::runStep(const PreparedStep &step) {
   }
 }
 
-void Runner::runSteps(uint32_t first, uint32_t end) {
+tn_status Runner::runSteps(uint32_t segment) {
+  uint32_t first = plan.segments.firstStep(segment), end = plan.segments.endStep(segment);
+  if (share.gpu)
+    return share.gpu->queue(*current, {first, end, segment, times.data(), stepRepeats}, share.message);
   const Array<PreparedStep> &steps = current->steps();
   if (times.size() == 0) {
     for (uint32_t i = first; i < end; ++i)
       runStep(steps[i]);
-    return;
+    return TN_OK;
   }
   for (uint32_t i = first; i < end; ++i) {
     uint64_t start = nanoseconds();
@@ -321,6 +354,7 @@ void Runner::runSteps(uint32_t first, uint32_t end) {
     uint64_t elapsed = nanoseconds() - start;
     times[i] = {elapsed, std::min(times[i].minimum, elapsed), times[i].total + elapsed};
   }
+  return TN_OK;
 }
 
 tn_status Runner::execute(const tn_tensor *inputs, tn_tensor *outputs) {
@@ -328,30 +362,45 @@ tn_status Runner::execute(const tn_tensor *inputs, tn_tensor *outputs) {
   profiledRuns += times.size() != 0;
   backwards = true; // the first goes forwards
   const Segments &segments = plan.segments;
-  runSteps(0, segments.endStep(0));
+  if (tn_status status = runSteps(0))
+    return status;
   for (uint32_t segment = 1; segment < segments.count(); ++segment) {
     if (tn_status status = advance(segment, inputs, outputs))
       return status;
-    runSteps(segments.firstStep(segment), segments.endStep(segment));
+    if (tn_status status = runSteps(segment))
+      return status;
   }
   return TN_OK;
 }
 
 tn_status Runner::define(uint32_t step, uint32_t segment) {
   const format::ReadSizes &read = *plan.metadata->steps()->Get(step)->kind_as_ReadSizes();
-  const void *from = current->steps()[step].args.buffers[0];
-  for (uint32_t i = 0; i < count(read.symbols()); ++i)
-    if (tn_status status = current->layout().define(read.symbols()->Get(i), sizeAt(from, read.dtype(), i), segment, share.message))
+  const auto *from = static_cast<const uint8_t *>(current->steps()[step].args.buffers[0]);
+  size_t elementBytes = read.dtype() == format::DType::I64 ? 8 : 4;
+  constexpr uint32_t kAtOnce = 32;
+  alignas(8) uint8_t fetched[8 * kAtOnce];
+  for (uint32_t i = 0; i < count(read.symbols()); ++i) {
+    if (i % kAtOnce == 0) {
+      uint32_t elements = std::min(count(read.symbols()) - i, kAtOnce);
+      if (tn_status status = share.fetch(fetched, from + i * elementBytes, elements * elementBytes))
+        return status;
+    }
+    if (tn_status status = current->layout().define(read.symbols()->Get(i), sizeAt(fetched, read.dtype(), i % kAtOnce), segment, share.message))
       return status;
+  }
   return TN_OK;
 }
 
 tn_status Runner::call(uint32_t step, uint32_t segment) {
-  uint64_t start = times.size() ? nanoseconds() : 0;
+  bool isTimed = times.size() != 0;
+  uint64_t start = isTimed ? nanoseconds() : 0;
   tn_layout &layout = current->layout();
   if (tn_status status = calls[segment]->run(current->steps()[step].args.buffers, layout, results))
     return status;
-  if (times.size()) {
+  if (isTimed && share.gpu)
+    if (tn_status status = share.gpu->wait(share.message))
+      return status;
+  if (isTimed) {
     uint64_t elapsed = nanoseconds() - start;
     times[step] = {elapsed, std::min(times[step].minimum, elapsed), times[step].total + elapsed};
   }
@@ -377,7 +426,7 @@ tn_status Runner::advance(uint32_t segment, const tn_tensor *inputs, tn_tensor *
       return status;
   GrowingBlock &block = blocks[plan.segments.block(segment)];
   if (tn_status status =
-          block.reserve(size_t(layout.segmentBytes[segment]), layout.alignment, share.memory, "tensors whose size the run defines", share.message))
+          block.reserve(size_t(layout.segmentBytes[segment]), layout.alignment, share, "tensors whose size the run defines"))
     return status;
   blockAddresses[plan.segments.block(segment)] = block.data;
   if (tn_status status = placeLateOutputs(segment, outputs))
@@ -397,7 +446,7 @@ tn_status Runner::placeLateOutputs(uint32_t segment, tn_tensor *outputs) {
     size_t needed = output.bytes;
     if (!output.data) {
       GrowingBlock &block = outputBlocks[i];
-      if (tn_status status = block.reserve(needed, current->layout().alignment, share.memory, "an output whose size the run defines", share.message))
+      if (tn_status status = block.reserve(needed, current->layout().alignment, share, "an output whose size the run defines"))
         return status;
       output.data = block.data;
       continue;

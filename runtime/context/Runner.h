@@ -3,20 +3,10 @@
 
 #include "runtime/context/GrowingBlock.h"
 #include "runtime/context/PreparedPlan.h"
-#include "runtime/cpu/ThreadPool.h"
-#include "runtime/cuda/GpuContext.h"
 
 namespace tenon {
 
 class CallState;
-
-/// What the runners of a context share.
-struct RunnerShare {
-  Memory &memory;
-  ThreadPool &pool;
-  Message &message;
-  uint32_t maxLayouts;
-};
 
 class Runner {
 public:
@@ -29,16 +19,17 @@ public:
   tn_status start();
   /// Uses the caller's memory instead of an arena of its own.
   void giveArena(void *memory, size_t bytes);
-  /// As tn_run. `given` are the values of the symbols whose source is the caller.
-  tn_status run(const tn_tensor *inputs, tn_tensor *outputs, const int64_t *given);
+  /// As tn_run.
+  tn_status run(const tn_tensor *inputs, tn_tensor *outputs);
+  /// Runs a plan that a step calls, on tensors that lie where steps run. `given` are the values of the symbols whose source is the caller.
+  tn_status runCalled(const tn_tensor *inputs, tn_tensor *outputs, const int64_t *given);
   tn_status outputShapes(const tn_tensor *inputs, tn_tensor *outputs);
   /// `level` as for tn_profile.
   tn_status setProfile(int level);
 
   const tn_plan &program() const { return plan; }
   bool isForGpu() const { return plan.isForGpu(); }
-  /// Makes the GPU numbered `device` run the plan.
-  tn_status startGpu(uint32_t device);
+  bool hasGivenArena() const { return isArenaGiven; }
   /// Queues a run on a GPU's stream.
   tn_status runAsync(const tn_tensor *inputs, tn_tensor *outputs, void *stream);
 
@@ -53,7 +44,12 @@ private:
   void destroyPrepared(PreparedPlan *prepared);
   /// What comes before every run: the tensors checked, `current` set.
   tn_status begin(const tn_tensor *inputs, const tn_tensor *outputs, const int64_t *given);
+  /// Runs a plan for a GPU in one piece.
   tn_status runOnGpu(const GpuRun &run);
+  /// Runs one whose steps define sizes or call plans.
+  tn_status runSegmentsOnGpu(const tn_tensor *inputs, tn_tensor *outputs);
+  /// Runs `current`, whose tensors lie where steps run.
+  tn_status runInPlace(const tn_tensor *inputs, tn_tensor *outputs);
   /// Makes room for the arena and, if the context places outputs, for those; binds `current` to it.
   tn_status reserve(bool withOutputs);
   tn_status checkInputs(const tn_tensor *inputs);
@@ -61,7 +57,7 @@ private:
   tn_status placeOutputs(tn_tensor *outputs);
   bool isOwn(const void *address) const;
   tn_status execute(const tn_tensor *inputs, tn_tensor *outputs);
-  void runSteps(uint32_t first, uint32_t end);
+  tn_status runSteps(uint32_t segment);
   void runStep(const PreparedStep &step);
   /// Runs the last step of the segment before, which defines sizes, and prepares `segment`.
   tn_status advance(uint32_t segment, const tn_tensor *inputs, tn_tensor *outputs);
@@ -71,7 +67,6 @@ private:
 
   tn_plan &plan;
   RunnerShare share;
-  GpuContext *gpu = nullptr; ///< null: the plan runs on the CPU
   Array<PreparedPlan *> cache;
   PreparedPlan *current = nullptr;
   uint64_t clock = 0; ///< counts runs, for the age of cache entries
@@ -88,6 +83,7 @@ private:
   Array<GrowingBlock> outputBlocks; ///< of outputs that the context places
   Array<CallState *> calls;         ///< of the steps that call plans, in their order
   Array<tn_tensor> results;         ///< of the calls
+  Array<tn_tensor> deviceOutputs;   ///< of a run on a GPU, before they are the caller's
 };
 
 } // namespace tenon

@@ -86,19 +86,22 @@ tn_status loadModule(const tn_plan &plan, DevicePlan &on, Message &message) {
   return result ? on.driver->fail(result, "loading the plan's code", message) : TN_OK;
 }
 
-tn_status findFunctions(const tn_plan &plan, DevicePlan &on, Message &message) {
-  const auto *kernels = plan.metadata->kernels();
-  if (tn_status status = on.functions.allocate(libraryMemory(), plan::count(kernels), "the kernels of a plan", message))
+/// A plan and those that it calls.
+template <typename Visit> tn_status forEachPlan(const tn_plan &plan, Visit visit) {
+  if (tn_status status = visit(plan))
     return status;
-  int largestShared = 0, sharedOfMultiprocessor = 0, multiprocessors = 0;
-  on.driver->deviceGetAttribute(&largestShared, kAttributeSharedOptIn, on.device);
-  on.driver->deviceGetAttribute(&sharedOfMultiprocessor, kAttributeSharedOfMultiprocessor, on.device);
-  on.driver->deviceGetAttribute(&multiprocessors, kAttributeMultiprocessors, on.device);
-  if (on.capability >= kFirstWithDependentLaunch)
-    on.shared = {uint32_t(multiprocessors), uint32_t(sharedOfMultiprocessor), uint32_t(largestShared)};
+  for (const tn_plan *called : plan.plans)
+    if (tn_status status = visit(*called))
+      return status;
+  return TN_OK;
+}
+
+tn_status findFunctionsOf(const tn_plan &plan, DevicePlan &on, int largestShared, Message &message) {
+  const auto *kernels = plan.metadata->kernels();
   for (uint32_t i = 0; i < plan::count(kernels); ++i) {
     const plan::format::Kernel &kernel = *kernels->Get(i);
-    Result result = on.driver->moduleGetFunction(&on.functions[i], on.module, kernel.name()->c_str());
+    FunctionHandle &function = on.functions[plan.firstKernel + i];
+    Result result = on.driver->moduleGetFunction(&function, on.module, kernel.name()->c_str());
     if (result == kNotFound)
       return message.fail(TN_BAD_PLAN, "kernel '%s' is not in the plan's code", kernel.name()->c_str());
     if (result)
@@ -107,10 +110,22 @@ tn_status findFunctions(const tn_plan &plan, DevicePlan &on, Message &message) {
       return message.fail(TN_WRONG_TARGET, "kernel '%s' needs %u bytes of shared memory, GPU %d (%s) has %d", kernel.name()->c_str(),
                           kernel.shared_bytes(), on.ordinal, on.name, largestShared);
     if (kernel.shared_bytes())
-      if (Result result = on.driver->functionSetAttribute(on.functions[i], kFunctionMaxDynamicShared, int(spreadShared(on.shared, kernel.shared_bytes(), 1))))
+      if (Result result = on.driver->functionSetAttribute(function, kFunctionMaxDynamicShared, int(spreadShared(on.shared, kernel.shared_bytes(), 1))))
         return on.driver->fail(result, kernel.name()->c_str(), message);
   }
   return TN_OK;
+}
+
+tn_status findFunctions(const tn_plan &plan, DevicePlan &on, uint32_t kernels, Message &message) {
+  if (tn_status status = on.functions.allocate(libraryMemory(), kernels, "the kernels of a plan", message))
+    return status;
+  int largestShared = 0, sharedOfMultiprocessor = 0, multiprocessors = 0;
+  on.driver->deviceGetAttribute(&largestShared, kAttributeSharedOptIn, on.device);
+  on.driver->deviceGetAttribute(&sharedOfMultiprocessor, kAttributeSharedOfMultiprocessor, on.device);
+  on.driver->deviceGetAttribute(&multiprocessors, kAttributeMultiprocessors, on.device);
+  if (on.capability >= kFirstWithDependentLaunch)
+    on.shared = {uint32_t(multiprocessors), uint32_t(sharedOfMultiprocessor), uint32_t(largestShared)};
+  return forEachPlan(plan, [&](const tn_plan &each) { return findFunctionsOf(each, on, largestShared, message); });
 }
 
 /// Of a file that holds several variants only the constants of this one, one behind the other; otherwise all as they lie in the file.
@@ -128,18 +143,24 @@ tn_status uploadWeights(const tn_plan &plan, DevicePlan &on, Message &message) {
   };
   if (isWhole)
     return copy(0, 0, bytes);
-  const auto *constants = plan.metadata->constants();
-  if (tn_status status = on.offsets.allocate(libraryMemory(), plan::count(constants), "the constants of a plan", message))
+  uint32_t constants = 0;
+  forEachPlan(plan, [&](const tn_plan &each) {
+    constants += plan::count(each.metadata->constants());
+    return TN_OK;
+  });
+  if (tn_status status = on.offsets.allocate(libraryMemory(), constants, "the constants of a plan", message))
     return status;
   uint64_t next = 0;
-  for (uint32_t i = 0; i < plan::count(constants); ++i) {
-    const plan::format::Constant &constant = *constants->Get(i);
-    if (tn_status status = copy(next, constant.offset(), constant.bytes()))
-      return status;
-    on.offsets[i] = next;
-    next += plan::alignUp(constant.bytes(), plan::kConstantAlignment);
-  }
-  return TN_OK;
+  return forEachPlan(plan, [&](const tn_plan &each) {
+    for (uint32_t i = 0; i < plan::count(each.metadata->constants()); ++i) {
+      const plan::format::Constant &constant = *each.metadata->constants()->Get(i);
+      if (tn_status status = copy(next, constant.offset(), constant.bytes()))
+        return status;
+      on.offsets[each.firstConstant + i] = next;
+      next += plan::alignUp(constant.bytes(), plan::kConstantAlignment);
+    }
+    return TN_OK;
+  });
 }
 
 tn_status upload(const tn_plan &plan, int ordinal, DevicePlan &on, Message &message) {
@@ -148,10 +169,15 @@ tn_status upload(const tn_plan &plan, int ordinal, DevicePlan &on, Message &mess
   if (Result result = on.driver->primaryContextRetain(&on.context, on.device))
     return on.driver->fail(result, "opening the GPU", message);
   CurrentContext current(*on.driver, on.context);
-  if (plan::count(plan.metadata->kernels())) {
+  uint32_t kernels = 0;
+  forEachPlan(plan, [&](const tn_plan &each) {
+    kernels += plan::count(each.metadata->kernels());
+    return TN_OK;
+  });
+  if (kernels) {
     if (tn_status status = loadModule(plan, on, message))
       return status;
-    if (tn_status status = findFunctions(plan, on, message))
+    if (tn_status status = findFunctions(plan, on, kernels, message))
       return status;
   }
   return uploadWeights(plan, on, message);

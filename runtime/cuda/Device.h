@@ -9,6 +9,13 @@ struct tn_plan;
 
 namespace tenon::cuda {
 
+constexpr size_t kSlotAlignment = 256;  // of device memory, as cuMemAlloc gives it
+constexpr size_t kTensorAlignment = 16; // what kernels expect of the caller's tensors
+
+inline size_t roundUp(size_t bytes) {
+  return (bytes + kSlotAlignment - 1) & ~(kSlotAlignment - 1);
+}
+
 /// Makes a device's primary context current for a scope, the one that other libraries of the process use too.
 class CurrentContext {
 public:
@@ -36,14 +43,14 @@ struct Gpu {
   int capability = 0; ///< 10 * major + minor
 };
 
-/// A plan on one device, shared by the contexts there. Lives as long as the plan.
+/// A plan and those that it calls on one device, shared by the contexts there. Lives as long as the plan.
 struct DevicePlan : Gpu {
   const Driver *driver = nullptr;
   ContextHandle context = nullptr;
   ModuleHandle module = nullptr;
   DevicePointer weights = 0;
-  Array<uint64_t> offsets; ///< of the constants in `weights`, where they are not those of the file
-  Array<FunctionHandle> functions; ///< of the plan's kernels
+  Array<uint64_t> offsets; ///< of the program's constants in `weights`, where they are not those of the file
+  Array<FunctionHandle> functions; ///< of the program's kernels
   SharedLimits shared;             ///< of GPUs whose kernels overlap; zeros on others
   DevicePlan *next = nullptr;
 

@@ -68,6 +68,7 @@ struct LaunchConfig {
   F(copyToDeviceAsync, "cuMemcpyHtoDAsync_v2", (DevicePointer to, const void *from, size_t bytes, StreamHandle stream))                              \
   F(copyToHostAsync, "cuMemcpyDtoHAsync_v2", (void *to, DevicePointer from, size_t bytes, StreamHandle stream))                                      \
   F(copyOnDeviceAsync, "cuMemcpyDtoDAsync_v2", (DevicePointer to, DevicePointer from, size_t bytes, StreamHandle stream))                            \
+  F(setWordsAsync, "cuMemsetD32Async", (DevicePointer to, unsigned value, size_t words, StreamHandle stream))                                        \
   F(pointerGetAttributes, "cuPointerGetAttributes", (unsigned count, const int *attributes, void **values, DevicePointer pointer))                   \
   F(moduleLoad, "cuModuleLoadData", (ModuleHandle * module, const void *image))                                                                      \
   F(moduleUnload, "cuModuleUnload", (ModuleHandle module))                                                                                           \

@@ -9,15 +9,6 @@ namespace tenon::cuda {
 
 using plan::count;
 
-namespace {
-constexpr size_t kSlotAlignment = 256;  // of device memory, as cuMemAlloc gives it
-constexpr size_t kTensorAlignment = 16; // what kernels expect of the caller's tensors
-
-size_t roundUp(size_t bytes) {
-  return (bytes + kSlotAlignment - 1) & ~(kSlotAlignment - 1);
-}
-} // namespace
-
 Executor::~Executor() {
   if (!on)
     return;
@@ -25,7 +16,9 @@ Executor::~Executor() {
   waitForQueued();
   destroyEvents();
   releaseBlock();
-  releaseStaging();
+  releasePinned(staging, stagingBytes);
+  releasePinned(fetched, fetchedBytes);
+  releasePinned(delivered, deliveredBytes);
   if (stream)
     on->driver->streamDestroy(stream);
 }
@@ -39,10 +32,15 @@ tn_status Executor::start(uint32_t device, Message &message) {
   if (Result result = on->driver->streamCreate(&stream, kStreamNonBlocking))
     return fail(result, "making a stream", message);
   uint32_t tensors = plan.inputCount() + plan.outputCount(), mostParameters = 1;
-  for (uint32_t i = 0; i < count(plan.metadata->kernels()); ++i) {
-    const plan::format::Kernel &kernel = *plan.metadata->kernels()->Get(i);
-    mostParameters = std::max(mostParameters, kernel.arguments() + kernel.results() + kernel.workspace() + kernel.symbols() + 1);
-  }
+  auto countParameters = [&](const tn_plan &of) {
+    for (uint32_t i = 0; i < count(of.metadata->kernels()); ++i) {
+      const plan::format::Kernel &kernel = *of.metadata->kernels()->Get(i);
+      mostParameters = std::max(mostParameters, kernel.arguments() + kernel.results() + kernel.workspace() + kernel.symbols() + 1);
+    }
+  };
+  countParameters(plan);
+  for (const tn_plan *called : plan.plans)
+    countParameters(*called);
   constexpr const char *kWhat = "the tensors of a GPU context";
   if (tn_status status = slots.allocate(memory, tensors, kWhat, message))
     return status;
@@ -100,19 +98,20 @@ tn_status Executor::reserve(const tn_layout &layout, const GpuRun &run, Message 
     slots[plan.inputCount() + i] = tensors;
     tensors += roundUp(size_t(layout.outputBytes[i]));
   }
-  if (arena + tensors > blockBytes)
-    if (tn_status status = reserveBlock(arena + tensors, message))
-      return status;
-  return run.isAsync || tensors <= stagingBytes ? TN_OK : reserveStaging(tensors, message);
+  if (tn_status status = reserveBlock(arena + tensors, "the arena, inputs and outputs", message))
+    return status;
+  arenaRoom = arena;
+  return run.isAsync ? TN_OK : reservePinned(staging, stagingBytes, tensors, "the staging memory for inputs and outputs", message);
 }
 
-tn_status Executor::reserveBlock(size_t bytes, Message &message) {
-  constexpr const char *kWhat = "the arena, inputs and outputs";
-  waitForQueued();
+tn_status Executor::reserveBlock(size_t bytes, const char *what, Message &message) {
+  if (bytes <= blockBytes)
+    return TN_OK;
+  waitForQueued(); // what runs may still use the old memory
   releaseBlock();
-  if (tn_status status = memory.count(bytes, kWhat, message))
+  if (tn_status status = memory.count(bytes, what, message))
     return status;
-  if (tn_status status = allocateOnDevice(*on->driver, bytes, kWhat, &block, message)) {
+  if (tn_status status = allocateOnDevice(*on->driver, bytes, what, &block, message)) {
     memory.uncount(bytes);
     block = 0;
     return status;
@@ -128,33 +127,34 @@ void Executor::releaseBlock() {
   block = 0, blockBytes = 0, ++generation;
 }
 
-tn_status Executor::reserveStaging(size_t bytes, Message &message) {
-  constexpr const char *kWhat = "the staging memory for inputs and outputs";
+tn_status Executor::reservePinned(uint8_t *&pinned, size_t &bytes, size_t needed, const char *what, Message &message) {
+  if (needed <= bytes)
+    return TN_OK;
   on->driver->streamSynchronize(stream);
-  releaseStaging();
-  if (tn_status status = memory.count(bytes, kWhat, message))
+  releasePinned(pinned, bytes);
+  if (tn_status status = memory.count(needed, what, message))
     return status;
-  void *pinned = nullptr;
-  if (on->driver->allocateHost(&pinned, bytes)) {
-    memory.uncount(bytes);
-    return message.fail(TN_OUT_OF_MEMORY, "%s: %zu bytes of pinned memory cannot be had", kWhat, bytes);
+  void *made = nullptr;
+  if (on->driver->allocateHost(&made, needed)) {
+    memory.uncount(needed);
+    return message.fail(TN_OUT_OF_MEMORY, "%s: %zu bytes of pinned memory cannot be had", what, needed);
   }
-  staging = static_cast<uint8_t *>(pinned);
-  stagingBytes = bytes;
+  pinned = static_cast<uint8_t *>(made);
+  bytes = needed;
   return TN_OK;
 }
 
-void Executor::releaseStaging() {
-  if (staging)
-    on->driver->releaseHost(staging);
-  memory.uncount(stagingBytes);
-  staging = nullptr, stagingBytes = 0;
+void Executor::releasePinned(uint8_t *&pinned, size_t &bytes) {
+  if (pinned)
+    on->driver->releaseHost(pinned);
+  memory.uncount(bytes);
+  pinned = nullptr, bytes = 0;
 }
 
 tn_status Executor::bindInput(const tn_layout &layout, const GpuRun &run, uint32_t index, StreamHandle on_, Message &message) {
   const tn_tensor &given = run.inputs[index];
   size_t bytes = size_t(layout.inputBytes[index]), slot = slots[index];
-  DevicePointer own = block + roundUp(size_t(layout.arenaBytes)) + slot;
+  DevicePointer own = block + arenaRoom + slot;
   inputs[index] = given;
   inputs[index].data = reinterpret_cast<void *>(own);
   if (!bytes)
@@ -202,7 +202,7 @@ tn_status Executor::bindOutput(const tn_layout &layout, const GpuRun &run, uint3
     return message.fail(TN_SHAPE_MISMATCH, "output '%s' has %zu bytes of memory, its shape needs %zu", name, room, needed);
   layout.describeOutput(index, given);
   outputs[index] = given;
-  outputs[index].data = reinterpret_cast<void *>(block + roundUp(size_t(layout.arenaBytes)) + slot);
+  outputs[index].data = reinterpret_cast<void *>(block + arenaRoom + slot);
   if (!given.data) {
     given.data = staging + slot;
     return TN_OK;
@@ -264,7 +264,7 @@ tn_status Executor::run(PreparedPlan &prepared, const GpuRun &run, Message &mess
   prepared.bindArena(reinterpret_cast<uint8_t *>(block));
   prepared.bindTensors(inputs.data(), outputs.data());
   if (run.times && !run.isAsync) {
-    if (tn_status status = measureSteps(prepared, run, message))
+    if (tn_status status = measureSteps(prepared, {0, plan.stepCount(), 0, run.times, run.repeats}, message))
       return status;
   } else {
     GraphExecHandle exec = nullptr;
@@ -285,35 +285,3 @@ tn_status Executor::run(PreparedPlan &prepared, const GpuRun &run, Message &mess
 }
 
 } // namespace tenon::cuda
-
-namespace tenon {
-
-tn_status GpuContext::start(tn_plan &plan, uint32_t device, Memory &from, Message &message) {
-  memory = &from;
-  if (tn_status status = createObject(from, &executor, "a GPU context", message, plan, from))
-    return status;
-  return executor->start(device, message);
-}
-
-GpuContext::~GpuContext() {
-  if (executor)
-    destroyObject(*memory, executor);
-}
-
-Weights GpuContext::weights() const {
-  return executor->weights();
-}
-
-tn_status GpuContext::run(PreparedPlan &prepared, const GpuRun &run, Message &message) {
-  return executor->run(prepared, run, message);
-}
-
-void GpuContext::forget(PreparedPlan &prepared) {
-  executor->forget(prepared);
-}
-
-bool hasGpuSupport() {
-  return true;
-}
-
-} // namespace tenon

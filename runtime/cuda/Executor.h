@@ -1,4 +1,4 @@
-// Runs prepared plans on one GPU: device memory, staging, graphs.
+// Runs prepared plans on one GPU: device memory, staging, graphs; and segments of plans, one after the other.
 #pragma once
 
 #include "runtime/cuda/Device.h"
@@ -13,6 +13,19 @@ struct DeviceGraph {
   Array<const void *> tensors; ///< inputs, then outputs, as captured
 };
 
+/// The launches of segments, which were the same some times before.
+struct SegmentGraphs {
+  struct Entry {
+    GraphExecHandle exec; ///< null until it pays
+    size_t firstWord;     ///< of its key
+    uint64_t lastUse;
+    uint64_t times; ///< that the key was met
+  };
+  Array<Entry> entries;  ///< some of each segment
+  Array<uint64_t> keys;  ///< addresses, sizes and counts
+  uint64_t clock = 0;
+};
+
 class Executor {
 public:
   Executor(tn_plan &plan, Memory &memory) : plan(plan), memory(memory) {}
@@ -20,15 +33,30 @@ public:
   tn_status start(uint32_t device, Message &message);
   tn_status run(PreparedPlan &prepared, const GpuRun &run, Message &message);
   void forget(PreparedPlan &prepared);
-  Weights weights() const { return {reinterpret_cast<const uint8_t *>(on->weights), on->offsets.data()}; }
+  Weights weights(const tn_plan &of) const {
+    return {reinterpret_cast<const uint8_t *>(on->weights), on->offsets.size() ? on->offsets.data() + of.firstConstant : nullptr};
+  }
+
+  // Segments.cpp: as in GpuContext.
+  tn_status allocate(size_t bytes, void **block, const char *what, Message &message);
+  void release(void *block, size_t bytes);
+  tn_status queue(PreparedPlan &prepared, const StepRange &range, Message &message);
+  tn_status copy(void *to, const void *from, size_t bytes, Message &message);
+  tn_status store(void *to, int64_t value, Message &message);
+  tn_status fetch(void *to, const void *from, size_t bytes, Message &message);
+  tn_status wait(Message &message);
+  tn_status bringInputs(const tn_layout &layout, const tn_tensor *given, Message &message);
+  tn_status deliverOutputs(const tn_tensor *computed, tn_tensor *given, Message &message);
+  const tn_tensor *broughtInputs() const { return inputs.data(); }
 
 private:
   /// Makes room for a shape: arena and tensors on the device, tensors on the host.
   tn_status reserve(const tn_layout &layout, const GpuRun &run, Message &message);
-  tn_status reserveBlock(size_t bytes, Message &message);
-  tn_status reserveStaging(size_t bytes, Message &message);
+  tn_status reserveBlock(size_t bytes, const char *what, Message &message);
   void releaseBlock();
-  void releaseStaging();
+  /// Pinned memory of the host, at least `needed` bytes of it; what it held is lost where it grows.
+  tn_status reservePinned(uint8_t *&pinned, size_t &bytes, size_t needed, const char *what, Message &message);
+  void releasePinned(uint8_t *&pinned, size_t &bytes);
   /// Chooses where kernels find inputs and outputs, and queues the copies of inputs.
   tn_status bindInputs(const tn_layout &layout, const GpuRun &run, StreamHandle stream, Message &message);
   tn_status bindOutputs(const tn_layout &layout, const GpuRun &run, Message &message);
@@ -40,15 +68,18 @@ private:
   void finishOutputs(const tn_layout &layout, const GpuRun &run);
 
   tn_status graphFor(PreparedPlan &prepared, GraphExecHandle *exec, Message &message);
-  tn_status capture(PreparedPlan &prepared, GraphExecHandle *exec, Message &message);
-  tn_status queueSteps(const PreparedPlan &prepared, Message &message);
+  tn_status capture(const PreparedPlan &prepared, const StepRange &range, GraphExecHandle *exec, Message &message);
+  tn_status makeSegmentGraphs(PreparedPlan &prepared, Message &message);
+  tn_status queueSegment(PreparedPlan &prepared, const StepRange &range, uint32_t segment, Message &message);
+  tn_status queueSteps(const PreparedPlan &prepared, const StepRange &range, Message &message);
   tn_status queueStep(const PreparedPlan &prepared, uint32_t step, bool overlaps, Message &message);
   tn_status failLaunch(Result result, const plan::format::Kernel &kernel, const plan::format::Launch &launch, Message &message) const;
-  tn_status measureSteps(const PreparedPlan &prepared, const GpuRun &run, Message &message);
-  tn_status makeEvents(uint32_t wanted, Message &message);
+  tn_status measureSteps(const PreparedPlan &prepared, const StepRange &range, Message &message);
+  tn_status makeEvents(Message &message);
   void destroyEvents();
   /// Waits for all that was queued, which may use the memory of this context.
   void waitForQueued();
+  tn_status placeOutput(const tn_tensor &computed, uint32_t index, tn_tensor &given, size_t &placed, Message &message);
   tn_status fail(Result result, const char *what, Message &message) const { return on->driver->fail(result, what, message); }
   /// Whether memory of the caller is on this GPU. Errors: TN_INVALID_ARGUMENT where it is on another one, or ends inside of the `bytes` that a run
   /// needs.
@@ -61,10 +92,15 @@ private:
 
   DevicePointer block = 0; ///< arena, inputs, outputs
   size_t blockBytes = 0;
+  size_t arenaRoom = 0;    ///< before the inputs
   uint8_t *staging = nullptr; ///< pinned: inputs, outputs
   size_t stagingBytes = 0;
   bool hasQueued = false;  ///< on streams of the caller, since everything was last waited for
   uint64_t generation = 0; ///< counts moves of `block`
+  uint8_t *fetched = nullptr; ///< pinned: what decides how a run goes on
+  size_t fetchedBytes = 0;
+  uint8_t *delivered = nullptr; ///< pinned: outputs that the context places, of plans in several segments
+  size_t deliveredBytes = 0;
 
   Array<size_t> slots;       ///< offsets of inputs, then outputs, after the arena and in the staging memory
   Array<tn_tensor> inputs;   ///< as kernels see them

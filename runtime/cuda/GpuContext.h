@@ -1,6 +1,7 @@
-// What a context of a plan for a GPU has instead of an arena and threads: device memory, a stream, a graph for each shape.
+// What a context of a plan for a GPU has besides its runners: device memory, a stream, a graph for each shape.
 //
-// Without TENON_CUDA the library is built with Absent.cpp instead, where making one fails.
+// A plan in one segment is a graph of launches. Of any other one the runners queue a segment after the other, and fetch what decides how to go on.
+// Without TENON_CUDA the library is built with Absent.cpp instead, where starting one fails.
 #pragma once
 
 #include "runtime/context/PreparedPlan.h"
@@ -16,7 +17,7 @@ struct StepTimes {
   uint64_t last, minimum, total;
 };
 
-/// One run: where its tensors are and how it is to be done.
+/// One run of a plan in one segment: where its tensors are and how it is to be done.
 struct GpuRun {
   const tn_tensor *inputs;
   tn_tensor *outputs;
@@ -26,20 +27,51 @@ struct GpuRun {
   int repeats = 1;            ///< of every step, where they are measured
 };
 
+/// Neighbouring steps, [first, end), all of them of one segment.
+struct StepRange {
+  uint32_t first, end;
+  uint32_t segment = 0;
+  StepTimes *times = nullptr; ///< of every step of the plan; null: not measured
+  int repeats = 1;
+};
+
 class GpuContext {
 public:
+  GpuContext() = default;
+  ~GpuContext();
+  GpuContext(const GpuContext &) = delete;
+  GpuContext &operator=(const GpuContext &) = delete;
+
   /// `device` is the GPU's number. Uploads the plan if it is the first context there.
   tn_status start(tn_plan &plan, uint32_t device, Memory &memory, Message &message);
-  ~GpuContext();
-  /// Where kernels read the plan's weights, on the device.
-  Weights weights() const;
+  /// Where kernels read the weights of the plan or one that it calls, on the device.
+  Weights weights(const tn_plan &plan) const;
   tn_status run(PreparedPlan &prepared, const GpuRun &run, Message &message);
   /// Drops what was made for `prepared`.
   void forget(PreparedPlan &prepared);
 
+  /// Memory of the device. Errors: TN_OUT_OF_MEMORY, with what is free.
+  tn_status allocate(size_t bytes, void **block, const char *what, Message &message);
+  /// Waits for what may use it. Null is allowed.
+  void release(void *block, size_t bytes);
+  /// Queues launches and copies of a segment; steps that decide something are the runner's.
+  tn_status queue(PreparedPlan &prepared, const StepRange &range, Message &message);
+  /// Queues a copy on the device.
+  tn_status copy(void *to, const void *from, size_t bytes, Message &message);
+  /// Queues the writing of a number.
+  tn_status store(void *to, int64_t value, Message &message);
+  /// Waits, and copies to this processor.
+  tn_status fetch(void *to, const void *from, size_t bytes, Message &message);
+  tn_status wait(Message &message);
+  /// The inputs of a run, on the device: where they are, or as copies.
+  tn_status bringInputs(const tn_layout &layout, const tn_tensor *inputs, const tn_tensor **brought, Message &message);
+  /// Copies outputs from the device to the caller's memory, or memory of the context that stays as it is until the next run, and waits.
+  tn_status deliverOutputs(const tn_tensor *computed, tn_tensor *outputs, Message &message);
+
 private:
   cuda::Executor *executor = nullptr;
   Memory *memory = nullptr;
+  tn_plan *plan = nullptr;
 };
 
 /// What the driver says about a GPU. Errors: TN_DEVICE.

@@ -109,7 +109,7 @@ template <typename List> tn_status tn_plan::addParts(const List *list, Array<tn_
   for (uint32_t i = 0; i < count(list); ++i) {
     if (tn_status status = createObject(libraryMemory(), &parts[i], "a plan inside a plan", message))
       return status;
-    parts[i]->owner = this;
+    parts[i]->owner = &root();
     parts[i]->metadata = list->Get(i);
     parts[i]->weights = weights;
   }
@@ -119,12 +119,19 @@ template <typename List> tn_status tn_plan::addParts(const List *list, Array<tn_
 tn_status tn_plan::openCalledPlans(const SectionBytes &referred, std::span<const uint8_t> codeBytes, Message &message) {
   if (tn_status status = addParts(metadata->plans(), plans, message))
     return status;
+  uint32_t kernels = count(metadata->kernels()), constants = count(metadata->constants());
   for (uint32_t i = 0; i < plans.size(); ++i) {
     tn_plan &called = *plans[i];
+    called.holder = this;
+    called.firstKernel = kernels;
+    called.firstConstant = constants;
     if (tn_status status = verifyCalled(*called.metadata, *metadata, i, referred, message))
       return status;
-    if (tn_status status = checkKernels(*called.metadata, codeBytes, message))
-      return status;
+    kernels += count(called.metadata->kernels());
+    constants += count(called.metadata->constants());
+    if (!isForGpu())
+      if (tn_status status = checkKernels(*called.metadata, codeBytes, message))
+        return status;
     if (tn_status status = called.verifyProgram(message))
       return status;
   }
@@ -136,6 +143,8 @@ tn_status tn_plan::openVariants(const SectionBytes &referred, Message &message) 
     return status;
   for (tn_plan *variant : variants) {
     if (tn_status status = verifyVariant(*variant->metadata, *metadata, referred, message))
+      return status;
+    if (tn_status status = variant->openCalledPlans(referred, {}, message))
       return status;
     if (tn_status status = variant->verifyProgram(message))
       return status;
@@ -150,6 +159,8 @@ uint64_t tn_plan::weightsBytes() const {
   uint64_t total = 0;
   for (uint32_t i = 0; i < count(metadata->constants()); ++i)
     total += alignUp(metadata->constants()->Get(i)->bytes(), kConstantAlignment);
+  for (const tn_plan *called : plans)
+    total += called->weightsBytes();
   return total;
 }
 

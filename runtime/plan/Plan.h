@@ -39,6 +39,9 @@ struct tn_plan {
   /// The plan in whose file this one is: itself, unless it is called by others or a variant.
   const tn_plan &root() const { return owner ? *owner : *this; }
   tn_plan &root() { return owner ? *owner : *this; }
+  /// The plan that holds those which its steps call: that of the file or a variant. Kernels and constants of all of them count as its own do.
+  const tn_plan &program() const { return holder ? *holder : *this; }
+  tn_plan &program() { return holder ? *holder : *this; }
   std::span<const uint8_t> sectionBytes(const tenon::plan::SectionEntry *section) const;
 
   uint32_t inputCount() const { return tenon::plan::count(metadata->inputs()); }
@@ -52,7 +55,7 @@ struct tn_plan {
   /// Some symbol is the size of an input's axis.
   bool hasFreeAxes() const { return freeAxes; }
 
-  /// Bytes of the weights that this plan reads, as a device that runs it keeps them: each constant aligned as in the file.
+  /// Bytes of the weights that this plan and those that it calls read, as a device that runs it keeps them: each constant aligned as in the file.
   uint64_t weightsBytes() const;
 
   /// Compiled for a GPU: kernels are found by name in device code, not in `code`.
@@ -82,5 +85,8 @@ public:
   tenon::Array<tn_plan *> plans; ///< that steps call; share weights and code with this one, which keeps them
   tenon::Array<tn_plan *> variants; ///< for other GPUs, likewise
   tn_plan *owner = nullptr;
+  tn_plan *holder = nullptr;
+  uint32_t firstKernel = 0;   ///< of this plan, among those of the program
+  uint32_t firstConstant = 0; ///< likewise
   std::atomic<uint32_t> references{1};
 };

@@ -175,7 +175,7 @@ tn_status tn_plan_step(const tn_plan *plan, uint32_t index, tn_step_info *info) 
     return badIndex("step", index, plan->stepCount(), threadMessage());
   const format::Step &step = *plan->metadata->steps()->Get(index);
   const format::Launch *launch = step.kind_as_Launch();
-  return giveInfo<tn_step_info>({0, launch ? int32_t(launch->kernel()) : -1, count(sourcesOf(step))}, info, threadMessage());
+  return giveInfo<tn_step_info>({0, launch ? int32_t(launch->kernel()) : -1, count(sourcesOf(step)), tn_step_kind(step.kind_type())}, info, threadMessage());
 }
 
 const char *tn_plan_step_source(const tn_plan *plan, uint32_t step, uint32_t index) {

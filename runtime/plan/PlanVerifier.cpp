@@ -33,8 +33,8 @@ public:
       return message.fail(TN_BAD_PLAN, "corrupted metadata: a plan that steps call holds plans");
     if (count(metadata.variants()) > (isRoot() && isForGpu(metadata) ? kMaxVariants : 0))
       return message.fail(TN_BAD_PLAN, "corrupted metadata: variants of what can have none, or too many");
-    if (isForGpu(metadata) && !isRoot())
-      return message.fail(TN_BAD_PLAN, "corrupted metadata: a plan that steps call is for a GPU");
+    if (isForGpu(metadata) != isForGpu(root))
+      return message.fail(TN_BAD_PLAN, "corrupted metadata: a plan that steps call is for another device than its caller");
     return TN_OK;
   }
 
@@ -198,7 +198,7 @@ private:
     const auto *list = metadata.device_code();
     if (!isForGpu(metadata) && count(list))
       return message.fail(TN_BAD_PLAN, "corrupted metadata: there is code for a GPU in a plan for a CPU");
-    if (isForGpu(metadata) && count(metadata.kernels()) && !count(list))
+    if (isForGpu(metadata) && count(metadata.kernels()) && !count(root.device_code()))
       return message.fail(TN_BAD_PLAN, "corrupted metadata: there is no code for the GPU");
     for (uint32_t i = 0; i < count(list); ++i) {
       const DeviceCode &code = *list->Get(i);
@@ -377,8 +377,6 @@ private:
         status = loop(i, *asLoop);
       else
         status = bad("step", i, "its kind is unknown");
-      if (!status && isForGpu(metadata) && !step.kind_as_Launch() && !step.kind_as_Copy() && !step.kind_as_Require())
-        status = bad("step", i, "it defines sizes or calls plans, which plans for a GPU cannot");
       if (status)
         return status;
     }
@@ -469,8 +467,8 @@ tn_status verifyCalled(const Metadata &metadata, const Metadata &root, uint32_t 
 }
 
 tn_status verifyVariant(const Metadata &metadata, const Metadata &root, const SectionBytes &sections, Message &message) {
-  if (!isForGpu(metadata) || count(metadata.variants()) || count(metadata.plans()))
-    return message.fail(TN_BAD_PLAN, "corrupted metadata: a variant is not for a GPU, or holds plans");
+  if (!isForGpu(metadata) || count(metadata.variants()))
+    return message.fail(TN_BAD_PLAN, "corrupted metadata: a variant is not for a GPU, or has variants");
   if (tn_status status = MetadataVerifier(metadata, metadata, 0, sections, message).verify())
     return status;
   auto sameTensors = [&](const Tensor &a, const Tensor &b) { return sameTensor(metadata, a, root, b); };

@@ -93,10 +93,12 @@ def test_what_it_cannot_be(driver):
 
 
 def test_sizes_and_branches_of_a_run(driver):
-    """A plan for a GPU is one list of launches: what only a run knows is refused, naming the node."""
+    """The processor decides how such a run goes on, and `inspect` says where."""
     positions = graph([helper.make_node("NonZero", ["x"], ["y"], name="positions")], outputs=[("y", TensorProto.INT64, [2, "n"])])
     path = driver.write("positions.onnx", positions.SerializeToString())
-    driver.fails("compile", path, "-o", "no.plan", *TARGET, message="positions.*sizes that only a run knows.*compile for a CPU")
+    driver.ok("compile", path, "-o", "positions.plan", "--quiet", *TARGET)
+    said = driver.ok("inspect", "positions.plan")
+    assert "format 3" in said and "the processor decides at 1 step " in said and "read sizes" in said, said
 
     def branch(name):
         weight = numpy_helper.from_array(np.full((2, 4), len(name), np.float32), f"{name}_w")
@@ -106,5 +108,11 @@ def test_sizes_and_branches_of_a_run(driver):
     choice = helper.make_node("If", ["c"], ["y"], name="choice", then_branch=branch("yes"), else_branch=branch("no"))
     model = graph([choice], inputs=[("x", FLOAT, [2, 4]), ("c", TensorProto.BOOL, [])])
     path = driver.write("choice.onnx", model.SerializeToString())
-    for precision in ("fp32", "fp16"):
-        driver.fails("compile", path, "-o", "no.plan", *TARGET, "--precision", precision, message="choice.*branches")
+    for options in (TARGET, (*TARGET, "--precision", "fp16"), ("--target", "cuda:sm_90,sm_87")):
+        driver.ok("compile", path, "-o", "choice.plan", "--quiet", *options)
+        steps = driver.json("inspect", "choice.plan")["steps"]
+        assert [step["sources"] for step in steps if step["kernel"] == "branch"] == ["choice"], steps
+        assert "the processor decides at 1 step " in driver.ok("inspect", "choice.plan")
+    # On a CPU nothing waits for anybody.
+    driver.ok("compile", path, "-o", "cpu.plan", "--quiet")
+    assert "the processor decides" not in driver.ok("inspect", "cpu.plan")

@@ -86,7 +86,7 @@ class Plan:
         """Runs on host arrays by name; a dict of outputs."""
         keep, inputs = [], (Tensor * max(1, len(self.inputs)))()
         for slot, (name, dtype, _) in zip(inputs, self.inputs):
-            array = np.ascontiguousarray(arrays[name], dtype=DTYPES[dtype])
+            array = np.asarray(arrays[name], dtype=DTYPES[dtype], order="C") # ascontiguousarray makes vectors of scalars
             keep.append(array)
             slot.data, slot.bytes, slot.dtype, slot.rank = array.ctypes.data, array.nbytes, dtype, array.ndim
             slot.dims[: array.ndim] = array.shape

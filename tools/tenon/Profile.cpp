@@ -5,11 +5,22 @@
 
 namespace tenon::driver {
 
+static const char *kindText(tn_step_kind kind) {
+  switch (kind) {
+  case TN_STEP_READ_SIZES: return "read sizes";
+  case TN_STEP_REQUIRE: return "require";
+  case TN_STEP_IF: return "branch";
+  case TN_STEP_LOOP: return "loop";
+  default: return "copy";
+  }
+}
+
 StepProfile describeStep(const tn_plan *plan, uint32_t step) {
   StepProfile result;
   result.step = step;
   auto info = infoOf<tn_step_info>([&](tn_step_info *info) { return tn_plan_step(plan, step, info); });
-  result.kernel = result.family = "copy";
+  result.kernel = result.family = kindText(info.kind);
+  result.decides = info.kind == TN_STEP_READ_SIZES || info.kind == TN_STEP_IF || info.kind == TN_STEP_LOOP;
   if (info.kernel >= 0) {
     auto kernel = infoOf<tn_kernel_info>([&](tn_kernel_info *kernel) { return tn_plan_kernel(plan, uint32_t(info.kernel), kernel); });
     result.kernel = kernel.name;

@@ -14,9 +14,10 @@ struct StepProfile {
   double seconds = 0; ///< of the fastest run
   int64_t flops = 0, bytes = 0;
   uint32_t tasks = 0;
+  bool decides = false; ///< how the run goes on: a branch, a loop, sizes that are read
 };
 
-/// What a step computes: its kernel ("copy" for a copy) and the names of its source nodes, joined.
+/// What a step computes: its kernel ("copy" for a copy, "branch", "loop", "read sizes" or "require" for what needs none) and the names of its source nodes, joined.
 StepProfile describeStep(const tn_plan *plan, uint32_t step);
 
 /// The fastest run of a step of a context that has run with profiling on.

@@ -71,6 +71,15 @@ struct Contents {
     return text;
   }
 
+  /// "the processor decides at 2 steps, …"; empty where the GPU needs nobody to.
+  std::string decisions() const {
+    auto count = std::count_if(steps.begin(), steps.end(), [](const StepProfile &step) { return step.decides; });
+    if (!isForGpu() || !count)
+      return "";
+    return "the processor decides at " + std::to_string(count) + (count == 1 ? " step" : " steps") +
+           " (branches, loops, sizes that are read), and waits for the GPU there";
+  }
+
   std::string features() const {
     std::string text;
     for (uint32_t i = 0; i < info.feature_count; i++)
@@ -88,8 +97,11 @@ void printHeader(const std::vector<Contents> &variants) {
   std::printf("  model    %s\n", info.model[0] ? info.model : "(unnamed)");
   std::printf("  target   %s, %s\n", info.arch, info.cpu);
   if (contents.isForGpu())
-    for (const Contents &variant : variants)
+    for (const Contents &variant : variants) {
       std::printf("           NVIDIA GPU; %s\n", variant.deviceCode().c_str());
+      if (std::string text = variant.decisions(); !text.empty())
+        std::printf("           %s\n", text.c_str());
+    }
   else
     std::printf("           %s\n", cut(contents.features().empty() ? "no further CPU features" : "needs " + contents.features(), 88).c_str());
   std::printf("  sizes    weights %s, code %s, metadata %s\n", bytesText(info.weights_bytes).c_str(), bytesText(info.code_bytes).c_str(),

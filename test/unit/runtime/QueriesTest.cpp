@@ -76,6 +76,12 @@ TEST(Queries, WhatIsInside) {
   EXPECT_STREQ(tn_plan_step_source(plan.get(), 1, 1), "/Relu");
   EXPECT_EQ(tn_plan_step_source(plan.get(), 1, 2), nullptr);
   EXPECT_EQ(get<tn_step_info>(tn_plan_step, open(test::dynamicPlan()).get(), 3u).kernel, -1);
+  EXPECT_EQ(step.kind, TN_STEP_LAUNCH);
+  EXPECT_EQ(get<tn_step_info>(tn_plan_step, open(test::dynamicPlan()).get(), 3u).kind, TN_STEP_COPY);
+  EXPECT_EQ(get<tn_step_info>(tn_plan_step, open(test::branchingPlan()).get(), 0u).kind, TN_STEP_IF);
+  EXPECT_EQ(get<tn_step_info>(tn_plan_step, open(test::loopingPlan()).get(), 0u).kind, TN_STEP_LOOP);
+  EXPECT_EQ(get<tn_step_info>(tn_plan_step, open(test::readingPlan()).get(), 0u).kind, TN_STEP_READ_SIZES);
+  EXPECT_EQ(get<tn_step_info>(tn_plan_step, open(test::readingPlan()).get(), 1u).kind, TN_STEP_REQUIRE);
   EXPECT_STREQ(get<tn_constant_info>(tn_plan_constant, plan.get(), 0u).name, "w");
 }
 

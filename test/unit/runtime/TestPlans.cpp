@@ -213,18 +213,57 @@ Plan loopingPlan() {
   return plan;
 }
 
-Plan gpuPlan() {
+Plan scanningPlan() {
+  Plan plan = planWithKernels();
+  ExprTable exprs;
+  ExprId zero = exprs.constant(0), three = exprs.constant(3), five = exprs.constant(5), bytes = exprs.constant(12);
+  plan.inputs = {{"limit", TN_I64, {}, {}}, {"x", TN_F32, {three}, {""}}, {"rows", TN_F32, {five, three}, {"", ""}}};
+  plan.outputs = {{"y", TN_F32, {three}, {""}}};
+  plan.results = {{0, 0, {"", TN_F32, {three}, {""}}}};
+  Operand limit{OperandKind::Input, 0, zero}, x{OperandKind::Input, 1, zero}, rows{OperandKind::Input, 2, zero};
+  static const int64_t kTrips = 5;
+  plan.constants = {{"trips", &kTrips, sizeof kTrips}};
+  Loop loop;
+  loop.trips = Operand{OperandKind::Constant, 0, zero};
+  loop.body = Call{0, {{x, {"", TN_F32, {three}, {""}}}, {rows, {"", TN_F32, {five, three}, {"", ""}}}, {limit, {"", TN_I64, {}, {}}}}, {}};
+  loop.carried = loop.scanned = 1;
+  loop.sources = {"/Loop"};
+  plan.steps = {loop, Copy{{OperandKind::Result, 0, zero}, {OperandKind::Output, 0, zero}, bytes, {}}};
+
+  Plan body = planWithKernels();
+  body.code = {};
+  body.kernels.push_back({"below", "elementwise", "", 0, 2, 1, false, 0});
+  ExprTable inner;
+  ExprId none = inner.constant(0), one = inner.constant(1), k = inner.constant(3), size = inner.constant(12);
+  body.inputs = {{"i", TN_I64, {}, {}}, {"sum", TN_F32, {k}, {""}}, {"row", TN_F32, {k}, {""}}, {"limit", TN_I64, {}, {}}};
+  body.outputs = {{"goes on", TN_BOOL, {}, {}}, {"next", TN_F32, {k}, {""}}};
+  auto input = [&](uint32_t i) { return Operand{OperandKind::Input, i, none}; };
+  body.steps = {Launch{0, {input(1), input(2), {OperandKind::Output, 1, none}}, one, {k, one}, {"/Add"}, k, size},
+                Launch{2, {input(0), input(3), {OperandKind::Output, 0, none}}, one, {}, {"/Less"}, one, one}};
+  body.exprs = inner.exprs();
+  plan.plans = {body};
+  plan.exprs = exprs.exprs();
+  return plan;
+}
+
+Plan onGpu(Plan plan) {
   static constexpr char kPtx[] = ".version 8.0\n.target sm_90\n.address_size 64\n";
   static constexpr char kCubin[] = "\x7f"
                                    "ELF, as far as the reader looks";
-  Plan plan = staticPlan();
-  plan.target = {"cuda", "sm_90", "cuda:sm_90", {}, 64};
   plan.code = {};
   plan.deviceCode = {{"sm_90", false, std::as_bytes(std::span(kCubin))}, {"sm_90", true, std::as_bytes(std::span(kPtx))}};
-  for (Kernel &kernel : plan.kernels)
-    kernel.entry = 0, kernel.threads = kernel.tasksPerBlock = 128;
+  auto move = [](Plan &each) {
+    each.target = {"cuda", "sm_90", "cuda:sm_90", {}, 64};
+    for (Kernel &kernel : each.kernels)
+      kernel.entry = 0, kernel.threads = kernel.tasksPerBlock = 128;
+  };
+  move(plan);
+  for (Plan &called : plan.plans)
+    move(called);
   return plan;
 }
+
+Plan gpuPlan() { return onGpu(staticPlan()); }
 
 Plan twoGpusPlan() {
   static const std::array<float, 4> more = {1, 2, 3, 4};

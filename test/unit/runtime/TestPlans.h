@@ -50,6 +50,12 @@ plan::Plan branchingPlan();
 /// y = 2^trips * x, rows = the value of each iteration: a loop whose body adds its carried value to itself, as long as `trips` says.
 plan::Plan loopingPlan();
 
+/// y = x + the rows of a matrix f32[5, 3], up to the one numbered `limit`: a loop that scans rows and whose body says whether it goes on.
+plan::Plan scanningPlan();
+
+/// A plan as if it had been compiled for a GPU, with those that its steps call.
+plan::Plan onGpu(plan::Plan plan);
+
 /// The static plan as if it had been compiled for a GPU: made-up machine code and PTX.
 plan::Plan gpuPlan();
 /// The same for sm_90 and sm_87, whose variant has the same weights at another address, and one more.

@@ -143,3 +143,30 @@ func.func @shortened(%x: tensor<4x2xf32>, %q: tensor<1x2x4x8xf32>) -> (tensor<4x
   %1 = nn.attention %q, %q, %q {scale = 0.5 : f64} : tensor<1x2x4x8xf32>, tensor<1x2x4x8xf32>, tensor<1x2x4x8xf32> -> tensor<1x2x4x8xf32>
   return %0, %1 : tensor<4x2xf32>, tensor<1x2x4x8xf32>
 }
+
+// What passes into branches and out of them is f32, and so is what decides: a count of 2049 is no half.
+// CHECK-LABEL: func.func @branch
+// CHECK:         %[[COUNT:.*]] = nn.mul %{{.*}} : tensor<f32>, tensor<f32> -> tensor<f32>
+// CHECK:         nn.cast %[[COUNT]] {to = i64}
+// CHECK:         %[[SUM:.*]] = nn.add %{{.*}} : tensor<256x4xf16>, tensor<256x4xf16> -> tensor<256x4xf16>
+// CHECK:         %[[WIDE:.*]] = nn.cast %[[SUM]] {to = f32}
+// CHECK:         %[[MADE:.*]] = nn.if %{{.*}} then @then(%[[WIDE]]) else @otherwise(%{{.*}}) : (tensor<i1>, tensor<256x4xf32>, tensor<256x4xf32>) -> tensor<256x4xf32>
+// CHECK:         %[[NARROW:.*]] = nn.cast %[[MADE]] {to = f16}
+// CHECK:         nn.add %[[NARROW]], %{{.*}} : tensor<256x4xf16>
+func.func @branch(%x: tensor<256x4xf32>, %n: tensor<f32>, %limit: tensor<i64>) -> tensor<256x4xf32> {
+  %factor = nn.constant dense<3.0> : tensor<f32>
+  %0 = nn.mul %n, %factor : tensor<f32>, tensor<f32> -> tensor<f32>
+  %1 = nn.cast %0 {to = i64} : tensor<f32> -> tensor<i64>
+  %2 = nn.less %1, %limit : tensor<i64>, tensor<i64> -> tensor<i1>
+  %3 = nn.add %x, %x : tensor<256x4xf32>, tensor<256x4xf32> -> tensor<256x4xf32>
+  %4 = nn.if %2 then @then(%3) else @otherwise(%3) : (tensor<i1>, tensor<256x4xf32>, tensor<256x4xf32>) -> tensor<256x4xf32>
+  %5 = nn.add %4, %x : tensor<256x4xf32>, tensor<256x4xf32> -> tensor<256x4xf32>
+  return %5 : tensor<256x4xf32>
+}
+func.func private @then(%x: tensor<256x4xf32>) -> tensor<256x4xf32> {
+  %0 = nn.exp %x : tensor<256x4xf32> -> tensor<256x4xf32>
+  return %0 : tensor<256x4xf32>
+}
+func.func private @otherwise(%x: tensor<256x4xf32>) -> tensor<256x4xf32> {
+  return %x : tensor<256x4xf32>
+}

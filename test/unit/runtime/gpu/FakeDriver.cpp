@@ -262,6 +262,15 @@ FAKE cuMemcpyDtoDAsync_v2(DevicePointer to, DevicePointer from, size_t bytes, St
     return result ? result : (std::memmove(reinterpret_cast<void *>(to), reinterpret_cast<void *>(from), bytes), kSuccess);
   });
 }
+FAKE cuMemsetD32Async(DevicePointer to, unsigned value, size_t words, StreamHandle stream) {
+  Lock lock(mutex);
+  if (Result result = mayFail())
+    return result;
+  return enqueue(stream, [=] {
+    Result result = needOnDevice(to, 4 * words, "the target of a number");
+    return result ? result : (std::fill_n(reinterpret_cast<unsigned *>(to), words, value), kSuccess);
+  });
+}
 FAKE cuPointerGetAttributes(unsigned count, const int *attributes, void **values, DevicePointer pointer) {
   Lock lock(mutex);
   uintptr_t start = 0;

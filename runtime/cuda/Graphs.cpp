@@ -1,0 +1,170 @@
+// Launches as graphs: of a whole plan for the caller's tensors, of a segment for the addresses and sizes that it had before.
+#include "runtime/cuda/Executor.h"
+
+#include <algorithm>
+
+namespace tenon::cuda {
+
+using namespace plan;
+
+namespace {
+
+constexpr uint32_t kWorthAGraph = 4; // launches; fewer are queued as fast one by one
+constexpr uint32_t kKeysOfSegment = 3; // a loop's carried values lie where they come from, and then in two places, in turn
+constexpr uint32_t kTimesBefore = 2; // the same key was met: making a graph takes as long as tens of launches
+
+/// Calls `visit` with all that the launches of a segment are made of, until it returns false.
+template <typename Visit> bool forEachWord(const PreparedPlan &prepared, const StepRange &range, Visit visit) {
+  const tn_plan &of = *prepared.layout().plan;
+  for (uint32_t i = range.first; i < range.end; ++i) {
+    const PreparedStep &step = prepared.steps()[i];
+    const format::Step &planned = *of.metadata->steps()->Get(i);
+    uint32_t operands = 2, symbols = 0;
+    if (const format::Launch *launch = planned.kind_as_Launch())
+      operands = count(launch->operands()), symbols = count(launch->symbols());
+    else if (!planned.kind_as_Copy())
+      continue;
+    for (uint32_t j = 0; j < operands; ++j)
+      if (!visit(reinterpret_cast<uint64_t>(step.args.buffers[j])))
+        return false;
+    for (uint32_t j = 0; j < symbols; ++j)
+      if (!visit(uint64_t(step.args.symbols[j])))
+        return false;
+    if (!visit(step.tasks) || !visit(step.copyBytes))
+      return false;
+  }
+  return true;
+}
+
+uint32_t launchesOf(const tn_plan &of, uint32_t segment) {
+  uint32_t launches = 0;
+  for (uint32_t i = of.segments.firstStep(segment); i < of.segments.endStep(segment); ++i)
+    launches += of.metadata->steps()->Get(i)->kind_as_Launch() != nullptr;
+  return launches;
+}
+
+} // namespace
+
+tn_status Executor::graphFor(PreparedPlan &prepared, GraphExecHandle *exec, Message &message) {
+  uint32_t inputCount = plan.inputCount(), outputCount = plan.outputCount();
+  if (!prepared.graph) {
+    if (tn_status status = createObject(memory, &prepared.graph, "a graph of launches", message))
+      return status;
+    if (tn_status status = prepared.graph->tensors.allocate(memory, inputCount + outputCount, "a graph of launches", message)) {
+      destroyObject(memory, prepared.graph);
+      prepared.graph = nullptr;
+      return status;
+    }
+    std::fill(prepared.graph->tensors.begin(), prepared.graph->tensors.end(), nullptr);
+  }
+  DeviceGraph &graph = *prepared.graph;
+  bool isCurrent = graph.exec && graph.generation == generation;
+  auto compare = [&](uint32_t slot, const tn_tensor &tensor) {
+    isCurrent &= graph.tensors[slot] == tensor.data;
+    graph.tensors[slot] = tensor.data;
+  };
+  for (uint32_t i = 0; i < inputCount; ++i)
+    compare(i, inputs[i]);
+  for (uint32_t i = 0; i < outputCount; ++i)
+    compare(inputCount + i, outputs[i]);
+  if (!isCurrent) {
+    if (graph.exec)
+      on->driver->graphExecDestroy(graph.exec);
+    graph.exec = nullptr;
+    if (tn_status status = capture(prepared, {0, plan.stepCount()}, &graph.exec, message))
+      return status;
+    graph.generation = generation;
+  }
+  *exec = graph.exec;
+  return TN_OK;
+}
+
+tn_status Executor::capture(const PreparedPlan &prepared, const StepRange &range, GraphExecHandle *exec, Message &message) {
+  const Driver &driver = *on->driver;
+  if (Result result = driver.streamBeginCapture(stream, kCaptureRelaxed))
+    return fail(result, "capturing the launches", message);
+  tn_status status = queueSteps(prepared, range, message);
+  GraphHandle graph = nullptr;
+  Result result = driver.streamEndCapture(stream, &graph);
+  if (!status && result)
+    status = fail(result, "capturing the launches", message);
+  if (!status && (result = driver.graphInstantiate(exec, graph, 0)))
+    status = fail(result, "making a graph of the launches", message);
+  if (graph)
+    driver.graphDestroy(graph);
+  return status;
+}
+
+tn_status Executor::makeSegmentGraphs(PreparedPlan &prepared, Message &message) {
+  constexpr const char *kWhat = "the graphs of segments";
+  const tn_plan &of = *prepared.layout().plan;
+  SegmentGraphs *graphs = nullptr;
+  if (tn_status status = createObject(memory, &graphs, kWhat, message))
+    return status;
+  size_t words = 0;
+  tn_status status = graphs->entries.allocate(memory, size_t(kKeysOfSegment) * of.segments.count(), kWhat, message);
+  for (uint32_t i = 0; i < graphs->entries.size(); ++i) {
+    uint32_t segment = i / kKeysOfSegment;
+    graphs->entries[i] = {nullptr, words, 0, 0};
+    if (launchesOf(of, segment) >= kWorthAGraph)
+      forEachWord(prepared, {of.segments.firstStep(segment), of.segments.endStep(segment)}, [&](uint64_t) { return ++words != 0; });
+  }
+  if (!status)
+    status = graphs->keys.allocate(memory, words, kWhat, message);
+  if (status)
+    destroyObject(memory, graphs);
+  else
+    prepared.segmentGraphs = graphs;
+  return status;
+}
+
+tn_status Executor::queueSegment(PreparedPlan &prepared, const StepRange &range, uint32_t segment, Message &message) {
+  if (launchesOf(*prepared.layout().plan, segment) < kWorthAGraph)
+    return queueSteps(prepared, range, message);
+  if (!prepared.segmentGraphs)
+    if (tn_status status = makeSegmentGraphs(prepared, message))
+      return status;
+  SegmentGraphs &graphs = *prepared.segmentGraphs;
+  SegmentGraphs::Entry *first = &graphs.entries[kKeysOfSegment * segment], *found = nullptr, *oldest = first;
+  for (SegmentGraphs::Entry *entry = first; entry < first + kKeysOfSegment && !found; ++entry) {
+    const uint64_t *word = &graphs.keys[entry->firstWord];
+    if (entry->times && forEachWord(prepared, range, [&](uint64_t value) { return value == *word++; }))
+      found = entry;
+    if (entry->lastUse < oldest->lastUse)
+      oldest = entry;
+  }
+  if (!found) {
+    found = oldest;
+    if (found->exec)
+      on->driver->graphExecDestroy(found->exec);
+    found->exec = nullptr, found->times = 0;
+    uint64_t *word = &graphs.keys[found->firstWord];
+    forEachWord(prepared, range, [&](uint64_t value) { return *word++ = value, true; });
+  }
+  found->lastUse = ++graphs.clock;
+  if (found->times++ < kTimesBefore)
+    return queueSteps(prepared, range, message);
+  if (!found->exec)
+    if (tn_status status = capture(prepared, range, &found->exec, message))
+      return status;
+  Result result = on->driver->graphLaunch(found->exec, stream);
+  return result ? fail(result, "launching a part of the plan", message) : TN_OK;
+}
+
+void Executor::forget(PreparedPlan &prepared) {
+  if (!prepared.graph && !prepared.segmentGraphs)
+    return;
+  CurrentContext current(*on->driver, on->context);
+  if (prepared.graph && prepared.graph->exec)
+    on->driver->graphExecDestroy(prepared.graph->exec);
+  if (prepared.segmentGraphs)
+    for (SegmentGraphs::Entry &entry : prepared.segmentGraphs->entries)
+      if (entry.exec)
+        on->driver->graphExecDestroy(entry.exec);
+  destroyObject(memory, prepared.graph);
+  destroyObject(memory, prepared.segmentGraphs);
+  prepared.graph = nullptr;
+  prepared.segmentGraphs = nullptr;
+}
+
+} // namespace tenon::cuda
