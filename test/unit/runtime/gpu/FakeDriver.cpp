@@ -28,6 +28,7 @@ FakeDriver fake;
 std::recursive_mutex mutex;
 std::map<uintptr_t, Allocation> allocations;
 std::map<void *, Works> captured;       // by stream, while it captures
+Works deferred;                         // of all streams
 std::set<void *> objects;               // streams, events, modules, graphs, graphs to launch
 thread_local std::vector<int> contexts; // devices
 
@@ -93,7 +94,20 @@ Result enqueue(void *stream, Work work) {
     found->second.push_back(std::move(work));
     return kSuccess;
   }
-  return work();
+  if (!fake.defers)
+    return work();
+  deferred.push_back(std::move(work));
+  return kSuccess;
+}
+
+/// Does what was deferred; the first error.
+Result finish() {
+  Works now = std::move(deferred);
+  deferred.clear();
+  for (const Work &work : now)
+    if (Result result = work())
+      return result;
+  return kSuccess;
 }
 
 Result allocate(size_t bytes, int device, uintptr_t *address) {
@@ -120,15 +134,25 @@ Result release(uintptr_t address) {
   return fake.sticky;
 }
 
-Result runKernel(const std::string &name, const std::vector<float *> &buffers, size_t count) {
-  for (size_t i = 0; i < buffers.size(); ++i)
-    if (Result result = needOnDevice(uintptr_t(buffers[i]), name == "twice" && i == 2 ? 1 : 4 * count, "an operand"))
+/// A launch's parameters, by value.
+struct Parameters {
+  std::vector<float *> buffers;
+  size_t elements;
+  int64_t number(size_t i) const { return *reinterpret_cast<int64_t *>(buffers[i]); }
+};
+
+Result runKernel(const std::string &name, const Parameters &given) {
+  const std::vector<float *> &buffers = given.buffers;
+  for (size_t i = 0; i < buffers.size() && given.elements; ++i)
+    if (Result result = needOnDevice(uintptr_t(buffers[i]), name == "add" || (name == "twice" && i < 2) ? 4 * given.elements : 1, "an operand"))
       return result;
-  for (size_t i = 0; i < count; ++i)
+  for (size_t i = 0; i < given.elements; ++i)
     if (name == "add")
       buffers[2][i] = buffers[0][i] + buffers[1][i];
-    else
+    else if (name == "twice")
       buffers[1][i] = 2 * buffers[0][i];
+  if (name == "below")
+    *reinterpret_cast<bool *>(buffers[2]) = given.number(0) < given.number(1);
   ++fake.launches;
   return kSuccess;
 }
@@ -195,7 +219,8 @@ FAKE cuCtxPopCurrent_v2(ContextHandle *) {
   return contexts.pop_back(), kSuccess;
 }
 FAKE cuCtxSynchronize() {
-  return fake.sticky;
+  Lock lock(mutex);
+  return fake.sticky ? fake.sticky : finish();
 }
 FAKE cuMemGetInfo_v2(size_t *free, size_t *total) {
   return *free = fake.memory - fake.used[contexts.back()], *total = fake.memory, kSuccess;
@@ -245,6 +270,7 @@ FAKE cuMemcpyHtoDAsync_v2(DevicePointer to, const void *from, size_t bytes, Stre
 }
 FAKE cuMemcpyDtoHAsync_v2(void *to, DevicePointer from, size_t bytes, StreamHandle stream) {
   Lock lock(mutex);
+  ++fake.copiesToHost;
   if (Result result = mayFail())
     return result;
   return enqueue(stream, [=] {
@@ -311,8 +337,8 @@ FAKE cuModuleUnload(ModuleHandle module) {
   return destroy<int>("module", module);
 }
 FAKE cuModuleGetFunction(FunctionHandle *function, ModuleHandle, const char *name) {
-  static char add[] = "add", twice[] = "twice";
-  for (char *known : {add, twice})
+  static char add[] = "add", twice[] = "twice", below[] = "below";
+  for (char *known : {add, twice, below})
     if (!std::strcmp(known, name))
       return *function = reinterpret_cast<FunctionHandle>(known), mayFail();
   return kNotFound;
@@ -326,12 +352,14 @@ FAKE cuLaunchKernelEx(const LaunchConfig *config, FunctionHandle function, void 
     return result;
   if (Result result = mayFail())
     return result;
-  std::vector<float *> buffers;
-  for (int i = 0; i < 3; ++i)
-    buffers.push_back(*static_cast<float **>(parameters[i]));
-  int64_t elements = *static_cast<int64_t *>(parameters[3]);
   std::string name = reinterpret_cast<const char *>(function);
-  return enqueue(config->stream, [=] { return runKernel(name, buffers, size_t(elements)); });
+  Parameters given;
+  for (int i = 0; i < 3; ++i)
+    given.buffers.push_back(*static_cast<float **>(parameters[i]));
+  given.elements = name == "below" ? 1 : size_t(*static_cast<int64_t *>(parameters[3]));
+  if (!config->gridX)
+    return misuse("a launch of no blocks");
+  return enqueue(config->stream, [=] { return runKernel(name, given); });
 }
 FAKE cuStreamCreate(StreamHandle *stream, unsigned) {
   Lock lock(mutex);
@@ -345,7 +373,8 @@ FAKE cuStreamDestroy_v2(StreamHandle stream) {
 }
 FAKE cuStreamSynchronize(StreamHandle) {
   Lock lock(mutex);
-  return mayFail();
+  Result result = mayFail();
+  return result ? result : finish();
 }
 FAKE cuStreamBeginCapture_v2(StreamHandle stream, unsigned) {
   Lock lock(mutex);

@@ -1,7 +1,8 @@
 // A CUDA driver for tests on machines without one: libcuda.so.1 with the functions that the runtime uses, over memory of the host.
 //
-// Work is done when it is queued, or when a graph is launched. The kernels `add` and `twice` of TestPlans.h are known. It counts what is alive, notes
-// what an application must not do, and fails when it is told to.
+// Work is done when it is queued, or when a graph is launched; or, where it `defers`, when somebody waits for it, so that what is read too early is seen.
+// The kernels `add` and `twice` of TestPlans.h are known, and `below`, which decides. It counts what is alive, notes what an application must not do, and
+// fails when it is told to.
 #pragma once
 
 #include <cstddef>
@@ -19,10 +20,12 @@ struct FakeDriver {
   int failure = 2;                 ///< what it gives: CUDA_ERROR_OUT_OF_MEMORY
   int sticky = 0;                  ///< what everything gives from now on
 
+  bool defers = false;             ///< work is done when somebody waits
+
   std::map<std::string, int> alive; ///< objects by kind
   std::vector<std::string> misuses;
   size_t used[2] = {}, usedPinned = 0; ///< bytes
-  int launches = 0, graphLaunches = 0, captures = 0;
+  int launches = 0, graphLaunches = 0, captures = 0, copiesToHost = 0;
 };
 
 } // namespace tenon::test

@@ -1,35 +1,24 @@
-// Plans for GPUs with branches, loops and sizes that only a run knows, on a driver that stands for one.
-#include "tenon/runtime.hpp"
+// Plans for GPUs with branches, loops and sizes that only a run knows.
+#include "test/unit/runtime/gpu/Session.h"
 
-#include "test/unit/runtime/FakeCuda.h"
-#include "test/unit/runtime/TestPlans.h"
+#include <cstring>
 
-#include <gtest/gtest.h>
-
-namespace tenon {
+namespace tenon::test {
 namespace {
 
-using test::fakeCuda;
+class GpuSegments : public OnFakeDriver {
+protected:
+  void SetUp() override {
+    OnFakeDriver::SetUp();
+    driver.defers = true;
+  }
+};
 
-class Opened {
-public:
+struct Opened : Session {
   explicit Opened(const plan::Plan &data) {
-    auto bytes = plan::writePlanToMemory(data);
-    EXPECT_EQ(tn_plan_open_memory(bytes.data(), bytes.size(), TN_OPEN_VERIFY, &plan), TN_OK) << tn_last_error();
-    EXPECT_EQ(tn_context_create(plan, nullptr, &context), TN_OK) << tn_last_error();
+    EXPECT_EQ(open(data), TN_OK) << tn_last_error();
+    EXPECT_EQ(start(), TN_OK) << tn_last_error();
   }
-  ~Opened() {
-    tn_context_destroy(context);
-    tn_plan_close(plan);
-    EXPECT_EQ(fakeCuda().allocations, before); // no memory of the GPU is left behind
-  }
-  std::string message() const { return tn_last_message(context); }
-
-  tn_plan *plan = nullptr;
-  tn_context *context = nullptr;
-
-private:
-  uint32_t before = fakeCuda().allocations;
 };
 
 std::vector<float> floatsOf(const tn_tensor &tensor) {
@@ -49,8 +38,8 @@ tn_status runReading(Opened &opened, int64_t count, tn_tensor &output) {
   return tn_run(opened.context, inputs, &output);
 }
 
-TEST(GpuSegments, AnOutputAsLongAsAnInputSays) {
-  Opened opened(test::onGpu(test::readingPlan()));
+TEST_F(GpuSegments, AnOutputAsLongAsAnInputSays) {
+  Opened opened(onGpu(readingPlan()));
   tn_tensor output{};
   for (int64_t count : {3, 8, 0, 5, 5}) {
     ASSERT_EQ(runReading(opened, count, output), TN_OK) << opened.message();
@@ -62,8 +51,8 @@ TEST(GpuSegments, AnOutputAsLongAsAnInputSays) {
   }
 }
 
-TEST(GpuSegments, TheRunFailsWhereASizeIsWrong) {
-  Opened opened(test::onGpu(test::readingPlan()));
+TEST_F(GpuSegments, TheRunFailsWhereASizeIsWrong) {
+  Opened opened(onGpu(readingPlan()));
   tn_tensor output{};
   EXPECT_EQ(runReading(opened, -1, output), TN_SHAPE_MISMATCH);
   EXPECT_NE(opened.message().find("node '/Count': the size 'm' is -1"), std::string::npos) << opened.message();
@@ -73,8 +62,8 @@ TEST(GpuSegments, TheRunFailsWhereASizeIsWrong) {
   EXPECT_EQ(floatsOf(output), (std::vector<float>{2, 4}));
 }
 
-TEST(GpuSegments, AnOutputInTheCallersMemory) {
-  Opened opened(test::onGpu(test::readingPlan()));
+TEST_F(GpuSegments, AnOutputInTheCallersMemory) {
+  Opened opened(onGpu(readingPlan()));
   float room[4] = {};
   tn_tensor output{room, sizeof room, TN_F32, 0, {}};
   ASSERT_EQ(runReading(opened, 4, output), TN_OK) << opened.message();
@@ -85,29 +74,25 @@ TEST(GpuSegments, AnOutputInTheCallersMemory) {
   EXPECT_NE(opened.message().find("'y' has 16 bytes of memory, its shape needs 20"), std::string::npos) << opened.message();
 }
 
-TEST(GpuSegments, TensorsOnTheGpu) {
-  void *y = test::fakeAllocate(32), *x = test::fakeAllocate(64);
-  {
-    Opened opened(test::onGpu(test::branchingPlan()));
-    std::vector<float> given = {1, 2, 3}, found(3);
-    uint8_t condition = 0;
-    for (size_t offset : {0u, 4u}) { // the second one is not aligned as kernels want it
-      uint8_t *place = static_cast<uint8_t *>(x) + offset;
-      test::fakeCopy(place, given.data(), 12);
-      tn_tensor inputs[] = {{&condition, 1, TN_BOOL, 0, {}}, {place, 12, TN_F32, 1, {3}}}, output{y, 32, TN_F32, 0, {}};
-      ASSERT_EQ(tn_run(opened.context, inputs, &output), TN_OK) << opened.message();
-      EXPECT_EQ(output.data, y);
-      EXPECT_EQ(output.dims[0], 3);
-      test::fakeCopy(found.data(), y, 12);
-      EXPECT_EQ(found, (std::vector<float>{2, 4, 6}));
-    }
+TEST_F(GpuSegments, TensorsOnTheGpu) {
+  auto *x = static_cast<float *>(tenonFakeAllocate(64, 0)), *y = static_cast<float *>(tenonFakeAllocate(32, 0));
+  Opened opened(onGpu(branchingPlan()));
+  uint8_t condition = 0;
+  for (size_t shift : {0, 1}) { // the second one is not aligned as kernels want it
+    for (size_t i = 0; i < 3; ++i)
+      x[shift + i] = float(i + 1);
+    tn_tensor inputs[] = {{&condition, 1, TN_BOOL, 0, {}}, deviceTensor(x + shift, {3})}, output{y, 32, TN_F32, 0, {}};
+    ASSERT_EQ(tn_run(opened.context, inputs, &output), TN_OK) << opened.message();
+    EXPECT_EQ(output.data, y);
+    EXPECT_EQ(output.dims[0], 3);
+    EXPECT_EQ(std::vector<float>(y, y + 3), (std::vector<float>{2, 4, 6}));
   }
-  test::fakeRelease(x);
-  test::fakeRelease(y);
+  tenonFakeRelease(x);
+  tenonFakeRelease(y);
 }
 
-TEST(GpuSegments, OneOfTwoPlans) {
-  Opened opened(test::onGpu(test::branchingPlan()));
+TEST_F(GpuSegments, OneOfTwoPlans) {
+  Opened opened(onGpu(branchingPlan()));
   for (uint8_t condition : {1, 0, 1})
     for (size_t n : {4u, 7u, 0u}) {
       std::vector<float> x(n, 3), expected(n, condition ? 3.f : 6.f);
@@ -117,12 +102,12 @@ TEST(GpuSegments, OneOfTwoPlans) {
     }
 }
 
-TEST(GpuSegments, ALoopThatCounts) {
-  Opened opened(test::onGpu(test::loopingPlan()));
+TEST_F(GpuSegments, ALoopThatCounts) {
+  Opened opened(onGpu(loopingPlan()));
   for (int64_t trips : {3, 0, 1, 6}) {
     std::vector<float> x = {1, 2};
     tn_tensor inputs[] = {numberOf(trips), vectorOf(x)}, outputs[2] = {};
-    fakeCuda().reset();
+    driver.launches = driver.copiesToHost = driver.graphLaunches = 0;
     ASSERT_EQ(tn_run(opened.context, inputs, outputs), TN_OK) << opened.message();
     float power = float(1 << trips);
     EXPECT_EQ(floatsOf(outputs[0]), (std::vector<float>{power, 2 * power}));
@@ -131,35 +116,35 @@ TEST(GpuSegments, ALoopThatCounts) {
     ASSERT_EQ(rows.size(), size_t(2 * trips));
     for (int64_t i = 0; i < trips; ++i)
       EXPECT_EQ(rows[size_t(2 * i)], float(2 << i));
-    EXPECT_EQ(fakeCuda().launches, trips);
+    EXPECT_EQ(driver.launches, trips);
     // The trip count and the outputs are read back; iterations wait for nothing.
-    EXPECT_EQ(fakeCuda().copiesToHost, trips ? 3u : 2u);
+    EXPECT_EQ(driver.copiesToHost, trips ? 3 : 2);
   }
 }
 
-TEST(GpuSegments, BodiesBecomeGraphs) {
-  plan::Plan data = test::loopingPlan();
+TEST_F(GpuSegments, BodiesBecomeGraphs) {
+  plan::Plan data = loopingPlan();
   plan::Plan &body = data.plans[0];
   body.steps.insert(body.steps.begin(), 3, body.steps[0]); // the same sum four times
-  Opened opened(test::onGpu(data));
+  Opened opened(onGpu(data));
   int64_t trips = 10;
   // The first iteration reads the input, the others two places in turn: a graph is made when the same comes for the third time.
-  for (uint32_t graphs : {3u + 2u, 5u + 4u, 1u + 5u + 4u}) {
+  for (int graphs : {3 + 2, 5 + 4, 1 + 5 + 4}) {
     std::vector<float> x = {1, 2};
     tn_tensor inputs[] = {numberOf(trips), vectorOf(x)}, outputs[2] = {};
-    fakeCuda().reset();
+    driver.launches = driver.copiesToHost = driver.graphLaunches = 0;
     ASSERT_EQ(tn_run(opened.context, inputs, outputs), TN_OK) << opened.message();
     EXPECT_EQ(floatsOf(outputs[0]), (std::vector<float>{1024, 2048}));
     std::vector<float> rows = floatsOf(outputs[1]);
     ASSERT_EQ(rows.size(), 20u);
     for (int64_t i = 0; i < trips; ++i)
       EXPECT_EQ(rows[size_t(2 * i)], float(2 << i));
-    EXPECT_EQ(fakeCuda().graphLaunches, graphs);
+    EXPECT_EQ(driver.graphLaunches, graphs);
   }
 }
 
-TEST(GpuSegments, ALoopWithAConditionAndSlices) {
-  Opened opened(test::onGpu(test::scanningPlan()));
+TEST_F(GpuSegments, ALoopWithAConditionAndSlices) {
+  Opened opened(onGpu(scanningPlan()));
   for (int64_t limit : {4, 1, 0, 2}) { // iterations after the first
     std::vector<float> rows(15), x = {0, 0, 0};
     for (size_t i = 0; i < rows.size(); ++i)
@@ -173,12 +158,35 @@ TEST(GpuSegments, ALoopWithAConditionAndSlices) {
   }
 }
 
-TEST(GpuSegments, MemoryThatIsNotThere) {
-  plan::Plan data = test::readingPlan();
+TEST_F(GpuSegments, AnyCallOfTheDriverMayFail) {
+  std::vector<float> rows(15, 1), x = {1, 2, 3};
+  int64_t limit = 2;
+  tn_tensor inputs[] = {numberOf(limit), vectorOf(x), {rows.data(), 60, TN_F32, 2, {5, 3}}}, output{};
+  int failures = 0;
+  for (int call = 1;; ++call) {
+    Opened opened(onGpu(scanningPlan()));
+    driver.failingCall = call;
+    bool isComplete = tn_run(opened.context, inputs, &output) == TN_OK;
+    if (driver.failingCall > 0) { // the run needs fewer calls
+      EXPECT_TRUE(isComplete) << opened.message();
+      driver.failingCall = 0;
+      break;
+    }
+    failures += !isComplete;
+    output = {};
+    ASSERT_EQ(tn_run(opened.context, inputs, &output), TN_OK) << call << ": " << opened.message();
+    EXPECT_EQ(floatsOf(output), (std::vector<float>{4, 5, 6})) << call;
+    output = {};
+  }
+  EXPECT_GT(failures, 20);
+}
+
+TEST_F(GpuSegments, MemoryThatIsNotThere) {
+  plan::Plan data = readingPlan();
   data.symbols[0].maximum = INT64_MAX;
   std::get<plan::Require>(data.steps[1]).right = std::get<plan::Require>(data.steps[1]).left;
   data.inputs[1].dims = data.inputs[0].dims; // never read: the run stops before
-  Opened opened(test::onGpu(data));
+  Opened opened(onGpu(data));
   int64_t count = 1 << 26;
   float x = 0;
   tn_tensor inputs[] = {{&count, sizeof count, TN_I64, 1, {1}}, {&x, sizeof x, TN_F32, 1, {1}}}, output{};
@@ -189,8 +197,8 @@ TEST(GpuSegments, MemoryThatIsNotThere) {
   EXPECT_EQ(tn_run(opened.context, inputs, &output), TN_OK) << opened.message(); // the context stays usable
 }
 
-TEST(GpuSegments, RunsThatCannotBeQueued) {
-  Opened opened(test::onGpu(test::branchingPlan()));
+TEST_F(GpuSegments, RunsThatCannotBeQueued) {
+  Opened opened(onGpu(branchingPlan()));
   std::vector<float> x = {1};
   uint8_t condition = 1;
   tn_tensor inputs[] = {{&condition, 1, TN_BOOL, 0, {}}, vectorOf(x)}, output{};
@@ -198,8 +206,8 @@ TEST(GpuSegments, RunsThatCannotBeQueued) {
   EXPECT_NE(opened.message().find("(node '/If'), for which a run waits; use tn_run"), std::string::npos) << opened.message();
 }
 
-TEST(GpuSegments, StepsAreMeasured) {
-  Opened opened(test::onGpu(test::branchingPlan()));
+TEST_F(GpuSegments, StepsAreMeasured) {
+  Opened opened(onGpu(branchingPlan()));
   ASSERT_EQ(tn_profile(opened.context, 1), TN_OK);
   std::vector<float> x = {1};
   uint8_t condition = 0;
@@ -216,8 +224,8 @@ TEST(GpuSegments, StepsAreMeasured) {
   EXPECT_EQ(copy.min_ns, 250'000u); // what the events say
 }
 
-TEST(GpuSegments, ContextsShareWhatIsOnTheGpu) {
-  Opened opened(test::onGpu(test::loopingPlan()));
+TEST_F(GpuSegments, ContextsShareWhatIsOnTheGpu) {
+  Opened opened(onGpu(loopingPlan()));
   tn_context *other = nullptr;
   ASSERT_EQ(tn_context_create(opened.plan, nullptr, &other), TN_OK) << tn_last_error();
   for (int64_t trips : {2, 3})
@@ -230,8 +238,8 @@ TEST(GpuSegments, ContextsShareWhatIsOnTheGpu) {
   tn_context_destroy(other);
 }
 
-TEST(GpuSegments, VariantsCallPlansOfTheirOwn) {
-  plan::Plan data = test::onGpu(test::branchingPlan()), variant = data;
+TEST_F(GpuSegments, VariantsCallPlansOfTheirOwn) {
+  plan::Plan data = onGpu(branchingPlan()), variant = data;
   data.target.arch = "sm_80";
   for (plan::DeviceCode &code : data.deviceCode)
     code.arch = "sm_80";
@@ -245,18 +253,5 @@ TEST(GpuSegments, VariantsCallPlansOfTheirOwn) {
   EXPECT_EQ(floatsOf(output), (std::vector<float>{6})); // the code for sm_90 is the better one here
 }
 
-TEST(GpuSegments, OnePieceIsAGraph) {
-  Opened opened(test::gpuPlan());
-  std::vector<float> x(8, 1);
-  tn_tensor input = vectorOf(x), output{};
-  fakeCuda().reset();
-  for (int run = 0; run < 3; ++run) {
-    ASSERT_EQ(tn_run(opened.context, &input, &output), TN_OK) << opened.message();
-    EXPECT_EQ(floatsOf(output), (std::vector<float>{2, 4, 6, 8, 10, 12, 14, 16}));
-  }
-  EXPECT_EQ(fakeCuda().launches, 2u); // captured once
-  EXPECT_EQ(fakeCuda().graphLaunches, 3u);
-}
-
 } // namespace
-} // namespace tenon
+} // namespace tenon::test
