@@ -130,15 +130,16 @@ private:
   }
 };
 
-/// Narrow convolutions, some of which have large biases. What follows expects values near 1, so the terms of a sum with a bias of 16 nearly cancel
-/// it: half a last place of f16 is 2^-7 there, and few terms do not average their roundings. The layers around it are scaled like it, and what they
-/// lose it passes on.
+/// Narrow convolutions, whose few terms do not average their roundings: where some have large biases, and where a network has hardly any others. What
+/// follows a layer expects values near 1, so the terms of a sum with a bias of 16 nearly cancel it, and half a last place of f16 is 2^-7 there. The
+/// layers around it are scaled like it, and what they lose it passes on.
 class NarrowRegions {
 public:
   static void add(Block &body, OpSet &ops) {
     SmallVector<Operation *> open;
+    bool isNarrow = isNarrowNetwork(body);
     for (nn::ConvOp conv : body.getOps<nn::ConvOp>())
-      if (isPart(conv) && largestBias(conv) >= kLargeBias)
+      if (isPart(conv) && (isNarrow || largestBias(conv) >= kLargeBias))
         open.push_back(conv);
     auto visit = [&](Operation *op) {
       if (op && isPart(op) && !ops.contains(op))
@@ -159,13 +160,27 @@ private:
   static constexpr float kLargeBias = 16;
   static constexpr int64_t kFewTerms = 144;
 
-  static bool isPart(Operation *op) {
-    auto conv = dyn_cast<nn::ConvOp>(op);
-    return conv ? givesFloats(op) && termsOf(conv) <= kFewTerms : passesFloats(op);
+  /// Small networks of many layers, whose times are those of launches more than of products: f32 costs them little.
+  static bool isNarrowNetwork(Block &body) {
+    constexpr int64_t kManyLayers = 32, kFewWide = 6; // of which one in six may be wide
+    int64_t products = 0, wide = 0;
+    for (Operation &op : body)
+      if (isProduct(&op)) {
+        ++products;
+        wide += termsOf(&op) > kFewTerms;
+      }
+    return products >= kManyLayers && wide * kFewWide <= products;
   }
-  static int64_t termsOf(nn::ConvOp conv) {
-    auto weight = cast<RankedTensorType>(conv.getWeight().getType());
-    return weight.hasStaticShape() && weight.getDimSize(0) ? weight.getNumElements() / weight.getDimSize(0) : kFewTerms + 1;
+  static bool isPart(Operation *op) { return isa<nn::ConvOp>(op) ? givesFloats(op) && termsOf(op) <= kFewTerms : passesFloats(op); }
+  /// How many products each sum has; of others than convolutions and plain products, and where only a run knows, many.
+  static int64_t termsOf(Operation *op) {
+    std::optional<int64_t> terms;
+    if (auto matmul = dyn_cast<nn::MatMulOp>(op))
+      terms = nn::dimOf(matmul.getRhs().getType(), rankOf(matmul.getRhs()) - (matmul.getTransposeRhs() ? 1 : 2)).asConstant();
+    if (auto conv = dyn_cast<nn::ConvOp>(op))
+      if (auto weight = cast<RankedTensorType>(conv.getWeight().getType()); weight.hasStaticShape() && weight.getDimSize(0))
+        terms = weight.getNumElements() / weight.getDimSize(0);
+    return terms.value_or(std::numeric_limits<int64_t>::max());
   }
   static float largestBias(nn::ConvOp conv) {
     auto constant = conv.getBias() ? conv.getBias().getDefiningOp<nn::ConstantOp>() : nn::ConstantOp();
