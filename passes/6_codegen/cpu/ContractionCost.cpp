@@ -170,9 +170,11 @@ private:
     return run < 4 ? 1 : 2;
   }
 
-  /// Tasks that are worth their start: none below some 30 thousand multiplications, a few for each core above.
+  /// Tasks that are worth their start: none below some 30 thousand multiplications, a few for each core above. Each sorts all weights that it reads where
+  /// they are split: one for each core then.
   int64_t wantedTasks() const {
-    constexpr int64_t kWorthATask = 32 << 10, kSharesPerCore = 2;
+    constexpr int64_t kWorthATask = 32 << 10;
+    const int64_t kSharesPerCore = p.split ? 1 : 2;
     if (target.cores <= 1)
       return 1;
     return std::clamp<int64_t>(sizes.multiplications() / kWorthATask, 1, kSharesPerCore * target.cores);
