@@ -137,6 +137,8 @@ LogicalResult checkSameElements(Where where, Value a, Value b) {
 Type sumElement(Where where, Value a, Value b) {
   if (elementOf(a).isInteger() && elementOf(b).isInteger() && elementOf(a).getIntOrFloatBitWidth() == 8 && elementOf(b).getIntOrFloatBitWidth() == 8)
     return IntegerType::get(a.getContext(), 32);
+  if (isa<Float8E4M3FNType>(elementOf(a)) && elementOf(a) == elementOf(b))
+    return Float32Type::get(a.getContext());
   return succeeded(checkSameElements(where, a, b)) ? elementOf(a) : Type();
 }
 

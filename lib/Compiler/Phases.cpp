@@ -7,6 +7,7 @@
 #include "lib/Compiler/Session.h"
 #include "lib/Compiler/Serializer.h"
 #include "passes/1_graph/Passes.h"
+#include "passes/2_quantize/Passes.h"
 #include "passes/3_fuse/Passes.h"
 #include "passes/4_schedule/Passes.h"
 #include "passes/5_memory/Passes.h"
@@ -41,10 +42,18 @@ static bool hasMatrixUnits(const Target &target, StringRef storage) {
   return target.computeCapability >= (storage == "f16" ? kFirstWithHalves : kFirst);
 }
 
+/// Whether they multiply floats of 8 bits.
+static bool multipliesNarrowFloats(const Target &target) {
+  constexpr int kFirst = 89;
+  return target.computeCapability >= kFirst;
+}
+
 static void addPasses(OpPassManager &pm, Phase phase, const Target &target, StringRef tuningCache, bool exactOrder, StringRef storage,
                       graph::ConstantEvaluator *evaluator) {
   switch (phase) {
   case Phase::Graph:
+    if (multipliesNarrowFloats(target)) // while weights are what they are stored as
+      pm.addNestedPass<func::FuncOp>(quantize::createNarrowProducts());
     return graph::buildGraphPipeline(pm, {.matrixUnits = hasMatrixUnits(target, storage), .storage = storage.str(), .evaluator = evaluator});
   case Phase::Fuse:
     return fuse::buildFusePipeline(pm, {.target = target});

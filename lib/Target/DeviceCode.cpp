@@ -36,11 +36,13 @@ static StringRef withoutHeader(StringRef ptx) {
 
 /// The target's version of PTX, or the one that an instruction of `kernels` came with.
 static std::string header(const Target &target, ArrayRef<std::string> kernels) {
-  constexpr StringRef kMixedSigns = "s32.u8.s8", kGroupProduct = "wgmma", kFirstWithMixedSigns = "84";
+  constexpr StringRef kMixedSigns = "s32.u8.s8", kNarrow = "e4m3.e4m3", kGroupProduct = "wgmma", kWarpProduct = "mma.sync.aligned.m16n8k32", kFirst = "84";
   StringRef version = StringRef(target.features).split("+ptx").second;
-  auto mixesSigns = [&](StringRef kernel) { return kernel.contains(kGroupProduct) && kernel.contains(kMixedSigns); };
-  if (version < kFirstWithMixedSigns && llvm::any_of(kernels, mixesSigns))
-    version = kFirstWithMixedSigns;
+  auto needsFirst = [&](StringRef kernel) {
+    return (kernel.contains(kGroupProduct) && kernel.contains(kMixedSigns)) || (kernel.contains(kWarpProduct) && kernel.contains(kNarrow));
+  };
+  if (version < kFirst && llvm::any_of(kernels, needsFirst))
+    version = kFirst;
   return (".version " + version.drop_back() + "." + version.take_back() + "\n.target " + target.gpuArch() + "\n.address_size 64\n").str();
 }
 

@@ -37,8 +37,17 @@ bool isSumOfBytes(Value value) {
   return isa<nn::ConvOp, nn::MatMulOp>(op) || (isa<nn::AddOp>(op) && llvm::any_of(op->getOperands(), isSumOfBytes));
 }
 
+bool isNarrow(Type element) {
+  return isa<Float8E4M3FNType>(element);
+}
+
+/// Sums of products of 8-bit floats, which halves would not hold.
+bool isSumOfNarrow(Operation &op) {
+  return isa<nn::ConvOp, nn::MatMulOp>(op) && isNarrow(elementOf(op.getOperand(0)));
+}
+
 /// Arithmetic of a quantized network that is no chain of halves. Elementwise ops that come from bytes and their sums, or lead to bytes, end at the
-/// loads and stores of what they are fused with. Between bytes, where a rounding would make others of them, means, maxima, softmaxes and joined
+/// loads and stores of what they are fused with; so do those around products of 8-bit floats. Between bytes, where a rounding would make others of them, means, maxima, softmaxes and joined
 /// tensors are f32 as well; and filters that read bytes less a zero point are exact in f32.
 class IntegerChains {
 public:
@@ -55,7 +64,7 @@ private:
   void visitDown(Operation &op) {
     if (!givesFloats(&op))
       return;
-    bool begins = isFromIntegers(op), isElementwise = op.hasTrait<nn::Elementwise>();
+    bool begins = isFromIntegers(op) || isSumOfNarrow(op), isElementwise = op.hasTrait<nn::Elementwise>();
     if (begins || (isElementwise && readsAny(op, found)) || readsCentredBytes(op))
       found.insert(&op);
     if (begins || (passesFloats(&op) && readsAny(op, afterBytes)))
@@ -84,7 +93,8 @@ private:
   }
   static bool makesBytes(Operation &op) {
     auto cast = dyn_cast<nn::CastOp>(op);
-    return isa<nn::QuantizeOp>(op) || (cast && isByte(cast.getTo()) && elementOf(cast.getInput()).isF32());
+    bool isShort = cast && (isByte(cast.getTo()) || isNarrow(cast.getTo()));
+    return isa<nn::QuantizeOp>(op) || (isShort && elementOf(cast.getInput()).isF32());
   }
   static bool isFromIntegers(Operation &op) {
     auto cast = dyn_cast<nn::CastOp>(op); // an image of bytes is no part of them

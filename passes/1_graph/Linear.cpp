@@ -10,6 +10,8 @@ Linear linearOf(Value value) {
   Operation *op = value.getDefiningOp();
   if (!op || !isFloat(value))
     return linear;
+  if (isa<nn::ConvOp, nn::MatMulOp>(op) && elementOf(op->getOperand(0)) != elementOf(value)) // narrow factors, which nothing can be multiplied into
+    return linear;
   int64_t rank = rankOf(value);
   TypeSwitch<Operation *>(op)
       .Case<nn::ConvOp, nn::ConvTransposeOp>([&](auto conv) {

@@ -30,6 +30,17 @@ def DotProducts : QuantizePass<"nn-dot-products"> {
   let statistics = [Statistic<"rewritten", "rewritten", "convolutions and products of bytes">];
 }
 
+def NarrowProducts : QuantizePass<"nn-narrow-products"> {
+  let summary = "Convolve and multiply floats of 8 bits (e4m3) as they are";
+  let description = [{
+    For GPUs whose matrix units do. The activations' scale and those of the weights, one a result, are factors of the f32 sums. Constant weights of
+    one group, summed over a multiple of 4; everything else is computed from what the floats stand for.
+    Before:  %0 = nn.mul (nn.cast %x {to = f32}), %a   %1 = nn.mul (nn.cast %w {to = f32}), %b   %y = nn.matmul %0, %1
+    After:   %0 = nn.matmul %x, %w : tensor<4x8xf8E4M3FN>, tensor<8x8xf8E4M3FN> -> tensor<4x8xf32>   %y = nn.mul %0, (nn.mul %a, %b)
+  }];
+  let statistics = [Statistic<"rewritten", "rewritten", "convolutions and products of 8-bit floats">];
+}
+
 def DropRounding : QuantizePass<"nn-drop-rounding"> {
   let summary = "Sum filters of one channel without rounding what are integers, from the bias on";
   let description = [{

@@ -117,10 +117,10 @@ bool isDepthwise(Operation *anchor) {
          conv.getLayout() == nn::Layout::ChannelsLast && weight.getRank() <= 4;
 }
 
-/// Bytes are multiplied as they lie in memory.
+/// Bytes, and floats of 8 bits, are multiplied as they lie in memory.
 bool readsBytes(Operation *anchor) {
   Type element = cast<RankedTensorType>(anchor->getOperand(0).getType()).getElementType();
-  return element.isInteger() && element.getIntOrFloatBitWidth() == 8;
+  return element.isIntOrFloat() && element.getIntOrFloatBitWidth() == 8;
 }
 
 /// Ops cheap enough to be repeated for every panel of columns.

@@ -92,6 +92,25 @@ def test_what_it_cannot_be(driver):
     driver.fails("tune", model, "--precision", "fp16", "--budget", "1s", message="for GPUs")
 
 
+def test_narrow_floats(driver):
+    """Products between QuantizeLinear and DequantizeLinear to float8e4m3fn are those of the matrix units where these multiply such floats."""
+    def narrow(name, values):
+        return helper.make_tensor(name, TensorProto.FLOAT8E4M3FN, values.shape, values.ravel())
+
+    random = np.random.default_rng(5)
+    weights = [numpy_helper.from_array(np.float32(0.01), "xs"), narrow("zero", np.zeros(())), narrow("w", random.standard_normal((128, 128)) * 100),
+               narrow("zeros", np.zeros(128)), numpy_helper.from_array(np.full(128, 0.002, np.float32), "ws")]
+    nodes = [helper.make_node("QuantizeLinear", ["x", "xs", "zero"], ["q"]), helper.make_node("DequantizeLinear", ["q", "xs", "zero"], ["d"]),
+             helper.make_node("DequantizeLinear", ["w", "ws", "zeros"], ["v"], axis=1), helper.make_node("MatMul", ["d", "v"], ["y"], name="product")]
+    model = graph(nodes, inputs=[("x", FLOAT, [16, 128])], outputs=[("y", FLOAT, [16, 128])], weights=weights, opset=19)
+    path = driver.write("narrow.onnx", model.SerializeToString())
+    for arch, is_narrow in (("sm_89", True), ("sm_90a", True), ("sm_80", False)):
+        driver.ok("compile", path, "-o", f"{arch}.plan", "--quiet", "--target", f"cuda:{arch}", "--precision", "fp16")
+        code = (driver.folder / f"{arch}.plan").read_bytes()
+        assert (b"f32.e4m3.e4m3" in code) == is_narrow, arch
+        assert "gpu.matrix" in {kernel["family"] for kernel in driver.json("inspect", driver.folder / f"{arch}.plan")["kernels"]}, arch
+
+
 def test_sizes_and_branches_of_a_run(driver):
     """The processor decides how such a run goes on, and `inspect` says where."""
     positions = graph([helper.make_node("NonZero", ["x"], ["y"], name="positions")], outputs=[("y", TensorProto.INT64, [2, "n"])])

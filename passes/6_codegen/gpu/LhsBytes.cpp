@@ -36,6 +36,7 @@ SmallVector<Value> LhsLoader::gatherBytes(Value first) {
 Value LhsLoader::fourBytes(const Row &row, const Tap &tap) {
   constexpr int64_t kFour = 4, kPair = 2, kBits = 8;
   Tensor bytes = b.tensorOf(c.lhs);
+  bytes.element = b.ops().getI8Type();
   Type i32 = b.ops().getI32Type();
   Value inside = reads(row, tap), filler = fillsPadding() ? w.select(tap.inside, w.i32(outsideWord(c)), w.i32(0)) : w.i32(0);
   Index offset = b.add(bytes.offset, b.mul(w.wide(w.mul(tap.channel, kPair)), bytes.strides[c.lhsChannel]));

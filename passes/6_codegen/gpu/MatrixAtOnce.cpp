@@ -29,12 +29,17 @@ KernelBuilder::Values MatrixEmitter::multiplyAtOnce() {
     if (s.groups)
       w.showToProducts();
     w.barrier();
-    if (s.groups)
+    if (s.groups && !p.isNarrow())
       multiplyGroup(stageAt(step), sums);
+    if (s.groups && p.isNarrow()) {
+      KernelBuilder::Values ofRound = groupSums(sums);
+      multiplyGroup(stageAt(step), ofRound);
+      waitForGroup(ofRound, sums);
+    }
     for (int64_t i = step; !s.groups && i < step + s.round; ++i)
       multiplyStage(w.add(firstStep, i), stageAt(i), sums);
   }
-  if (s.groups)
+  if (s.groups && !p.isNarrow())
     w.waitForProducts(sums);
   w.barrier(); // the sums take the place of the stages
   return sums;

@@ -131,8 +131,9 @@ KernelBuilder::Values MatrixEmitter::multiplyAll() {
       w.showToProducts();
     w.barrier();
     MutableArrayRef<Value> sums = MutableArrayRef(values).drop_front(2);
+    KernelBuilder::Values ofRound = groupSums(sums);
     if (s.groups) // while they are computed the next stage's copies start
-      multiplyGroup(w.add(shared, values[0]), sums);
+      multiplyGroup(w.add(shared, values[0]), ofRound);
     for (int64_t stage = 0; stage < s.round; ++stage) {
       Value coming = w.add(w.narrow(step), ahead + stage);
       guarded(coming, [&] {
@@ -142,7 +143,7 @@ KernelBuilder::Values MatrixEmitter::multiplyAll() {
     }
     w.commit();
     if (s.groups)
-      w.waitForProducts(sums);
+      waitForGroup(ofRound, sums);
     for (int64_t stage = 0; !s.groups && stage < s.round; ++stage)
       multiplyStage(w.add(w.narrow(step), stage), stageAt(values[0], stage), sums);
     values[0] = next(values[0]);

@@ -110,7 +110,10 @@ private:
   mlir::Value scaleAt() { return w.add(shared, s.sharedBytes()); }
   /// Pairs of halves times pairs of factors, each word by the one of its number.
   void scaleWords(llvm::MutableArrayRef<mlir::Value> words, llvm::ArrayRef<mlir::Value> factors);
-  void multiplyGroup(mlir::Value stage, llvm::MutableArrayRef<mlir::Value> sums); // a round; there after waitForProducts (MatrixGroup.cpp)
+  // MatrixGroup.cpp: products of a round, there after waitForGroup. Of narrow floats a round's are added up by themselves, and then to the sums.
+  KernelBuilder::Values groupSums(llvm::ArrayRef<mlir::Value> sums);
+  void multiplyGroup(mlir::Value stage, llvm::MutableArrayRef<mlir::Value> ofRound);
+  void waitForGroup(KernelBuilder::Values &ofRound, llvm::MutableArrayRef<mlir::Value> sums);
   KernelBuilder::Values multiplyDirect();                                         // MatrixDirect.cpp
   void scaleChunks(llvm::MutableArrayRef<mlir::Value> chunks, mlir::Value factors);
   void multiplyFragments(llvm::ArrayRef<mlir::Value> left, llvm::ArrayRef<mlir::Value> right, llvm::MutableArrayRef<mlir::Value> sums);

@@ -7,6 +7,19 @@
 namespace tenon::gpu {
 using namespace mlir;
 
+// Hopper adds up products of 8-bit floats in some 14 bits: as many as a round has, 128 of each sum.
+KernelBuilder::Values MatrixEmitter::groupSums(ArrayRef<Value> sums) {
+  if (!p.isNarrow())
+    return KernelBuilder::Values(sums);
+  return KernelBuilder::Values(sums.size(), LLVM::UndefOp::create(b.ops(), p.sum()).getResult());
+}
+
+void MatrixEmitter::waitForGroup(KernelBuilder::Values &ofRound, MutableArrayRef<Value> sums) {
+  w.waitForProducts(ofRound);
+  for (auto [sum, product] : llvm::zip_equal(sums, ofRound))
+    sum = p.isNarrow() ? addSums(b, sum, product) : product;
+}
+
 void MatrixEmitter::multiplyGroup(Value stage, MutableArrayRef<Value> sums) {
   constexpr int64_t kRowBytes = MatrixSchedule::kStep * 2, kDepth = 16; // of one instruction
   WarpPlace place = warpPlace();
@@ -18,7 +31,7 @@ void MatrixEmitter::multiplyGroup(Value stage, MutableArrayRef<Value> sums) {
       Value at = w.add(w.add(stage, w.mul(w.add(place.depth, first), kDepth * 2)), i * s.stageBytes());
       operands.emplace_back(w.swizzledRows(w.add(at, left)), w.swizzledRows(w.add(at, right)));
     }
-  w.multiplyGroup(p.factors, s.tileColumns / s.warpColumns, operands, sums);
+  w.multiplyGroup(p.factors, s.tileColumns / s.warpColumns, operands, sums, /*adds=*/!p.isNarrow());
 }
 
 } // namespace tenon::gpu

@@ -198,7 +198,7 @@ MatrixSchedule scheduleOf(const Measured &m) {
 
 std::optional<MatrixSchedule> measuredSchedule(int64_t rows, const MatrixProblem &p, const Target &target) {
   constexpr int kCapability = 90;
-  if (target.computeCapability != kCapability || !target.archSpecific || p.scale || p.isFull())
+  if (target.computeCapability != kCapability || !target.archSpecific || p.scale || p.isFull() || p.isNarrow())
     return std::nullopt;
   bool isComputed = !llvm::all_of(p.parts, [](mlir::Value part) { return isa<mlir::BlockArgument>(kernel::viewOf(part).source); });
   const Measured *found = llvm::find_if(kMeasured, [&](const Measured &m) {

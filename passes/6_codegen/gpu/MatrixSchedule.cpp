@@ -94,7 +94,8 @@ static void splitConcat(MatrixProblem &p) {
 }
 
 std::optional<MatrixProblem> MatrixProblem::of(kernel::FuncOp func, const Target &target) {
-  constexpr int kFirst = 75;
+  constexpr int kFirst = 75, kFirstWithNarrow = 89;
+  constexpr int64_t kNarrowTogether = 4; // elements that are gathered
   if (target.computeCapability < kFirst)
     return std::nullopt;
   std::optional<cpu::ContractionProblem> contraction = cpu::ContractionProblem::of(func);
@@ -108,12 +109,15 @@ std::optional<MatrixProblem> MatrixProblem::of(kernel::FuncOp func, const Target
   auto depth = c.depth.asConstant(), columns = c.columns.asConstant();
   bool isMatrix = cast<RankedTensorType>(c.rhs.getType()).getRank() == 2 || !c.taps.empty();
   bool isFull = element.isF32() && elementOf(c.lhs) == element;
-  p.factors = c.dot > 1 ? Factors::Bytes : isFull ? Factors::TF32 : isa<BFloat16Type>(element) ? Factors::BF16 : Factors::F16;
+  bool isNarrow = isa<Float8E4M3FNType>(element) && elementOf(c.lhs) == element && depth && *depth % kNarrowTogether == 0;
+  p.factors = c.dot > 1 ? Factors::Bytes : isNarrow ? Factors::E4M3 : isFull ? Factors::TF32 : isa<BFloat16Type>(element) ? Factors::BF16 : Factors::F16;
   p.inParts = isFull && !c.anchor->hasAttr(kernel::kTf32Attr);
   bool isHalf = isa<Float16Type, BFloat16Type>(element) && elementOf(c.lhs) == element;
   if (!(p.isBytes() || isFull || isHalf) || !depth || !columns || c.groups != 1 || !isMatrix)
     return std::nullopt;
   if (target.computeCapability < kFirstWithAsyncCopies && (isFull || p.factors == Factors::BF16))
+    return std::nullopt;
+  if (isNarrow && target.computeCapability < kFirstWithNarrow)
     return std::nullopt;
   bool isPackable = c.rhsConstant() && (c.unpacked() || c.rhsArgument());
   bool hasRows = llvm::any_of(c.rhsRows, [](int axis) { return axis >= 0; });
@@ -152,7 +156,7 @@ Type MatrixProblem::unit() const {
 
 Type MatrixProblem::sum() const {
   MLIRContext *context = contraction.anchor->getContext();
-  return isBytes() ? Type(IntegerType::get(context, 32)) : Type(Float32Type::get(context));
+  return factors == Factors::Bytes ? Type(IntegerType::get(context, 32)) : Type(Float32Type::get(context));
 }
 
 MatrixSchedule MatrixProblem::fitted(MatrixSchedule s) const {
@@ -291,7 +295,7 @@ SmallVector<MatrixSchedule> groupSchedules(const MatrixProblem &p, const Target 
         if (isGathered)
           s.stages = std::min(s.stages, kGatheredStages);
         s = p.fitted(s);
-        bool isNeedless = (splits > 1 && p.steps(s) < 2 * splits) || (tile.columns > kNarrow && tile.columns >= 2 * p.columns) ||
+        bool isNeedless = (splits > 1 && p.steps(s) < 2 * splits) || (p.isNarrow() && tile.round > 1) || (tile.columns > kNarrow && tile.columns >= 2 * p.columns) ||
                           (tile.columns == kOdd && p.columns > 2 * kOdd) || (isGathered && tile.round > 1);
         if (!isNeedless && s.sharedBytes() <= kSharedOfBlock && !llvm::is_contained(schedules, s))
           schedules.push_back(s);
@@ -306,7 +310,7 @@ SmallVector<MatrixSchedule> pipelineSchedules(const MatrixProblem &p, const Targ
   if (p.sumsRows || p.rowValues)
     return schedules;
   bool isWhole = p.depth % MatrixSchedule::kStep == 0 && p.channels % MatrixSchedule::kChunk == 0;
-  if (target.computeCapability != kFirst || !target.archSpecific || !isWhole || p.scale || p.inParts) // operands do not pass through registers
+  if (target.computeCapability != kFirst || !target.archSpecific || !isWhole || p.scale || p.inParts || p.isNarrow()) // operands do not pass through registers
     return schedules;
   struct Tile {
     int64_t rows, columns, stages;

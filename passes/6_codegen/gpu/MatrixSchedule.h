@@ -87,7 +87,8 @@ struct MatrixProblem {
   bool sumsRows = false;                 // results beside the first are sums of parts of its rows: tiles have whole parts
   int64_t rowValues = 0;                 // that the epilogue reads, f32
 
-  bool isBytes() const { return factors == Factors::Bytes; }
+  bool isBytes() const { return factors == Factors::Bytes || isNarrow(); }
+  bool isNarrow() const { return factors == Factors::E4M3; } // bytes that are floats
   bool isFull() const { return factors == Factors::TF32; } // f32 in memory
   /// What channels and depth count: halves, pairs of bytes, two for each f32.
   int64_t units(int64_t elements) const { return isFull() ? 2 * elements : isBytes() ? elements / 2 : elements; }

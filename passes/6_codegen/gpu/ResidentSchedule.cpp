@@ -187,7 +187,7 @@ SmallVector<MatrixSchedule> residentSchedules(const MatrixProblem &p, const Targ
   SmallVector<MatrixSchedule> schedules;
   bool isWhole = p.channels % kChunk == 0 && p.paddedChannels == p.channels && (!hasWindows(p) || p.isBytes() || p.channels % (kPlanesOfProduct * kChunk) == 0);
   bool isReadable = isWhole && hasChunks(p) && (hasWindows(p) ? isWindow(p) : hasOneStride(p));
-  if (target.computeCapability != kFirst || !target.archSpecific || p.scale || p.sumsRows || p.rowValues || p.inParts || !isReadable)
+  if (target.computeCapability != kFirst || !target.archSpecific || p.scale || p.sumsRows || p.rowValues || p.inParts || p.isNarrow() || !isReadable)
     return schedules;
   for (int64_t columns : columnsOfTiles(p))
     addSchedules(p, columns, target, schedules);

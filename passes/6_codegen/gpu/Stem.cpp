@@ -63,7 +63,7 @@ int64_t lanesOf(Value image, const cpu::LhsAxis &across, int64_t width) {
 
 std::optional<StemProblem> StemProblem::of(kernel::FuncOp func, const Target &target) {
   std::optional<MatrixProblem> matrix = MatrixProblem::of(func, target);
-  if (!matrix || matrix->isFull() || matrix->elements(matrix->paddedChannels) != kPixelChannels || matrix->paddedTaps.size() != 2)
+  if (!matrix || matrix->isFull() || matrix->isNarrow() || matrix->elements(matrix->paddedChannels) != kPixelChannels || matrix->paddedTaps.size() != 2)
     return std::nullopt;
   StemProblem p;
   p.matrix = *matrix;

@@ -279,6 +279,8 @@ Warp::Fragment Warp::loadMatrices(Value address, bool transposed) {
 static StringRef productOf(Factors factors) {
   if (factors == Factors::Bytes)
     return "k32.s32.u8.s8";
+  if (factors == Factors::E4M3)
+    return "k32.f32.e4m3.e4m3";
   if (factors == Factors::TF32)
     return "k8.f32.tf32.tf32";
   return factors == Factors::BF16 ? "k16.f32.bf16.bf16" : "k16.f32.f16.f16";
@@ -383,21 +385,24 @@ void Warp::update(MutableArrayRef<Value> values, ValueRange operands, StringRef 
 
 /// What follows the operands of a group's product: that it adds to the sums; of halves also factors as they are, and no operand transposed.
 static StringRef restOfProduct(Factors factors) {
-  if (factors == Factors::TF32)
+  if (factors == Factors::TF32 || factors == Factors::E4M3)
     return ", adds, 1, 1; ";
   return factors == Factors::Bytes ? ", adds; " : ", adds, 1, 1, 0, 0; ";
 }
 
-void Warp::multiplyGroup(Factors factors, int64_t columns, ArrayRef<std::pair<Value, Value>> operands, MutableArrayRef<Value> sums) {
+void Warp::multiplyGroup(Factors factors, int64_t columns, ArrayRef<std::pair<Value, Value>> operands, MutableArrayRef<Value> sums,
+                         bool adds) {
   std::string list, constraints;
   for (size_t i = 0; i < sums.size(); ++i)
     list += (i ? ", $" : "$") + std::to_string(i);
-  std::string text = "{ .reg .pred adds; setp.eq.u32 adds, 0, 0; wgmma.fence.sync.aligned; ";
+  std::string text = std::string("{ .reg .pred adds; setp.eq.u32 adds, ") + (adds ? "0" : "1") + ", 0; wgmma.fence.sync.aligned; ";
   SmallVector<Value> inputs;
   for (auto [left, right] : operands) {
     std::string first = std::to_string(sums.size() + inputs.size()), second = std::to_string(sums.size() + inputs.size() + 1);
     text += "wgmma.mma_async.sync.aligned.m64n" + std::to_string(columns) + productOf(factors).str() + " {" + list + "}, $" + first + ", $" + second +
             restOfProduct(factors).str();
+    if (!adds && inputs.empty())
+      text += "setp.eq.u32 adds, 0, 0; ";
     constraints += ",l,l";
     inputs.append({left, right});
   }

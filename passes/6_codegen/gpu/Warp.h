@@ -5,9 +5,9 @@
 
 namespace tenon::gpu {
 
-/// What the matrix units multiply: halves, summed in f32, or bytes without a sign by bytes with one, summed in i32. Where halves are counted, two bytes
-/// count as one: fragments, chunks and descriptors are then the same.
-enum class Factors { F16, BF16, Bytes, TF32 };
+/// What the matrix units multiply: halves, summed in f32, bytes without a sign by bytes with one, summed in i32, the leading bits of f32, or floats of 8 bits.
+/// Where halves are counted, two bytes count as one, and an f32 as two: fragments, chunks and descriptors are then the same.
+enum class Factors { F16, BF16, Bytes, TF32, E4M3 };
 
 /// Emits through a KernelBuilder. Addresses of shared memory are i32, as the instructions want them.
 class Warp {
@@ -85,9 +85,9 @@ public:
   // --- matrix products of four warps (sm_90a), of operands in shared memory
   mlir::Value swizzledRows(mlir::Value address); // describes rows of 128 bytes whose chunks are exchanged, eight rows in 1024 bytes
   void showToProducts();                         // what this thread wrote to shared memory, or copied and waited for
-  /// Begins: 64 x `columns` sums += 64 x 16 by 16 x `columns` of each pair. Nothing may touch the sums until waitForProducts.
+  /// Begins: 64 x `columns` sums += 64 x 16 by 16 x `columns` of each pair; without `adds` they begin at 0. Nothing may touch the sums until waitForProducts.
   void multiplyGroup(Factors factors, int64_t columns, llvm::ArrayRef<std::pair<mlir::Value, mlir::Value>> operands,
-                     llvm::MutableArrayRef<mlir::Value> sums);
+                     llvm::MutableArrayRef<mlir::Value> sums, bool adds = true);
   /// A product of a sequence: the group of 64 rows whose sums it adds to, and by how many 16-byte chunks its operands begin after those described.
   static constexpr int64_t kLeading = 1 << 16; // times chunks, in a distance: by how many an operand's second half lies further from its first one
   struct GroupStep {
