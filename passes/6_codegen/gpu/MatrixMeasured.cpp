@@ -165,6 +165,23 @@ constexpr Measured kMeasured[] = {
     {1075200, 1, 16, 16, Kind::Direct, 64, 16, 1, 1, 1, 1},
 };
 
+/// The same of f32 in parts, and as tf32: BERT-base with 128 tokens and ViT-B/16 at batch 1, 8 to 24 schedules each. Depth and channels are counted in elements.
+constexpr Measured kMeasuredInParts[] = {
+    {1, 1000, 768, 768, Kind::Direct, 16, 16, 16, 1, 1, 1},   {128, 768, 768, 768, Kind::Staged, 32, 32, 2, 3, 8, 1},
+    {128, 2304, 768, 768, Kind::Staged, 32, 64, 2, 6, 4, 1},  {128, 3072, 768, 768, Kind::Direct, 32, 32, 4, 2, 1, 1},
+    {128, 768, 3072, 3072, Kind::Direct, 32, 32, 8, 2, 1, 1}, {196, 768, 768, 768, Kind::Direct, 32, 32, 8, 1, 1, 1},
+    {197, 768, 768, 768, Kind::Direct, 32, 32, 8, 1, 1, 1},   {197, 2304, 768, 768, Kind::Staged, 32, 64, 2, 8, 1, 1},
+    {197, 3072, 768, 768, Kind::Direct, 32, 32, 4, 1, 1, 1},  {197, 768, 3072, 3072, Kind::Direct, 32, 16, 8, 2, 1, 1},
+};
+
+constexpr Measured kMeasuredShort[] = {
+    {1, 1000, 768, 768, Kind::Direct, 16, 16, 16, 1, 1, 1},   {128, 768, 768, 768, Kind::Groups, 64, 64, 1, 6, 4, 2},
+    {128, 2304, 768, 768, Kind::Groups, 64, 64, 4, 6, 1, 1},  {128, 3072, 768, 768, Kind::Groups, 64, 64, 1, 6, 1, 1},
+    {128, 768, 3072, 3072, Kind::Groups, 128, 64, 1, 4, 8, 1}, {196, 768, 768, 768, Kind::Groups, 64, 64, 2, 6, 2, 1},
+    {197, 768, 768, 768, Kind::Groups, 64, 64, 1, 6, 2, 1},   {197, 2304, 768, 768, Kind::Groups, 64, 64, 1, 6, 1, 2},
+    {197, 3072, 768, 768, Kind::Groups, 128, 96, 1, 3, 2, 1}, {197, 768, 3072, 3072, Kind::Groups, 128, 64, 1, 4, 4, 1},
+};
+
 MatrixSchedule scheduleOf(const Measured &m) {
   MatrixSchedule s;
   s.tileRows = m.tileRows;
@@ -198,13 +215,16 @@ MatrixSchedule scheduleOf(const Measured &m) {
 
 std::optional<MatrixSchedule> measuredSchedule(int64_t rows, const MatrixProblem &p, const Target &target) {
   constexpr int kCapability = 90;
-  if (target.computeCapability != kCapability || !target.archSpecific || p.scale || p.isFull() || p.isNarrow())
+  if (target.computeCapability != kCapability || !target.archSpecific || p.scale || p.isNarrow())
     return std::nullopt;
+  llvm::ArrayRef<Measured> table = p.inParts ? llvm::ArrayRef(kMeasuredInParts) : p.isFull() ? llvm::ArrayRef(kMeasuredShort) : llvm::ArrayRef(kMeasured);
+  const int64_t unitsOfElement = p.isFull() ? p.units(1) : 1; // of bytes the table counts pairs
+
   bool isComputed = !llvm::all_of(p.parts, [](mlir::Value part) { return isa<mlir::BlockArgument>(kernel::viewOf(part).source); });
-  const Measured *found = llvm::find_if(kMeasured, [&](const Measured &m) {
-    return m.rows == rows && m.columns == p.columns && m.depth == p.depth && m.channels == p.channels && m.isComputed == isComputed;
+  const Measured *found = llvm::find_if(table, [&](const Measured &m) {
+    return m.rows == rows && m.columns == p.columns && m.depth * unitsOfElement == p.depth && m.channels * unitsOfElement == p.channels && m.isComputed == isComputed;
   });
-  return found == std::end(kMeasured) ? std::nullopt : std::optional(p.fitted(scheduleOf(*found)));
+  return found == table.end() ? std::nullopt : std::optional(p.fitted(scheduleOf(*found)));
 }
 
 } // namespace tenon::gpu
