@@ -185,7 +185,7 @@ nn::Dim tilesOf(const MatrixProblem &p, const MatrixSchedule &s) {
 
 int64_t MatrixProblem::partColumns(const MatrixSchedule &s) const {
   constexpr int64_t kQuad = 4, kAccess = 16, kLeast = 16; // threads of a row; bytes that one stores at once
-  if (!isBytes() || s.direct || s.splits > 1 || s.warpDepth > 1 || sumsRows || rowValues)
+  if (!isBytes() || isNarrow() || s.direct || s.splits > 1 || s.warpDepth > 1 || sumsRows || rowValues)
     return 0;
   auto func = contraction.anchor->getParentOfType<kernel::FuncOp>();
   int64_t bytes = 1;
