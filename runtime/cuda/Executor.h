@@ -6,11 +6,17 @@
 
 namespace tenon::cuda {
 
-/// The captured launches of a plan at one shape, valid while the addresses in it are.
+/// The captured launches of a plan at one shape, for the addresses that its tensors had in the last runs: applications take turns with their buffers.
 struct DeviceGraph {
-  GraphExecHandle exec = nullptr;
-  uint64_t generation = 0;     ///< of the executor's memory
-  Array<const void *> tensors; ///< inputs, then outputs, as captured
+  static constexpr uint32_t kKept = 4;
+  struct Entry {
+    GraphExecHandle exec;
+    uint64_t generation; ///< of the executor's memory
+    uint64_t lastUse;
+  };
+  Entry entries[kKept] = {};
+  Array<const void *> tensors; ///< for each entry, inputs, then outputs, as captured
+  uint64_t clock = 0;
 };
 
 /// The launches of segments, which were the same some times before.
@@ -67,6 +73,7 @@ private:
   tn_status bindOutput(const tn_layout &layout, const GpuRun &run, uint32_t index, Message &message);
   void finishOutputs(const tn_layout &layout, const GpuRun &run);
 
+  tn_status makeGraph(PreparedPlan &prepared, Message &message);
   tn_status graphFor(PreparedPlan &prepared, GraphExecHandle *exec, Message &message);
   tn_status capture(const PreparedPlan &prepared, const StepRange &range, GraphExecHandle *exec, Message &message);
   tn_status makeSegmentGraphs(PreparedPlan &prepared, Message &message);

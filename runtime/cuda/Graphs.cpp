@@ -2,6 +2,7 @@
 #include "runtime/cuda/Executor.h"
 
 #include <algorithm>
+#include <iterator>
 
 namespace tenon::cuda {
 
@@ -45,37 +46,47 @@ uint32_t launchesOf(const tn_plan &of, uint32_t segment) {
 
 } // namespace
 
+tn_status Executor::makeGraph(PreparedPlan &prepared, Message &message) {
+  constexpr const char *kWhat = "a graph of launches";
+  if (tn_status status = createObject(memory, &prepared.graph, kWhat, message))
+    return status;
+  tn_status status = prepared.graph->tensors.allocate(memory, size_t(plan.inputCount() + plan.outputCount()) * DeviceGraph::kKept, kWhat, message);
+  if (status) {
+    destroyObject(memory, prepared.graph);
+    prepared.graph = nullptr;
+  }
+  return status;
+}
+
 tn_status Executor::graphFor(PreparedPlan &prepared, GraphExecHandle *exec, Message &message) {
-  uint32_t inputCount = plan.inputCount(), outputCount = plan.outputCount();
-  if (!prepared.graph) {
-    if (tn_status status = createObject(memory, &prepared.graph, "a graph of launches", message))
+  if (!prepared.graph)
+    if (tn_status status = makeGraph(prepared, message))
       return status;
-    if (tn_status status = prepared.graph->tensors.allocate(memory, inputCount + outputCount, "a graph of launches", message)) {
-      destroyObject(memory, prepared.graph);
-      prepared.graph = nullptr;
-      return status;
-    }
-    std::fill(prepared.graph->tensors.begin(), prepared.graph->tensors.end(), nullptr);
-  }
   DeviceGraph &graph = *prepared.graph;
-  bool isCurrent = graph.exec && graph.generation == generation;
-  auto compare = [&](uint32_t slot, const tn_tensor &tensor) {
-    isCurrent &= graph.tensors[slot] == tensor.data;
-    graph.tensors[slot] = tensor.data;
+  uint32_t inputCount = plan.inputCount(), tensorCount = inputCount + plan.outputCount();
+  auto addressOf = [&](uint32_t i) { return static_cast<const void *>(i < inputCount ? inputs[i].data : outputs[i - inputCount].data); };
+  auto captured = [&](const DeviceGraph::Entry *entry) { return &graph.tensors[size_t(entry - graph.entries) * tensorCount]; };
+  auto fits = [&](const DeviceGraph::Entry &entry) {
+    bool isCurrent = entry.exec && entry.generation == generation;
+    for (uint32_t i = 0; i < tensorCount && isCurrent; ++i)
+      isCurrent = captured(&entry)[i] == addressOf(i);
+    return isCurrent;
   };
-  for (uint32_t i = 0; i < inputCount; ++i)
-    compare(i, inputs[i]);
-  for (uint32_t i = 0; i < outputCount; ++i)
-    compare(inputCount + i, outputs[i]);
-  if (!isCurrent) {
-    if (graph.exec)
-      on->driver->graphExecDestroy(graph.exec);
-    graph.exec = nullptr;
-    if (tn_status status = capture(prepared, {0, plan.stepCount()}, &graph.exec, message))
+  DeviceGraph::Entry *found = std::find_if(std::begin(graph.entries), std::end(graph.entries), fits);
+  if (found == std::end(graph.entries)) {
+    auto lastUse = [&](const DeviceGraph::Entry &entry) { return entry.generation == generation ? entry.lastUse : 0; };
+    auto isOlder = [&](const DeviceGraph::Entry &a, const DeviceGraph::Entry &b) { return lastUse(a) < lastUse(b); };
+    found = std::min_element(std::begin(graph.entries), std::end(graph.entries), isOlder);
+    if (found->exec)
+      on->driver->graphExecDestroy(found->exec);
+    *found = {nullptr, generation, 0};
+    if (tn_status status = capture(prepared, {0, plan.stepCount()}, &found->exec, message))
       return status;
-    graph.generation = generation;
+    for (uint32_t i = 0; i < tensorCount; ++i)
+      captured(found)[i] = addressOf(i);
   }
-  *exec = graph.exec;
+  found->lastUse = ++graph.clock;
+  *exec = found->exec;
   return TN_OK;
 }
 
@@ -155,8 +166,10 @@ void Executor::forget(PreparedPlan &prepared) {
   if (!prepared.graph && !prepared.segmentGraphs)
     return;
   CurrentContext current(*on->driver, on->context);
-  if (prepared.graph && prepared.graph->exec)
-    on->driver->graphExecDestroy(prepared.graph->exec);
+  if (prepared.graph)
+    for (DeviceGraph::Entry &entry : prepared.graph->entries)
+      if (entry.exec)
+        on->driver->graphExecDestroy(entry.exec);
   if (prepared.segmentGraphs)
     for (SegmentGraphs::Entry &entry : prepared.segmentGraphs->entries)
       if (entry.exec)

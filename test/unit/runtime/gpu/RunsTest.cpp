@@ -65,6 +65,38 @@ TEST_F(GpuRuns, InMemoryOfTheDeviceInPlace) {
   tenonFakeRelease(y);
 }
 
+// Applications copy into one set of tensors while another one is computed with.
+TEST_F(GpuRuns, GraphsStayForTensorsThatTakeTurns) {
+  Session session;
+  ASSERT_EQ(session.open(gpuPlan()), TN_OK) << tn_last_error();
+  ASSERT_EQ(session.start(), TN_OK) << tn_last_error();
+  std::vector<float *> memory;
+  for (int i = 0; i < 10; ++i)
+    memory.push_back(static_cast<float *>(tenonFakeAllocate(32, 0)));
+  auto run = [&](size_t set) {
+    float *x = memory[2 * set], *y = memory[2 * set + 1];
+    std::fill_n(x, 8, float(set));
+    tn_tensor input = deviceTensor(x, {8}), output = deviceTensor(y, {8});
+    ASSERT_EQ(tn_run_async(session.context, &input, &output, nullptr), TN_OK) << session.message();
+    for (size_t i = 0; i < 8; ++i)
+      EXPECT_EQ(y[i], 2 * (float(set) + float(i)));
+  };
+  for (int turn = 0; turn < 3; ++turn)
+    for (size_t set : {0, 1, 2, 3})
+      run(set);
+  EXPECT_EQ(driver.captures, 4);
+  run(4); // in place of the one that was not used for longest
+  EXPECT_EQ(driver.captures, 5);
+  run(3);
+  run(1);
+  EXPECT_EQ(driver.captures, 5);
+  run(0);
+  EXPECT_EQ(driver.captures, 6);
+  EXPECT_EQ(driver.alive["graph to launch"], 4);
+  for (float *each : memory)
+    tenonFakeRelease(each);
+}
+
 TEST_F(GpuRuns, StepsAreMeasuredOneByOne) {
   Session session;
   ASSERT_EQ(session.open(dynamicGpuPlan()), TN_OK) << tn_last_error();
