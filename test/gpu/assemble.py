@@ -128,6 +128,8 @@ class Checker:
                                   planned["shared_bytes"] + kernel.shared, planned["schedule"]))
             else:
                 problems.append(f"machine code: ptxas does not mention '{planned['name']}'")
+        of_branches = set(found) - {planned["name"] for planned in said["kernels"]}  # of plans that this one calls, which inspect does not list
+        problems += [f"spills: {name}: {found[name].spilled} bytes are spilled, at most {SPILLED} expected" for name in sorted(of_branches) if found[name].spilled > SPILLED]
         registers, spilled = (max((getattr(kernel, what) for kernel in found.values()), default=0) for what in ("registers", "spilled"))
         return self.say(not problems, name, f"{len(said['kernels'])} kernels, at most {registers} registers, {spilled} bytes spilled, {seconds:.1f} s", problems)
 

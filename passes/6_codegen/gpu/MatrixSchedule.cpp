@@ -253,7 +253,10 @@ bool sumsWholeRows(const MatrixSchedule &s, const MatrixProblem &p) {
 }
 
 SmallVector<MatrixSchedule> directSchedules(const MatrixProblem &p, const Target &target) {
-  constexpr int64_t kMostRegisters = 240, kLargestTile = 2048;
+  constexpr int64_t kLargestTile = 2048;
+  // For other GPUs than those of sm_90 ptxas takes some more registers where operands are in parts, and spilled them.
+  constexpr int kHopper = 90;
+  int64_t mostRegisters = p.inParts && target.computeCapability != kHopper ? 224 : 240;
   SmallVector<MatrixSchedule> schedules;
   if (p.channels % MatrixSchedule::kChunk)
     return schedules; // elements gathered one by one are shared by more columns in a stage
@@ -264,7 +267,7 @@ SmallVector<MatrixSchedule> directSchedules(const MatrixProblem &p, const Target
           MatrixSchedule s{rows, columns, 1, 1, warps, stages, 1, /*direct=*/true};
           bool isNeedless = warps > p.steps(s) || (stages > 1 && warps * (stages / 2) >= p.steps(s));
           int64_t registers = directRegisters(s, p);
-          bool fits = rows * columns <= kLargestTile && registers <= kMostRegisters && registers * s.threads() <= kRegistersOfMultiprocessor &&
+          bool fits = rows * columns <= kLargestTile && registers <= mostRegisters && registers * s.threads() <= kRegistersOfMultiprocessor &&
                       s.sharedBytes() + p.scaleBytes(s) <= sharedLimit(target);
           if (!isNeedless && fits)
             schedules.push_back(s);
