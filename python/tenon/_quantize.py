@@ -36,7 +36,7 @@ def quantize(
     max_drop: float | None = None,
     recipe=None,
     *,
-    method="mse",
+    method="network",
     percentile=99.99,
     equalization: bool | None = None,
     bias_correction: bool | None = None,

@@ -38,7 +38,7 @@ def test_every_method_stays_close_and_portable(driver):
     model, data = driver.model("residual_convolutions"), samples(driver, "calibration")
     x = np.random.default_rng(2).standard_normal((2, 3, 32, 32)).astype(np.float32)
     exact = scores(driver, model, x)
-    for method in ("min-max", "moving-average", "percentile", "mse", "entropy", "auto"):
+    for method in ("min-max", "moving-average", "percentile", "mse", "entropy", "auto", "network"):
         quantized = driver.folder / f"{method}.onnx"
         driver.ok("quantize", model, "--calibration", data, "--method", method, "-o", quantized)
         onnx.checker.check_model(str(quantized))

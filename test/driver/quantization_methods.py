@@ -53,6 +53,31 @@ def test_adaptive_rounding_brings_results_closer(driver):
     onnx.checker.check_model(str(driver.folder / "rounded.onnx"))
 
 
+def test_the_network_decides_whether_clipping_pays(driver):
+    model, random = product(driver), np.random.default_rng(54)
+    rare = random.standard_normal((4000, 96))
+    rare[1000:1003, 0] = 15  # three times as large as all others, and none of the first samples' business
+    for name, x in (("even", random.uniform(-1, 1, (200, 96))), ("rare", rare)):
+        data = archive(driver, name, x.astype(np.float32))
+        report = driver.json("quantize", model, "--calibration", data, "-o", "decided.onnx")
+        expected = "min-max" if name == "even" else "mse"
+        assert report["method"] == report["tensors"][0]["method"] == expected, (name, report)
+        told = driver.ok("quantize", model, "--calibration", data, "--method", expected, "-o", "asked.onnx")
+        assert f"by {expected};" in told and (driver.folder / "asked.onnx").read_bytes() == (driver.folder / "decided.onnx").read_bytes(), told
+    # Outputs that cannot be compared decide nothing.
+    weight = np.random.default_rng(55).standard_normal((16, 8)).astype(np.float32)
+    nodes = [onnx.helper.make_node("MatMul", ["x", "w"], ["s"]), onnx.helper.make_node("ArgMax", ["s"], ["y"], axis=1)]
+    value = lambda text, kind, dims: onnx.helper.make_tensor_value_info(text, kind, dims)
+    graph = onnx.helper.make_graph(nodes, "classes", [value("x", onnx.TensorProto.FLOAT, ["n", 16])], [value("y", onnx.TensorProto.INT64, ["n", 1])], [numpy_helper.from_array(weight, "w")])
+    onnx.save(onnx.helper.make_model(graph, opset_imports=[onnx.helper.make_opsetid("", 17)], ir_version=10), driver.folder / "classes.onnx")
+    data = archive(driver, "classes", random.uniform(-1, 1, (20, 16)).astype(np.float32))
+    assert driver.json("quantize", "classes.onnx", "--calibration", data, "-o", "classes8.onnx")["method"] == "mse"
+    # A recipe of all ranges is followed, whatever it says of methods.
+    driver.ok("quantize", model, "--calibration", archive(driver, "again", correlated(64, 96, 3)), "--save-recipe", "network.json", "-o", "first.onnx")
+    driver.ok("quantize", model, "--recipe", "network.json", "-o", "second.onnx")
+    assert (driver.folder / "first.onnx").read_bytes() == (driver.folder / "second.onnx").read_bytes()
+
+
 def layers_with_and_without_bias(driver):
     """A convolution without bias, a depthwise one with one, a Gemm, and a product whose bias another node adds."""
     random = np.random.default_rng(52)

@@ -92,7 +92,7 @@ std::string reportText(const QuantizationReport &report, ReportedLayers layers) 
 }
 
 std::string reportJson(const QuantizationReport &report) {
-  Json json = {{"model", report.model}, {"samples", report.samples}};
+  Json json = {{"model", report.model}, {"samples", report.samples}, {"method", report.method}};
   addTechniques(json, report.techniques);
   json["equalized_groups"] = report.equalizedGroups;
   json["layers"] = json["tensors"] = Json::array();

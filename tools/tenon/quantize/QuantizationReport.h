@@ -46,6 +46,7 @@ struct TimesReport {
 struct QuantizationReport {
   std::string model;           // the path
   int64_t samples = 0;         // calibrated with
+  std::string method;          // of ranges that nothing else is said of; that which the network's outputs decided for
   std::vector<LayerReport> layers;
   std::vector<TensorReport> tensors;
   std::optional<BudgetReport> budget;

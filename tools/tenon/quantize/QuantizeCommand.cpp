@@ -181,7 +181,7 @@ void addWeightOptions(CLI::App &verb, QuantizeArguments &arguments) {
 void addQuantizeOptions(CLI::App &verb, QuantizeArguments &arguments) {
   arguments.verb = &verb;
   verb.add_option("--calibration", arguments.calibration, ".npz with an array for each input: NAME or in:NAME, samples along the first axis")->type_name("FILE");
-  verb.add_option("--method", arguments.method, "how ranges are chosen: min-max, moving-average, percentile, mse (default), entropy, or auto: for each tensor that with the least error of the layers that read it")->type_name("METHOD");
+  verb.add_option("--method", arguments.method, "how ranges are chosen: min-max, moving-average, percentile, mse, entropy; auto: for each tensor that with the least error of the layers that read it; network (default): min-max or mse, whichever leaves the outputs closer")->type_name("METHOD");
   verb.add_option("--percentile", arguments.options.percentile, "of the values that --method percentile keeps inside; 99.99 by default")->type_name("P");
   addTechnique(verb, "--equalization", arguments.equalization, "channels are scaled to like ranges, where that leaves the float model what it is; by default those that depthwise convolutions alone read");
   addTechnique(verb, "--bias-correction", arguments.options.techniques.biasCorrection, "biases take the mean error of their layer's results");

@@ -11,7 +11,7 @@ namespace tenon::driver {
 
 struct QuantizeArguments {
   std::string model, output; // paths; the statistics of an interrupted run lie beside the output
-  std::string method = "mse", calibration, validation, maxDrop, recipe, saveRecipe, html;
+  std::string method = "network", calibration, validation, maxDrop, recipe, saveRecipe, html;
   MetricOptions metric;
   std::optional<bool> equalization; // asked for, or ruled out
   std::string activations, fallback, rankBy; // "": left to the recipe; f32; auto

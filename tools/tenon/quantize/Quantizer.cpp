@@ -72,9 +72,44 @@ private:
       observe(model, options.path, *calibration, settings, file, observation, progress);
     }
     report.samples = observation.samples;
+    auto isOpen = [&](const std::string &name) { return !hasRange(name) && methodOf(name) == RangeMethod::Network; };
+    if (calibration && std::any_of(needed.begin(), needed.end(), isOpen))
+      networkMethod = closerMethod(needed);
+    report.method = nameOf(options.method == RangeMethod::Network ? networkMethod : options.method);
+    chooseAll(needed, networkMethod);
+  }
+
+  /// What the recipe or the options say of a tensor.
+  RangeMethod methodOf(const std::string &name) const {
+    const Recipe::Tensor *given = inRecipe(name);
+    return given && given->method ? *given->method : options.method;
+  }
+
+  void chooseAll(const std::vector<std::string> &needed, RangeMethod network) {
+    report.tensors.clear();
+    steps.clear();
     for (const std::string &name : needed)
-      chooseSteps(name);
+      chooseSteps(name, network);
     shareSteps();
+  }
+
+  /// Clipping what is rare makes the steps of all else finer. Whether that pays depends on what a network makes of rare values: its outputs tell.
+  RangeMethod closerMethod(const std::vector<std::string> &needed) {
+    constexpr double kWorthClipping = 0.95; // of the distance without
+    progress("methods", 0);
+    std::unique_ptr<Metric> agreement = agreementWith(model.original(), Agreement::RelativeError, {options.path, options.threads, &kept});
+    /// From the float model's outputs, on some samples.
+    auto distanceBy = [&](RangeMethod method) {
+      chooseAll(needed, method);
+      return -agreement->score(quantizedBut(inFloat));
+    };
+    try {
+      double whole = distanceBy(RangeMethod::MinMax);
+      progress("methods", 0.5);
+      return distanceBy(RangeMethod::Mse) <= kWorthClipping * whole ? RangeMethod::Mse : RangeMethod::MinMax;
+    } catch (const Failure &) { // the outputs are no numbers that can be compared; what else fails, will again
+      return RangeMethod::Mse;
+    }
   }
 
   /// What only moves keeps its steps, unless the recipe says otherwise.
@@ -146,15 +181,16 @@ private:
 
   Activations activations() const { return *report.techniques.symmetric ? Activations::Symmetric : Activations::Asymmetric; }
 
-  void chooseSteps(const std::string &name) {
+  void chooseSteps(const std::string &name, RangeMethod network) {
     TensorReport tensor;
     tensor.name = name;
     auto seen = file.statistics.tensors.find(name);
     const Recipe::Tensor *given = inRecipe(name);
-    RangeMethod method = given && given->method ? *given->method : options.method;
+    bool isOpen = methodOf(name) == RangeMethod::Network;
+    RangeMethod method = isOpen ? network : methodOf(name);
     tensor.method = nameOf(method);
     if (seen != file.statistics.tensors.end()) {
-      RangeChoice choice = RangeChooser(model, observation, options.percentile, activations(), options.threads).choose(name, given && given->range && method == RangeMethod::Auto ? RangeMethod::Mse : method);
+      RangeChoice choice = RangeChooser(model, observation, options.percentile, activations(), options.threads).choose(name, given && given->range && method == RangeMethod::Auto ? RangeMethod::Mse : method, !isOpen);
       tensor.extremes = {seen->second.low(), seen->second.high()};
       tensor.method = nameOf(choice.method);
       tensor.outliers = choice.outliers.count;
@@ -164,7 +200,7 @@ private:
     }
     if (given && given->range) {
       tensor.range = *given->range;
-      tensor.method = given->method ? nameOf(*given->method) : "recipe";
+      tensor.method = given->method ? nameOf(method) : "recipe";
       tensor.outliers = 0;
     }
     tensor.steps = steps[name] = stepsFor(tensor.range, activations());
@@ -282,6 +318,7 @@ private:
   StatisticsFile unkept, &file;
   Observation observation{file.statistics.tensors, {}, 0};
   std::map<std::string, Steps> steps;
+  RangeMethod networkMethod = RangeMethod::Mse; // what Network stands for
   LayerFit fit;
   std::vector<double> errors; // by layer; empty: not measured
   std::vector<double> drops;  // BudgetResult's

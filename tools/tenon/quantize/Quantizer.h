@@ -14,7 +14,7 @@ constexpr RankBy rankByFrom(std::optional<bool> metric) { return !metric ? RankB
 
 struct QuantizeOptions {
   std::string path;                        // of the model, for messages
-  RangeMethod method = RangeMethod::Mse;   // for tensors whose recipe names no other
+  RangeMethod method = RangeMethod::Network; // for tensors whose recipe names no other
   double percentile = 99.99;
   int64_t limit = 0;                       // samples that are calibrated with; 0: all
   uint32_t threads = 0;                    // 0: one for each core

@@ -38,7 +38,7 @@ double Histogram::total() const { return std::accumulate(counts.begin(), counts.
 
 constexpr std::pair<const char *, RangeMethod> kMethods[] = {
     {"min-max", RangeMethod::MinMax}, {"moving-average", RangeMethod::MovingAverage}, {"percentile", RangeMethod::Percentile}, {"mse", RangeMethod::Mse},
-    {"entropy", RangeMethod::Entropy}, {"auto", RangeMethod::Auto}};
+    {"entropy", RangeMethod::Entropy}, {"auto", RangeMethod::Auto}, {"network", RangeMethod::Network}};
 
 std::optional<RangeMethod> rangeMethodNamed(const std::string &name) {
   for (const auto &[text, method] : kMethods)
@@ -182,6 +182,7 @@ Range chooseRange(const Histogram &histogram, RangeMethod method, double percent
   case RangeMethod::MinMax:
   case RangeMethod::MovingAverage:
   case RangeMethod::Auto:
+  case RangeMethod::Network:
     break;
   case RangeMethod::Percentile:
     return withinPercentile(histogram, percentile);

@@ -31,7 +31,8 @@ struct Range {
   double low = 0, high = 0;
 };
 
-enum class RangeMethod { MinMax, MovingAverage, Percentile, Mse, Entropy, Auto };
+/// Auto: one of those before it for each tensor. Network: MinMax or Mse for all tensors.
+enum class RangeMethod { MinMax, MovingAverage, Percentile, Mse, Entropy, Auto, Network };
 std::optional<RangeMethod> rangeMethodNamed(const std::string &name);
 /// "min-max, moving-average, …"
 std::string rangeMethodNames();
@@ -40,7 +41,7 @@ const char *nameOf(RangeMethod method);
 /// How 256 steps lie over a range: from one end to the other, or 127 on each side of 0, as TensorRT's do.
 enum class Activations { Asymmetric, Symmetric };
 
-/// What values are clipped to; the whole histogram for methods that do not choose from one (MovingAverage, Auto). `percentile` of all values stay inside (method Percentile): 99.99 clips one in ten thousand.
+/// What values are clipped to; the whole histogram for methods that do not choose from one (MovingAverage, Auto, Network). `percentile` of all values stay inside (method Percentile): 99.99 clips one in ten thousand.
 Range chooseRange(const Histogram &histogram, RangeMethod method, double percentile, Activations activations = Activations::Asymmetric);
 
 /// A scale and a zero point for 8 bits. 0 is exact, as padding and ReLU need it.

@@ -33,11 +33,11 @@ std::vector<float> columns(const std::vector<float> &matrix, size_t size, size_t
 
 } // namespace
 
-RangeChoice RangeChooser::byMethod(const ValueCounts &counts, RangeMethod method) const {
+RangeChoice RangeChooser::byMethod(const ValueCounts &counts, RangeMethod method, bool keepsOutliers) const {
   RangeChoice choice;
   choice.method = method;
   Range usual{counts.low(), counts.high()};
-  if (ValueCounts::Outliers outliers = counts.outliers(); outliers.count && method != RangeMethod::MinMax) {
+  if (ValueCounts::Outliers outliers = counts.outliers(); outliers.count && !(keepsOutliers && method == RangeMethod::MinMax)) {
     usual = {std::max(usual.low, -outliers.limit), std::min(usual.high, outliers.limit)};
     choice.outliers = outliers;
   }
@@ -48,16 +48,16 @@ RangeChoice RangeChooser::byMethod(const ValueCounts &counts, RangeMethod method
   return choice;
 }
 
-RangeChoice RangeChooser::choose(const std::string &tensor, RangeMethod method) const {
+RangeChoice RangeChooser::choose(const std::string &tensor, RangeMethod method, bool keepsOutliers) const {
   const ValueCounts &counts = observation.tensors.at(tensor);
   if (method != RangeMethod::Auto)
-    return byMethod(counts, method);
+    return byMethod(counts, method, keepsOutliers);
   // Among equal ones the first one stays.
   constexpr RangeMethod kCandidates[] = {RangeMethod::Mse, RangeMethod::MinMax, RangeMethod::MovingAverage, RangeMethod::Percentile, RangeMethod::Entropy};
   std::vector<RangeChoice> choices;
   std::vector<Steps> steps;
   for (RangeMethod candidate : kCandidates) {
-    choices.push_back(byMethod(counts, candidate));
+    choices.push_back(byMethod(counts, candidate, keepsOutliers));
     steps.push_back(stepsFor(choices.back().range, activations));
   }
   // A tensor that is itself twice as far off may lose what is rare and matters, as objects do in pictures: the rows hold few of these.

@@ -5,7 +5,7 @@
 namespace tenon::driver {
 
 struct RangeChoice {
-  RangeMethod method = RangeMethod::Mse; // never Auto
+  RangeMethod method = RangeMethod::Mse; // neither Auto nor Network
   Range range;
   Histogram seen{0, 0};                  // between the extremes beside outliers
   ValueCounts::Outliers outliers;        // that are clipped
@@ -16,12 +16,13 @@ public:
   RangeChooser(const QuantizableModel &model, const Observation &observation, double percentile, Activations activations, uint32_t threads)
       : model(model), observation(observation), percentile(percentile), activations(activations), threads(threads) {}
 
-  RangeChoice choose(const std::string &tensor, RangeMethod method) const;
+  /// `method` is not Network. `keepsOutliers`: whether MinMax does; all others clip them.
+  RangeChoice choose(const std::string &tensor, RangeMethod method, bool keepsOutliers = true) const;
 
 private:
   /// What each of these ways to spread steps over the tensor costs all that reads it: squared errors, relative to what is right.
   std::vector<double> errorsOf(const std::string &tensor, const std::vector<Steps> &candidates) const;
-  RangeChoice byMethod(const ValueCounts &counts, RangeMethod method) const;
+  RangeChoice byMethod(const ValueCounts &counts, RangeMethod method, bool keepsOutliers) const;
   /// The squared error of a layer's results, relative to their squares, for each of these ways to spread steps over its input.
   std::vector<double> resultErrors(size_t layer, const std::vector<Steps> &candidates) const;
 

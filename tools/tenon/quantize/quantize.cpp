@@ -26,7 +26,7 @@ void print(const QuantizeArguments &arguments, const Quantized &quantized) {
     return;
   if (arguments.report || report.budget)
     std::fputs(reportText(report, arguments.report ? ReportedLayers::All : ReportedLayers::Floats).c_str(), stdout);
-  std::string source = report.samples ? "from " + std::to_string(report.samples) + " samples by " + arguments.method : "by the recipe";
+  std::string source = report.samples ? "from " + std::to_string(report.samples) + " samples by " + report.method : "by the recipe";
   std::printf("%s: %zu of %zu layers and %zu tensors in 8 bits, %s; %s\n", arguments.output.c_str(), report.quantizedLayers(), report.layers.size(),
               report.quantizedTensors(), source.c_str(), fileSizes(quantized.model.size(), arguments.model).c_str());
 }
