@@ -95,17 +95,18 @@ def cache(arguments):
 
 
 def product(code):
-    """(rows, columns, depth, channels, whether lhs is computed) of a kernel's one product or convolution, as MatrixProblem has them; None if it is none,
-    or of images."""
+    """(whether it is of bytes, rows, columns, depth, channels, whether lhs is computed) of a kernel's one product or convolution, as MatrixProblem has
+    them, where two bytes of the depth count as one; None if it is none, or of images."""
     types = r"tensor<([\dx]+)x\w+>"
     found = re.search(rf"= nn\.(conv|matmul) .*: {types}, {types}.* -> {types}$", code, re.M)
     if not found:
         return None
-    computed = bool(re.search(r"= nn\.(mul|add|concat) .*\n(?:.*\n)*?.*= nn\.(conv|matmul)", code))
     left, right, result = ([int(size) for size in found.group(i).split("x")] for i in (2, 3, 4))
-    channels = left[-1]
+    of_bytes = found.group(0).endswith("xi32>")  # which lie in memory
+    computed = not of_bytes and bool(re.search(r"= nn\.(mul|add|concat) .*\n(?:.*\n)*?.*= nn\.(conv|matmul)", code))
+    channels = left[-1] // 2 if of_bytes else left[-1]
     depth = channels * (math.prod(right[2:]) if found.group(1) == "conv" else 1)
-    return (math.prod(result[:-1]), result[-1], depth, channels, computed) if channels % 8 == 0 else None
+    return (of_bytes, math.prod(result[:-1]), result[-1], depth, channels, computed) if channels % 8 == 0 else None
 
 
 def schedule(text):
@@ -129,13 +130,13 @@ def row(size, values):
     staying = [values[name] for name in ("together", "teams", "tile_width")]
     tile += staying if staying != [1, 1, 0] or size[-1] else []
     tile += ["true"] if size[-1] else []
-    return f"    {{{', '.join(map(str, size[:-1]))}, Kind::{kind.capitalize()}, {', '.join(map(str, tile))}}},"
+    return f"    {{{', '.join(map(str, size[1:-1]))}, Kind::{kind.capitalize()}, {', '.join(map(str, tile))}}},"
 
 
 def table(arguments):
     entries = [entry for path in arguments.times for entry in lines(path) if entry["family"] == "gpu.matrix"]
     sizes = grouped(entries, lambda entry: product(entry["code"]))
-    for size in sorted(size for size in sizes if size):
+    for size in sorted(size for size in sizes if size and size[0] == arguments.bytes):
         # Kernels of one size differ in their epilogues: a schedule counts as it does for all that were measured with it.
         schedules = grouped(sizes[size], lambda entry: entry["schedule"])
         kernels = len({entry["kernel"] for entry in sizes[size]})
@@ -163,6 +164,7 @@ def main():
     verb.set_defaults(run=cache)
     verb = verbs.add_parser("table")
     verb.add_argument("times", nargs="+")
+    verb.add_argument("--bytes", action="store_true", help="products of bytes, whose rows are kMeasuredBytes")
     verb.set_defaults(run=table)
     arguments = parser.parse_args()
     arguments.run(arguments)

@@ -182,6 +182,63 @@ constexpr Measured kMeasuredShort[] = {
     {197, 3072, 768, 768, Kind::Groups, 128, 96, 1, 3, 2, 1}, {197, 768, 3072, 3072, Kind::Groups, 128, 64, 1, 4, 4, 1},
 };
 
+// Products of bytes at batch 32, of ResNet-50 and YOLOv8n in 8 bits; depth and channels are counted in pairs of bytes.
+constexpr Measured kMeasuredBytes[] = {
+    {32, 1000, 1024, 1024, Kind::Staged, 32, 32, 2, 4, 4, 1},
+    {1568, 512, 1024, 1024, Kind::Groups, 64, 64, 1, 6, 1, 1},
+    {1568, 512, 2304, 256, Kind::Groups, 128, 128, 1, 4, 2, 1},
+    {1568, 2048, 256, 256, Kind::Groups, 128, 128, 1, 3, 1, 1},
+    {1568, 2048, 512, 512, Kind::Groups, 128, 128, 1, 3, 1, 1},
+    {6272, 256, 512, 512, Kind::Pipeline, 128, 128, 1, 5, 1, 1},
+    {6272, 256, 1152, 128, Kind::Pipeline, 128, 128, 1, 5, 1, 1},
+    {6272, 512, 512, 512, Kind::Pipeline, 192, 128, 1, 4, 1, 1},
+    {6272, 1024, 128, 128, Kind::Pipeline, 192, 128, 1, 4, 1, 1},
+    {6272, 1024, 256, 256, Kind::Pipeline, 128, 128, 1, 5, 1, 1},
+    {12800, 64, 1152, 128, Kind::Groups, 64, 64, 1, 6, 1, 2},
+    {12800, 80, 1152, 128, Kind::Pipeline, 128, 80, 1, 5, 1, 1},
+    {12800, 128, 128, 128, Kind::Groups, 64, 32, 1, 2, 1, 1},
+    {12800, 128, 576, 64, Kind::Groups, 64, 128, 1, 4, 1, 1},
+    {12800, 256, 128, 128, Kind::Groups, 64, 128, 1, 2, 1, 1},
+    {12800, 256, 192, 192, Kind::Groups, 128, 128, 1, 3, 1, 1},
+    {12800, 256, 256, 256, Kind::Groups, 128, 128, 1, 3, 1, 1},
+    {12800, 256, 576, 64, Kind::Pipeline, 128, 256, 1, 4, 1, 1},
+    {25088, 128, 256, 256, Kind::Pipeline, 192, 128, 1, 4, 1, 1},
+    {25088, 128, 576, 64, Kind::Pipeline, 192, 128, 1, 4, 1, 1},
+    {25088, 256, 256, 256, Kind::Pipeline, 128, 128, 1, 5, 1, 1},
+    {25088, 512, 64, 64, Kind::Groups, 64, 128, 1, 1, 1, 1},
+    {25088, 512, 128, 128, Kind::Groups, 64, 128, 1, 2, 1, 1},
+    {51200, 64, 32, 32, Kind::Groups, 128, 64, 1, 1, 1, 1},
+    {51200, 64, 288, 32, Kind::Groups, 128, 64, 1, 4, 1, 1},
+    {51200, 64, 576, 64, Kind::Resident, 64, 64, 1, 7, 1, 1, 1, 3, 14},
+    {51200, 80, 40, 40, Kind::Resident, 64, 80, 1, 8, 1, 1, 1, 3, 0},
+    {51200, 80, 360, 40, Kind::Resident, 64, 80, 1, 8, 1, 1, 1, 3, 14},
+    {51200, 80, 576, 64, Kind::Resident, 64, 80, 1, 7, 1, 1, 1, 3, 14},
+    {51200, 128, 64, 64, Kind::Groups, 64, 32, 1, 1, 1, 1},
+    {51200, 128, 96, 96, Kind::Groups, 64, 32, 1, 2, 1, 1},
+    {51200, 128, 128, 128, Kind::Groups, 128, 128, 1, 2, 1, 1},
+    {51200, 128, 192, 192, Kind::Groups, 128, 128, 1, 3, 1, 1},
+    {51200, 128, 288, 32, Kind::Resident, 64, 128, 1, 4, 1, 1, 1, 3, 7},
+    {100352, 64, 32, 32, Kind::Resident, 64, 64, 1, 8, 1, 1, 1, 4, 0},
+    {100352, 64, 128, 128, Kind::Groups, 64, 64, 1, 2, 1, 1},
+    {100352, 64, 288, 32, Kind::Resident, 64, 64, 1, 8, 1, 1, 1, 4, 14},
+    {100352, 128, 128, 128, Kind::Pipeline, 128, 128, 1, 5, 1, 1},
+    {100352, 256, 32, 32, Kind::Groups, 64, 128, 1, 1, 1, 1},
+    {204800, 32, 144, 16, Kind::Resident, 128, 32, 1, 8, 1, 1, 1, 4, 14},
+    {204800, 64, 32, 32, Kind::Resident, 64, 64, 1, 8, 1, 1, 1, 4, 0},
+    {204800, 64, 48, 48, Kind::Resident, 64, 64, 1, 8, 1, 1, 1, 4, 0},
+    {204800, 64, 64, 64, Kind::Groups, 64, 64, 1, 1, 1, 1},
+    {204800, 64, 96, 96, Kind::Groups, 64, 64, 1, 2, 1, 1},
+    {204800, 64, 144, 16, Kind::Resident, 128, 64, 1, 2, 1, 1, 2, 1, 20},
+    {204800, 64, 288, 32, Kind::Resident, 128, 64, 1, 8, 1, 1, 1, 3, 14},
+    {204800, 80, 40, 40, Kind::Resident, 64, 80, 1, 8, 1, 1, 1, 3, 0},
+    {204800, 80, 288, 32, Kind::Resident, 64, 80, 1, 8, 1, 1, 1, 3, 14},
+    {204800, 80, 360, 40, Kind::Resident, 64, 80, 1, 8, 1, 1, 1, 3, 14},
+    {819200, 16, 72, 8, Kind::Resident, 128, 16, 1, 8, 1, 1, 1, 4, 16},
+    {819200, 32, 16, 16, Kind::Resident, 128, 32, 1, 8, 1, 1, 1, 4, 0},
+    {819200, 32, 24, 24, Kind::Resident, 128, 32, 1, 8, 1, 1, 1, 4, 0},
+    {819200, 32, 72, 8, Kind::Resident, 128, 32, 1, 8, 1, 1, 1, 4, 20},
+};
+
 MatrixSchedule scheduleOf(const Measured &m) {
   MatrixSchedule s;
   s.tileRows = m.tileRows;
@@ -217,14 +274,19 @@ std::optional<MatrixSchedule> measuredSchedule(int64_t rows, const MatrixProblem
   constexpr int kCapability = 90;
   if (target.computeCapability != kCapability || !target.archSpecific || p.scale || p.isNarrow())
     return std::nullopt;
-  llvm::ArrayRef<Measured> table = p.inParts ? llvm::ArrayRef(kMeasuredInParts) : p.isFull() ? llvm::ArrayRef(kMeasuredShort) : llvm::ArrayRef(kMeasured);
   const int64_t unitsOfElement = p.isFull() ? p.units(1) : 1; // of bytes the table counts pairs
 
   bool isComputed = !llvm::all_of(p.parts, [](mlir::Value part) { return isa<mlir::BlockArgument>(kernel::viewOf(part).source); });
-  const Measured *found = llvm::find_if(table, [&](const Measured &m) {
-    return m.rows == rows && m.columns == p.columns && m.depth * unitsOfElement == p.depth && m.channels * unitsOfElement == p.channels && m.isComputed == isComputed;
-  });
-  return found == table.end() ? std::nullopt : std::optional(p.fitted(scheduleOf(*found)));
+  auto find = [&](llvm::ArrayRef<Measured> table) -> const Measured * {
+    const Measured *found = llvm::find_if(table, [&](const Measured &m) {
+      return m.rows == rows && m.columns == p.columns && m.depth * unitsOfElement == p.depth && m.channels * unitsOfElement == p.channels && m.isComputed == isComputed;
+    });
+    return found == table.end() ? nullptr : found;
+  };
+  const Measured *found = find(p.inParts ? llvm::ArrayRef(kMeasuredInParts) : p.isFull() ? llvm::ArrayRef(kMeasuredShort) : p.isBytes() ? llvm::ArrayRef(kMeasuredBytes) : kMeasured);
+  if (!found && p.isBytes()) // stages of bytes hold as much as those of halves: what was measured of these stands for other sizes
+    found = find(kMeasured);
+  return found ? std::optional(p.fitted(scheduleOf(*found))) : std::nullopt;
 }
 
 } // namespace tenon::gpu

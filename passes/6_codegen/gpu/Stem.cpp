@@ -173,12 +173,33 @@ private:
     w.barrier();
     readWeights();
     b.waitForInputs();
+    if (loadsOfThread() * p.channels * p.lanes <= kMostPixelsAhead)
+      return computeTilesAhead();
     b.loop(b.task(), b.dim(s.tiles(p)), b.tasks().get(), [&](Index tile) {
       beginTile(tile);
       loadPatch();
       w.barrier();
       multiplyTile();
       w.barrier(); // the patch was read
+    });
+  }
+
+  /// The same, with the next tile's pixels on their way to registers while a tile is multiplied.
+  void computeTilesAhead() {
+    Index tiles = b.dim(s.tiles(p));
+    beginTile(b.task());
+    b.loop(b.task(), tiles, b.tasks().get(), carried(loadsFrom(0, loadsOfThread())), [&](Index tile, ValueRange values) {
+      beginTile(tile);
+      for (const Load &each : loadsOf(values))
+        each.inPatch ? b.ifThen(each.inPatch, [&] { store(each); }) : store(each);
+      w.barrier();
+      Index next = b.add(tile, b.tasks());
+      beginTile(b.select(b.lessThan(next, tiles), next, tile));
+      KernelBuilder::Values coming = carried(loadsFrom(0, loadsOfThread()));
+      beginTile(tile);
+      multiplyTile();
+      w.barrier(); // the patch was read
+      return coming;
     });
   }
 
@@ -221,16 +242,58 @@ private:
     SmallVector<SmallVector<Value>> channels; // the pixels of each
   };
 
+  int64_t loads() const { return s.patchRows(p) * s.loadsOfRow(p); }
+  int64_t loadsOfThread() const { return llvm::divideCeil(loads(), s.threads(p)); }
+
+  /// The thread's loads from number `first` on, at most `count` of them.
+  SmallVector<Load> loadsFrom(int64_t first, int64_t count) {
+    SmallVector<Load> result;
+    int64_t step = s.threads(p);
+    for (int64_t at = first * step; at < std::min(loads(), (first + count) * step); at += step)
+      result.push_back(load(w.add(thread, at), at + step > loads() ? loads() : 0));
+    return result;
+  }
+
   void loadPatch() {
     constexpr int64_t kTogether = 6; // whose loads are on their way before the first is used
-    int64_t loads = s.patchRows(p) * s.loadsOfRow(p), step = s.threads(p);
-    for (int64_t first = 0; first < loads; first += step * kTogether) {
-      SmallVector<Load> under;
-      for (int64_t at = first; at < std::min(loads, first + step * kTogether); at += step)
-        under.push_back(load(w.add(thread, at), at + step > loads ? loads : 0));
-      for (const Load &each : under)
+    for (int64_t first = 0; first < loadsOfThread(); first += kTogether)
+      for (const Load &each : loadsFrom(first, kTogether))
         each.inPatch ? b.ifThen(each.inPatch, [&] { store(each); }) : store(each);
+  }
+
+  /// What loads bring, in a row, and the same loads again.
+  static constexpr int64_t kMostPixelsAhead = 64; // for which threads have registers
+  KernelBuilder::Values carried(ArrayRef<Load> loads) {
+    KernelBuilder::Values values;
+    for (const Load &each : loads) {
+      values.push_back(each.inside);
+      for (ArrayRef<Value> pixels : each.channels)
+        llvm::append_range(values, pixels);
     }
+    return values;
+  }
+  SmallVector<Load> loadsOf(ValueRange values) {
+    SmallVector<Load> result;
+    for (int64_t number = 0, step = s.threads(p); number < loadsOfThread(); ++number) {
+      int64_t at = number * step;
+      Value own = w.add(thread, at);
+      Load &each = result.emplace_back();
+      each.inPatch = at + step > loads() ? w.below(own, w.i32(loads())) : Value();
+      each.to = placeOf(own);
+      each.inside = values.front();
+      values = values.drop_front();
+      for (int64_t channel = 0; channel < p.channels; ++channel) {
+        each.channels.emplace_back(values.begin(), values.begin() + p.lanes);
+        values = values.drop_front(p.lanes);
+      }
+    }
+    return result;
+  }
+
+  /// Where the patch has the first pixel of a load.
+  Value placeOf(Value number) {
+    Value row = w.div(number, s.loadsOfRow(p)), pixel = w.mul(w.rem(number, s.loadsOfRow(p)), p.lanes * kPixelBytes);
+    return w.add(w.add(shared, w.add(w.mul(row, s.patchPitch(p)), pixel)), s.patchOffset() - s.pixelsBefore(p) * kPixelBytes);
   }
 
   /// `most`: the number of loads, if this one may be beyond them; else 0.
@@ -257,8 +320,7 @@ private:
           pixels.push_back(b.extractLane(loaded, int(lane)));
       }
     }
-    Value pixel = w.mul(group, p.lanes * kPixelBytes);
-    result.to = w.add(w.add(shared, w.add(w.mul(row, s.patchPitch(p)), pixel)), s.patchOffset() - s.pixelsBefore(p) * kPixelBytes);
+    result.to = placeOf(number32);
     return result;
   }
 

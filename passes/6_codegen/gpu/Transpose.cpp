@@ -82,7 +82,7 @@ public:
     first[p.source] = b.mul(first[p.source], p.sources);
     first[p.target] = b.mul(first[p.target], p.targets);
     Tensor memory = b.tensorOf(op.getInput());
-    forUnits(p.targets, p.sources / p.lanes, [&](Value target, Value chunk) { load(memory, target, chunk); });
+    loadTile(memory);
     w.barrier();
     cpu::Epilogue epilogue(b, op.getResult());
     forUnits(p.sources, p.targets / p.lanes, [&](Value source, Value chunk) { store(epilogue, source, chunk); });
@@ -108,19 +108,44 @@ private:
     return {position, inside};
   }
 
-  void load(const Tensor &memory, Value target, Value chunk) {
+  /// All loads are on their way before the first is used. Those beyond the tensor, or beyond the tile, read its first elements, which nothing reads.
+  void loadTile(const Tensor &memory) {
+    struct Chunk {
+      Value ofTile, to, words; // ofTile: i1, or null where all are
+    };
+    int64_t chunks = p.sources / p.lanes, all = p.targets * chunks;
+    SmallVector<Chunk> loaded;
+    for (int64_t at = 0; at < all; at += kThreads) {
+      Chunk &own = loaded.emplace_back();
+      Value unit = w.add(thread, at);
+      if (at + kThreads > all) {
+        own.ofTile = w.below(unit, w.i32(all));
+        unit = w.select(own.ofTile, unit, w.i32(0));
+      }
+      Value target = w.div(unit, chunks), chunk = w.rem(unit, chunks);
+      own.to = w.add(shared, w.add(w.mul(target, p.pitch()), w.mul(chunk, kAccessBytes)));
+      own.words = load(memory, target, chunk);
+    }
+    for (const Chunk &own : loaded) {
+      auto write = [&] {
+        for (int64_t word = 0; word < kAccessBytes / kWordBytes; ++word)
+          w.store(w.add(own.to, word * kWordBytes), vector::FromElementsOp::create(ops, VectorType::get({1}, ops.getI32Type()), b.extractLane(own.words, int(word))));
+      };
+      own.ofTile ? b.ifThen(own.ofTile, write) : write();
+    }
+  }
+
+  Value load(const Tensor &memory, Value target, Value chunk) {
     auto [position, inside] = positionOf(b.mul(w.wide(chunk), p.lanes), w.wide(target));
-    b.ifThen(inside, [&, &position = position] {
-      nn::TransposeOp op = p.op;
-      SmallVector<Index> at(position.size());
-      for (auto [axis, from] : llvm::enumerate(op.getPerm()))
-        at[from] = position[axis];
-      Value words = LLVM::BitcastOp::create(ops, VectorType::get({kAccessBytes / kWordBytes}, ops.getI32Type()),
-                                            b.load(memory, b.at(memory, at), int(p.lanes)));
-      Value to = w.add(shared, w.add(w.mul(target, p.pitch()), w.mul(chunk, kAccessBytes)));
-      for (int64_t word = 0; word < kAccessBytes / kWordBytes; ++word)
-        w.store(w.add(to, word * kWordBytes), vector::FromElementsOp::create(ops, VectorType::get({1}, ops.getI32Type()), b.extractLane(words, int(word))));
-    });
+    for (int axis : {p.source, p.target})
+      position[axis] = b.select(inside, position[axis], Index(0));
+    nn::TransposeOp op = p.op;
+    SmallVector<Index> at(position.size());
+    for (auto [axis, from] : llvm::enumerate(op.getPerm()))
+      at[from] = position[axis];
+    // A multiple of the lanes, as the alignment of loads sees.
+    at.back() = b.mul(b.div(at.back(), p.lanes), p.lanes);
+    return LLVM::BitcastOp::create(ops, VectorType::get({kAccessBytes / kWordBytes}, ops.getI32Type()), b.load(memory, b.at(memory, at), int(p.lanes)));
   }
 
   void store(cpu::Epilogue &epilogue, Value source, Value chunk) {
