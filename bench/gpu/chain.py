@@ -12,7 +12,7 @@ import json
 import re
 import struct
 import sys
-from ctypes import byref, c_char_p, c_int, c_int64, c_uint, c_uint32, c_uint64, c_void_p
+from ctypes import byref, c_char_p, c_int, c_int32, c_int64, c_uint, c_uint32, c_uint64, c_void_p
 from pathlib import Path
 
 import torch
@@ -31,6 +31,12 @@ class Config(ctypes.Structure):
                 ("attribute_count", c_uint)]
 
 
+class MapInfo(ctypes.Structure):
+    _fields_ = [("struct_size", c_uint32), ("buffer", c_uint32), ("offset", c_uint64), ("element_bytes", c_uint32), ("rank", c_uint32),
+                ("swizzle_bytes", c_uint32), ("is_images", c_uint32), ("sizes", c_uint64 * 5), ("strides", c_uint64 * 4), ("steps", c_uint32 * 5),
+                ("box", c_uint32 * 5), ("lower", c_int32 * 3), ("upper", c_int32 * 3)]
+
+
 class StepCost(ctypes.Structure):
     _fields_ = [("struct_size", c_uint32), ("tasks", c_uint32), ("flops", c_int64), ("bytes", c_int64)]
 
@@ -43,18 +49,34 @@ class Chain:
         self.cuda = ctypes.CDLL("libcuda.so.1")
         torch.zeros(1, device="cuda")
         noise = torch.randn(OPERAND_BYTES // 2 * 8, device="cuda", dtype=torch.float16).mul_(0.05)
-        self.keep, self.base = noise, noise.data_ptr()
+        self.keep, self.base = [noise], noise.data_ptr()
         self.stream = torch.cuda.Stream()
 
     def require(self, result, what):
         if result:
             raise RuntimeError(f"{what}: CUDA error {result}")
 
-    def time(self, function, operands, tasks, blocks, threads, shared):
+    def encoded(self, info, address):
+        """The CUtensorMap of a buffer, as runtime/cuda/TensorMaps.cpp makes it; at a multiple of 64 bytes."""
+        room = ctypes.create_string_buffer(256)
+        start = -ctypes.addressof(room) % 64
+        place, types, swizzles = byref(room, start), {1: 0, 2: 1, 4: 2}, {0: 0, 32: 1, 64: 2, 128: 3}
+        ends = (info.steps, 0, swizzles[info.swizzle_bytes], 2, 0)
+        begins = (place, types[info.element_bytes], c_uint(info.rank), c_void_p(address + info.offset), info.sizes, info.strides)
+        if info.is_images:
+            result = self.cuda.cuTensorMapEncodeIm2col(*begins, info.lower, info.upper, c_uint(info.box[0]), c_uint(info.box[1]), *ends)
+        else:
+            result = self.cuda.cuTensorMapEncodeTiled(*begins, info.box, *ends)
+        self.require(result, "describing a tensor")
+        self.keep.append(room)
+        return place
+
+    def time(self, function, operands, maps, tasks, blocks, threads, shared):
         """Microseconds of one launch, the fastest of several rounds."""
         pointers = [c_uint64(self.base + i % 8 * OPERAND_BYTES) for i in range(operands)]
         count = c_uint(tasks)
-        parameters = (c_void_p * (operands + 1))(*[ctypes.cast(byref(p), c_void_p) for p in (*pointers, count)])
+        places = [byref(p) for p in pointers] + [self.encoded(info, pointers[info.buffer].value) for info in maps] + [byref(count)]
+        parameters = (c_void_p * len(places))(*[ctypes.cast(place, c_void_p) for place in places])
         attribute = Attribute(PROGRAMMATIC_SERIALIZATION, 0)
         attribute.value[0] = 1
         config = Config((blocks, 1, 1), (threads, 1, 1), shared, c_void_p(self.stream.cuda_stream), ctypes.pointer(attribute), 1)
@@ -116,7 +138,10 @@ def timed(chain, library, path):
         family = kernel.family.decode()
         together = family.endswith(("matrix", "stem", "gate", "rows", "columns", "attention", "transpose"))
         blocks = cost.tasks if together else -(-cost.tasks // kernel.threads)
-        us = chain.time(function, operands[kernel.name.decode()], cost.tasks, blocks, kernel.threads, kernel.shared_bytes)
+        maps = []
+        while not library.c.tn_plan_tensor_map(plan.plan, step.kernel, len(maps), byref(info := MapInfo(struct_size=ctypes.sizeof(MapInfo)))):
+            maps.append(info)
+        us = chain.time(function, operands[kernel.name.decode()] - len(maps), maps, cost.tasks, blocks, kernel.threads, kernel.shared_bytes)
         times[key] = [us, 1, f"{cost.tasks:7} {family} {kernel.schedule.decode()} | {source}"]
     chain.require(chain.cuda.cuModuleUnload(module), "unloading the plan's code")
     plan.close()

@@ -114,7 +114,7 @@ def schedule(text):
 
 
 def kind_of(values):
-    return next((kind for kind in ("direct", "pipeline", "resident", "groups") if values.get(kind)), "staged")
+    return next((kind for kind in ("direct", "pipeline", "tma", "resident", "groups") if values.get(kind)), "staged")
 
 
 def is_tabled(values):
@@ -128,6 +128,8 @@ def row(size, values):
     kind = kind_of(values)
     tile = [values[name] for name in ("rows", "columns", "warp_depth", "stages", "splits", "round")]
     staying = [values[name] for name in ("together", "teams", "tile_width")]
+    if kind == "tma":
+        staying[1] = values["warp_rows"] // 4  # groups of warps
     tile += staying if staying != [1, 1, 0] or size[-1] else []
     tile += ["true"] if size[-1] else []
     return f"    {{{', '.join(map(str, size[1:-1]))}, Kind::{kind.capitalize()}, {', '.join(map(str, tile))}}},"

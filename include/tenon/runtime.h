@@ -229,8 +229,28 @@ typedef struct tn_kernel_info {
   uint64_t entry;        ///< offset of the function in the code section
   uint32_t threads;      ///< of a block; 0 on a CPU
   uint32_t shared_bytes; ///< dynamic shared memory of a block
+  uint32_t map_count;    ///< tensor maps: tn_plan_tensor_map
 } tn_kernel_info;
 TN_API tn_status tn_plan_kernel(const tn_plan *plan, uint32_t index, tn_kernel_info *info);
+
+/// How a kernel for a GPU sees one of its buffers through the unit that copies tiles of tensors: what the runtime makes a CUtensorMap of, a parameter
+/// behind the kernel's buffers and symbols. Axes are listed from the innermost on.
+typedef struct tn_tensor_map_info {
+  uint32_t struct_size;
+  uint32_t buffer; ///< of the kernel's: arguments, then results
+  uint64_t offset; ///< in bytes
+  uint32_t element_bytes;
+  uint32_t rank;
+  uint32_t swizzle_bytes;
+  uint32_t is_images; ///< encoded as im2col: `box` is channels and pixels, and there are corners
+  uint64_t sizes[5];
+  uint64_t strides[4]; ///< in bytes, of all axes but the first
+  uint32_t steps[5];
+  uint32_t box[5];
+  int32_t lower[3];
+  int32_t upper[3];
+} tn_tensor_map_info;
+TN_API tn_status tn_plan_tensor_map(const tn_plan *plan, uint32_t kernel, uint32_t index, tn_tensor_map_info *info);
 
 /// What a step does. TN_STEP_READ_SIZES, TN_STEP_IF and TN_STEP_LOOP decide how the run goes on: the processor does that, for plans on GPUs too, and reads
 /// there what it needs, once the GPU has computed it.

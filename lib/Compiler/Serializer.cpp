@@ -4,6 +4,7 @@
 #include "include/tenon/compiler.h"
 #include "lib/Plan/PlanWriter.h"
 #include "passes/6_codegen/cpu/KernelFamily.h"
+#include "passes/6_codegen/gpu/TensorMaps.h"
 #include "llvm/ADT/SetVector.h"
 #include "llvm/ADT/StringSwitch.h"
 #include "llvm/TargetParser/Triple.h"
@@ -330,6 +331,8 @@ private:
       kernel.threads = block.threads;
       kernel.tasksPerBlock = block.tasksPerBlock;
       kernel.sharedBytes = block.sharedBytes;
+      for (plan::TensorMap &map : gpu::tensorMapsOf(func))
+        kernel.maps.push_back(std::move(map));
       result.kernels.push_back(std::move(kernel));
     }
     return entry->second;

@@ -123,13 +123,23 @@ Offset<fb::Target> target(FlatBufferBuilder &builder, const Target &target) {
   return fb::CreateTarget(builder, device, arch, cpu, features, target.pointerBits);
 }
 
+Offset<fb::TensorMap> tensorMap(FlatBufferBuilder &builder, const TensorMap &map) {
+  auto sizes = builder.CreateVector(map.sizes), strides = builder.CreateVector(map.strides);
+  auto steps = builder.CreateVector(map.steps), box = builder.CreateVector(map.box);
+  auto lower = builder.CreateVector(map.lower), upper = builder.CreateVector(map.upper);
+  return fb::CreateTensorMap(builder, map.buffer, map.offset, map.elementBytes, sizes, strides, steps, box, lower, upper, map.swizzleBytes);
+}
+
 VectorOffset<Offset<fb::Kernel>> kernels(FlatBufferBuilder &builder, const std::vector<Kernel> &list) {
   return tables<fb::Kernel>(builder, list, [&](const Kernel &kernel) {
     auto name = builder.CreateSharedString(kernel.name);
     auto family = builder.CreateSharedString(kernel.family);
     auto schedule = builder.CreateSharedString(kernel.schedule);
+    VectorOffset<Offset<fb::TensorMap>> maps; // absent where there are none
+    if (!kernel.maps.empty())
+      maps = tables<fb::TensorMap>(builder, kernel.maps, [&](const TensorMap &map) { return tensorMap(builder, map); });
     return fb::CreateKernel(builder, name, family, schedule, kernel.entry, kernel.arguments, kernel.results, kernel.workspace, kernel.symbols,
-                            kernel.threads, kernel.tasksPerBlock, kernel.sharedBytes);
+                            kernel.threads, kernel.tasksPerBlock, kernel.sharedBytes, maps);
   });
 }
 

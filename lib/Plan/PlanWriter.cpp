@@ -114,8 +114,15 @@ private:
   Checksum sum;
 };
 
+bool takesTensorMaps(const Plan &plan) {
+  return std::any_of(plan.kernels.begin(), plan.kernels.end(), [](const Kernel &kernel) { return !kernel.maps.empty(); }) ||
+         std::any_of(plan.plans.begin(), plan.plans.end(), takesTensorMaps) || std::any_of(plan.variants.begin(), plan.variants.end(), takesTensorMaps);
+}
+
 /// The oldest version whose readers understand the plan.
 uint32_t versionOf(const Plan &plan) {
+  if (takesTensorMaps(plan))
+    return 3;
   auto isNew = [](const Step &step) { return !std::holds_alternative<Launch>(step) && !std::holds_alternative<Copy>(step); };
   auto decides = [](const Step &step) { return !std::holds_alternative<Launch>(step) && !std::holds_alternative<Copy>(step) && !std::holds_alternative<Require>(step); };
   auto any = [](const Plan &plan, auto is) { return std::any_of(plan.steps.begin(), plan.steps.end(), is); };

@@ -2,6 +2,7 @@
 // docs/plan-format.md describes the file; runtime/plan/plan.fbs the metadata, whose tables these structs mirror.
 #pragma once
 
+#include "lib/Plan/TensorMap.h"
 #include "tenon/runtime.h"
 
 #include <cstddef>
@@ -108,6 +109,7 @@ struct Kernel {
   uint32_t threads = 0;       ///< of a block, on a GPU
   uint32_t tasksPerBlock = 0; ///< threads, or 1
   uint32_t sharedBytes = 0;   ///< of a block
+  std::vector<TensorMap> maps; ///< parameters behind its symbols
 };
 
 /// Code for a GPU: a cubin, or PTX with the zero byte at its end.

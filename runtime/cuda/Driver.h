@@ -3,6 +3,8 @@
 
 #include "runtime/support/Message.h"
 
+#include <cstdint>
+
 namespace tenon::cuda {
 
 // As in <cuda.h>; the driver's ABI does not change.
@@ -27,6 +29,11 @@ constexpr unsigned kDeviceMemory = 2; // of kPointerMemoryType; host memory is 1
 constexpr unsigned kStreamNonBlocking = 1, kCaptureRelaxed = 2;
 
 constexpr const char *kNoGpuShown = "the driver shows no GPU (is CUDA_VISIBLE_DEVICES empty?)";
+
+/// CUtensorMap: opaque, passed to kernels by value.
+struct alignas(64) TensorMapObject {
+  unsigned long long words[16];
+};
 
 struct LaunchAttribute {
   int id;
@@ -74,6 +81,12 @@ struct LaunchConfig {
   F(moduleUnload, "cuModuleUnload", (ModuleHandle module))                                                                                           \
   F(moduleGetFunction, "cuModuleGetFunction", (FunctionHandle * function, ModuleHandle module, const char *name))                                    \
   F(functionSetAttribute, "cuFuncSetAttribute", (FunctionHandle function, int attribute, int value))                                                 \
+  F(encodeTiles, "cuTensorMapEncodeTiled",                                                                                                           \
+    (TensorMapObject * object, int type, unsigned rank, void *address, const uint64_t *sizes, const uint64_t *strides, const unsigned *box,          \
+     const unsigned *steps, int interleave, int swizzle, int promotion, int fill))                                                                   \
+  F(encodeImages, "cuTensorMapEncodeIm2col",                                                                                                         \
+    (TensorMapObject * object, int type, unsigned rank, void *address, const uint64_t *sizes, const uint64_t *strides, const int *lower,             \
+     const int *upper, unsigned channels, unsigned pixels, const unsigned *steps, int interleave, int swizzle, int promotion, int fill))             \
   F(launch, "cuLaunchKernelEx", (const LaunchConfig *config, FunctionHandle function, void **parameters, void **extra))                              \
   F(streamCreate, "cuStreamCreate", (StreamHandle * stream, unsigned flags))                                                                         \
   F(streamDestroy, "cuStreamDestroy_v2", (StreamHandle stream))                                                                                      \

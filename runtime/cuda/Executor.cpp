@@ -35,7 +35,7 @@ tn_status Executor::start(uint32_t device, Message &message) {
   auto countParameters = [&](const tn_plan &of) {
     for (uint32_t i = 0; i < count(of.metadata->kernels()); ++i) {
       const plan::format::Kernel &kernel = *of.metadata->kernels()->Get(i);
-      mostParameters = std::max(mostParameters, kernel.arguments() + kernel.results() + kernel.workspace() + kernel.symbols() + 1);
+      mostParameters = std::max(mostParameters, kernel.arguments() + kernel.results() + kernel.workspace() + kernel.symbols() + count(kernel.maps()) + 1);
     }
   };
   countParameters(plan);

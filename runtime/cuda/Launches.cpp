@@ -1,6 +1,8 @@
 // Launches of a prepared plan: one behind the other, or with a clock around each.
 #include "runtime/cuda/Executor.h"
 #include "runtime/cuda/Ranges.h"
+#include "runtime/cuda/TensorMaps.h"
+#include "runtime/plan/TensorMapVerifier.h"
 
 #include <algorithm>
 #include <cstdio>
@@ -68,6 +70,13 @@ tn_status Executor::queueStep(const PreparedPlan &prepared, uint32_t index, bool
     parameters[next++] = const_cast<void **>(&step.args.buffers[i]);
   for (uint32_t i = 0; i < kernel.symbols(); ++i)
     parameters[next++] = const_cast<int64_t *>(&step.args.symbols[i]);
+  TensorMapObject maps[kMostTensorMaps];
+  for (uint32_t i = 0; i < count(kernel.maps()); ++i) {
+    const format::TensorMap &map = *kernel.maps()->Get(i);
+    if (tn_status status = encode(driver, map, DevicePointer(step.args.buffers[map.buffer()]), &maps[i], message))
+      return status;
+    parameters[next++] = &maps[i];
+  }
   uint32_t tasks = step.tasks;
   parameters[next] = &tasks;
 

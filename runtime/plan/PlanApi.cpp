@@ -164,8 +164,28 @@ tn_status tn_plan_kernel(const tn_plan *plan, uint32_t index, tn_kernel_info *in
   }
   const format::Kernel &kernel = *plan->metadata->kernels()->Get(index);
   return giveInfo<tn_kernel_info>(
-      {0, launches, kernel.name()->c_str(), text(kernel.family()), text(kernel.schedule()), kernel.entry(), kernel.threads(), kernel.shared_bytes()},
+      {0, launches, kernel.name()->c_str(), text(kernel.family()), text(kernel.schedule()), kernel.entry(), kernel.threads(), kernel.shared_bytes(),
+       count(kernel.maps())},
       info, threadMessage());
+}
+
+tn_status tn_plan_tensor_map(const tn_plan *plan, uint32_t kernel, uint32_t index, tn_tensor_map_info *info) {
+  if (!plan)
+    return nullPlan();
+  if (kernel >= count(plan->metadata->kernels()))
+    return badIndex("kernel", kernel, count(plan->metadata->kernels()), threadMessage());
+  const auto *maps = plan->metadata->kernels()->Get(kernel)->maps();
+  if (index >= count(maps))
+    return badIndex("tensor map", index, count(maps), threadMessage());
+  const format::TensorMap &map = *maps->Get(index);
+  tn_tensor_map_info filled = {0, map.buffer(), map.offset(), map.element_bytes(), count(map.sizes()), map.swizzle_bytes(), count(map.lower()) != 0, {}, {}, {}, {}, {}, {}};
+  auto copy = [](const auto *from, auto *to) {
+    for (uint32_t i = 0; i < count(from); ++i)
+      to[i] = from->Get(i);
+  };
+  copy(map.sizes(), filled.sizes), copy(map.strides(), filled.strides), copy(map.steps(), filled.steps);
+  copy(map.box(), filled.box), copy(map.lower(), filled.lower), copy(map.upper(), filled.upper);
+  return giveInfo(filled, info, threadMessage());
 }
 
 tn_status tn_plan_step(const tn_plan *plan, uint32_t index, tn_step_info *info) {

@@ -1,6 +1,7 @@
 #include "runtime/plan/PlanVerifier.h"
 
 #include "runtime/plan/PlanFormat.h"
+#include "runtime/plan/TensorMapVerifier.h"
 
 #include <algorithm>
 #include <cinttypes>
@@ -190,6 +191,11 @@ private:
                   (kernel.tasks_per_block() == 1 || kernel.tasks_per_block() == kernel.threads());
       if (isForGpu(metadata) ? !fits : anyBlock)
         return bad("kernel", i, isForGpu(metadata) ? "its block of threads is impossible" : "it has a block of threads");
+      if (count(kernel.maps()) > (isForGpu(metadata) ? kMostTensorMaps : 0))
+        return bad("kernel", i, "it has tensor maps where it can have none, or too many");
+      for (uint32_t k = 0; k < count(kernel.maps()); ++k)
+        if (const char *problem = problemOf(*kernel.maps()->Get(k), uint32_t(std::min<uint64_t>(uint64_t(kernel.arguments()) + kernel.results(), UINT32_MAX))))
+          return message.fail(TN_BAD_PLAN, "corrupted metadata: kernel %u: tensor map %u: %s", i, k, problem);
     }
     return TN_OK;
   }

@@ -167,7 +167,8 @@ SmallVector<Value> Epilogue::read(int lanes, ArrayRef<Index> position, Value mas
   SmallVector<Value> values;
   for (Operation *op : program.ops)
     for (Value operand : op->getOperands())
-      if (!isRearrangement(op) && operand != anchor && !provided.contains(operand) && !llvm::is_contained(program.ops, operand.getDefiningOp()))
+      if (!isRearrangement(op) && operand != anchor && !provided.contains(operand) && !llvm::is_contained(program.rowValues, operand) &&
+          !llvm::is_contained(program.ops, operand.getDefiningOp()))
         values.push_back(reader.readBroadcast(operand, nn::dimsOf(op->getResult(0).getType()), frames.of(op->getResult(0)), mask));
   return values;
 }

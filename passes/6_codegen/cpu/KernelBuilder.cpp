@@ -3,6 +3,7 @@
 #include "dialects/nn/DimFold.h"
 #include "mlir/Dialect/LLVMIR/NVVMDialect.h"
 #include "passes/6_codegen/cpu/NarrowFloat.h"
+#include "passes/6_codegen/gpu/TensorMaps.h"
 
 namespace tenon::cpu {
 using namespace mlir;
@@ -70,7 +71,9 @@ KernelBuilder::KernelBuilder(ModuleOp module, kernel::FuncOp func, const Target 
   builder.setInsertionPointToEnd(module.getBody());
   unsigned buffers = numBuffers(func), symbols = func.getSymbols().size();
   SmallVector<Type> inputs(buffers, LLVM::LLVMPointerType::get(func.getContext()));
-  inputs.append(symbols + 1, builder.getI64Type());
+  inputs.append(symbols, builder.getI64Type());
+  inputs.append(gpu::tensorMapCount(func), LLVM::LLVMPointerType::get(func.getContext()));
+  inputs.push_back(builder.getI64Type());
   body = func::FuncOp::create(builder, (func.getSymName() + ".body").str(), builder.getFunctionType(inputs, {}));
   body.setPrivate();
   body->setAttr("llvm.linkage", LLVM::LinkageAttr::get(func.getContext(), LLVM::Linkage::Internal));
@@ -129,6 +132,12 @@ void KernelBuilder::emitGpuEntryPoint() {
   auto entry = LLVM::LLVMFuncOp::create(builder, func.getSymName(), type);
   entry->setAttr(NVVM::NVVMDialect::getKernelFuncAttrName(), builder.getUnitAttr());
   entry->setAttr(NVVM::NVVMDialect::getReqntidAttrName(), builder.getDenseI32ArrayAttr({block.threads}));
+  constexpr int kMapWords = 16, kMapAlignment = 64; // CUtensorMap, by value
+  for (unsigned i = numBuffers(func) + func.getSymbols().size(), e = i + gpu::tensorMapCount(func); i < e; ++i) {
+    entry.setArgAttr(i, LLVM::LLVMDialect::getByValAttrName(), TypeAttr::get(LLVM::LLVMArrayType::get(i64, kMapWords)));
+    entry.setArgAttr(i, LLVM::LLVMDialect::getAlignAttrName(), builder.getI64IntegerAttr(kMapAlignment));
+    entry.setArgAttr(i, NVVM::NVVMDialect::getGridConstantAttrName(), builder.getUnitAttr());
+  }
   builder.setInsertionPointToStart(entry.addEntryBlock(builder));
   if (block.cluster > 1)
     entry->setAttr(NVVM::NVVMDialect::getClusterDimAttrName(), builder.getDenseI32ArrayAttr({block.cluster}));

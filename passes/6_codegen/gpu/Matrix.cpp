@@ -2,6 +2,7 @@
 #include "passes/6_codegen/gpu/MatrixEmitter.h"
 #include "passes/6_codegen/gpu/MatrixPipeline.h"
 #include "passes/6_codegen/gpu/MatrixResident.h"
+#include "passes/6_codegen/gpu/MatrixTma.h"
 
 namespace tenon::gpu {
 using namespace mlir;
@@ -25,7 +26,7 @@ public:
     MatrixProblem p = *MatrixProblem::of(func, target);
     MatrixSchedule s = MatrixSchedule::of(attr);
     KernelPlan plan;
-    plan.tasks = s.resident ? residentBlocks(p, s, target) : s.pipeline ? pipelineBlocks(p, s, target) : tilesOf(p, s) * s.splits;
+    plan.tasks = s.resident ? residentBlocks(p, s, target) : s.pipeline || s.tma ? pipelineBlocks(p, s, target) : tilesOf(p, s) * s.splits;
     if (p.contraction.rhsArgument())
       plan.packings.push_back({p.contraction.rhsArgument().getArgNumber(), p.packing(s)});
     for (unsigned i = 0; i < func.getNumResults(); ++i)
@@ -46,6 +47,8 @@ public:
       return func.emitError("weights are packed for another schedule");
     if (s.resident)
       emitResident(builder, *p, s);
+    else if (s.tma)
+      emitTma(builder, *p, s);
     else
       s.pipeline ? emitPipeline(builder, *p, s) : MatrixEmitter(builder, *p, s).emit();
     return success();

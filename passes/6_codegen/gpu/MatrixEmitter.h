@@ -4,6 +4,7 @@
 #include "passes/6_codegen/cpu/Elementwise.h"
 #include "passes/6_codegen/gpu/MatrixQuads.h"
 #include "passes/6_codegen/gpu/MatrixSchedule.h"
+#include "passes/6_codegen/gpu/RowStatistics.h"
 #include "passes/6_codegen/gpu/Warp.h"
 #include "llvm/ADT/MapVector.h"
 
@@ -141,17 +142,12 @@ private:
   void readQuadUnits();
   void storeQuads(llvm::ArrayRef<mlir::Value> sums);
   // MatrixRows.cpp
-  static constexpr int64_t kPairBytes = MatrixProblem::kPairBytes, kQuad = 4;
-  struct RowStatistics { // of one of this thread's rows
-    mlir::Value ofBlock, isOfBlock;
-    llvm::SmallVector<Index> coordinates;
-    struct Part {
-      mlir::Value loaded, isThere;
-    };
-    llvm::SmallVector<llvm::SmallVector<Part>> parts; // this thread's share of each total
+  static constexpr int64_t kPairBytes = MatrixProblem::kPairBytes, kQuad = RowStatistics::kQuad;
+  struct RowOfBlock { // one of this thread's
+    mlir::Value number, isOfBlock;
+    RowStatistics::Row statistics;
   };
   llvm::SmallVector<Index> coordinatesOf(Index row);  // of the result, without the column
-  llvm::SmallVector<nn::ReduceOp> rowTotals();        // what the values of rows are made of
   void beginRowValues();                              // loads
   void finishRowValues();                             // to shared memory, behind everything else
   mlir::Value rowValueAt(mlir::Value row, size_t pair);
@@ -186,7 +182,7 @@ private:
   std::optional<QuadStore> quads; // of bytes, where no others share the depth
   llvm::SmallVector<QuadStore::Columns> quadColumns;
   llvm::SmallVector<llvm::SmallVector<QuadStore::Unit>> quadUnits; // of each 16 rows
-  llvm::SmallVector<RowStatistics> rowStatistics;
+  llvm::SmallVector<RowOfBlock> rowsOfThread;
 };
 
 } // namespace tenon::gpu

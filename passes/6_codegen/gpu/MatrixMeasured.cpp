@@ -1,20 +1,20 @@
 // Tiles of products that were measured: each with 10 to 40 schedules, in a chain of launches of one kernel on an H200, as bench/gpu/chain.py times
 // them, then in the whole network, where what shortens that replaces what was fastest by itself. bench/gpu/sweep.py makes such rows.
 //
-// The layers are those of ResNet-50, YOLOv8n, MobileNetV2, EfficientNet-B0, BERT-base with 128 tokens and ViT-B/16 at batch 1, and of the first four at
+// The layers are those of ResNet-50, YOLOv8n, MobileNetV2, EfficientNet-B0, BERT-base with 128 tokens and ViT-B/16 at batch 1, and of the first five at
 // batch 32; wherever else a product of these sizes occurs, the same tile is good. What is not listed is left to the cost model.
 #include "passes/6_codegen/gpu/MatrixCost.h"
 
 namespace tenon::gpu {
 
 namespace {
-enum class Kind { Direct, Staged, Groups, Pipeline, Resident };
+enum class Kind { Direct, Staged, Groups, Pipeline, Resident, Tma };
 
 struct Measured {
   int64_t rows, columns, depth, channels; // of the product; of one tap
   Kind kind;
   int64_t tileRows, tileColumns, warpDepth, stages, splits, round;
-  int64_t together = 1, teams = 1, tileWidth = 0;
+  int64_t together = 1, teams = 1, tileWidth = 0; // teams: of Tma groups of warps
   bool isComputed = false; // lhs: by the kernel, from what it reads
 };
 
@@ -95,6 +95,10 @@ constexpr Measured kMeasured[] = {
     {1568, 1280, 320, 320, Kind::Pipeline, 128, 128, 1, 5, 1, 1},
     {1568, 2048, 512, 512, Kind::Groups, 128, 128, 1, 3, 1, 1},
     {1568, 2048, 1024, 1024, Kind::Pipeline, 128, 256, 1, 4, 1, 1},
+    {4096, 768, 768, 768, Kind::Tma, 192, 128, 1, 4, 1, 1, 1, 3, 0},
+    {4096, 768, 3072, 3072, Kind::Tma, 192, 128, 1, 4, 1, 1, 1, 3, 0},
+    {4096, 2304, 768, 768, Kind::Tma, 192, 192, 1, 4, 1, 1, 1, 3, 0},
+    {4096, 3072, 768, 768, Kind::Tma, 128, 256, 1, 4, 1, 1, 1, 2, 0},
     {6272, 64, 192, 192, Kind::Groups, 64, 32, 1, 8, 1, 1},
     {6272, 64, 384, 384, Kind::Groups, 64, 32, 1, 8, 1, 1},
     {6272, 96, 384, 384, Kind::Groups, 64, 64, 1, 6, 1, 1},
@@ -246,7 +250,8 @@ MatrixSchedule scheduleOf(const Measured &m) {
   s.direct = m.kind == Kind::Direct;
   s.pipeline = m.kind == Kind::Pipeline;
   s.resident = m.kind == Kind::Resident;
-  s.groups = m.kind == Kind::Groups || s.pipeline || s.resident;
+  s.tma = m.kind == Kind::Tma;
+  s.groups = m.kind == Kind::Groups || s.pipeline || s.resident || s.tma;
   constexpr int64_t kFragmentRows = 16, kSmall = 32;
   s.warpRows = s.direct ? 1 : m.tileRows / kFragmentRows;
   s.warpColumns = s.direct || s.groups || m.tileColumns == kSmall ? 1 : 2;
@@ -257,14 +262,14 @@ MatrixSchedule scheduleOf(const Measured &m) {
   constexpr int64_t kWidest = 256;
   if (m.kind == Kind::Groups && m.tileRows == MatrixSchedule::kGroupRows && m.tileColumns == kWidest)
     s.warpColumns = 2;
-  if (s.resident)
-    s.warpRows = MatrixSchedule::kGroupRows / kFragmentRows;
+  if (s.resident || s.tma)
+    s.warpRows = MatrixSchedule::kGroupRows / kFragmentRows * (s.tma ? m.teams : 1);
   s.warpDepth = m.warpDepth;
   s.stages = m.stages;
   s.splits = m.splits;
   s.round = m.round;
   s.together = m.together;
-  s.teams = m.teams;
+  s.teams = s.tma ? 1 : m.teams;
   s.tileWidth = m.tileWidth;
   return s;
 }

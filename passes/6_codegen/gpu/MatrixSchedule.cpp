@@ -4,6 +4,7 @@
 #include "passes/6_codegen/cpu/Elementwise.h"
 #include "passes/6_codegen/gpu/MatrixCost.h"
 #include "passes/6_codegen/gpu/MatrixResident.h"
+#include "passes/6_codegen/gpu/MatrixTma.h"
 
 namespace tenon::gpu {
 using namespace mlir;
@@ -25,6 +26,7 @@ MatrixSchedule MatrixSchedule::of(kernel::ScheduleAttr attr) {
   s.resident = attr.get("resident", s.resident);
   s.teams = attr.get("teams", s.teams);
   s.tileWidth = attr.get("tile_width", s.tileWidth);
+  s.tma = attr.get("tma", s.tma);
   return s;
 }
 
@@ -43,6 +45,8 @@ kernel::ScheduleAttr MatrixSchedule::attr(MLIRContext *context) const {
                                                         {"together", together}};
   if (resident)
     parameters.append({{"resident", resident}, {"teams", teams}, {"tile_width", tileWidth}});
+  if (tma)
+    parameters.push_back({"tma", tma});
   return kernel::ScheduleAttr::get(context, "gpu.matrix", parameters);
 }
 
@@ -54,7 +58,7 @@ int64_t MatrixSchedule::largestPiece(int64_t columns, int64_t most) {
 
 int64_t MatrixSchedule::pieceColumns() const {
   constexpr int64_t kWide = 192, kMostOfWide = 32; // where stages want the memory
-  return largestPiece(tileColumns, tileColumns >= kWide ? kMostOfWide : kMostPiece);
+  return largestPiece(tileColumns, tileColumns >= kWide || tma ? kMostOfWide : kMostPiece);
 }
 
 /// A gate, as of squeeze-and-excitation: `lhs` times one factor for each channel. Both are memory.
@@ -160,7 +164,7 @@ Type MatrixProblem::sum() const {
 }
 
 MatrixSchedule MatrixProblem::fitted(MatrixSchedule s) const {
-  if (!s.direct && !s.pipeline && !s.resident)
+  if (!s.direct && !s.pipeline && !s.tma && !s.resident)
     s.stages = std::min(s.stages, s.stepsOfBlock(steps(s)));
   return s;
 }
@@ -191,7 +195,7 @@ int64_t MatrixProblem::partColumns(const MatrixSchedule &s) const {
   int64_t bytes = 1;
   for (Type type : func.getResultTypes())
     bytes = std::max(bytes, nn::elementBytes(getElementTypeOrSelf(type)));
-  int64_t ofWarp = s.tileColumns / s.warpColumns, packed = s.pipeline || s.resident ? s.tileColumns : packedColumns();
+  int64_t ofWarp = s.tileColumns / s.warpColumns, packed = s.pipeline || s.tma || s.resident ? s.tileColumns : packedColumns();
   for (int64_t part = kQuad * kAccess / bytes; part >= kLeast; part /= 2)
     if (ofWarp % part == 0 && packed % part == 0 && columns % (part / kQuad) == 0)
       return part;
@@ -199,7 +203,7 @@ int64_t MatrixProblem::partColumns(const MatrixSchedule &s) const {
 }
 
 kernel::PackingAttr MatrixProblem::packing(const MatrixSchedule &s) const {
-  return packing(s.pipeline || s.resident ? s.tileColumns : 0, partColumns(s));
+  return packing(s.pipeline || s.tma || s.resident ? s.tileColumns : 0, partColumns(s));
 }
 
 kernel::PackingAttr MatrixProblem::packing(int64_t tileColumns, int64_t part) const {
@@ -244,7 +248,6 @@ kernel::PackingAttr MatrixProblem::packing(int64_t tileColumns, int64_t part) co
 }
 
 namespace {
-constexpr int64_t kSharedOfBlock = 224 << 10; // on sm_90
 
 /// Where rows are summed: whether tiles have whole parts of rows, and whole warps finish them.
 bool sumsWholeRows(const MatrixSchedule &s, const MatrixProblem &p) {
@@ -337,9 +340,9 @@ SmallVector<MatrixSchedule> pipelineSchedules(const MatrixProblem &p, const Targ
 /// The best of each way to compute a product, then the second of each: costs compare less well between them, and a tuner has time for some.
 static SmallVector<MatrixSchedule> inTurns(ArrayRef<MatrixSchedule> ranked) {
   SmallVector<std::pair<int, MatrixSchedule>> numbered;
-  SmallVector<int> counts(5);
+  SmallVector<int> counts(6);
   for (const MatrixSchedule &s : ranked)
-    numbered.push_back({counts[s.resident ? 0 : s.pipeline ? 1 : s.groups ? 2 : s.direct ? 3 : 4]++, s});
+    numbered.push_back({counts[s.resident ? 0 : s.tma ? 5 : s.pipeline ? 1 : s.groups ? 2 : s.direct ? 3 : 4]++, s});
   llvm::stable_sort(numbered, [](const auto &a, const auto &b) { return a.first < b.first; });
   return llvm::map_to_vector(numbered, [](const auto &entry) { return entry.second; });
 }
@@ -374,6 +377,7 @@ SmallVector<MatrixSchedule> matrixSchedules(const MatrixProblem &p, const Target
   llvm::append_range(others, groupSchedules(p, target));
   llvm::append_range(others, pipelineSchedules(p, target));
   llvm::append_range(others, residentSchedules(p, target));
+  llvm::append_range(others, tmaSchedules(p, target));
   for (const MatrixSchedule &s : others)
     if (sumsWholeRows(s, p))
       ranked.push_back({costOf(s, rows, p, target), s});
@@ -385,7 +389,7 @@ SmallVector<MatrixSchedule> matrixSchedules(const MatrixProblem &p, const Target
   SmallVector<MatrixSchedule> schedules = inTurns(llvm::map_to_vector(ranked, [](const auto &entry) { return entry.second; }));
   std::optional<MatrixSchedule> best = measuredSchedule(rows, p, target);
   // Blocks that stay compute not every product of a size.
-  if (best && sumsWholeRows(*best, p) && (!(best->pipeline || best->resident) || llvm::is_contained(schedules, *best))) {
+  if (best && sumsWholeRows(*best, p) && (!(best->pipeline || best->tma || best->resident) || llvm::is_contained(schedules, *best))) {
     llvm::erase(schedules, *best);
     schedules.insert(schedules.begin(), *best);
   }

@@ -15,6 +15,9 @@ namespace tenon::gpu {
 ///
 /// `pipeline`: of groups whose columns are a whole tile's, besides which four more warps copy, and whose blocks stay for many tiles (MatrixPipeline.h).
 ///
+/// `tma`: of groups of one or more times 64 rows whose columns are a whole tile's, besides which one warp has tiles of the left operand copied through a
+/// tensor map, and whose blocks stay for many tiles (MatrixTma.h).
+///
 /// `resident`: of `teams` groups with tiles of their own, whose blocks stay for many tiles and keep all weights (MatrixResident.h). `tileWidth`: pixels of
 /// the result along a row of the image, of a tile that windows read; 0 where there are no windows.
 ///
@@ -33,6 +36,7 @@ struct MatrixSchedule {
   int64_t together = 1; // blocks of a multiprocessor, where they stay
   bool resident = false;
   int64_t teams = 1, tileWidth = 0;
+  bool tma = false;
 
   static constexpr int64_t kStep = 64;       // 128 bytes of a row: a swizzle of eight 16-byte chunks
   static constexpr int64_t kChunk = 8;       // elements of a 16-byte chunk
@@ -45,7 +49,8 @@ struct MatrixSchedule {
   kernel::ScheduleAttr attr(mlir::MLIRContext *context) const;
 
   int64_t multiplyThreads() const { return warpRows * warpColumns * warpDepth * teams * 32; }
-  int64_t threads() const { return multiplyThreads() + (pipeline || resident ? kCopyThreads : 0); }
+  int64_t threads() const { return multiplyThreads() + (pipeline || resident ? kCopyThreads : tma ? 32 : 0); }
+  int64_t groupsDown() const { return warpRows / 4; } // of a tile
   int64_t stageBytes() const { return (tileRows + tileColumns) * kStep * 2; }
   /// The tile of sums that the epilogue reads, in floats a row: padded against bank conflicts.
   int64_t sumsPitch() const { return tileColumns + 8; }
@@ -62,11 +67,11 @@ struct MatrixSchedule {
   static int64_t pieceBytes(int64_t columns) { return 16 * piecePitch(columns) * 4; }
   static int64_t piecePitch(int64_t columns) { return columns % 32 == 8 || columns % 32 == 24 ? columns : columns + 8; }
   int64_t barriersAt() const { return stages * stageBytes() + warpRows * pieceBytes(); }
-  int64_t sharedBytes() const { return pipeline ? barriersAt() + 16 * stages : receivedAt() + (splits > 1 ? sumsBytes() : 0); }
+  int64_t sharedBytes() const { return pipeline || tma ? barriersAt() + 16 * stages : receivedAt() + (splits > 1 ? sumsBytes() : 0); }
   /// Of so many steps in all.
   int64_t stepsOfBlock(int64_t steps) const { return int64_t(llvm::alignTo(llvm::divideCeil(steps, splits), round)); }
   /// Whether a block's share of so many steps fits into its stages: all copies begin at once, and no stage is used twice.
-  bool isAtOnce(int64_t steps) const { return !direct && !pipeline && !resident && stepsOfBlock(steps) <= stages; }
+  bool isAtOnce(int64_t steps) const { return !direct && !pipeline && !tma && !resident && stepsOfBlock(steps) <= stages; }
   int64_t step() const { return direct ? kDirectStep : kStep; }
 };
 
@@ -110,7 +115,7 @@ struct MatrixProblem {
   int64_t scaleBytes(const MatrixSchedule &s) const { return scale && !s.direct ? depth * 2 : 0; }
   /// Bytes behind those, of the values of the rows that a block finishes, two and two.
   static constexpr int64_t kPairBytes = 8;
-  int64_t rowValueBytes(const MatrixSchedule &s) const { return (rowValues + 1) / 2 * kPairBytes * s.rowsOfBlock(); }
+  int64_t rowValueBytes(const MatrixSchedule &s) const { return s.tma ? 0 : (rowValues + 1) / 2 * kPairBytes * s.rowsOfBlock(); }
   /// Weights as [columns padded to a multiple of 8][tap][channel], or for pipelines and resident weights as [tile][tap][channels / 8][column of the tile][8]: what a stage
   /// holds of a tile is in one piece. Columns of a part are exchanged where a part is stored from registers.
   kernel::PackingAttr packing(const MatrixSchedule &s) const;
@@ -124,6 +129,8 @@ struct MatrixProblem {
 private:
   kernel::PackingAttr packing(int64_t tileColumns, int64_t part) const; // tileColumns: 0 where weights are not in tiles
 };
+
+inline constexpr int64_t kSharedOfBlock = 224 << 10; // on sm_90
 
 /// Tiles of the result.
 nn::Dim tilesOf(const MatrixProblem &problem, const MatrixSchedule &s);

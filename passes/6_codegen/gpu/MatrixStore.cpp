@@ -83,13 +83,47 @@ void WarpStore::storePiece(ArrayRef<Unit> units, Index firstColumn, ArrayRef<Val
   }
   writeSums(pieceSums);
   SmallVector<int64_t> order = llvm::to_vector(llvm::seq<int64_t>(0, kChunk));
-  for (auto [unit, g] : llvm::zip(units, given)) {
+  Value zero = b.constant(0, b.ops().getF32Type());
+  KernelBuilder::Values noParts(epilogue.rowSums().size(), zero);
+  for (auto [number, unit, g] : llvm::enumerate(units, given)) {
     Value sums = vector::ShuffleOp::create(b.ops(), w.loadSums(unit.sums, p.factors), w.loadSums(w.add(unit.sums, 16), p.factors), order);
-    b.ifThen(g.inside, [&, &g = g] {
-      Value value = g.bias ? addSums(b, sums, g.bias) : sums;
-      epilogue.store(value, g.position, g.mask, g.read);
-    });
+    for (size_t i = 0; i < epilogue.rowValues().size(); ++i)
+      epilogue.provide(epilogue.rowValues()[i], rowValues[number][i]);
+    auto finish = [&, &g = g] {
+      KernelBuilder::Values parts;
+      epilogue.store(g.bias ? addSums(b, sums, g.bias) : sums, g.position, g.mask, g.read, [&](nn::ReduceKind kind, Value lanes) {
+        parts.push_back(b.reduceAdd(kind == nn::ReduceKind::SumSquare ? arith::MulFOp::create(b.ops(), lanes, lanes).getResult() : lanes));
+      });
+      return parts;
+    };
+    if (noParts.empty()) {
+      b.ifThen(g.inside, [&] { finish(); });
+      continue;
+    }
+    SmallVector<Type> types(noParts.size(), zero.getType());
+    auto parts = b.ifElse(g.inside, types, finish, [&] { return noParts; });
+    for (auto [result, part] : llvm::zip_equal(epilogue.rowSums(), parts))
+      storeRowSum(result, part, g.inside, g.position);
   }
+}
+
+Value WarpStore::rowOfThread(int64_t i) {
+  constexpr int64_t kRowsOfWarp = kWarp / RowStatistics::kQuad;
+  return w.add(w.div(lane, RowStatistics::kQuad), i * kRowsOfWarp);
+}
+
+/// Four neighbouring threads have the elements of one sum, eight each. Whole warps take part, rows that are not there with zeros.
+void WarpStore::storeRowSum(unsigned result, Value part, Value inside, ArrayRef<Index> at) {
+  constexpr int64_t kQuad = RowStatistics::kQuad;
+  for (int64_t distance = 1; distance < kQuad; distance *= 2)
+    part = arith::AddFOp::create(b.ops(), part, w.exchange(part, distance));
+  Value stores = arith::AndIOp::create(b.ops(), inside, w.below(w.rem(lane, kQuad), w.i32(1)));
+  b.ifThen(stores, [&] {
+    Tensor sums = b.result(result);
+    SmallVector<Index> position(at);
+    position.back() = b.div(position.back(), kernel::kRowPart);
+    b.store(part, sums, b.at(sums, position));
+  });
 }
 
 } // namespace tenon::gpu

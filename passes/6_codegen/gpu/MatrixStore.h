@@ -21,6 +21,12 @@ public:
   WarpStore(KernelBuilder &b, const MatrixProblem &p, cpu::Epilogue &epilogue, mlir::Value lane, mlir::Value memory, int64_t piece)
       : b(b), w(b), p(p), epilogue(epilogue), lane(lane), memory(memory), piece(piece), pitch(MatrixSchedule::piecePitch(piece)) {}
 
+  /// Values of the rows that a thread finishes, which the epilogue reads: two rows where four threads share one. Given before `store` of them.
+  static constexpr int64_t kRowsOfThread = 2;
+  void provideRows(llvm::SmallVector<llvm::SmallVector<mlir::Value>> values) { rowValues = std::move(values); }
+  /// The number in the warp of the `i`th of these rows.
+  mlir::Value rowOfThread(int64_t i);
+
   /// `sums` of so many columns from `firstColumn` on, as mma.sync leaves them; `rowOf` finds a row by its number in the warp.
   void store(llvm::function_ref<Row(mlir::Value)> rowOf, Index firstColumn, int64_t columns, llvm::ArrayRef<mlir::Value> sums);
 
@@ -34,6 +40,7 @@ private:
   llvm::SmallVector<Unit> unitsOf(llvm::function_ref<Row(mlir::Value)> rowOf);
   void storePiece(llvm::ArrayRef<Unit> units, Index firstColumn, llvm::ArrayRef<mlir::Value> sums);
   void writeSums(llvm::ArrayRef<mlir::Value> sums);
+  void storeRowSum(unsigned result, mlir::Value part, mlir::Value inside, llvm::ArrayRef<Index> position);
 
   KernelBuilder &b;
   Warp w;
@@ -41,6 +48,7 @@ private:
   cpu::Epilogue &epilogue;
   mlir::Value lane, memory;
   const int64_t piece, pitch;
+  llvm::SmallVector<llvm::SmallVector<mlir::Value>> rowValues;
 };
 
 } // namespace tenon::gpu

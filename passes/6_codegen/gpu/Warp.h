@@ -107,6 +107,9 @@ public:
   void arriveWithBytes(mlir::Value address, int64_t bytes); // which copyBulk brings
   void waitForPhase(mlir::Value address, mlir::Value phase); // until it is over; at once for the one before the first
   void copyBulk(mlir::Value to, mlir::Value from, int64_t bytes, mlir::Value barrier);
+  /// Has a tile copied through a tensor map: `at` are the coordinates of its first element from the innermost axis on, and, where the map is of images,
+  /// `taps` by how much its pixels lie further along each axis of space.
+  void copyTile(mlir::Value to, mlir::Value map, mlir::ValueRange at, mlir::ValueRange taps, mlir::Value barrier);
   void joinWarp(); // its threads meet
 
 private:

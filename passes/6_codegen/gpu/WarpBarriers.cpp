@@ -31,6 +31,29 @@ void Warp::copyBulk(Value to, Value from, int64_t bytes, Value barrier) {
            "r,l,r,r,~{memory}", true);
 }
 
+void Warp::copyTile(Value to, Value map, ValueRange at, ValueRange taps, Value barrier) {
+  SmallVector<Value> operands{to, map};
+  std::string constraints = "r,l", text = "cp.async.bulk.tensor." + std::to_string(at.size()) + "d.shared::cluster.global." +
+                                          (taps.empty() ? "tile" : "im2col") + ".mbarrier::complete_tx::bytes [$0], [$1, ";
+  auto list = [&](ValueRange values, StringRef constraint) {
+    for (auto [i, value] : llvm::enumerate(values)) {
+      text += (i ? ", $" : "{$") + std::to_string(operands.size());
+      operands.push_back(value);
+      constraints += "," + constraint.str();
+    }
+    text += "}";
+  };
+  list(at, "r");
+  text += "], [$" + std::to_string(operands.size()) + "]";
+  operands.push_back(barrier);
+  constraints += ",r";
+  if (!taps.empty()) {
+    text += ", ";
+    list(llvm::map_to_vector(taps, [&](Value tap) -> Value { return arith::TruncIOp::create(ops, ops.getI16Type(), tap); }), "h");
+  }
+  assembly({}, operands, text + ";", constraints + ",~{memory}", true);
+}
+
 void Warp::joinWarp() {
   assembly({}, {}, "bar.warp.sync -1;", "~{memory}", true);
 }

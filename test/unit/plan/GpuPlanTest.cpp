@@ -105,6 +105,92 @@ TEST(GpuPlan, ImpossiblePlansAreRefused) {
   }
 }
 
+/// A matrix, and images whose pixels are found for windows of 3x3 with padding.
+plan::Plan planWithMaps() {
+  plan::Plan plan = gpuPlan();
+  plan.kernels[0].maps = {{0, 16, 2, {64, 100}, {128}, {1, 1}, {64, 128}, {}, {}, 128},
+                          {1, 0, 2, {64, 14, 14, 2}, {128, 1792, 25088}, {1, 1, 1, 1}, {64, 192}, {-1, -1}, {-1, -1}, 128}};
+  return plan;
+}
+
+TEST(GpuPlanTensorMaps, AreTold) {
+  auto bytes = plan::writePlanToMemory(planWithMaps());
+  tn_plan *plan = nullptr;
+  ASSERT_EQ(tn_plan_open_memory(bytes.data(), bytes.size(), 0, &plan), TN_OK) << tn_last_error();
+  tn_plan_info info{};
+  info.struct_size = sizeof info;
+  ASSERT_EQ(tn_plan_get_info(plan, &info), TN_OK);
+  EXPECT_EQ(info.format_version, 3u);
+  tn_kernel_info kernel{};
+  kernel.struct_size = sizeof kernel;
+  ASSERT_EQ(tn_plan_kernel(plan, 0, &kernel), TN_OK);
+  EXPECT_EQ(kernel.map_count, 2u);
+  tn_tensor_map_info map{};
+  map.struct_size = sizeof map;
+  ASSERT_EQ(tn_plan_tensor_map(plan, 0, 0, &map), TN_OK);
+  EXPECT_EQ(map.buffer, 0u);
+  EXPECT_EQ(map.offset, 16u);
+  EXPECT_EQ(map.rank, 2u);
+  EXPECT_EQ(map.is_images, 0u);
+  EXPECT_EQ(map.sizes[1], 100u);
+  EXPECT_EQ(map.strides[0], 128u);
+  EXPECT_EQ(map.box[1], 128u);
+  ASSERT_EQ(tn_plan_tensor_map(plan, 0, 1, &map), TN_OK);
+  EXPECT_EQ(map.buffer, 1u);
+  EXPECT_EQ(map.rank, 4u);
+  EXPECT_EQ(map.is_images, 1u);
+  EXPECT_EQ(map.strides[2], 25088u);
+  EXPECT_EQ(map.lower[1], -1);
+  EXPECT_EQ(tn_plan_tensor_map(plan, 0, 2, &map), TN_INVALID_ARGUMENT);
+  EXPECT_EQ(tn_plan_tensor_map(plan, 1, 0, &map), TN_INVALID_ARGUMENT);
+  tn_plan_close(plan);
+  plan = opened(gpuPlan());
+  ASSERT_EQ(tn_plan_get_info(plan, &info), TN_OK);
+  EXPECT_EQ(info.format_version, 1u);
+  tn_plan_close(plan);
+}
+
+TEST(GpuPlanTensorMaps, ImpossibleOnesAreRefused) {
+  using Change = std::function<void(plan::TensorMap & matrix, plan::TensorMap & images)>;
+  const std::pair<const char *, Change> changes[] = {
+      {"tensor map 0: its buffer does not exist", [](auto &matrix, auto &) { matrix.buffer = 100; }},
+      {"its elements have an impossible size", [](auto &matrix, auto &) { matrix.elementBytes = 3; }},
+      {"its offset is no multiple of 16", [](auto &matrix, auto &) { matrix.offset = 8; }},
+      {"its swizzle is unknown", [](auto &matrix, auto &) { matrix.swizzleBytes = 256; }},
+      {"it has no axes or too many", [](auto &matrix, auto &) { matrix.sizes.clear(), matrix.strides.clear(), matrix.steps.clear(); }},
+      {"it has no axes or too many", [](auto &matrix, auto &) { matrix.sizes.resize(6, 1), matrix.strides.resize(5, 128), matrix.steps.resize(6, 1); }},
+      {"it has no axes or too many", [](auto &matrix, auto &) { matrix.steps.clear(); }},
+      {"an axis has an impossible size", [](auto &matrix, auto &) { matrix.sizes[1] = 0; }},
+      {"an axis has an impossible size", [](auto &matrix, auto &) { matrix.sizes[1] = uint64_t(1) << 33; }},
+      {"a stride is no multiple of 16", [](auto &matrix, auto &) { matrix.strides[0] = 136; }},
+      {"a stride is no multiple of 16", [](auto &matrix, auto &) { matrix.strides[0] = 0; }},
+      {"a step is impossible", [](auto &, auto &images) { images.steps[1] = 9; }},
+      {"a copy is empty or too large", [](auto &matrix, auto &) { matrix.box[1] = 257; }},
+      {"a copy is empty or too large", [](auto &matrix, auto &) { matrix.box = {64}; }},
+      {"rows of a copy are no multiple of 16 bytes", [](auto &matrix, auto &) { matrix.box[0] = 60; }},
+      {"rows of a copy are no multiple of 16 bytes, or longer than their swizzle", [](auto &matrix, auto &) { matrix.box[0] = 128; }},
+      {"tensor map 1: its corners do not match its axes", [](auto &, auto &images) { images.upper.pop_back(); }},
+      {"its corners do not match its axes", [](auto &matrix, auto &) { matrix.lower = matrix.upper = {}, matrix.upper = {0}; }},
+      {"a corner is too far away", [](auto &, auto &images) { images.lower[0] = -129; }},
+      {"a copy has no pixels, or too many", [](auto &, auto &images) { images.box[1] = 1025; }},
+  };
+  for (const auto &[sentence, change] : changes) {
+    plan::Plan plan = planWithMaps();
+    change(plan.kernels[0].maps[0], plan.kernels[0].maps[1]);
+    tn_plan *made = opened(plan);
+    EXPECT_EQ(made, nullptr) << sentence;
+    tn_plan_close(made);
+    EXPECT_NE(std::string(tn_last_error()).find(sentence), std::string::npos) << "expected: " << sentence << "\nfound: " << tn_last_error();
+  }
+  plan::Plan many = planWithMaps(), onCpu = test::staticPlan();
+  many.kernels[0].maps.resize(5, many.kernels[0].maps[0]);
+  onCpu.kernels[0].maps = planWithMaps().kernels[0].maps;
+  for (const plan::Plan &plan : {many, onCpu}) {
+    EXPECT_EQ(opened(plan), nullptr);
+    EXPECT_NE(std::string(tn_last_error()).find("it has tensor maps where it can have none, or too many"), std::string::npos) << tn_last_error();
+  }
+}
+
 TEST(GpuPlanVariants, AreToldApart) {
   tn_plan *plan = opened(twoGpusPlan());
   ASSERT_TRUE(plan) << tn_last_error();

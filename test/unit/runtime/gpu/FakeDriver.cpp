@@ -346,6 +346,20 @@ FAKE cuModuleGetFunction(FunctionHandle *function, ModuleHandle, const char *nam
 FAKE cuFuncSetAttribute(FunctionHandle, int, int) {
   return mayFail();
 }
+FAKE cuTensorMapEncodeTiled(TensorMapObject *object, int, unsigned rank, void *address, const uint64_t *, const uint64_t *, const unsigned *, const unsigned *,
+                            int, int, int, int) {
+  Lock lock(mutex);
+  if (uintptr_t(object) % alignof(TensorMapObject))
+    fake.misuses.push_back("a tensor map is not aligned");
+  *object = {{uintptr_t(address), rank}};
+  return mayFail();
+}
+FAKE cuTensorMapEncodeIm2col(TensorMapObject *object, int, unsigned rank, void *address, const uint64_t *, const uint64_t *, const int *, const int *, unsigned,
+                             unsigned, const unsigned *, int, int, int, int) {
+  Lock lock(mutex);
+  *object = {{uintptr_t(address), rank}};
+  return mayFail();
+}
 FAKE cuLaunchKernelEx(const LaunchConfig *config, FunctionHandle function, void **parameters, void **) {
   Lock lock(mutex);
   if (Result result = needContext())
@@ -357,6 +371,9 @@ FAKE cuLaunchKernelEx(const LaunchConfig *config, FunctionHandle function, void 
   for (int i = 0; i < 3; ++i)
     given.buffers.push_back(*static_cast<float **>(parameters[i]));
   given.elements = name == "below" ? 1 : size_t(*static_cast<int64_t *>(parameters[3]));
+  constexpr int kFirstMap = 5; // behind two symbols
+  for (int i = 0; i < fake.mapsOfLaunch; ++i)
+    fake.mapped.push_back(uintptr_t(static_cast<const TensorMapObject *>(parameters[kFirstMap + i])->words[0]));
   if (!config->gridX)
     return misuse("a launch of no blocks");
   return enqueue(config->stream, [=] { return runKernel(name, given); });

@@ -21,6 +21,8 @@ struct FakeDriver {
   int sticky = 0;                  ///< what everything gives from now on
 
   bool defers = false;             ///< work is done when somebody waits
+  int mapsOfLaunch = 0;            ///< tensor maps that each launch is expected to have
+  std::vector<uintptr_t> mapped;   ///< what those of all launches describe
 
   std::map<std::string, int> alive; ///< objects by kind
   std::vector<std::string> misuses;

@@ -97,6 +97,35 @@ TEST_F(GpuRuns, GraphsStayForTensorsThatTakeTurns) {
     tenonFakeRelease(each);
 }
 
+// Encoded with the graph, and again where a tensor lies elsewhere.
+TEST_F(GpuRuns, TensorMapsFollowTheirBuffers) {
+  plan::Plan plan = gpuPlan();
+  for (plan::Kernel &kernel : plan.kernels)
+    kernel.maps = {{0, 16, 2, {8, 1}, {16}, {1, 1}, {8, 1}, {}, {}, 128}, {2, 0, 2, {8, 1, 1, 1}, {16, 16, 16}, {1, 1, 1, 1}, {8, 1}, {0, 0}, {0, 0}, 128}};
+  driver.mapsOfLaunch = 2;
+  Session session;
+  ASSERT_EQ(session.open(plan), TN_OK) << tn_last_error();
+  ASSERT_EQ(session.start(), TN_OK) << tn_last_error();
+  auto *x = static_cast<float *>(tenonFakeAllocate(64, 0)), *other = static_cast<float *>(tenonFakeAllocate(64, 0));
+  auto *y = static_cast<float *>(tenonFakeAllocate(64, 0));
+  for (float *from : {x, x, other}) {
+    size_t before = driver.mapped.size();
+    tn_tensor input = deviceTensor(from, {8}), output = deviceTensor(y, {8});
+    ASSERT_EQ(tn_run_async(session.context, &input, &output, nullptr), TN_OK) << session.message();
+    bool isAgain = before && from == x; // the graph is as it was
+    ASSERT_EQ(driver.mapped.size(), before + (isAgain ? 0 : 2 * plan.steps.size()));
+    if (!isAgain)
+      EXPECT_EQ(driver.mapped[before], uintptr_t(from) + 16);
+    EXPECT_EQ(driver.mapped.back(), uintptr_t(y));
+  }
+  driver.failingCall = 1;
+  tn_tensor input = deviceTensor(x, {8}), output = deviceTensor(y, {8});
+  EXPECT_NE(tn_run_async(session.context, &input, &output, nullptr), TN_OK);
+  tenonFakeRelease(x);
+  tenonFakeRelease(other);
+  tenonFakeRelease(y);
+}
+
 TEST_F(GpuRuns, StepsAreMeasuredOneByOne) {
   Session session;
   ASSERT_EQ(session.open(dynamicGpuPlan()), TN_OK) << tn_last_error();

@@ -1,0 +1,309 @@
+#include "passes/6_codegen/gpu/MatrixTma.h"
+#include "passes/6_codegen/gpu/MatrixEmitter.h"
+#include "passes/6_codegen/gpu/MatrixMaps.h"
+#include "passes/6_codegen/gpu/MatrixStore.h"
+#include "passes/6_codegen/gpu/TensorMaps.h"
+
+namespace tenon::gpu {
+using namespace mlir;
+
+namespace {
+constexpr int64_t kChunk = MatrixSchedule::kChunk, kStep = MatrixSchedule::kStep, kRowBytes = kStep * 2, kChunksOfRow = kStep / kChunk;
+constexpr int64_t kWarp = 32, kWarpRows = 16, kGroupThreads = 128, kGroupRows = MatrixSchedule::kGroupRows;
+
+/// A stage: its number, and the phase of its barriers.
+struct Slot {
+  Value stage, phase;
+};
+
+class TmaEmitter {
+public:
+  TmaEmitter(KernelBuilder &b, const MatrixProblem &p, const MatrixSchedule &s)
+      : b(b), w(b), p(p), s(s), steps(p.steps(s)), rowsOfGroup(s.tileRows / s.groupsDown()), early(std::min(s.stages, steps)),
+        maps(tensorMapsOf(b.kernelFunc())), lhs(b, w, p, s),
+        epilogue(b, p.contraction.result, /*reader=*/nullptr, /*rows=*/true) {}
+  void emit();
+
+private:
+  using Values = KernelBuilder::Values;
+  /// Emits `body` for each tile of the block; it is given the first row and column, and carries `init`.
+  Values forTiles(ValueRange init, llvm::function_ref<Values(Index firstRow, Index firstColumn, ValueRange)> body);
+  Index firstColumnOf(Index tile) { return b.mul(b.rem(tile, tilesAcross()), s.tileColumns); }
+  int64_t tilesAcross() const { return llvm::divideCeil(p.columns, s.tileColumns); }
+  Slot next(Slot slot);
+  Value full(Value stage) { return w.add(w.add(shared, s.barriersAt()), w.mul(stage, 8)); }
+  Value empty(Value stage) { return w.add(full(stage), s.stages * 8); }
+  Value stageAt(Value stage) { return w.add(shared, w.mul(stage, s.stageBytes())); }
+
+  void beginBarriers();
+  void copy();
+  void copyWeights(Index firstColumn, Index step, Value stage);
+  /// Where the first row of a tile is, as copies want it: coordinates behind the channel's.
+  SmallVector<SmallVector<Value>> coordinatesOf(Index firstRow);
+  void copyLhs(ArrayRef<SmallVector<Value>> coordinates, Value step, Value stage);
+  void copyPart(size_t part, ArrayRef<Value> coordinates, Value channel, Value tap, Value stage);
+  Value mapAt(size_t part); // its address
+  void copyByThreads();
+  void multiply();
+  void multiplyStep(Slot slot, MutableArrayRef<Value> sums);
+  /// The first of the 16 rows of this warp, in the tile: its part number `down`.
+  Value firstOfWarp(int64_t down);
+  WarpStore::Row rowAt(Index firstRow, Value ofTile);
+  /// Of the rows of each part of the warp.
+  using RowValues = SmallVector<SmallVector<SmallVector<Value>>>;
+  RowValues readRows(WarpStore &stores, Index firstRow);
+  void finish(WarpStore &stores, Index firstRow, Index firstColumn, const RowValues &rows, ArrayRef<Value> sums);
+
+  KernelBuilder &b;
+  Warp w;
+  const MatrixProblem &p;
+  const MatrixSchedule &s;
+  const int64_t steps, rowsOfGroup, early; // stages that are filled for the first time
+  SmallVector<plan::TensorMap> maps; // of the parts of lhs; none where buffers do not lie where maps want them
+  LhsLoader lhs;
+  cpu::Epilogue epilogue;
+  Value thread, lane, shared;
+};
+
+void TmaEmitter::emit() {
+  thread = w.thread();
+  lane = w.rem(thread, kWarp);
+  shared = w.shared();
+  beginBarriers();
+  b.ifThen(
+      w.below(thread, w.i32(s.multiplyThreads())), [&] { multiply(); },
+      [&] {
+        if (maps.empty())
+          copyByThreads();
+        else
+          b.ifThen(w.below(lane, w.i32(1)), [&] { copy(); });
+      });
+}
+
+void TmaEmitter::beginBarriers() {
+  b.ifThen(w.below(thread, w.i32(1)), [&] {
+    for (int64_t stage = 0; stage < s.stages; ++stage) {
+      w.beginBarrier(full(w.i32(stage)), maps.empty() ? 2 : 1);
+      w.beginBarrier(empty(w.i32(stage)), s.warpRows);
+    }
+    w.showBarriers();
+  });
+  w.barrier();
+}
+
+KernelBuilder::Values TmaEmitter::forTiles(ValueRange init, llvm::function_ref<Values(Index, Index, ValueRange)> body) {
+  Index tiles = b.dim(tilesOf(p, s)), blocks = b.tasks();
+  auto one = [&](Index tile, ValueRange carried) { return body(b.mul(b.div(tile, tilesAcross()), s.tileRows), firstColumnOf(tile), carried); };
+  bool isOne = !tiles.isConstant() || !blocks.isConstant() || tiles.get() <= blocks.get();
+  return isOne ? one(b.task(), init) : b.loop(b.task(), tiles, blocks.get(), init, one);
+}
+
+Slot TmaEmitter::next(Slot slot) {
+  Value moved = w.add(slot.stage, 1);
+  Value wraps = arith::CmpIOp::create(b.ops(), arith::CmpIPredicate::eq, moved, w.i32(s.stages));
+  return {w.select(wraps, w.i32(0), moved), w.bitXor(slot.phase, w.select(wraps, w.i32(1), w.i32(0)))};
+}
+
+/// One thread. Weights do not depend on the kernel before: those of the first stages are on their way before that has ended.
+void TmaEmitter::copy() {
+  Index firstColumn = firstColumnOf(b.task());
+  for (int64_t stage = 0; stage < early; ++stage)
+    copyWeights(firstColumn, Index(stage), w.i32(stage));
+  b.waitForInputs();
+  // The ring, and how many stages were filled, up to `early`.
+  forTiles({w.i32(0), w.i32(1), w.i32(0)}, [&](Index firstRow, Index firstColumn, ValueRange ring) {
+    auto coordinates = coordinatesOf(firstRow);
+    return b.loop(0, steps, 1, ring, [&](Index step, ValueRange carried) {
+      Slot slot{carried[0], carried[1]};
+      Value filled = carried[2], isEarly = w.below(filled, w.i32(early));
+      b.ifThen(isEarly, [] {}, [&] {
+        w.waitForPhase(empty(slot.stage), slot.phase);
+        copyWeights(firstColumn, step, slot.stage);
+      });
+      copyLhs(coordinates, w.narrow(step), slot.stage);
+      slot = next(slot);
+      return Values{slot.stage, slot.phase, w.select(isEarly, w.add(filled, 1), filled)};
+    });
+  });
+}
+
+/// The barrier is told of both operands.
+void TmaEmitter::copyWeights(Index firstColumn, Index step, Value stage) {
+  Tensor packed = b.argument(cast<BlockArgument>(p.contraction.unpacked().getOperand()).getArgNumber());
+  int64_t bytes = s.tileColumns * kRowBytes, elements = s.tileColumns * kStep;
+  w.arriveWithBytes(full(stage), maps.empty() ? bytes : s.stageBytes());
+  Index at = b.add(b.mul(firstColumn, p.depth), b.mul(step, elements));
+  Value from = LLVM::GEPOp::create(b.ops(), packed.base.getType(), p.unit(), packed.base, ArrayRef<LLVM::GEPArg>{b.value(at)});
+  w.copyBulk(w.add(stageAt(stage), s.tileRows * kRowBytes), from, bytes, full(stage));
+}
+
+SmallVector<SmallVector<Value>> TmaEmitter::coordinatesOf(Index firstRow) {
+  const cpu::ContractionProblem &c = p.contraction;
+  Value row = w.narrow(firstRow);
+  return llvm::map_to_vector(maps, [&](const plan::TensorMap &map) -> SmallVector<Value> {
+    if (!isOfImages(map))
+      return {row};
+    int64_t height = *c.extents[1].asConstant(), width = *c.extents[2].asConstant();
+    Value line = w.div(row, width), image = w.div(line, height);
+    auto first = [&](Value at, const cpu::LhsAxis &axis) { return w.add(w.mul(at, axis.rowScale), axis.shift); };
+    return {first(w.rem(row, width), c.lhsAxes[2]), first(w.rem(line, height), c.lhsAxes[1]), image};
+  });
+}
+
+void TmaEmitter::copyLhs(ArrayRef<SmallVector<Value>> coordinates, Value step, Value stage) {
+  int64_t ofTap = p.channels / kStep;
+  Value channel = w.mul(w.rem(step, ofTap), kStep), tap = w.div(step, ofTap);
+  if (maps.size() == 1)
+    return copyPart(0, coordinates[0], channel, tap, stage);
+  int64_t first = p.units(p.channelsOfFirst());
+  b.ifThen(
+      w.below(channel, w.i32(first)), [&] { copyPart(0, coordinates[0], channel, tap, stage); },
+      [&] { copyPart(1, coordinates[1], w.add(channel, -first), tap, stage); });
+}
+
+void TmaEmitter::copyPart(size_t part, ArrayRef<Value> coordinates, Value channel, Value tap, Value stage) {
+  const cpu::ContractionProblem &c = p.contraction;
+  SmallVector<Value> at{channel}, taps;
+  llvm::append_range(at, coordinates);
+  if (isOfImages(maps[part]))
+    taps = {w.mul(w.rem(tap, c.taps[1]), c.lhsAxes[2].tapScale), w.mul(w.div(tap, c.taps[1]), c.lhsAxes[1].tapScale)};
+  w.copyTile(stageAt(stage), mapAt(part), at, taps, full(stage));
+}
+
+/// Between the symbols and the task.
+Value TmaEmitter::mapAt(size_t part) {
+  auto body = b.ops().getInsertionBlock()->getParentOp();
+  auto func = isa<func::FuncOp>(body) ? cast<func::FuncOp>(body) : body->getParentOfType<func::FuncOp>();
+  return func.getArgument(unsigned(func.getNumArguments() - 1 - maps.size() + part));
+}
+
+/// Where maps cannot be had, all threads of the warp read lhs as it lies.
+void TmaEmitter::copyByThreads() {
+  b.waitForInputs();
+  Value chunk = w.rem(lane, kChunksOfRow), row = w.div(lane, kChunksOfRow), isFirst = w.below(lane, w.i32(1));
+  forTiles({w.i32(0), w.i32(1)}, [&](Index firstRow, Index firstColumn, ValueRange ring) {
+    lhs.begin(firstRow, row, kWarp / kChunksOfRow, chunk);
+    return b.loop(0, steps, 1, ring, [&](Index step, ValueRange carried) {
+      Slot slot{carried[0], carried[1]};
+      w.waitForPhase(empty(slot.stage), slot.phase);
+      b.ifThen(isFirst, [&] { copyWeights(firstColumn, step, slot.stage); });
+      lhs.load(w.narrow(step), stageAt(slot.stage));
+      w.commit();
+      w.waitFor(0);
+      w.showToProducts();
+      w.joinWarp();
+      b.ifThen(isFirst, [&] { w.arrive(full(slot.stage)); });
+      slot = next(slot);
+      return Values{slot.stage, slot.phase};
+    });
+  });
+}
+
+void TmaEmitter::multiply() {
+  // What the epilogue reads, and the memory that it writes, may be in use until then.
+  b.waitForInputs();
+  Value memory = w.add(w.add(shared, s.stages * s.stageBytes()), w.mul(w.div(thread, kWarp), s.pieceBytes()));
+  WarpStore stores(b, p, epilogue, lane, memory, s.pieceColumns());
+  forTiles({w.i32(0), w.i32(0)}, [&](Index firstRow, Index firstColumn, ValueRange ring) {
+    RowValues rows = readRows(stores, firstRow);
+    Values init(ring);
+    init.append(rowsOfGroup / kGroupRows * s.tileColumns / 2, b.constant(0, p.sum()));
+    auto results = b.loop(0, steps, 1, init, [&](Index, ValueRange carried) {
+      Values values(carried);
+      Slot slot{values[0], values[1]};
+      w.waitForPhase(full(slot.stage), slot.phase);
+      multiplyStep(slot, MutableArrayRef(values).drop_front(2));
+      b.ifThen(w.below(lane, w.i32(1)), [&] { w.arrive(empty(slot.stage)); });
+      slot = next(slot);
+      values[0] = slot.stage;
+      values[1] = slot.phase;
+      return values;
+    });
+    finish(stores, firstRow, firstColumn, rows, ArrayRef(results).drop_front(2));
+    return Values{results[0], results[1]};
+  });
+}
+
+/// While a group waits for its products those of another one run, of this block or of the one beside it.
+void TmaEmitter::multiplyStep(Slot slot, MutableArrayRef<Value> sums) {
+  constexpr int64_t kDepth = 16, kDepthChunks = kDepth / kChunk; // of one instruction
+  Value stage = stageAt(slot.stage), group = w.div(thread, kGroupThreads);
+  Value left = w.swizzledRows(w.add(stage, w.mul(group, rowsOfGroup * kRowBytes)));
+  Value right = w.chunkedRows(w.add(stage, s.tileRows * kRowBytes), s.tileColumns);
+  SmallVector<Warp::GroupStep> all;
+  for (int64_t k = 0; k < kStep / kDepth; ++k)
+    for (int64_t down = 0; down < rowsOfGroup / kGroupRows; ++down)
+      all.push_back({down, down * kGroupRows * kChunksOfRow + k * kDepthChunks, k * kDepthChunks * s.tileColumns});
+  w.multiplyGroup(p.factors, s.tileColumns, left, right, all, sums);
+  w.waitForProducts(sums);
+}
+
+Value TmaEmitter::firstOfWarp(int64_t down) {
+  Value group = w.div(thread, kGroupThreads), inGroup = w.rem(w.div(thread, kWarp), kGroupThreads / kWarp);
+  return w.add(w.add(w.mul(group, rowsOfGroup), w.mul(inGroup, kWarpRows)), down * kGroupRows);
+}
+
+WarpStore::Row TmaEmitter::rowAt(Index firstRow, Value ofTile) {
+  Index at = b.add(firstRow, w.wide(ofTile));
+  Value inside = b.lessThan(at, b.dim(p.rows()));
+  return {inside, positionOfRow(b, p.contraction, b.select(inside, at, Index(0)))};
+}
+
+/// Before the products: that they wait for their operands hides it.
+TmaEmitter::RowValues TmaEmitter::readRows(WarpStore &stores, Index firstRow) {
+  RowValues all(rowsOfGroup / kGroupRows);
+  if (epilogue.rowValues().empty())
+    return all;
+  RowStatistics statistics(b, w, epilogue);
+  SmallVector<RowStatistics::Row> loaded;
+  for (int64_t down = 0; down < int64_t(all.size()); ++down)
+    for (int64_t i = 0; i < WarpStore::kRowsOfThread; ++i) {
+      WarpStore::Row row = rowAt(firstRow, w.add(firstOfWarp(down), stores.rowOfThread(i)));
+      loaded.push_back(statistics.load(ArrayRef(row.position).drop_back(), w.rem(lane, RowStatistics::kQuad)));
+    }
+  for (auto [number, row] : llvm::enumerate(loaded))
+    all[number / WarpStore::kRowsOfThread].push_back(statistics.values(row));
+  return all;
+}
+
+void TmaEmitter::finish(WarpStore &stores, Index firstRow, Index firstColumn, const RowValues &rows, ArrayRef<Value> sums) {
+  int64_t each = s.tileColumns / 2;
+  for (int64_t down = 0; down < rowsOfGroup / kGroupRows; ++down) {
+    Value first = firstOfWarp(down);
+    stores.provideRows(rows[down]);
+    stores.store([&](Value ofWarp) { return rowAt(firstRow, w.add(first, ofWarp)); }, firstColumn, s.tileColumns, sums.slice(down * each, each));
+  }
+}
+} // namespace
+
+llvm::SmallVector<MatrixSchedule> tmaSchedules(const MatrixProblem &p, const Target &target) {
+  constexpr int kFirst = 90;
+  SmallVector<MatrixSchedule> schedules;
+  if (target.computeCapability != kFirst || !target.archSpecific || p.scale || p.isFull())
+    return schedules;
+  struct Tile {
+    int64_t rows, columns, groups, stages, together;
+  };
+  constexpr Tile kTiles[] = {{64, 64, 1, 4, 3},  {64, 128, 1, 4, 2},  {64, 256, 1, 5, 1},  {128, 64, 1, 4, 2},  {128, 128, 1, 3, 2}, {128, 128, 2, 6, 1},
+                             {128, 192, 2, 5, 1}, {128, 256, 2, 4, 1}, {192, 128, 3, 4, 1}, {192, 192, 3, 4, 1}, {256, 128, 2, 4, 1}};
+  SmallVector<Tile> tiles(kTiles, std::end(kTiles));
+  constexpr int64_t kLeast = 72, kMost = 248, kOdd = 64; // a tile as wide as the result, where none of the others is
+  if (p.packedColumns() >= kLeast && p.packedColumns() <= kMost && p.packedColumns() % kOdd)
+    tiles.append({{128, p.packedColumns(), 2, 5, 1}, {128, p.packedColumns(), 1, 3, 2}});
+  for (const Tile &tile : tiles) {
+    MatrixSchedule s{tile.rows, tile.columns, tile.groups * kGroupThreads / kWarp, 1, 1, tile.stages, 1, /*direct=*/false, /*groups=*/true};
+    s.tma = true;
+    s.together = tile.together;
+    bool isNeedless = (tile.columns > kOdd && tile.columns >= 2 * p.columns) || p.steps(s) < 2;
+    bool hasQuads = s.pieceColumns() == kernel::kRowPart || !(p.sumsRows || p.rowValues); // threads that share a row
+    if (!isNeedless && hasQuads && s.sharedBytes() <= kSharedOfBlock / s.together && lhsMapsOf(p, s))
+      schedules.push_back(s);
+  }
+  return schedules;
+}
+
+void emitTma(KernelBuilder &b, const MatrixProblem &p, const MatrixSchedule &s) {
+  TmaEmitter(b, p, s).emit();
+}
+
+} // namespace tenon::gpu
