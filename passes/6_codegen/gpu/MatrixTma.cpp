@@ -279,7 +279,7 @@ void TmaEmitter::finish(WarpStore &stores, Index firstRow, Index firstColumn, co
 llvm::SmallVector<MatrixSchedule> tmaSchedules(const MatrixProblem &p, const Target &target) {
   constexpr int kFirst = 90;
   SmallVector<MatrixSchedule> schedules;
-  if (target.computeCapability != kFirst || !target.archSpecific || p.scale || p.isFull())
+  if (target.computeCapability != kFirst || !target.archSpecific || p.scale || p.isFull() || p.isBytes())
     return schedules;
   struct Tile {
     int64_t rows, columns, groups, stages, together;
