@@ -17,6 +17,7 @@
 #include "mlir/Target/LLVMIR/Dialect/LLVMIR/LLVMToLLVMIRTranslation.h"
 #include "mlir/Target/LLVMIR/Dialect/NVVM/NVVMToLLVMIRTranslation.h"
 #include "passes/6_codegen/gpu/EmitKernels.h"
+#include "passes/6_codegen/gpu/TensorMaps.h"
 
 namespace tenon::cpu {
 using namespace mlir;
@@ -61,8 +62,10 @@ FailureOr<OwningOpRef<ModuleOp>> emitKernel(kernel::FuncOp func, const Target &t
     return func.emitError("has a schedule of the family '") << family->name() << "', which " << target.name << " cannot run; schedule it for this target";
   OwningOpRef<ModuleOp> module = ModuleOp::create(func.getLoc());
   BlockShape block;
-  if (target.isGpu())
+  if (target.isGpu()) {
     block = family->plan(func, *func.getSchedule(), target).block;
+    gpu::markTensorMaps(func, target);
+  }
   KernelBuilder builder(*module, func, target, block);
   if (!isEmpty(func) && failed(family->emit(func, *func.getSchedule(), builder)))
     return func.emitError("the family '") << family->name() << "' cannot emit it";

@@ -2,14 +2,12 @@
 #include "dialects/kernel/Kernel.h"
 #include "mlir/IR/Threading.h"
 #include "passes/6_codegen/cpu/EmitKernels.h"
-#include "passes/6_codegen/gpu/TensorMaps.h"
 
 namespace tenon::gpu {
 using namespace mlir;
 
 FailureOr<CodeImage> emitKernels(ModuleOp module, const Target &target) {
   markAlignments(module);
-  markTensorMaps(module, target);
   SmallVector<kernel::FuncOp> kernels(module.getOps<kernel::FuncOp>());
   std::vector<std::string> texts(kernels.size());
   auto compile = [&](size_t index) -> LogicalResult {

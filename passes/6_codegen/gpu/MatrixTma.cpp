@@ -289,7 +289,7 @@ llvm::SmallVector<MatrixSchedule> tmaSchedules(const MatrixProblem &p, const Tar
   SmallVector<Tile> tiles(kTiles, std::end(kTiles));
   constexpr int64_t kLeast = 72, kMost = 248, kOdd = 64; // a tile as wide as the result, where none of the others is
   if (p.packedColumns() >= kLeast && p.packedColumns() <= kMost && p.packedColumns() % kOdd)
-    tiles.append({{128, p.packedColumns(), 2, 5, 1}, {128, p.packedColumns(), 1, 3, 2}});
+    tiles.push_back({128, p.packedColumns(), 2, 5, 1});
   for (const Tile &tile : tiles) {
     MatrixSchedule s{tile.rows, tile.columns, tile.groups * kGroupThreads / kWarp, 1, 1, tile.stages, 1, /*direct=*/false, /*groups=*/true};
     s.tma = true;

@@ -37,17 +37,15 @@ plan::TensorMap mapOf(DictionaryAttr attr) {
 }
 } // namespace
 
-void markTensorMaps(ModuleOp module, const Target &target) {
-  OpBuilder b(module.getContext());
-  for (kernel::FuncOp func : module.getOps<kernel::FuncOp>()) {
-    if (!func.getSchedule() || func.getSchedule()->getFamily().getValue() != "gpu.matrix")
-      continue;
-    MatrixSchedule s = MatrixSchedule::of(*func.getSchedule());
-    std::optional<MatrixProblem> p = s.tma ? MatrixProblem::of(func, target) : std::nullopt;
-    std::optional<LhsMaps> maps = p ? lhsMapsOf(*p, s) : std::nullopt;
-    if (maps && hasAlignedMaps(func, *maps))
-      func->setAttr(kAttribute, b.getArrayAttr(llvm::map_to_vector(*maps, [&](const plan::TensorMap &map) -> Attribute { return attributeOf(b, map); })));
-  }
+void markTensorMaps(kernel::FuncOp func, const Target &target) {
+  if (func.getSchedule()->getFamily().getValue() != "gpu.matrix")
+    return;
+  MatrixSchedule s = MatrixSchedule::of(*func.getSchedule());
+  std::optional<MatrixProblem> p = s.tma ? MatrixProblem::of(func, target) : std::nullopt;
+  std::optional<LhsMaps> maps = p ? lhsMapsOf(*p, s) : std::nullopt;
+  OpBuilder b(func.getContext());
+  if (maps && hasAlignedMaps(func, *maps))
+    func->setAttr(kAttribute, b.getArrayAttr(llvm::map_to_vector(*maps, [&](const plan::TensorMap &map) -> Attribute { return attributeOf(b, map); })));
 }
 
 unsigned tensorMapCount(kernel::FuncOp func) {

@@ -7,8 +7,8 @@
 
 namespace tenon::gpu {
 
-/// Sets those of all kernels of a module that is about to be emitted.
-void markTensorMaps(mlir::ModuleOp module, const Target &target);
+/// Sets those of a kernel that is about to be emitted.
+void markTensorMaps(kernel::FuncOp func, const Target &target);
 /// Empty where there are none.
 llvm::SmallVector<plan::TensorMap> tensorMapsOf(kernel::FuncOp func);
 /// How many parameters they are.

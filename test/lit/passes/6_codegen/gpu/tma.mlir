@@ -45,7 +45,6 @@ kernel.func private @taps(%x: tensor<32x28x28x128xf16>, %packed: tensor<1x3x3x16
 // CHECK-NOT:     .b8 beside_param
 // CHECK:         .reqntid 288
 // CHECK-NOT:     cp.async.bulk.tensor
-// CHECK:         ld.global
 // CHECK:         ret;
 kernel.func private @beside(%x: tensor<8192x128xf16>, %packed: tensor<1x16x128x8xf16> {kernel.constant}) -> tensor<8192x128xf16> attributes {
     schedule = #kernel.schedule<"gpu.matrix", {rows = 128 : i64, columns = 128 : i64, warp_rows = 8 : i64, warp_columns = 1 : i64, warp_depth = 1 : i64, stages = 6 : i64, splits = 1 : i64, groups = 1 : i64, tma = 1 : i64}>,
