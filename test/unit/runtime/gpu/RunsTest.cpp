@@ -101,7 +101,8 @@ TEST_F(GpuRuns, GraphsStayForTensorsThatTakeTurns) {
 TEST_F(GpuRuns, TensorMapsFollowTheirBuffers) {
   plan::Plan plan = gpuPlan();
   for (plan::Kernel &kernel : plan.kernels)
-    kernel.maps = {{0, 16, 2, {8, 1}, {16}, {1, 1}, {8, 1}, {}, {}, 128}, {2, 0, 2, {8, 1, 1, 1}, {16, 16, 16}, {1, 1, 1, 1}, {8, 1}, {0, 0}, {0, 0}, 128}};
+    kernel.maps = {{0, 16, 2, {8, 1}, {16}, {1, 1}, {8, 1}, {}, {}, 128},
+                   {kernel.arguments + kernel.results - 1, 0, 2, {8, 1, 1, 1}, {16, 16, 16}, {1, 1, 1, 1}, {8, 1}, {0, 0}, {0, 0}, 128}};
   driver.mapsOfLaunch = 2;
   Session session;
   ASSERT_EQ(session.open(plan), TN_OK) << tn_last_error();
