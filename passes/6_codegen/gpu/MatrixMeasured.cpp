@@ -1,8 +1,8 @@
 // Tiles of products that were measured: each with 10 to 40 schedules, in a chain of launches of one kernel on an H200, as bench/gpu/chain.py times
 // them, then in the whole network, where what shortens that replaces what was fastest by itself. bench/gpu/sweep.py makes such rows.
 //
-// The layers are those of ResNet-50, YOLOv8n, MobileNetV2, EfficientNet-B0, BERT-base with 128 tokens and ViT-B/16 at batch 1, and of the first five at
-// batch 32; wherever else a product of these sizes occurs, the same tile is good. What is not listed is left to the cost model.
+// The layers are those of ResNet-50, YOLOv8n, MobileNetV2, EfficientNet-B0, BERT-base with 128 tokens and ViT-B/16 at batch 1 and 32;
+// wherever else a product of these sizes occurs, the same tile is good. What is not listed is left to the cost model.
 #include "passes/6_codegen/gpu/MatrixCost.h"
 
 namespace tenon::gpu {
