@@ -42,7 +42,7 @@ class Run:
         self.plan, self.keep = plan, []
         self.inputs, self.outputs = (Tensor * max(1, len(plan.inputs)))(), (Tensor * max(1, len(plan.outputs)))()
         for slot, (name, dtype, _) in zip(self.inputs, plan.inputs):
-            array = np.ascontiguousarray(arrays[name], dtype=DTYPES[dtype])
+            array = np.asarray(arrays[name], dtype=DTYPES[dtype], order="C")  # ascontiguousarray makes vectors of scalars
             self.keep.append(array)
             slot.data, slot.bytes, slot.dtype, slot.rank = array.ctypes.data, array.nbytes, dtype, array.ndim
             slot.dims[: array.ndim] = array.shape
