@@ -1,5 +1,6 @@
 #include "passes/6_codegen/gpu/MatrixPipeline.h"
 #include "passes/6_codegen/gpu/MatrixEmitter.h"
+#include "passes/6_codegen/gpu/StageRing.h"
 
 namespace tenon::gpu {
 using namespace mlir;
@@ -8,27 +9,16 @@ namespace {
 constexpr int64_t kChunk = MatrixSchedule::kChunk, kRowBytes = MatrixSchedule::kStep * 2, kChunksOfRow = MatrixSchedule::kStep / kChunk;
 constexpr int64_t kWarp = 32, kWarpRows = 16, kLhsWarps = 3;
 
-/// A stage: its number, and the phase of its barriers.
-struct Slot {
-  Value stage, phase;
-};
-
 class PipelineEmitter {
 public:
   PipelineEmitter(KernelBuilder &b, const MatrixProblem &p, const MatrixSchedule &s)
-      : b(b), w(b), p(p), s(s), steps(p.steps(s)), lhs(b, w, p, s), epilogue(b, p.contraction.result) {}
+      : b(b), w(b), p(p), s(s), steps(p.steps(s)), lhs(b, w, p, s), epilogue(b, p.contraction.result), stages(b, p, s) {}
   void emit();
 
 private:
   using Values = KernelBuilder::Values;
-  /// Emits `body` for each tile of the block; it is given the first row and column, and carries `init`.
-  Values forTiles(ValueRange init, llvm::function_ref<Values(Index firstRow, Index firstColumn, ValueRange)> body);
-  Slot next(Slot slot);
-  Value full(Value stage) { return w.add(w.add(shared, s.barriersAt()), w.mul(stage, 8)); }
-  Value empty(Value stage) { return w.add(full(stage), s.stages * 8); }
-  Value stageAt(Value stage) { return w.add(shared, w.mul(stage, s.stageBytes())); }
+  using Slot = StageRing::Slot;
 
-  void beginBarriers();
   void copyWeights();
   void copyLhs();
   Values signal(ValueRange ring, int underWay);
@@ -45,14 +35,14 @@ private:
   LhsLoader lhs;
   cpu::Epilogue epilogue;
   std::optional<QuadStore> quads;
-  Value thread, lane, shared;
+  StageRing stages;
+  Value thread, lane;
 };
 
 void PipelineEmitter::emit() {
   thread = w.thread();
   lane = w.rem(thread, kWarp);
-  shared = w.shared();
-  beginBarriers();
+  stages.begin(thread, kLhsWarps + 1);
   int64_t multiplying = s.multiplyThreads();
   b.ifThen(
       w.below(thread, w.i32(multiplying)), [&] { multiply(); },
@@ -62,47 +52,20 @@ void PipelineEmitter::emit() {
       });
 }
 
-void PipelineEmitter::beginBarriers() {
-  b.ifThen(w.below(thread, w.i32(1)), [&] {
-    for (int64_t stage = 0; stage < s.stages; ++stage) {
-      w.beginBarrier(full(w.i32(stage)), kLhsWarps + 1);
-      w.beginBarrier(empty(w.i32(stage)), s.warpRows);
-    }
-    w.showBarriers();
-  });
-  w.barrier();
-}
-
-KernelBuilder::Values PipelineEmitter::forTiles(ValueRange init, llvm::function_ref<Values(Index, Index, ValueRange)> body) {
-  Index tiles = b.dim(tilesOf(p, s)), blocks = b.tasks();
-  int64_t across = llvm::divideCeil(p.columns, s.tileColumns);
-  auto one = [&](Index tile, ValueRange carried) {
-    return body(b.mul(b.div(tile, across), s.tileRows), b.mul(b.rem(tile, across), s.tileColumns), carried);
-  };
-  bool isOne = !tiles.isConstant() || !blocks.isConstant() || tiles.get() <= blocks.get();
-  return isOne ? one(b.task(), init) : b.loop(b.task(), tiles, blocks.get(), init, one);
-}
-
-Slot PipelineEmitter::next(Slot slot) {
-  Value moved = w.add(slot.stage, 1);
-  Value wraps = arith::CmpIOp::create(b.ops(), arith::CmpIPredicate::eq, moved, w.i32(s.stages));
-  return {w.select(wraps, w.i32(0), moved), w.bitXor(slot.phase, w.select(wraps, w.i32(1), w.i32(0)))};
-}
-
 /// One thread: weights do not depend on the kernel before.
 void PipelineEmitter::copyWeights() {
   Tensor packed = b.argument(cast<BlockArgument>(p.contraction.unpacked().getOperand()).getArgNumber());
   int64_t bytes = s.tileColumns * kRowBytes, elements = s.tileColumns * MatrixSchedule::kStep;
-  forTiles({w.i32(0), w.i32(1)}, [&](Index, Index firstColumn, ValueRange ring) {
+  stages.forTiles({w.i32(0), w.i32(1)}, [&](Index, Index firstColumn, ValueRange ring) {
     Index tile = b.mul(firstColumn, p.depth); // where its weights begin
     return b.loop(0, steps, 1, ring, [&](Index step, ValueRange carried) {
       Slot slot{carried[0], carried[1]};
-      w.waitForPhase(empty(slot.stage), slot.phase);
-      w.arriveWithBytes(full(slot.stage), bytes);
+      w.waitForPhase(stages.empty(slot.stage), slot.phase);
+      w.arriveWithBytes(stages.full(slot.stage), bytes);
       Value from = LLVM::GEPOp::create(b.ops(), packed.base.getType(), p.unit(), packed.base,
                                        ArrayRef<LLVM::GEPArg>{b.value(b.add(tile, b.mul(step, elements)))});
-      w.copyBulk(w.add(stageAt(slot.stage), s.tileRows * kRowBytes), from, bytes, full(slot.stage));
-      slot = next(slot);
+      w.copyBulk(w.add(stages.at(slot.stage), s.tileRows * kRowBytes), from, bytes, stages.full(slot.stage));
+      slot = stages.next(slot);
       return Values{slot.stage, slot.phase};
     });
   });
@@ -115,14 +78,14 @@ void PipelineEmitter::copyLhs() {
   Value chunk = w.rem(own, kChunksOfRow), row = w.div(own, kChunksOfRow);
   b.waitForInputs();
   // The ring of copies, how many were begun, and the first stage that was not reported.
-  auto ring = forTiles({w.i32(0), w.i32(1), w.i32(0), w.i32(0)}, [&](Index firstRow, Index, ValueRange ring) {
+  auto ring = stages.forTiles({w.i32(0), w.i32(1), w.i32(0), w.i32(0)}, [&](Index firstRow, Index, ValueRange ring) {
     lhs.begin(firstRow, row, kLhsWarps * kWarp / kChunksOfRow, chunk);
     return b.loop(0, steps, 1, ring, [&](Index step, ValueRange carried) {
       Slot slot{carried[0], carried[1]};
-      w.waitForPhase(empty(slot.stage), slot.phase);
-      lhs.load(w.narrow(step), stageAt(slot.stage));
+      w.waitForPhase(stages.empty(slot.stage), slot.phase);
+      lhs.load(w.narrow(step), stages.at(slot.stage));
       w.commit();
-      slot = next(slot);
+      slot = stages.next(slot);
       Value begun = w.add(carried[2], 1), reported = carried[3];
       Value isLate = w.below(w.i32(underWay), begun);
       reported = b.ifElse(
@@ -145,8 +108,8 @@ KernelBuilder::Values PipelineEmitter::signal(ValueRange ring, int count) {
   w.showToProducts();
   w.joinWarp();
   for (int i = 0; i < count; ++i) {
-    b.ifThen(w.below(lane, w.i32(1)), [&] { w.arrive(full(slot.stage)); });
-    slot = next(slot);
+    b.ifThen(w.below(lane, w.i32(1)), [&] { w.arrive(stages.full(slot.stage)); });
+    slot = stages.next(slot);
   }
   return {slot.stage};
 }
@@ -157,23 +120,11 @@ void PipelineEmitter::multiply() {
   b.waitForInputs();
   if (int64_t part = p.partColumns(s))
     quads.emplace(b, p, epilogue, lane, part);
-  forTiles({w.i32(0), w.i32(0)}, [&](Index firstRow, Index firstColumn, ValueRange ring) {
+  stages.forTiles({w.i32(0), w.i32(0)}, [&](Index firstRow, Index firstColumn, ValueRange ring) {
     SmallVector<QuadStore::Unit> units;
     if (quads && s.tileColumns <= kMostColumns)
       units = quads->unitsOf(rowsFrom(firstRow), firstColumn, s.tileColumns);
-    Values init(ring);
-    init.append(s.tileColumns / 2, b.constant(0, p.sum()));
-    auto results = b.loop(0, steps, 1, init, [&](Index, ValueRange carried) {
-      Values values(carried);
-      Slot slot{values[0], values[1]};
-      w.waitForPhase(full(slot.stage), slot.phase);
-      multiplyStep(slot, MutableArrayRef(values).drop_front(2));
-      b.ifThen(w.below(lane, w.i32(1)), [&] { w.arrive(empty(slot.stage)); });
-      slot = next(slot);
-      values[0] = slot.stage;
-      values[1] = slot.phase;
-      return values;
-    });
+    auto results = stages.multiply(ring, s.tileColumns / 2, lane, [&](Slot slot, MutableArrayRef<Value> sums) { multiplyStep(slot, sums); });
     ArrayRef<Value> sums = ArrayRef(results).drop_front(2);
     if (!quads)
       finish(firstRow, firstColumn, sums);
@@ -188,7 +139,7 @@ void PipelineEmitter::multiply() {
 /// While a group waits for its products those of another one run.
 void PipelineEmitter::multiplyStep(Slot slot, MutableArrayRef<Value> sums) {
   constexpr int64_t kDepth = 16, kDepthChunks = kDepth / kChunk; // of one instruction
-  Value stage = stageAt(slot.stage);
+  Value stage = stages.at(slot.stage);
   Value left = w.add(stage, w.mul(w.div(thread, MatrixSchedule::kCopyThreads), MatrixSchedule::kGroupRows * kRowBytes));
   Value right = w.add(stage, s.tileRows * kRowBytes);
   SmallVector<std::pair<Value, Value>> operands;
@@ -209,7 +160,7 @@ std::function<WarpStore::Row(Value)> PipelineEmitter::rowsFrom(Index firstRow) {
 }
 
 void PipelineEmitter::finish(Index firstRow, Index firstColumn, ArrayRef<Value> sums) {
-  Value memory = w.add(w.add(shared, s.stages * s.stageBytes()), w.mul(w.div(thread, kWarp), s.pieceBytes()));
+  Value memory = w.add(w.add(stages.memory(), s.stages * s.stageBytes()), w.mul(w.div(thread, kWarp), s.pieceBytes()));
   WarpStore(b, p, epilogue, lane, memory, s.pieceColumns()).store(rowsFrom(firstRow), firstColumn, s.tileColumns, sums);
 }
 } // namespace

@@ -2,6 +2,7 @@
 #include "passes/6_codegen/gpu/MatrixEmitter.h"
 #include "passes/6_codegen/gpu/MatrixMaps.h"
 #include "passes/6_codegen/gpu/MatrixStore.h"
+#include "passes/6_codegen/gpu/StageRing.h"
 #include "passes/6_codegen/gpu/TensorMaps.h"
 
 namespace tenon::gpu {
@@ -11,31 +12,18 @@ namespace {
 constexpr int64_t kChunk = MatrixSchedule::kChunk, kStep = MatrixSchedule::kStep, kRowBytes = kStep * 2, kChunksOfRow = kStep / kChunk;
 constexpr int64_t kWarp = 32, kWarpRows = 16, kGroupThreads = 128, kGroupRows = MatrixSchedule::kGroupRows;
 
-/// A stage: its number, and the phase of its barriers.
-struct Slot {
-  Value stage, phase;
-};
-
 class TmaEmitter {
 public:
   TmaEmitter(KernelBuilder &b, const MatrixProblem &p, const MatrixSchedule &s)
       : b(b), w(b), p(p), s(s), steps(p.steps(s)), rowsOfGroup(s.tileRows / s.groupsDown()), early(std::min(s.stages, steps)),
         maps(tensorMapsOf(b.kernelFunc())), lhs(b, w, p, s),
-        epilogue(b, p.contraction.result, /*reader=*/nullptr, /*rows=*/true) {}
+        epilogue(b, p.contraction.result, /*reader=*/nullptr, /*rows=*/true), stages(b, p, s) {}
   void emit();
 
 private:
   using Values = KernelBuilder::Values;
-  /// Emits `body` for each tile of the block; it is given the first row and column, and carries `init`.
-  Values forTiles(ValueRange init, llvm::function_ref<Values(Index firstRow, Index firstColumn, ValueRange)> body);
-  Index firstColumnOf(Index tile) { return b.mul(b.rem(tile, tilesAcross()), s.tileColumns); }
-  int64_t tilesAcross() const { return llvm::divideCeil(p.columns, s.tileColumns); }
-  Slot next(Slot slot);
-  Value full(Value stage) { return w.add(w.add(shared, s.barriersAt()), w.mul(stage, 8)); }
-  Value empty(Value stage) { return w.add(full(stage), s.stages * 8); }
-  Value stageAt(Value stage) { return w.add(shared, w.mul(stage, s.stageBytes())); }
+  using Slot = StageRing::Slot;
 
-  void beginBarriers();
   void copy();
   void copyWeights(Index firstColumn, Index step, Value stage);
   /// Where the first row of a tile is, as copies want it: coordinates behind the channel's.
@@ -62,14 +50,14 @@ private:
   SmallVector<plan::TensorMap> maps; // of the parts of lhs; none where buffers do not lie where maps want them
   LhsLoader lhs;
   cpu::Epilogue epilogue;
-  Value thread, lane, shared;
+  StageRing stages;
+  Value thread, lane;
 };
 
 void TmaEmitter::emit() {
   thread = w.thread();
   lane = w.rem(thread, kWarp);
-  shared = w.shared();
-  beginBarriers();
+  stages.begin(thread, maps.empty() ? 2 : 1);
   b.ifThen(
       w.below(thread, w.i32(s.multiplyThreads())), [&] { multiply(); },
       [&] {
@@ -80,48 +68,24 @@ void TmaEmitter::emit() {
       });
 }
 
-void TmaEmitter::beginBarriers() {
-  b.ifThen(w.below(thread, w.i32(1)), [&] {
-    for (int64_t stage = 0; stage < s.stages; ++stage) {
-      w.beginBarrier(full(w.i32(stage)), maps.empty() ? 2 : 1);
-      w.beginBarrier(empty(w.i32(stage)), s.warpRows);
-    }
-    w.showBarriers();
-  });
-  w.barrier();
-}
-
-KernelBuilder::Values TmaEmitter::forTiles(ValueRange init, llvm::function_ref<Values(Index, Index, ValueRange)> body) {
-  Index tiles = b.dim(tilesOf(p, s)), blocks = b.tasks();
-  auto one = [&](Index tile, ValueRange carried) { return body(b.mul(b.div(tile, tilesAcross()), s.tileRows), firstColumnOf(tile), carried); };
-  bool isOne = !tiles.isConstant() || !blocks.isConstant() || tiles.get() <= blocks.get();
-  return isOne ? one(b.task(), init) : b.loop(b.task(), tiles, blocks.get(), init, one);
-}
-
-Slot TmaEmitter::next(Slot slot) {
-  Value moved = w.add(slot.stage, 1);
-  Value wraps = arith::CmpIOp::create(b.ops(), arith::CmpIPredicate::eq, moved, w.i32(s.stages));
-  return {w.select(wraps, w.i32(0), moved), w.bitXor(slot.phase, w.select(wraps, w.i32(1), w.i32(0)))};
-}
-
 /// One thread. Weights do not depend on the kernel before: those of the first stages are on their way before that has ended.
 void TmaEmitter::copy() {
-  Index firstColumn = firstColumnOf(b.task());
+  Index firstColumn = stages.firstColumnOf(b.task());
   for (int64_t stage = 0; stage < early; ++stage)
     copyWeights(firstColumn, Index(stage), w.i32(stage));
   b.waitForInputs();
   // The ring, and how many stages were filled, up to `early`.
-  forTiles({w.i32(0), w.i32(1), w.i32(0)}, [&](Index firstRow, Index firstColumn, ValueRange ring) {
+  stages.forTiles({w.i32(0), w.i32(1), w.i32(0)}, [&](Index firstRow, Index firstColumn, ValueRange ring) {
     auto coordinates = coordinatesOf(firstRow);
     return b.loop(0, steps, 1, ring, [&](Index step, ValueRange carried) {
       Slot slot{carried[0], carried[1]};
       Value filled = carried[2], isEarly = w.below(filled, w.i32(early));
       b.ifThen(isEarly, [] {}, [&] {
-        w.waitForPhase(empty(slot.stage), slot.phase);
+        w.waitForPhase(stages.empty(slot.stage), slot.phase);
         copyWeights(firstColumn, step, slot.stage);
       });
       copyLhs(coordinates, w.narrow(step), slot.stage);
-      slot = next(slot);
+      slot = stages.next(slot);
       return Values{slot.stage, slot.phase, w.select(isEarly, w.add(filled, 1), filled)};
     });
   });
@@ -131,10 +95,10 @@ void TmaEmitter::copy() {
 void TmaEmitter::copyWeights(Index firstColumn, Index step, Value stage) {
   Tensor packed = b.argument(cast<BlockArgument>(p.contraction.unpacked().getOperand()).getArgNumber());
   int64_t bytes = s.tileColumns * kRowBytes, elements = s.tileColumns * kStep;
-  w.arriveWithBytes(full(stage), maps.empty() ? bytes : s.stageBytes());
+  w.arriveWithBytes(stages.full(stage), maps.empty() ? bytes : s.stageBytes());
   Index at = b.add(b.mul(firstColumn, p.depth), b.mul(step, elements));
   Value from = LLVM::GEPOp::create(b.ops(), packed.base.getType(), p.unit(), packed.base, ArrayRef<LLVM::GEPArg>{b.value(at)});
-  w.copyBulk(w.add(stageAt(stage), s.tileRows * kRowBytes), from, bytes, full(stage));
+  w.copyBulk(w.add(stages.at(stage), s.tileRows * kRowBytes), from, bytes, stages.full(stage));
 }
 
 SmallVector<SmallVector<Value>> TmaEmitter::coordinatesOf(Index firstRow) {
@@ -167,7 +131,7 @@ void TmaEmitter::copyPart(size_t part, ArrayRef<Value> coordinates, Value channe
   llvm::append_range(at, coordinates);
   if (isOfImages(maps[part]))
     taps = {w.mul(w.rem(tap, c.taps[1]), c.lhsAxes[2].tapScale), w.mul(w.div(tap, c.taps[1]), c.lhsAxes[1].tapScale)};
-  w.copyTile(stageAt(stage), mapAt(part), at, taps, full(stage));
+  w.copyTile(stages.at(stage), mapAt(part), at, taps, stages.full(stage));
 }
 
 /// Between the symbols and the task.
@@ -181,19 +145,19 @@ Value TmaEmitter::mapAt(size_t part) {
 void TmaEmitter::copyByThreads() {
   b.waitForInputs();
   Value chunk = w.rem(lane, kChunksOfRow), row = w.div(lane, kChunksOfRow), isFirst = w.below(lane, w.i32(1));
-  forTiles({w.i32(0), w.i32(1)}, [&](Index firstRow, Index firstColumn, ValueRange ring) {
+  stages.forTiles({w.i32(0), w.i32(1)}, [&](Index firstRow, Index firstColumn, ValueRange ring) {
     lhs.begin(firstRow, row, kWarp / kChunksOfRow, chunk);
     return b.loop(0, steps, 1, ring, [&](Index step, ValueRange carried) {
       Slot slot{carried[0], carried[1]};
-      w.waitForPhase(empty(slot.stage), slot.phase);
+      w.waitForPhase(stages.empty(slot.stage), slot.phase);
       b.ifThen(isFirst, [&] { copyWeights(firstColumn, step, slot.stage); });
-      lhs.load(w.narrow(step), stageAt(slot.stage));
+      lhs.load(w.narrow(step), stages.at(slot.stage));
       w.commit();
       w.waitFor(0);
       w.showToProducts();
       w.joinWarp();
-      b.ifThen(isFirst, [&] { w.arrive(full(slot.stage)); });
-      slot = next(slot);
+      b.ifThen(isFirst, [&] { w.arrive(stages.full(slot.stage)); });
+      slot = stages.next(slot);
       return Values{slot.stage, slot.phase};
     });
   });
@@ -202,23 +166,11 @@ void TmaEmitter::copyByThreads() {
 void TmaEmitter::multiply() {
   // What the epilogue reads, and the memory that it writes, may be in use until then.
   b.waitForInputs();
-  Value memory = w.add(w.add(shared, s.stages * s.stageBytes()), w.mul(w.div(thread, kWarp), s.pieceBytes()));
+  Value memory = w.add(w.add(stages.memory(), s.stages * s.stageBytes()), w.mul(w.div(thread, kWarp), s.pieceBytes()));
   WarpStore stores(b, p, epilogue, lane, memory, s.pieceColumns());
-  forTiles({w.i32(0), w.i32(0)}, [&](Index firstRow, Index firstColumn, ValueRange ring) {
+  stages.forTiles({w.i32(0), w.i32(0)}, [&](Index firstRow, Index firstColumn, ValueRange ring) {
     RowValues rows = readRows(stores, firstRow);
-    Values init(ring);
-    init.append(rowsOfGroup / kGroupRows * s.tileColumns / 2, b.constant(0, p.sum()));
-    auto results = b.loop(0, steps, 1, init, [&](Index, ValueRange carried) {
-      Values values(carried);
-      Slot slot{values[0], values[1]};
-      w.waitForPhase(full(slot.stage), slot.phase);
-      multiplyStep(slot, MutableArrayRef(values).drop_front(2));
-      b.ifThen(w.below(lane, w.i32(1)), [&] { w.arrive(empty(slot.stage)); });
-      slot = next(slot);
-      values[0] = slot.stage;
-      values[1] = slot.phase;
-      return values;
-    });
+    auto results = stages.multiply(ring, rowsOfGroup / kGroupRows * s.tileColumns / 2, lane, [&](Slot slot, MutableArrayRef<Value> sums) { multiplyStep(slot, sums); });
     finish(stores, firstRow, firstColumn, rows, ArrayRef(results).drop_front(2));
     return Values{results[0], results[1]};
   });
@@ -227,7 +179,7 @@ void TmaEmitter::multiply() {
 /// While a group waits for its products those of another one run, of this block or of the one beside it.
 void TmaEmitter::multiplyStep(Slot slot, MutableArrayRef<Value> sums) {
   constexpr int64_t kDepth = 16, kDepthChunks = kDepth / kChunk; // of one instruction
-  Value stage = stageAt(slot.stage), group = w.div(thread, kGroupThreads);
+  Value stage = stages.at(slot.stage), group = w.div(thread, kGroupThreads);
   Value left = w.swizzledRows(w.add(stage, w.mul(group, rowsOfGroup * kRowBytes)));
   Value right = w.chunkedRows(w.add(stage, s.tileRows * kRowBytes), s.tileColumns);
   SmallVector<Warp::GroupStep> all;
