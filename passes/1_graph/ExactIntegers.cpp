@@ -96,16 +96,8 @@ Value sliced(OpBuilder &builder, Location loc, Value value, int64_t axis, int64_
 
 struct ExactIntegers : impl::ExactIntegersBase<ExactIntegers> {
   void runOnOperation() override {
-    SmallVector<Operation *> found;
-    getOperation().walk([&](Operation *op) {
-      if (isa<nn::ConvOp, nn::MatMulOp>(op) && elementOf(op->getResult(0)).isSignlessInteger(32) && elementOf(op->getOperand(0)).isSignlessInteger(32))
-        found.push_back(op);
-    });
-    for (Operation *op : found)
-      if (auto conv = dyn_cast<nn::ConvOp>(op))
-        rewrite(conv);
-      else
-        rewrite(cast<nn::MatMulOp>(op));
+    auto isWanted = [](Operation *op) { return elementOf(op->getResult(0)).isSignlessInteger(32) && elementOf(op->getOperand(0)).isSignlessInteger(32); };
+    rewriteProducts(getOperation(), isWanted, [this](auto op) { rewrite(op); });
   }
 
   void rewrite(nn::ConvOp op) {

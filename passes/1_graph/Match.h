@@ -43,6 +43,20 @@ mlir::Value reshapeTo(mlir::OpBuilder &builder, mlir::Location loc, mlir::Value 
 mlir::Value transposeBy(mlir::OpBuilder &builder, mlir::Location loc, mlir::Value value, llvm::ArrayRef<int64_t> perm);
 mlir::Value expandTo(mlir::OpBuilder &builder, mlir::Location loc, mlir::Value value, llvm::ArrayRef<int64_t> dims);
 
+/// Gives each convolution and product inside `root` that `isWanted` to `rewrite`, as what it is; what that makes is not visited.
+template <typename Rewrite> void rewriteProducts(mlir::Operation *root, llvm::function_ref<bool(mlir::Operation *)> isWanted, Rewrite rewrite) {
+  llvm::SmallVector<mlir::Operation *> found;
+  root->walk([&](mlir::Operation *op) {
+    if (mlir::isa<nn::ConvOp, nn::MatMulOp>(op) && isWanted(op))
+      found.push_back(op);
+  });
+  for (mlir::Operation *op : found)
+    if (auto conv = mlir::dyn_cast<nn::ConvOp>(op))
+      rewrite(conv);
+    else
+      rewrite(mlir::cast<nn::MatMulOp>(op));
+}
+
 llvm::SmallVector<int64_t> inverse(llvm::ArrayRef<int64_t> perm);
 bool isIdentity(llvm::ArrayRef<int64_t> perm);
 template <typename T> llvm::SmallVector<T> permuted(llvm::ArrayRef<T> list, llvm::ArrayRef<int64_t> perm) {

@@ -54,16 +54,8 @@ void dropSign(OpBuilder &builder, Centred &x) {
 
 struct DotProducts : impl::DotProductsBase<DotProducts> {
   void runOnOperation() override {
-    SmallVector<Operation *> found;
-    getOperation().walk([&](Operation *op) {
-      if (isa<nn::ConvOp, nn::MatMulOp>(op) && elementOf(op->getResult(0)).isSignlessInteger(32) && !isByte(op->getOperand(0)))
-        found.push_back(op);
-    });
-    for (Operation *op : found)
-      if (auto conv = dyn_cast<nn::ConvOp>(op))
-        rewrite(conv);
-      else
-        rewrite(cast<nn::MatMulOp>(op));
+    auto isWanted = [](Operation *op) { return elementOf(op->getResult(0)).isSignlessInteger(32) && !isByte(op->getOperand(0)); };
+    rewriteProducts(getOperation(), isWanted, [this](auto op) { rewrite(op); });
   }
 
 private:

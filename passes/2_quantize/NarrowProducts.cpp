@@ -40,16 +40,8 @@ struct Scaled {
 
 struct NarrowProducts : impl::NarrowProductsBase<NarrowProducts> {
   void runOnOperation() override {
-    SmallVector<Operation *> found;
-    getOperation().walk([&](Operation *op) {
-      if (isa<nn::ConvOp, nn::MatMulOp>(op) && elementOf(op->getResult(0)).isF32())
-        found.push_back(op);
-    });
-    for (Operation *op : found)
-      if (auto conv = dyn_cast<nn::ConvOp>(op))
-        rewrite(conv);
-      else
-        rewrite(cast<nn::MatMulOp>(op));
+    auto isWanted = [](Operation *op) { return elementOf(op->getResult(0)).isF32(); };
+    rewriteProducts(getOperation(), isWanted, [this](auto op) { rewrite(op); });
   }
 
 private:
