@@ -155,7 +155,8 @@ def test_recipes_that_do_not_fit(driver):
                             ({"recipe": 1, "tensors": [{"name": "x", "low": 1, "high": 2}]}, "does not hold 0"), ({"recipe": 1, "tensors": [{"name": "x", "low": -1}]}, "one end"),
                             ({"recipe": 1, "tensors": [{"name": "x", "low": -1e300, "high": 1}]}, "numbers of f32"), ({"recipe": 1, "tensors": [{"name": "x", "method": "best"}]}, "method"),
                             ({"recipe": 1, "layers": [{"name": f"product{i}", "bits": 32} for i in range(3)]}, "every layer in f32"),
-                            ({"recipe": 1, "layers": [{"name": "product1"}] * 2}, "twice")):
+                            ({"recipe": 1, "layers": [{"name": "product1"}] * 2}, "twice"), ({"recipe": 1, "layer": []}, 'unknown key "layer"'),
+                            ({"recipe": 1, "layers": [{"name": "product1", "Bits": 32}]}, 'unknown key "Bits"'), ({"recipe": 1, "tensors": [{"name": "x", "High": 1}]}, 'unknown key "High"')):
         driver.write("bad.json", json.dumps(recipe).encode())
         driver.fails("quantize", model, "--calibration", data, "--recipe", "bad.json", "-o", "no.onnx", message=message)
     driver.write("bad.json", b"{" * 100000)
@@ -256,6 +257,7 @@ def test_options_that_mean_nothing(driver):
     refused(driver, "the methods are", code=2, options=["--method", "mean"], x=good)
     refused(driver, "percentile", code=2, options=["--percentile", "3"], x=good)
     refused(driver, "samples", code=2, options=["--samples", "-1"], x=good)
+    refused(driver, "samples", code=2, options=["--samples", "0"], x=good)
     for budget in ("much", "-1%", "nan", "5%%", "inf"):
         refused(driver, "max-drop", code=2, options=["--max-drop", budget], x=good)
     refused(driver, "the metrics are", code=2, options=["--max-drop", "1%", "--metric", "best"], x=good)

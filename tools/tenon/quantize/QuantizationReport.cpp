@@ -147,7 +147,7 @@ std::vector<std::string> reportWarnings(const QuantizationReport &report) {
       warnings.push_back("tensor '" + tensor.name + "' was 0 for every sample: give samples that reach it");
     if (tensor.outliers)
       warnings.push_back("tensor '" + tensor.name + "': " + std::to_string(tensor.outliers) + " values lie far beyond all others, between " + rangeText(tensor.extremes) +
-                         "; they are clipped to +-" + formatted("%.4g", tensor.outlierLimit) + " (--method min-max keeps them)");
+                         "; they are clipped to +-" + formatted("%.4g", tensor.outlierLimit) + " (--method min-max keeps them), but what follows was measured with them: leave out samples that are wrong");
   }
   if (report.budget && !report.budget->isMet)
     warnings.push_back("the budget cannot be met: the best choice found has " + std::to_string(report.quantizedLayers()) + " of " + std::to_string(report.layers.size()) +

@@ -34,7 +34,7 @@ double budgetOf(const std::string &text) {
 void checkUsage(const QuantizeArguments &arguments) {
   if (!(arguments.options.percentile > 50 && arguments.options.percentile <= 100))
     throw UsageFailure("--percentile is more than 50 and at most 100");
-  if (arguments.options.limit < 0)
+  if (arguments.options.limit < (arguments.verb && arguments.verb->count("--samples") ? 1 : 0))
     throw UsageFailure("--samples is at least 1");
   if (arguments.calibration.empty() && arguments.recipe.empty())
     throw UsageFailure("--calibration is missing: samples to choose ranges from, or a --recipe that holds them");

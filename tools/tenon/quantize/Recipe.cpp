@@ -1,9 +1,11 @@
 #include "tools/tenon/quantize/Recipe.h"
 #include "tools/tenon/Failure.h"
 
+#include <algorithm>
 #include <cmath>
 #include <nlohmann/json.hpp>
 #include <set>
+#include <vector>
 
 namespace tenon::driver {
 namespace {
@@ -22,6 +24,10 @@ public:
     Json json = Json::parse(text, nullptr, /*allow_exceptions=*/false);
     if (!json.is_object() || !json.contains("recipe") || json["recipe"] != 1)
       fail("is no recipe: JSON with \"recipe\": 1 was expected, as --save-recipe writes it");
+    std::vector<const char *> known{"recipe", "model", "layers", "tensors", kEqualization};
+    for (const NamedTechnique &technique : kTechniques)
+      known.push_back(technique.name);
+    checkKeys(json, "the recipe", known);
     if (json.contains(kEqualization))
       recipe.techniques.equalization = json[kEqualization] == kDepthwise ? Equalization::Depthwise : *equalizationFrom(truthOf(json[kEqualization], kEqualization));
     for (const NamedTechnique &technique : kTechniques)
@@ -36,6 +42,17 @@ public:
 
 private:
   [[noreturn]] void fail(const std::string &message) const { throw Failure(path + ": " + message); }
+
+  /// A misspelt key would change nothing.
+  void checkKeys(const Json &entry, const std::string &where, const std::vector<const char *> &known) const {
+    for (const auto &[key, value] : entry.items())
+      if (std::find(known.begin(), known.end(), key) == known.end()) {
+        std::string names;
+        for (const char *name : known)
+          names += (names.empty() ? "\"" : ", \"") + std::string(name) + "\"";
+        fail(where + " has an unknown key " + Json(key).dump(-1, ' ', true, Json::error_handler_t::replace) + "; the known ones are " + names);
+      }
+  }
 
   Json listOf(const Json &json, const char *key) const {
     if (!json.contains(key))
@@ -62,6 +79,7 @@ private:
 
   void readLayer(const Json &entry) {
     std::string name = nameOf(entry, "layer", layers);
+    checkKeys(entry, "layer '" + name + "'", {"name", "bits", "input", "error"});
     Json bits = entry.contains("bits") ? entry["bits"] : Json(kQuantizedBits);
     if (bits != kQuantizedBits && bits != kHalfBits && bits != kFloatBits)
       fail("layer '" + name + "' has \"bits\": " + bits.dump(-1, ' ', true, Json::error_handler_t::replace) + "; 8, 16 (f16) or 32 (f32) was expected");
@@ -71,6 +89,7 @@ private:
 
   void readTensor(const Json &entry) {
     std::string name = nameOf(entry, "tensor", tensors);
+    checkKeys(entry, "tensor '" + name + "'", {"name", "method", "low", "high"});
     Recipe::Tensor tensor;
     if (entry.contains("method")) {
       tensor.method = entry["method"].is_string() ? rangeMethodNamed(entry["method"]) : std::nullopt;
