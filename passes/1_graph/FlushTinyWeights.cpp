@@ -1,4 +1,5 @@
 // Zeros for weights that are too small to matter and slow to multiply.
+#include "passes/1_graph/Match.h"
 #include "passes/1_graph/Passes.h"
 #include "mlir/IR/BuiltinDialect.h"
 #include "mlir/IR/DialectResourceBlobManager.h"
@@ -11,19 +12,6 @@ namespace tenon::graph {
 
 namespace {
 using namespace mlir;
-
-/// The raw elements of an f32 constant; none where they are not known or all the same.
-std::optional<ArrayRef<char>> elementsOf(ElementsAttr constant) {
-  auto type = cast<ShapedType>(constant.getType());
-  std::optional<ArrayRef<char>> data;
-  if (auto dense = dyn_cast<DenseElementsAttr>(constant); dense && !dense.isSplat())
-    data = dense.getRawData();
-  if (auto resource = dyn_cast<DenseResourceElementsAttr>(constant))
-    if (AsmResourceBlob *blob = resource.getRawHandle().getBlob())
-      data = blob->getData();
-  bool whole = data && type.getElementType().isF32() && data->size() == size_t(type.getNumElements()) * sizeof(float);
-  return whole ? data : std::nullopt;
-}
 
 float elementAt(ArrayRef<char> data, size_t i) { // blobs need not be aligned
   float value;
@@ -55,7 +43,7 @@ struct FlushTinyWeights : impl::FlushTinyWeightsBase<FlushTinyWeights> {
 
   /// The constant with zeros for what is tiny; null where nothing is.
   ElementsAttr flush(ElementsAttr constant) {
-    std::optional<ArrayRef<char>> data = elementsOf(constant);
+    std::optional<ArrayRef<char>> data = rawFloats(constant);
     if (!data)
       return {};
     size_t count = data->size() / sizeof(float);

@@ -72,6 +72,18 @@ bool isSplat(Value value, double number) {
   return isClose(*found, number, elementOf(value).isF16() || elementOf(value).isBF16() ? 5e-3 : 1e-5);
 }
 
+std::optional<ArrayRef<char>> rawFloats(ElementsAttr constant) {
+  std::optional<ArrayRef<char>> data;
+  if (auto dense = dyn_cast<DenseElementsAttr>(constant); dense && !dense.isSplat())
+    data = dense.getRawData();
+  if (auto resource = dyn_cast<DenseResourceElementsAttr>(constant))
+    if (AsmResourceBlob *blob = resource.getRawHandle().getBlob())
+      data = blob->getData();
+  auto type = cast<ShapedType>(constant.getType());
+  bool whole = data && type.getElementType().isF32() && data->size() == size_t(type.getNumElements()) * sizeof(float);
+  return whole ? data : std::nullopt;
+}
+
 bool isFloat(Value value) { return isa<FloatType>(elementOf(value)); }
 int64_t rankOf(Value value) { return cast<RankedTensorType>(value.getType()).getRank(); }
 Type elementOf(Value value) { return cast<RankedTensorType>(value.getType()).getElementType(); }

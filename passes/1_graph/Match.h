@@ -16,6 +16,8 @@ std::optional<double> splatValue(mlir::Value value);
 bool isSplat(mlir::Value value, double number);
 /// The elements of a constant of i32.
 std::optional<llvm::SmallVector<int32_t>> integersOf(mlir::Value value);
+/// The raw elements of an f32 constant, which need not be aligned; none where they are not known or all the same.
+std::optional<llvm::ArrayRef<char>> rawFloats(mlir::ElementsAttr constant);
 bool isFloat(mlir::Value value);
 int64_t rankOf(mlir::Value value);
 mlir::Type elementOf(mlir::Value value);

@@ -1,4 +1,5 @@
 #include "passes/1_graph/RoundWeights.h"
+#include "passes/1_graph/Match.h"
 #include "mlir/IR/BuiltinDialect.h"
 #include "mlir/IR/DialectResourceBlobManager.h"
 #include "llvm/ADT/APFloat.h"
@@ -11,19 +12,6 @@ using namespace mlir;
 
 namespace tenon::graph {
 namespace {
-
-/// The raw elements of an f32 constant; none where they are not known or all the same.
-std::optional<ArrayRef<char>> elementsOf(ElementsAttr constant) {
-  std::optional<ArrayRef<char>> data;
-  if (auto dense = dyn_cast<DenseElementsAttr>(constant); dense && !dense.isSplat())
-    data = dense.getRawData();
-  if (auto resource = dyn_cast<DenseResourceElementsAttr>(constant))
-    if (AsmResourceBlob *blob = resource.getRawHandle().getBlob())
-      data = blob->getData();
-  auto type = cast<ShapedType>(constant.getType());
-  bool whole = data && type.getElementType().isF32() && data->size() == size_t(type.getNumElements()) * sizeof(float);
-  return whole ? data : std::nullopt;
-}
 
 /// The neighbours of a value in steps of a shorter type, by its mantissa and its smallest normal number.
 class Steps {
@@ -72,7 +60,7 @@ ElementsAttr shortenWeights(ElementsAttr weights) {
   // Of a factor whose mantissa is spread as those of measured quantities are (Benford), 2^-11 / (2 ln 2) is cut off in the mean.
   constexpr double kCutOff = 0x1p-11 * 0.7213475;
   auto type = cast<RankedTensorType>(weights.getType());
-  std::optional<ArrayRef<char>> data = elementsOf(weights);
+  std::optional<ArrayRef<char>> data = rawFloats(weights);
   if (!data)
     return {};
   AsmResourceBlob blob = HeapAsmResourceBlob::allocateAndCopyWithAlign(*data, alignof(float), /*dataIsMutable=*/true);
@@ -86,7 +74,7 @@ ElementsAttr shortenWeights(ElementsAttr weights) {
 
 ElementsAttr roundFilters(ElementsAttr weights, const llvm::fltSemantics &semantics) {
   auto type = cast<RankedTensorType>(weights.getType());
-  std::optional<ArrayRef<char>> data = elementsOf(weights);
+  std::optional<ArrayRef<char>> data = rawFloats(weights);
   if (!data || type.getRank() < 3)
     return {};
   AsmResourceBlob blob = HeapAsmResourceBlob::allocateAndCopyWithAlign(*data, alignof(float), /*dataIsMutable=*/true);
