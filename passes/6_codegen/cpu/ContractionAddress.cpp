@@ -200,7 +200,7 @@ PrefetchStream ContractionEmitter::nextPanel(const Block &block, const Panel &pa
   stream.lines = std::min<int64_t>(llvm::divideCeil(panelLines, share * iterations), kMostLines);
   int64_t useful = llvm::divideCeil(panelLines, iterations * stream.lines);
   Index part = b.mul(b.min(rows.number, useful - 1), iterations * stream.lines * lineElements);
-  Index next = b.add(b.mul(depth.number, *layout.panels), b.add(panel.number, 1));
+  Index next = b.add(b.mul(depth.number, *layout.panels), b.add(panel.number, s.panels));
   stream.base = b.sum(rhs.offset, b.mul(next, panelElements), part);
   return stream;
 }

@@ -163,6 +163,18 @@ private:
       }
   }
 
+  /// Panels of split weights whose sums become bytes together: where few k leave that a large part of the work, and the panels' weights stay in the L1
+  /// beside the rows of a tile.
+  int64_t panelsTogether(int64_t shares) const {
+    constexpr int64_t kMost = 4, kDeepest = 64; // fours
+    if (!p.split || sizes.taps > 1 || sizes.depth > kDeepest || sizes.columns % lanes)
+      return 1;
+    int64_t count = panels(1), together = kMost;
+    while (count % together || count / together < shares)
+      --together;
+    return together;
+  }
+
   int64_t unrollFor(int64_t run) const {
     for (int64_t unroll : {4, 3, 2})
       if (run % unroll == 0)
@@ -260,6 +272,7 @@ private:
       s.blockTiles = std::min<int64_t>(s.blockTiles ? s.blockTiles : kFreeBlock, kFreeBlock);
       s.rowTasks = std::max<int64_t>(s.rowTasks, target.cores > 1 ? 2 * target.cores : 1);
     }
+    s.panels = panelsTogether(s.columnTasks);
     return s;
   }
 
@@ -341,6 +354,7 @@ private:
     constexpr int64_t kShortRows = 3;
     s.flat = !s.amx && (!width.isConstant() || boxWidth / tilesAcross < s.rows - (p.split ? kShortRows : 1));
     s.prefetch = !s.rowsOuter && weightBytes() > target.l2Bytes / 4;
+    s.panels = panelsTogether(s.columnTasks);
     return s;
   }
 
@@ -354,6 +368,8 @@ private:
     };
     with([](auto &s) { s.prefetch = !s.prefetch; });
     with([](auto &s) { s.rowsOuter = !s.rowsOuter; });
+    for (int64_t panels : {1, 2, 4})
+      with([&](auto &s) { s.panels = panels; });
     for (int64_t unroll : {1, 2, 4, 8})
       with([&](auto &s) { s.unroll = unroll; });
     if (boxed) {

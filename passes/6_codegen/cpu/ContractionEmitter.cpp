@@ -63,11 +63,11 @@ ContractionEmitter::ContractionEmitter(KernelBuilder &b, const ContractionProble
   if (layout.rhsWidened)
     widened = b.workspace(element, layout.rhsOffset, {layout.rhsBytes / elementBytes});
   if (p.split)
-    splitPanel = SplitPanel::at(b, layout.rhsOffset, *layout.depth * p.tapCount(), layout.lanes);
+    splitLists = SplitPanel::at(b, layout.rhsOffset, *layout.depth * p.tapCount(), layout.lanes);
   if (layout.partialBytes)
     partial = b.workspace(element, layout.partialOffset, {layout.partialBytes / elementBytes});
-  if (s.amx)
-    tileSums = b.workspace(element, layout.sumsOffset, {s.rows * s.vectors * layout.lanes});
+  if (s.amx || s.panels > 1)
+    tileSums = b.workspace(element, layout.sumsOffset, {s.rows * s.panels * s.vectors * layout.lanes});
   blockDepth = s.depthBlock ? Index(s.depthBlock) : b.dim(p.depth);
 }
 
@@ -77,7 +77,9 @@ void ContractionEmitter::emit() {
   Index rowTask = s.rowTasks == 1 ? Index(0) : b.div(task, s.columnTasks);
   Index shares = s.rowTasks == 1 ? Index(1) : b.min(blocks, s.rowTasks);
   Index panels = layout.panels ? Index(*layout.panels) : ceilDiv(b, columns, layout.panelColumns);
-  auto [firstPanel, endPanel] = b.share(panels, s.columnTasks, columnTask);
+  auto [firstPanel, endPanel] = b.share(b.div(panels, s.panels), s.columnTasks, columnTask);
+  firstPanel = b.mul(firstPanel, s.panels);
+  endPanel = b.mul(endPanel, s.panels);
   auto [first, end] = b.share(blocks, shares, rowTask);
   if (s.amx) {
     product = tileProduct();
@@ -138,16 +140,18 @@ ContractionEmitter::Block ContractionEmitter::block(Index number) {
 void ContractionEmitter::compute(const Block &block, Index firstPanel, Index endPanel) {
   if (s.lhs == LhsMode::Band)
     stageBand(block);
+  if (p.split)
+    measureActivations(block);
+  if (s.panels > 1)
+    return computeTogether(block, firstPanel, endPanel);
   auto pass = [&](const DepthBlock &depth) {
     if (s.lhs == LhsMode::Packed)
       packBlock(block, depth);
-    if (p.split)
-      measureActivations(block);
     auto stagePanel = [&](const Panel &panel) {
       if (layout.rhsStaged)
         packPanel(b, p, rhs, block.rows, panel.column, panel.columns, layout.panelColumns);
       if (p.split)
-        splitPanel.fill(b, rhs, packedPanel(panel, depth), splitOperand());
+        splitLists.behind(b, 0, rhs, packedPanel(panel, depth)).fill(b, splitOperand());
       if (layout.rhsWidened)
         widenPanel(b, rhs, packedPanel(panel, depth), b.mul(blockDepth, p.tapCount() * layout.panelColumns), widened, widened.offset);
     };
@@ -168,28 +172,6 @@ void ContractionEmitter::compute(const Block &block, Index firstPanel, Index end
   b.loop(1, passes - 1, 1, [&](Index i) { pass({i, false, false}); });
   if (passes > 1)
     pass({passes - 1, false, true});
-}
-
-SplitOperand ContractionEmitter::splitOperand() {
-  LhsAddress address = lhsAddress({}, {}, {});
-  return {*layout.depth, p.taps, address.taps, address.depth};
-}
-
-/// What the weights of all panels are sorted by.
-void ContractionEmitter::measureActivations(const Block &block) {
-  int64_t fours = *layout.depth;
-  splitPanel.clear(b, fours);
-  if (s.lhs == LhsMode::Band)
-    return bandPixels(block, [&](Index pixel) { splitPanel.measure(b, lhs, pixel, fours); });
-  SplitOperand operand = splitOperand();
-  tilesOf(block, [&](const TileRows &rows) {
-    b.loop(0, operand.tapCount(), 1, [&](Index tap) {
-      SmallVector<Index> places;
-      for (const Index &row : rows.offsets)
-        places.push_back(b.sum(rows.base, row, operand.tapAt(b, tap)));
-      splitPanel.measure(b, lhs, places, fours);
-    });
-  });
 }
 
 void ContractionEmitter::panelsOf(Index first, Index end, llvm::function_ref<void(const Panel &)> body) {
@@ -237,19 +219,20 @@ void ContractionEmitter::tilesOf(const Block &block, llvm::function_ref<void(con
   });
 }
 
+Values ContractionEmitter::sumsOf(const Block &block, const Panel &panel, const TileRows &rows, const DepthBlock &depth) {
+  TileShape shape{int64_t(rows.offsets.size()), panel.vectors, layout.lanes, {}, {}, blockDepth, s.unroll, element, s.vectors, p.dot};
+  LhsAddress left = lhsAddress(panel, rows, depth);
+  RhsAddress right = rhsAddress(block, panel, depth);
+  mergeTaps(shape, block, rows, left, right);
+  shape.unroll = std::min(shape.unroll, shape.depth.isConstant() ? std::max<int64_t>(shape.depth.get(), 1) : 4);
+  PrefetchStream ahead = nextPanel(block, panel, rows, depth, shape);
+  return emitTile(b, shape, left, right, ahead, initial(panel, shape.rows, depth));
+}
+
 void ContractionEmitter::tile(const Block &block, const Panel &panel, const TileRows &rows, const DepthBlock &depth, Index firstPanel) {
   if (s.amx)
     return tileInRegisters(block, panel, rows, depth);
   int64_t count = rows.offsets.size();
-  TileShape shape{count, panel.vectors, layout.lanes, {}, {}, blockDepth, s.unroll, element, s.vectors, p.dot};
-  LhsAddress left = lhsAddress(panel, rows, depth);
-  RhsAddress right = rhsAddress(block, panel, depth);
-  mergeTaps(shape, block, rows, left, right);
-  if (!shape.depth.isConstant())
-    shape.unroll = std::min<int64_t>(shape.unroll, 4);
-  else
-    shape.unroll = std::min(p.split ? SplitPanel::kTogether.front() : shape.unroll, std::max<int64_t>(shape.depth.get(), 1));
-
   int64_t width = llvm::divideCeil(layout.panelColumns, layout.lanes) * layout.lanes;
   Index partialColumn = b.mul(b.sub(panel.number, firstPanel), width);
   auto partialAt = [&](int64_t r, int64_t x) {
@@ -266,9 +249,7 @@ void ContractionEmitter::tile(const Block &block, const Panel &panel, const Tile
     if (!depth.first)
       b.prefetch(partial, partialAt(r, 0), 3);
   }
-  PrefetchStream ahead = nextPanel(block, panel, rows, depth, shape);
-  Values sums = initial(panel, count, depth);
-  sums = p.split ? emitSplitTile(b, shape, left, splitPanel, ahead, sums) : emitTile(b, shape, left, right, ahead, sums);
+  Values sums = p.split ? splitSums(block, panel, rows, splitLists.behind(b, 0, rhs, packedPanel(panel, depth))) : sumsOf(block, panel, rows, depth);
   bool together = depth.last && epilogue.storesTogether(layout.lanes);
   for (int64_t r = 0; r < count; ++r)
     for (int64_t x = 0; x < panel.vectors; ++x) {

@@ -54,6 +54,8 @@ private:
   bool widenBlock(const Block &block, const DepthBlock &depth);
   SplitOperand splitOperand();
   void measureActivations(const Block &block);
+  void computeTogether(const Block &block, Index firstPanel, Index endPanel);
+  void storeTogether(const TileRows &rows, Index column);
   void tilesOf(const Block &block, llvm::function_ref<void(const TileRows &)> body);
   void panelsOf(Index first, Index end, llvm::function_ref<void(const Panel &)> body);
   void tile(const Block &block, const Panel &panel, const TileRows &rows, const DepthBlock &depth, Index firstPanel);
@@ -70,6 +72,9 @@ private:
   Index packedPanel(const Panel &panel, const DepthBlock &depth);
   std::pair<Index, Index> liveTaps(const Block &block, const TileRows &rows, int tap);
   void mergeTaps(TileShape &shape, const Block &block, const TileRows &rows, LhsAddress &lhs, RhsAddress &rhs);
+  /// What a tile adds up; splitSums where weights are split.
+  KernelBuilder::Values sumsOf(const Block &block, const Panel &panel, const TileRows &rows, const DepthBlock &depth);
+  KernelBuilder::Values splitSums(const Block &block, const Panel &panel, const TileRows &rows, const SplitPanel &lists);
   PrefetchStream nextPanel(const Block &block, const Panel &panel, const TileRows &rows, const DepthBlock &depth, const TileShape &shape);
   KernelBuilder::Values initial(const Panel &panel, int64_t rows, const DepthBlock &depth);
   Index lhsStride(int rowAxis);
@@ -84,8 +89,8 @@ private:
   Tensor rhs;             // the packed panels, the argument, or the staged panel
   Tensor widened;         // a panel of it as pairs
   Tensor partial;
-  SplitPanel splitPanel;  // of the panel that tiles are computed with
-  Tensor tileSums;        // what tile registers held
+  SplitPanel splitLists;  // of the panels that tiles are computed with
+  Tensor tileSums;        // what tile registers held, or sums of several panels
   TileProduct product;
   bool rhsPacked = false; // as [depth block][panel][tap][k][column]
   Index columns;

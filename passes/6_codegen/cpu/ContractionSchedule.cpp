@@ -28,6 +28,7 @@ ContractionSchedule ContractionSchedule::of(kernel::ScheduleAttr attr) {
   s.boxWidth = attr.get("bw", s.boxWidth);
   s.flat = attr.get("flat", int64_t(s.flat));
   s.amx = attr.get("amx", int64_t(s.amx));
+  s.panels = attr.get("np", s.panels);
   return s;
 }
 
@@ -53,6 +54,7 @@ kernel::ScheduleAttr ContractionSchedule::attr(MLIRContext *ctx) const {
   number("bw", boxWidth, 0);
   number("flat", flat, 0);
   number("amx", amx, 0);
+  number("np", panels, 1);
   return kernel::ScheduleAttr::get(ctx, builder.getStringAttr("contraction"), list.getDictionary(ctx));
 }
 
@@ -153,7 +155,7 @@ ContractionLayout::ContractionLayout(const ContractionProblem &p, const Contract
   if (rhsStaged)
     rhsBytes = *depth * p.tapCount() * panelColumns * bytes + s.vectors * lanes * bytes;
   if (p.split)
-    rhsBytes = SplitPanel::bytes(*depth * p.tapCount(), lanes);
+    rhsBytes = SplitPanel::bytes(*depth * p.tapCount(), lanes, s.panels);
   // For many tiles it is less to widen a panel once than as each tile loads it.
   constexpr int64_t kManyTiles = 8;
   rhsWidened = p.dot == 2 && !s.rowsOuter && depth && groups.back().extent.isConstant() && blockRows >= kManyTiles * s.rows;
@@ -167,8 +169,8 @@ ContractionLayout::ContractionLayout(const ContractionProblem &p, const Contract
   totalBytes = partialBytes ? partialOffset + partialBytes : rhsBytes ? rhsOffset + rhsBytes : lhsBytes;
   totalBytes = llvm::alignTo(totalBytes, 64);
   sumsOffset = totalBytes;
-  if (s.amx)
-    totalBytes += s.rows * s.vectors * lanes * bytes;
+  if (s.amx || s.panels > 1)
+    totalBytes += s.rows * s.panels * s.vectors * lanes * bytes;
 }
 
 /// Why tiles of this problem cannot be multiplied in tile registers, or an empty string.
@@ -217,6 +219,8 @@ std::string validate(const ContractionProblem &p, const ContractionSchedule &s, 
   }
   if (p.split && (s.rowsOuter || s.depthBlock || s.lhs == LhsMode::Packed || !splitFitsRegisters(target, s.rows, s.vectors)))
     return "products of bytes whose weights are split take panels of one vector (nv = 1, order = ji), without a = packed and kc";
+  if (s.panels < 1 || (s.panels > 1 && (!p.split || !layout.panels || *layout.panels % s.panels || !p.columns.dividedExactlyBy(nn::Dim::constant(p.anchor->getContext(), layout.panelColumns)))))
+    return "np divides the number of panels of products whose weights are split, each of whole vectors";
   if (s.amx)
     if (std::string why = validateAmx(p, s, layout, target); !why.empty())
       return why;

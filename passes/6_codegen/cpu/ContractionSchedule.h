@@ -28,6 +28,7 @@ struct ContractionSchedule {
   int64_t boxHeight = -1, boxWidth = 0;
   bool amx = false;        // products in tile registers (TileRegisters.h): mr rows in up to four tiles, nv tiles of columns
   bool flat = false;       // tiles run over the rows of a box as if they were one
+  int64_t panels = 1;      // np: panels of split weights (DotSplit.h) whose sums a tile's epilogue takes together
 
   static ContractionSchedule of(kernel::ScheduleAttr attr);
   kernel::ScheduleAttr attr(mlir::MLIRContext *ctx) const;
@@ -44,7 +45,7 @@ struct ContractionLayout {
   int64_t packedPitch = 0;    // Packed: elements from one row of a block to the next
   // Byte offsets of the parts of a task's workspace.
   int64_t lhsBytes = 0, rhsOffset = 0, rhsBytes = 0, partialOffset = 0, partialBytes = 0, totalBytes = 0;
-  int64_t sumsOffset = 0; // of what is moved from tile registers to vectors
+  int64_t sumsOffset = 0; // of what is moved from tile registers to vectors, or of sums of several panels
   int64_t partialStride = 0;  // elements of one row of partial sums
   bool rhsStaged = false;     // panels are packed into the workspace before use
   bool rhsWidened = false;    // panels of bytes are widened to pairs there

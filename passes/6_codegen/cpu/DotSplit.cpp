@@ -100,10 +100,13 @@ Index SplitOperand::tapAt(KernelBuilder &b, Index tap) const {
   return at;
 }
 
-int64_t SplitPanel::bytes(int64_t fours, int64_t lanes) {
-  int64_t lists = 2 * (1 + kTogether.size()) * listLength(fours);
-  return (paddedFours(fours, lanes) + lists + entries(fours) * (lanes + 1)) * 4;
+/// What one panel has for itself, in numbers: vectors, their offsets, lists of groups and of the rest, and the lengths of all lists.
+static int64_t panelSize(int64_t fours, int64_t lanes) {
+  constexpr int64_t kLists = 1 + SplitPanel::kTogether.size();
+  return entries(fours) * (lanes + 1) + 2 * kLists * listLength(fours) + kLists + 1;
 }
+
+int64_t SplitPanel::bytes(int64_t fours, int64_t lanes, int64_t panels) { return (paddedFours(fours, lanes) + panels * panelSize(fours, lanes)) * 4; }
 
 SplitPanel SplitPanel::at(KernelBuilder &b, int64_t offset, int64_t fours, int64_t lanes) {
   SplitPanel panel;
@@ -112,15 +115,39 @@ SplitPanel SplitPanel::at(KernelBuilder &b, int64_t offset, int64_t fours, int64
     offset += 4 * count;
     return part;
   };
-  auto list = [&] { return List{take(listLength(fours)), take(listLength(fours)), 0}; };
+  auto list = [&] { return List{take(listLength(fours)), take(listLength(fours)), take(1)}; };
   panel.largest = take(paddedFours(fours, lanes));
   panel.weights = take(entries(fours) * lanes);
   panel.singles.offsets = take(entries(fours));
+  panel.singles.length = take(1);
   for (List &group : panel.groups)
     group = list();
   panel.rest = list();
+  panel.size = panelSize(fours, lanes);
   return panel;
 }
+
+SplitPanel SplitPanel::behind(KernelBuilder &b, Index panels, const Tensor &weightsOfAll, Index from) const {
+  SplitPanel panel = *this;
+  panel.packed = weightsOfAll;
+  panel.first = from;
+  auto move = [&](Tensor &part) { part.offset = b.add(part.offset, b.mul(panels, size)); };
+  auto moveList = [&](List &list) {
+    move(list.places);
+    move(list.offsets);
+    move(list.length);
+  };
+  move(panel.weights);
+  move(panel.singles.offsets);
+  move(panel.singles.length);
+  llvm::for_each(panel.groups, moveList);
+  moveList(panel.rest);
+  return panel;
+}
+
+static Index widened(KernelBuilder &b, Value number) { return Index(arith::ExtUIOp::create(b.ops(), b.ops().getI64Type(), number).getResult()); }
+
+Index SplitPanel::List::count(KernelBuilder &b) const { return widened(b, b.load(length, length.offset)); }
 
 void SplitPanel::clear(KernelBuilder &b, int64_t fours) {
   b.fill(largest, largest.offset, paddedFours(fours, b.target().lanes(32)), b.integer(0, largest.element));
@@ -142,29 +169,28 @@ void SplitPanel::measure(KernelBuilder &b, const Tensor &memory, ArrayRef<Index>
   });
 }
 
-void SplitPanel::fill(KernelBuilder &b, const Tensor &weightsOfAll, Index from, const SplitOperand &operand) {
-  packed = weightsOfAll;
-  first = from;
+void SplitPanel::fill(KernelBuilder &b, const SplitOperand &operand) const {
   fillGroups(b, operand);
   fillSingles(b, operand);
 }
 
-/// Without a branch: every place is written to the end of each list that it may belong to, and the lists become longer where it does.
-void SplitPanel::fillGroups(KernelBuilder &b, const SplitOperand &operand) {
+/// Nearly all vectors are in groups of four, for which a branch is cheap. What is left is sorted without one: every place is written to the end of each list
+/// that it may belong to, and the lists become longer where it does.
+void SplitPanel::fillGroups(KernelBuilder &b, const SplitOperand &operand) const {
   ImplicitLocOpBuilder &ops = b.ops();
   Registers r{b};
   constexpr int64_t kFour = kTogether[0], kTwo = kTogether[1];
   int64_t lanes = b.target().lanes(32), whole = operand.fours / kFour * kFour;
   Type number = ops.getI32Type();
   auto bytes = VectorType::get({4 * lanes}, ops.getI8Type());
-  Value one = b.integer(1, number), none = b.value(Index(0));
+  Value one = b.integer(1, number), none = b.integer(0, number);
   auto append = [&](const List &list, Value &count, Index place, Index offset, Value condition) {
-    b.store(r.truncate(b.value(place), number), list.places, b.add(list.places.offset, Index(count)));
-    b.store(r.truncate(b.value(offset), number), list.offsets, b.add(list.offsets.offset, Index(count)));
-    count = r.addi(count, arith::ExtUIOp::create(ops, ops.getI64Type(), condition));
+    Index end = widened(b, count);
+    b.store(r.truncate(b.value(place), number), list.places, b.add(list.places.offset, end));
+    b.store(r.truncate(b.value(offset), number), list.offsets, b.add(list.offsets.offset, end));
+    count = r.addi(count, condition);
   };
   auto sort = [&](Index tapPlace, Index tapOffset, Index four, ValueRange carried) -> Values {
-    Value inFours = carried[0], inTwos = carried[1], others = carried[2];
     Index place = b.add(tapPlace, four), offset = b.add(tapOffset, b.mul(four, operand.depth));
     SmallVector<Bounds> twos;
     for (int64_t i = 0; i < kFour; i += kTwo) {
@@ -174,17 +200,25 @@ void SplitPanel::fillGroups(KernelBuilder &b, const SplitOperand &operand) {
       };
       twos.push_back(boundsOf(i).plus(b, boundsOf(i + 1)));
     }
-    Value fit = twos[0].plus(b, twos[1]).fit(b), not4 = r.subi(one, fit);
-    append(groups[0], inFours, place, offset, fit);
-    for (auto [i, two] : llvm::enumerate(twos)) {
-      Value fits = r.andi(two.fit(b), not4), neither = r.subi(not4, fits);
-      auto offsetAt = [&](int64_t k) { return b.add(offset, b.mul(operand.depth, k)); };
-      int64_t k = int64_t(i) * kTwo;
-      append(groups[1], inTwos, b.add(place, k), offsetAt(k), fits);
-      append(rest, others, b.add(place, k), offsetAt(k), neither);
-      append(rest, others, b.add(place, k + 1), offsetAt(k + 1), neither);
-    }
-    return {inFours, inTwos, others};
+    Value fit = r.cmp(arith::CmpIPredicate::ne, twos[0].plus(b, twos[1]).fit(b), none);
+    auto together = [&]() -> Values {
+      Value inFours = carried[0];
+      append(groups[0], inFours, place, offset, one);
+      return {inFours, carried[1], carried[2]};
+    };
+    auto apart = [&]() -> Values {
+      Value inTwos = carried[1], others = carried[2];
+      for (auto [i, two] : llvm::enumerate(twos)) {
+        Value fits = two.fit(b), neither = r.subi(one, fits);
+        auto offsetAt = [&](int64_t k) { return b.add(offset, b.mul(operand.depth, k)); };
+        int64_t k = int64_t(i) * kTwo;
+        append(groups[1], inTwos, b.add(place, k), offsetAt(k), fits);
+        append(rest, others, b.add(place, k), offsetAt(k), neither);
+        append(rest, others, b.add(place, k + 1), offsetAt(k + 1), neither);
+      }
+      return {carried[0], inTwos, others};
+    };
+    return b.ifElse(fit, {number, number, number}, together, apart);
   };
   Values counts = b.loop(0, operand.tapCount(), 1, {none, none, none}, [&](Index tap, ValueRange ofTaps) -> Values {
     Index place = b.mul(tap, operand.fours), offset = operand.tapAt(b, tap);
@@ -193,12 +227,11 @@ void SplitPanel::fillGroups(KernelBuilder &b, const SplitOperand &operand) {
       append(rest, carried[2], b.add(place, four), b.add(offset, b.mul(operand.depth, four)), one);
     return carried;
   });
-  groups[0].count = counts[0];
-  groups[1].count = counts[1];
-  rest.count = counts[2];
+  for (auto [list, count] : llvm::zip_equal(ArrayRef<List>{groups[0], groups[1], rest}, counts))
+    b.store(count, list.length, list.length.offset);
 }
 
-void SplitPanel::fillSingles(KernelBuilder &b, const SplitOperand &operand) {
+void SplitPanel::fillSingles(KernelBuilder &b, const SplitOperand &operand) const {
   constexpr int64_t kHalf = 64;
   ImplicitLocOpBuilder &ops = b.ops();
   Registers r{b};
@@ -208,9 +241,8 @@ void SplitPanel::fillSingles(KernelBuilder &b, const SplitOperand &operand) {
     b.store(bitcast(b, vector, numbers), weights, b.sum(weights.offset, b.mul(entry, lanes)));
     b.store(offset, singles.offsets, b.add(singles.offsets.offset, entry));
   };
-  auto widened = [&](Value number) { return Index(arith::ExtUIOp::create(ops, ops.getI64Type(), number).getResult()); };
-  Values end = b.loop(0, rest.count, 1, b.value(Index(0)), [&](Index i, ValueRange carried) -> Values {
-    Index entry = carried[0], place = widened(b.load(rest.places, b.add(rest.places.offset, i)));
+  Values end = b.loop(0, rest.count(b), 1, b.value(Index(0)), [&](Index i, ValueRange carried) -> Values {
+    Index entry = carried[0], place = widened(b, b.load(rest.places, b.add(rest.places.offset, i)));
     Value offset = b.load(rest.offsets, b.add(rest.offsets.offset, i));
     Value all = bitcast(b, b.load(packed, b.add(first, b.mul(place, lanes)), int(lanes)), bytes);
     Value most = bitcast(b, b.broadcastLoad(largest, b.add(largest.offset, b.rem(place, operand.fours)), int(lanes)), bytes);
@@ -221,10 +253,11 @@ void SplitPanel::fillSingles(KernelBuilder &b, const SplitOperand &operand) {
     Value second = r.andi(r.subi(all, within), selected);
     put(entry, r.subi(all, second), offset);
     put(b.add(entry, 1), second, offset);
-    return {b.value(b.sum(entry, widened(some), 1))};
+    return {b.value(b.sum(entry, widened(b, some), 1))};
   });
   put(end[0], r.integer(0, bytes), b.integer(0, ops.getI32Type()));
-  singles.count = b.mul(b.div(b.add(end[0], kUnroll - 1), kUnroll), kUnroll);
+  Index count = b.mul(b.div(b.add(end[0], kUnroll - 1), kUnroll), kUnroll);
+  b.store(r.truncate(b.value(count), ops.getI32Type()), singles.length, singles.length.offset);
 }
 
 namespace {
@@ -237,7 +270,8 @@ public:
     Values sums(init);
     Index done = 0;
     for (auto [size, list] : llvm::zip(SplitPanel::kTogether, panel.groups)) {
-      sums = b.loop(0, list.count, 1, sums, [&](Index i, ValueRange in) {
+      Index count = list.count(b);
+      sums = b.loop(0, count, 1, sums, [&](Index i, ValueRange in) {
         prefetchLines(b.add(done, i));
         Index place = numberAt(list.places, i);
         Values weights;
@@ -245,9 +279,9 @@ public:
           weights.push_back(b.load(panel.packed, b.sum(panel.first, b.mul(place, shape.lanes), k * shape.lanes), int(shape.lanes)));
         return multiplied(numberAt(list.offsets, i), weights, in);
       });
-      done = b.add(done, list.count);
+      done = b.add(done, count);
     }
-    return b.loop(0, panel.singles.count, SplitPanel::kUnroll, sums, [&](Index entry, ValueRange in) {
+    return b.loop(0, panel.singles.count(b), SplitPanel::kUnroll, sums, [&](Index entry, ValueRange in) {
       prefetchLines(b.add(done, b.div(entry, SplitPanel::kUnroll)));
       Values sums(in);
       for (int64_t unrolled = 0; unrolled < SplitPanel::kUnroll; ++unrolled) {
@@ -260,9 +294,7 @@ public:
   }
 
 private:
-  Index numberAt(const Tensor &list, Index i) {
-    return Index(arith::ExtUIOp::create(b.ops(), b.ops().getI64Type(), b.load(list, b.add(list.offset, i))).getResult());
-  }
+  Index numberAt(const Tensor &list, Index i) { return widened(b, b.load(list, b.add(list.offset, i))); }
 
   void prefetchLines(Index iteration) {
     constexpr int64_t kLineBits = 512;

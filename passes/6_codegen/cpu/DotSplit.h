@@ -41,7 +41,9 @@ struct SplitPanel {
   struct List {
     Tensor places;  // of the first vector of each group
     Tensor offsets; // of the left operand's fours that it is multiplied with
-    Index count;
+    Tensor length;  // one number
+
+    Index count(KernelBuilder &b) const;
   };
   Tensor largest;                           // activation at each k, in fours
   std::array<List, kTogether.size()> groups;
@@ -50,20 +52,24 @@ struct SplitPanel {
   List singles;                             // their offsets
   Tensor packed;                            // the panel that groups read, from `first` on
   Index first;
+  int64_t size = 0;                         // of what one panel has for itself, in numbers
 
-  static int64_t bytes(int64_t fours, int64_t lanes);
+  /// What `panels` panels take together.
+  static int64_t bytes(int64_t fours, int64_t lanes, int64_t panels);
   /// At `offset` of the workspace; `fours` of all taps together.
   static SplitPanel at(KernelBuilder &b, int64_t offset, int64_t fours, int64_t lanes);
+  /// The lists behind those of as many panels, from `from` of packed weights on.
+  SplitPanel behind(KernelBuilder &b, Index panels, const Tensor &weightsOfAll, Index from) const;
   /// Before activations are measured.
   void clear(KernelBuilder &b, int64_t fours);
   /// Takes the fours at `places` of `memory`, as many as one tap has, into account.
   void measure(KernelBuilder &b, const Tensor &memory, llvm::ArrayRef<Index> places, int64_t fours);
-  /// After that: fills the lists from the vectors at `from` of packed weights.
-  void fill(KernelBuilder &b, const Tensor &packed, Index from, const SplitOperand &operand);
+  /// After that: fills the lists.
+  void fill(KernelBuilder &b, const SplitOperand &operand) const;
 
 private:
-  void fillGroups(KernelBuilder &b, const SplitOperand &operand);
-  void fillSingles(KernelBuilder &b, const SplitOperand &operand);
+  void fillGroups(KernelBuilder &b, const SplitOperand &operand) const;
+  void fillSingles(KernelBuilder &b, const SplitOperand &operand) const;
 };
 
 bool splitFitsRegisters(const Target &target, int64_t rows, int64_t vectors);

@@ -3,6 +3,7 @@
 #include "passes/6_codegen/cpu/DotSplit.h"
 #include "test/unit/codegen/Bytes.h"
 #include "test/unit/codegen/KernelCheck.h"
+#include <cmath>
 #include <gtest/gtest.h>
 
 namespace tenon::test {
@@ -153,6 +154,47 @@ TEST(DotSplit, OtherSchedulesAgree) {
   Product p{60, 72, 40};
   for (const std::string &schedule : schedulesOf(p.text(true, true), 8, "x86-64-v3"))
     p.check(bytes<int8_t>(72 * 40, 6), true, true, schedule);
+}
+
+// Several panels whose sums become bytes together, with what is added to them; 50 rows are tiles of eight and seven.
+TEST(DotSplit, PanelsAreFinishedTogether) {
+  if (!runsHere())
+    GTEST_SKIP() << "this machine has no AVX2";
+  constexpr int kRows = 50, kDepth = 68;
+  constexpr float kScale = 0.0137f;
+  for (auto [columns, counts] : {std::pair<int, std::vector<int>>{96, {1, 2, 3, 4}}, {40, {1, 5}}}) {
+    std::string x = tensor({kRows, kDepth}, "ui8"), w = tensor({kDepth, columns}, "i8"), sums = tensor({kRows, columns}, "i32"), numbers = tensor({kRows, columns}, "f32"), y = tensor({kRows, columns}, "ui8");
+    std::string text = "kernel.func private @k(%x: " + x + ", %w: " + w + " {kernel.constant, kernel.split_share = 25 : i64}, %r: " + y + ") -> " + y + " {\n  %0 = nn.constant dense<0.0137> : tensor<f32>\n  %1 = nn.matmul %x, %w : " + x +
+                       ", " + w + " -> " + sums + "\n  %2 = nn.cast %1 {to = f32} : " + sums + " -> " + numbers + "\n  %3 = nn.mul %2, %0 : " + numbers + ", tensor<f32> -> " + numbers + "\n  %4 = nn.cast %r {to = f32} : " + y + " -> " + numbers +
+                       "\n  %5 = nn.add %3, %4 : " + numbers + ", " + numbers + " -> " + numbers + "\n  %6 = nn.quantize %5 {to = ui8, zero_point = 3 : i64} : " + numbers + " -> " + y + "\n  kernel.return %6 : " + y + "\n}\n";
+    std::vector<uint8_t> activations = bytes<uint8_t>(kRows * kDepth, 3), added = bytes<uint8_t>(kRows * columns, 4), expected;
+    std::vector<int8_t> weights = bytes<int8_t>(kDepth * columns, 5);
+    for (size_t i = 0; i < weights.size(); ++i)
+      weights[i] = i % 61 ? weights[i] / 8 : weights[i];
+    for (int i = 0; i < kRows; ++i)
+      for (int j = 0; j < columns; ++j) {
+        int32_t sum = 0;
+        for (int k = 0; k < kDepth; ++k)
+          sum += activations[i * kDepth + k] * weights[k * columns + j];
+        float number = float(sum) * kScale;
+        number += float(added[i * columns + j]);
+        expected.push_back(uint8_t(std::clamp(std::nearbyint(number) + 3, 0.0f, 255.0f)));
+      }
+    for (int panels : counts)
+      for (int shares : {1, 2}) {
+        std::string schedule = "#kernel.schedule<\"contraction\", {a = \"in_place\", ku = 4 : i64, mr = 8 : i64, mt = 3 : i64, np = " + std::to_string(panels) +
+                               " : i64, nv = 1 : i64, order = \"ji\", pf = 1 : i64, tm = 2 : i64, tn = " + std::to_string(shares) + " : i64}>";
+        SCOPED_TRACE(schedule + text);
+        KernelHarness kernel(text, "x86-64-v3");
+        ASSERT_TRUE(kernel.compile(schedule)) << kernel.message;
+        std::vector<uint8_t> result(expected.size(), 77);
+        kernel.run({activations.data(), weights.data(), added.data(), result.data()});
+        EXPECT_EQ(result, expected);
+      }
+    KernelHarness kernel(text, "x86-64-v3");
+    EXPECT_FALSE(kernel.compile("#kernel.schedule<\"contraction\", {a = \"in_place\", mr = 8 : i64, np = 7 : i64, nv = 1 : i64}>"));
+    EXPECT_NE(kernel.message.find("np divides the number of panels"), std::string::npos) << kernel.message;
+  }
 }
 
 // Few rows, and weights of which nothing is known, are multiplied in pairs.
