@@ -164,15 +164,26 @@ private:
   }
 
   /// Panels of split weights whose sums become bytes together: where few k leave that a large part of the work, and the panels' weights stay in the L1
-  /// beside the rows of a tile.
+  /// beside the rows of a tile. Scaling and rounding alone are over before the next tile waits for them.
   int64_t panelsTogether(int64_t shares) const {
     constexpr int64_t kMost = 4, kDeepest = 64; // fours
-    if (!p.split || sizes.taps > 1 || sizes.depth > kDeepest || sizes.columns % lanes)
+    if (!p.split || sizes.taps > 1 || sizes.depth > kDeepest || sizes.columns % lanes || !doesMoreThanScale())
       return 1;
     int64_t count = panels(1), together = kMost;
     while (count % together || count / together < shares)
       --together;
     return together;
+  }
+
+  /// Whether the sums are added to something, or looked up, on their way to the result, or stay numbers of 32 bits.
+  bool doesMoreThanScale() const {
+    bool isQuantized = false;
+    for (Operation *op = p.anchor->getNextNode(); op && !op->hasTrait<OpTrait::IsTerminator>(); op = op->getNextNode()) {
+      if (!isa<nn::ConstantOp, nn::CastOp, nn::MulOp, nn::QuantizeOp>(op))
+        return true;
+      isQuantized |= isa<nn::QuantizeOp>(op);
+    }
+    return !isQuantized;
   }
 
   int64_t unrollFor(int64_t run) const {
