@@ -9,10 +9,12 @@ using namespace mlir;
 
 /// Elements that one step along a row axis moves in what the tiles read.
 Index ContractionEmitter::lhsStride(int rowAxis) {
+  // Where rows of pixels are joined, pixels are half of what their axis counts in.
+  auto strideOf = [&](int axis, int64_t scale) { return p.joined && axis == p.lhsChannel - 1 ? b.div(b.mul(lhs.strides[axis], scale), 2) : b.mul(lhs.strides[axis], scale); };
   Index sum = 0;
   for (auto [axis, info] : llvm::enumerate(p.lhsAxes))
     if (info.rowAxis == rowAxis)
-      sum = b.add(sum, b.mul(lhs.strides[axis], info.rowScale));
+      sum = b.add(sum, strideOf(axis, info.rowScale));
   return sum;
 }
 
@@ -103,6 +105,11 @@ LhsAddress ContractionEmitter::lhsAddress(const Panel &panel, const TileRows &ro
 Index ContractionEmitter::packedPanel(const Panel &panel, const DepthBlock &depth) {
   Index number = b.add(b.mul(depth.number, *layout.panels), panel.number), run = b.mul(blockDepth, layout.panelColumns);
   return b.add(rhs.offset, b.mul(number, b.mul(run, p.tapCount())));
+}
+
+/// The same where rows of filters are joined: the panel is as long as its bytes, not as its pairs.
+Index ContractionEmitter::joinedPanel(const Panel &panel) {
+  return b.add(rhs.offset, b.mul(panel.number, p.tapCount() * p.joined * *p.lhsChannels().asConstant() * layout.panelColumns));
 }
 
 RhsAddress ContractionEmitter::rhsAddress(const Block &block, const Panel &panel, const DepthBlock &depth) {
@@ -217,7 +224,9 @@ LhsBox ContractionEmitter::bandBox(const Block &block) {
     Index first = info.rowAxis < 0 ? Index(0) : block.rows[info.rowAxis];
     LhsBox::Axis along{b.add(b.mul(first, info.rowScale), info.shift), b.add(b.mul(b.sub(count, 1), info.rowScale), 1)};
     int64_t taps = info.tapAxis < 0 ? 1 : p.taps[info.tapAxis];
-    if (layout.bandTaps[axis] < info.tapScale) {
+    if (p.joined && static_cast<int>(axis) == p.lhsChannel - 1)
+      along.extent = b.add(along.extent, p.joined - 1);
+    else if (layout.bandTaps[axis] < info.tapScale) {
       along.parts = taps;
       along.lhsStep = info.tapScale;
       along.bandStep = layout.bandTaps[axis];

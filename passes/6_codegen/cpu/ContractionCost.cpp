@@ -302,7 +302,8 @@ private:
     s.amx = tile.amx;
     nn::Dim height = p.extents[p.rowAxes() - 2], width = p.extents[p.rowAxes() - 1];
     int64_t run = p.groups == 1 && p.lhsAxes[p.lhsChannel - 1].tapScale == 1 ? sizes.depth * p.taps.back() : sizes.depth;
-    s.unroll = unrollFor(run);
+    constexpr int64_t kWholeRow = 16; // pairs
+    s.unroll = p.joined && sizes.depth <= kWholeRow ? sizes.depth : unrollFor(p.joined ? sizes.depth : run);
     s.lhs = readable ? LhsMode::InPlace : LhsMode::Band;
     int64_t wanted = wantedTasks(), count = panels(s.vectors);
     int64_t high = p.typical(height), wide = p.typical(width);

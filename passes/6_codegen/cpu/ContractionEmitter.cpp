@@ -152,7 +152,9 @@ void ContractionEmitter::compute(const Block &block, Index firstPanel, Index end
         packPanel(b, p, rhs, block.rows, panel.column, panel.columns, layout.panelColumns);
       if (p.split)
         splitLists.behind(b, 0, rhs, packedPanel(panel, depth)).fill(b, splitOperand());
-      if (layout.rhsWidened)
+      if (p.joined)
+        joinPanel(b, p, rhs, joinedPanel(panel), layout.panelColumns, widened);
+      else if (layout.rhsWidened)
         widenPanel(b, rhs, packedPanel(panel, depth), b.mul(blockDepth, p.tapCount() * layout.panelColumns), widened, widened.offset);
     };
     if (s.rowsOuter)

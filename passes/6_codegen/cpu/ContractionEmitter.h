@@ -70,6 +70,7 @@ private:
   LhsAddress lhsAddress(const Panel &panel, const TileRows &rows, const DepthBlock &depth);
   RhsAddress rhsAddress(const Block &block, const Panel &panel, const DepthBlock &depth);
   Index packedPanel(const Panel &panel, const DepthBlock &depth);
+  Index joinedPanel(const Panel &panel);
   std::pair<Index, Index> liveTaps(const Block &block, const TileRows &rows, int tap);
   void mergeTaps(TileShape &shape, const Block &block, const TileRows &rows, LhsAddress &lhs, RhsAddress &rhs);
   /// What a tile adds up; splitSums where weights are split.

@@ -69,6 +69,8 @@ static int64_t panelWidth(const ContractionProblem &p, int64_t widest) {
   return width;
 }
 
+static int64_t channelCount(const ContractionProblem &p) { return nn::dimOf(p.lhs.getType(), p.lhsChannel).asConstant().value_or(0); }
+
 /// Elements from one pixel of a band to the next. The rows of a tile are neighbours: at distances of 2 KiB their lines would meet in two
 /// sets of the L1, so that they lie a line further apart.
 static int64_t bandPitch(const ContractionProblem &p, int64_t bytes) {
@@ -140,7 +142,10 @@ ContractionLayout::ContractionLayout(const ContractionProblem &p, const Contract
       else if (info.rowAxis == p.rowAxes() - 2)
         count = boxBound(s.boxHeight, groups[groups.size() - 2].extent).value_or(0);
       int64_t step = info.tapScale;
-      if (static_cast<int>(axis) != p.lhsChannel && count > 0) {
+      if (p.joined && static_cast<int>(axis) >= p.lhsChannel - 1) { // pairs of pixels, whose channels are as many pairs
+        count = static_cast<int>(axis) == p.lhsChannel ? channelCount(p) : count > 0 ? llvm::divideCeil((count - 1) * info.rowScale + p.joined, 2) : 0;
+        step = 1;
+      } else if (static_cast<int>(axis) != p.lhsChannel && count > 0) {
         int64_t part = (count - 1) * info.rowScale + 1; // what one tap reads
         step = std::min(step, part);
         count = part + (info.tapAxis < 0 ? 0 : (p.taps[info.tapAxis] - 1) * step);
@@ -158,7 +163,7 @@ ContractionLayout::ContractionLayout(const ContractionProblem &p, const Contract
     rhsBytes = SplitPanel::bytes(*depth * p.tapCount(), lanes, s.panels);
   // For many tiles it is less to widen a panel once than as each tile loads it.
   constexpr int64_t kManyTiles = 8;
-  rhsWidened = p.dot == 2 && !s.rowsOuter && depth && groups.back().extent.isConstant() && blockRows >= kManyTiles * s.rows;
+  rhsWidened = p.joined || (p.dot == 2 && !s.rowsOuter && depth && groups.back().extent.isConstant() && blockRows >= kManyTiles * s.rows);
   if (rhsWidened)
     rhsBytes = *depth * p.tapCount() * panelColumns * bytes;
   partialOffset = llvm::alignTo(rhsOffset + rhsBytes, 64);
@@ -209,6 +214,8 @@ std::string validate(const ContractionProblem &p, const ContractionSchedule &s, 
     if (layout.lhsBytes == 0 && !layout.blocks.isConstant(0))
       return "a = packed needs blocks of known size (mt)";
   }
+  if (p.joined && s.rowsOuter)
+    return "filters on few channels are widened panel by panel (order = ji)";
   if (s.depthBlock) {
     if (!layout.depth || s.depthBlock < 1 || *layout.depth % s.depthBlock || p.tapCount() != 1 || p.groups != 1)
       return "kc divides the depth of a product without taps and groups";

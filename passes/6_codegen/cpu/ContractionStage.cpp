@@ -67,11 +67,11 @@ private:
     parts(axis, [&](Index from, Index at) { b.loop(0, axis.extent, 1, [&](Index i) { body(b.add(from, i), b.add(at, i)); }); });
   }
 
-  bool mayLeave(int axis) const { return p.padded && p.lhsAxes[axis].tapAxis >= 0; }
+  bool mayLeave(int axis) const { return p.padded && (p.lhsAxes[axis].tapAxis >= 0 || (p.joined && axis == x)); }
 
   void clear(int axis, Index to) {
     if (axis == x)
-      return b.fill(band, to, b.mul(box.axes[x].whole(b), pitch), zero);
+      return b.fill(band, to, b.mul(p.joined ? band.sizes[x] : box.axes[x].whole(b), pitch), zero);
     b.loop(0, box.axes[axis].whole(b), 1, [&](Index i) { clear(axis + 1, b.add(to, b.mul(i, band.strides[axis]))); });
   }
 
@@ -79,12 +79,21 @@ private:
     parts(box.axes[x], [&](Index from, Index at) { rowPart(b.add(to, b.mul(at, pitch)), b.add(box.axes[x].start, from)); });
   }
 
+  /// The pixels of a row that lie in lhs: [first, second).
+  std::pair<Index, Index> insideOf(Index start) {
+    Index size = b.dim(nn::dimOf(p.lhs.getType(), x)), extent = box.axes[x].extent;
+    if (!mayLeave(x))
+      return {0, extent};
+    Index left = b.min(b.max(b.sub(0, start), 0), extent);
+    return {left, b.max(b.min(b.sub(size, start), extent), left)};
+  }
+
   void rowPart(Index to, Index start) {
-    Index size = b.dim(nn::dimOf(p.lhs.getType(), x));
-    Index extent = box.axes[x].extent, left = 0, right = extent;
+    if (p.joined)
+      return joinedRow(to, start);
+    Index extent = box.axes[x].extent;
+    auto [left, right] = insideOf(start);
     if (mayLeave(x)) {
-      left = b.min(b.max(b.sub(0, start), 0), extent);
-      right = b.max(b.min(b.sub(size, start), extent), left);
       b.fill(band, to, b.mul(left, pitch), zero);
       b.fill(band, b.add(to, b.mul(right, pitch)), b.mul(b.sub(extent, right), pitch), zero);
     }
@@ -145,6 +154,34 @@ private:
     Index whole = b.sub(count, b.rem(count, lanes));
     b.loop(0, whole, lanes, [&](Index i) { weave(i, lanes); });
     b.loop(whole, count, 1, [&](Index i) { weave(i, 1); });
+  }
+
+  /// The bytes of all pixels of a row one behind the other, in 16 bits.
+  void joinedRow(Index to, Index start) {
+    Tensor halves = band;
+    halves.element = b.ops().getI16Type();
+    int64_t count = *nn::dimOf(p.lhs.getType(), p.lhsChannel).asConstant();
+    Value outside = b.integer(p.outside, halves.element);
+    auto at = [&](Index pixel) { return b.add(b.mul(to, 2), b.mul(pixel, count)); };
+    Index extent = box.axes[x].extent;
+    auto [left, right] = insideOf(start);
+    b.fill(halves, at(0), b.mul(left, count), outside);
+    b.fill(halves, at(right), b.mul(b.sub(extent, right), count), outside);
+    auto copy = [&](Index pixel, int lanes) {
+      SmallVector<Index> position = inside;
+      position[x] = b.add(start, pixel);
+      SmallVector<Value> planes;
+      for (int64_t c = 0; c < count; ++c) {
+        position[p.lhsChannel] = c;
+        planes.push_back(arith::ExtUIOp::create(b.ops(), VectorType::get({lanes}, halves.element), b.splat(source.load(position, lanes, x), lanes)));
+      }
+      for (auto [part, vector] : llvm::enumerate(interleave(b, planes)))
+        b.store(vector, halves, b.add(at(pixel), part * lanes));
+    };
+    int lanes = b.target().lanes(band.element.getIntOrFloatBitWidth());
+    Index whole = b.sub(right, b.rem(b.sub(right, left), lanes));
+    b.loop(left, whole, lanes, [&](Index pixel) { copy(pixel, lanes); });
+    b.loop(whole, right, 1, [&](Index pixel) { copy(pixel, 1); });
   }
 
   /// Few channels, or channels that lie far apart (a channels-first input): vectors of neighbours in x.

@@ -92,7 +92,10 @@ Value fourOf(KernelBuilder &b, int64_t byte) { return b.integer(int32_t(uint32_t
 bool dotFitsRegisters(const Target &target, int64_t rows, int64_t vectors) { return rows * vectors + vectors + 1 <= target.vectorRegisters; }
 
 kernel::PackingAttr dotPacking(const ContractionProblem &p, int64_t panels, int64_t width) {
-  int64_t depth = *p.depth.asConstant(), padded = panels * width;
+  int64_t depth = p.joined ? *p.lhsChannels().asConstant() : *p.depth.asConstant(), padded = panels * width;
+  SmallVector<int64_t> taps = p.taps;
+  if (p.joined)
+    taps.push_back(p.joined);
   // The axes of the split: panel, column, k; each comes in the order of the tensor.
   SmallVector<int64_t> column{panels, width}, group{depth, p.dot};
   bool columnFirst = p.rhsColumn < p.rhsDepth;
@@ -101,7 +104,7 @@ kernel::PackingAttr dotPacking(const ContractionProblem &p, int64_t panels, int6
   int64_t firstColumn = columnFirst ? 0 : group.size(), firstDepth = columnFirst ? column.size() : 0;
   SmallVector<int64_t> shape = columnFirst ? SmallVector<int64_t>{padded, depth * p.dot} : SmallVector<int64_t>{depth * p.dot, padded};
   SmallVector<int64_t> order{firstColumn};
-  for (auto [tap, size] : llvm::enumerate(p.taps)) {
+  for (int64_t size : taps) {
     shape.push_back(size);
     order.push_back(split.size());
     split.push_back(size);

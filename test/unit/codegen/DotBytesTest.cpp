@@ -92,6 +92,17 @@ TEST(DotBytes, FewChannels) {
       c.check(target);
 }
 
+// Elsewhere rows of filters on an even number of bytes from one output to the next are one run of pairs: of one to three channels, with and without padding,
+// boxes that cut the image's width.
+TEST(DotBytes, RowsOfFiltersAreJoined) {
+  for (const std::string &target : dotTargets())
+    for (BytesConvolution c : {BytesConvolution{7, 33, 1, 24, 5, 2, 2, 7}, {6, 30, 2, 20, 4, 1, 2, 200}, {11, 25, 3, 17, 11, 4, 2, 128}})
+      c.check(target);
+  BytesConvolution c{14, 70, 3, 40, 7, 2, 3, 128};
+  for (const std::string &schedule : schedulesOf(c.text(), 6, "x86-64"))
+    c.check("x86-64", schedule);
+}
+
 // Whole tiles and lines that end in part of one, one to four tiles of columns, steps of 1 to 16 fours, taps that join with the depth and others.
 TEST(DotBytes, TileRegistersAgree) {
   if (!llvm::cantFail(Target::parse("native")).tiles)
