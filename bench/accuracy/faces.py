@@ -16,7 +16,8 @@ import tenon
 
 class Others(likeness.Faces):
     def evaluation(self):
-        return (samples.small(file) for file in samples.imagenet_files(self.data)[0][5:1000:10])
+        files = samples.imagenet_files(self.data)[0]
+        return (samples.small(file) for first in (3, 5, 7) for file in files[first:1000:10])  # accuracy.py calibrates with those from 0
 
 
 class Run:

@@ -180,9 +180,35 @@ def test_one_huge_value_does_not_hide_the_others(driver):
     spoilt[3, 1, 5, 7] = 1e6
     usual = driver.json("quantize", model, "--calibration", samples(driver, "usual", x=x), "-o", "usual.onnx")
     done = driver.execute("quantize", model, "--calibration", samples(driver, "spoilt", x=spoilt), "-o", "spoilt.onnx", "--json")
+    assert done.returncode == 0 and "sample 3 was left out: its 'x' reaches 1e+06, far beyond that of all others" in done.stderr, done.stderr
+    for before, after in zip(usual["tensors"], json.loads(done.stdout)["tensors"], strict=True):
+        assert 0.7 < after["scale"] / before["scale"] < 1.4, (before, after)
+    # Few samples tell too little of what is usual: the one number is clipped.
+    done = driver.execute("quantize", model, "--calibration", samples(driver, "spoilt", x=spoilt[:4]), "-o", "spoilt.onnx", "--json")
     assert done.returncode == 0 and "tensor 'x': 1 values lie far beyond" in done.stderr, done.stderr
-    scales = [next(t["scale"] for t in report["tensors"] if t["name"] == "x") for report in (usual, json.loads(done.stdout))]
-    assert 0.8 < scales[1] / scales[0] < 1.25, scales
+
+
+def test_a_sample_beyond_all_others_is_left_out(driver):
+    """What is measured is what the others alone give, wherever it comes and whatever the method; that of no other kind is left out."""
+    model, x = driver.model("residual_convolutions"), np.random.default_rng(2).standard_normal((20, 3, 32, 32)).astype(np.float32)
+    usual, spoilt, both = samples(driver, "usual", x=x), driver.folder / "spoilt.npz", ["min", "max", "low", "high", "method"]
+    tensors = lambda report: [[tensor[key] for key in both] for tensor in report["tensors"]]
+    for method, place in (("network", 0), ("auto", 7), ("mse", 20), ("moving-average", 3), ("percentile", 18), ("entropy", 0)):
+        np.savez(spoilt, x=np.insert(x, place, 1e4 * x[5], axis=0))
+        words = ["quantize", model, "--method", method, "--json", "-o", "left.onnx", "--calibration"]
+        done = driver.execute(*words, spoilt)
+        report = json.loads(done.stdout)
+        assert done.returncode == 0 and f"sample {place} was left out" in done.stderr and [left["sample"] for left in report["left_out"]] == [place], (method, done.stderr)
+        assert report["samples"] == 20 and tensors(report) == tensors(driver.json(*words, usual)), (method, report)
+    kept = driver.json("quantize", model, "--method", "min-max", "--calibration", spoilt, "-o", "left.onnx")
+    assert kept["samples"] == 21 and not kept["left_out"] and all(tensor["max"] > 1000 for tensor in kept["tensors"]), kept
+    # Not as far, and not as rare.
+    np.savez(spoilt, x=np.concatenate([x, 15 * x[:1] * np.abs(x).max() / np.abs(x[:1]).max()]))
+    report = driver.json("quantize", model, "--calibration", spoilt, "-o", "left.onnx")
+    assert report["samples"] == 21 and not report["left_out"], report["left_out"]
+    np.savez(spoilt, x=np.concatenate([x, 1e4 * x[:2]]))
+    report = driver.json("quantize", model, "--calibration", spoilt, "-o", "left.onnx")
+    assert not report["left_out"] and report["tensors"][0]["max"] > 1000, report["left_out"]
 
 
 def test_samples_are_read_as_they_are_needed(driver):

@@ -80,6 +80,20 @@ TEST(RowSample, IsDrawnEvenlyFromAllRows) {
   EXPECT_NEAR(mean, 5000, 500); // its standard deviation is 10000 / sqrt(12 * 500) = 129
 }
 
+TEST(RowSample, KnowsTheLargestMagnitudesOfAllThatItSees) {
+  LayerShape shape = groupedConvolution(), product;
+  product.channels = 1, product.depth = 3;
+  RowSample convolution(shape, 2, 1), rows(product, 2, 1);
+  std::vector<float> input(2 * 4 * 6 * 7, 0.5f), matrix = {1, -2, 3, -7, 2, 0};
+  for (int64_t channel = 0; channel < 4; channel++)
+    input[size_t(((channel % 2) * 4 + channel) * 42 + 11 * channel)] = float(-1 - channel); // one number each, in either sample
+  convolution.add(input.data(), {2, 4, 6, 7});
+  EXPECT_EQ(convolution.largest(), (std::vector<float>{1, 2, 3, 4}));
+  for (size_t row = 0; row < 2; row++)
+    rows.add(matrix.data() + 3 * row, {1, 3});
+  EXPECT_EQ(rows.largest(), (std::vector<float>{7, 2, 3}));
+}
+
 struct Layer {
   LayerShape shape;
   std::vector<float> weights, exact, seen;

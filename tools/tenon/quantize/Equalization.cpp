@@ -17,6 +17,7 @@ struct Reader {
   const LayerShape *shape;
   std::vector<float> rows;    // [rows][shape.rowSize()]
   std::vector<float> weights; // [channels][depth]
+  std::vector<float> largest; // magnitudes of the channels it reads, over all samples
 
   /// The channel of a number in a row.
   size_t channelOf(size_t column, size_t channels) const { return column / (size_t(shape->rowSize()) / channels); }
@@ -72,8 +73,8 @@ class GroupEqualization {
 public:
   GroupEqualization(std::vector<Reader> readers, size_t channels, uint32_t threads) : readers(std::move(readers)), channels(channels), threads(threads), inputs(channels, 0), weights(channels, 0) {
     for (const Reader &reader : this->readers) {
-      for (size_t i = 0; i < reader.rows.size(); i++)
-        largest(inputs, reader.channelOf(i % size_t(reader.shape->rowSize()), channels), reader.rows[i]);
+      for (size_t i = 0; i < reader.largest.size(); i++)
+        largest(inputs, i / (reader.largest.size() / channels), reader.largest[i]);
       for (size_t i = 0; i < reader.weights.size(); i++)
         largest(weights, reader.channelOfWeight(i, channels), reader.weights[i]);
     }
@@ -151,7 +152,7 @@ std::vector<Reader> readersOf(const ScalableChannels &channels, const Quantizabl
     if (!sample.rows() || std::none_of(channels.constants.begin(), channels.constants.end(), reads))
       continue;
     size_t count = std::min(sample.rows(), kMostRows) * size_t(sample.shape().rowSize());
-    readers.push_back({&sample.shape(), {sample.data().begin(), sample.data().begin() + int64_t(count)}, sample.shape().weightRows(model.weightOf(layer))});
+    readers.push_back({&sample.shape(), {sample.data().begin(), sample.data().begin() + int64_t(count)}, sample.shape().weightRows(model.weightOf(layer)), sample.largest()});
   }
   return readers;
 }

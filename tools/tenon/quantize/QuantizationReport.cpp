@@ -95,7 +95,9 @@ std::string reportJson(const QuantizationReport &report) {
   Json json = {{"model", report.model}, {"samples", report.samples}, {"method", report.method}};
   addTechniques(json, report.techniques);
   json["equalized_groups"] = report.equalizedGroups;
-  json["layers"] = json["tensors"] = Json::array();
+  json["layers"] = json["tensors"] = json["left_out"] = Json::array();
+  for (const OutlyingSample &sample : report.leftOut)
+    json["left_out"].push_back({{"sample", sample.sample}, {"input", sample.input}, {"magnitude", sample.magnitude}, {"limit", sample.limit}});
   for (const LayerReport &layer : report.layers) {
     Json entry = {{"name", layer.name}, {"type", layer.type}, {"bits", layer.bits}, {"input", layer.input}, {"error", nullptr}};
     if (const TensorReport *input = tensorOf(report, layer.input))
@@ -142,12 +144,15 @@ std::string recipeJson(const QuantizationReport &report) {
 
 std::vector<std::string> reportWarnings(const QuantizationReport &report) {
   std::vector<std::string> warnings;
+  for (const OutlyingSample &sample : report.leftOut)
+    warnings.push_back("sample " + std::to_string(sample.sample) + " was left out: its '" + sample.input + "' reaches " + formatted("%.4g", sample.magnitude) + ", far beyond that of all others, which stays within +-" +
+                       formatted("%.4g", sample.limit) + " (--method min-max keeps it)");
   for (const TensorReport &tensor : report.tensors) {
     if (tensor.seen && tensor.extremes.low == 0 && tensor.extremes.high == 0)
       warnings.push_back("tensor '" + tensor.name + "' was 0 for every sample: give samples that reach it");
     if (tensor.outliers)
       warnings.push_back("tensor '" + tensor.name + "': " + std::to_string(tensor.outliers) + " values lie far beyond all others, between " + rangeText(tensor.extremes) +
-                         "; they are clipped to +-" + formatted("%.4g", tensor.outlierLimit) + " (--method min-max keeps them), but what follows was measured with them: leave out samples that are wrong");
+                         "; they are clipped to +-" + formatted("%.4g", tensor.outlierLimit) + " (--method min-max keeps them), but what follows was measured with them");
   }
   if (report.budget && !report.budget->isMet)
     warnings.push_back("the budget cannot be met: the best choice found has " + std::to_string(report.quantizedLayers()) + " of " + std::to_string(report.layers.size()) +

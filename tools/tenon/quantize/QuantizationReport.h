@@ -1,6 +1,7 @@
 // What quantization did and what it costs, for people and programs.
 #pragma once
 #include "tools/tenon/quantize/QuantizableModel.h"
+#include "tools/tenon/quantize/SievedDataset.h"
 #include "tools/tenon/quantize/Techniques.h"
 
 #include <optional>
@@ -53,6 +54,7 @@ struct QuantizationReport {
   Techniques techniques;       // that were used
   std::optional<TimesReport> times; // where they were measured
   size_t equalizedGroups = 0;  // of tensors whose channels were scaled
+  std::vector<OutlyingSample> leftOut; // that were not calibrated with
 
   size_t quantizedLayers() const;
   size_t quantizedTensors() const;
@@ -66,7 +68,7 @@ std::string reportText(const QuantizationReport &report, ReportedLayers layers =
 std::string reportJson(const QuantizationReport &report);
 /// What --recipe reads: the same model and recipe give the same bytes.
 std::string recipeJson(const QuantizationReport &report);
-/// What the user should know: outliers that are clipped, tensors that were 0, a budget that is not met. One sentence each.
+/// What the user should know: samples that were left out, outliers that are clipped, tensors that were 0, a budget that is not met. One sentence each.
 std::vector<std::string> reportWarnings(const QuantizationReport &report);
 
 } // namespace tenon::driver

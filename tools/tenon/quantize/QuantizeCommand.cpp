@@ -88,6 +88,7 @@ StatisticsKeys keysOf(const QuantizeArguments &arguments, const QuantizeOptions 
     print->addFile(arguments.model);
     print->addArchive(arguments.calibration);
     print->add(options.heldOut ? "held out" : "");
+    print->add(leavesOutSamples(options) ? "sieved" : "");
   }
   addOptions(ranges, *arguments.verb, later);
   addOptions(measurements, *arguments.verb, asides);

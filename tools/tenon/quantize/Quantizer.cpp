@@ -7,6 +7,7 @@
 #include "tools/tenon/quantize/PeekedDataset.h"
 #include "tools/tenon/quantize/RangeChoice.h"
 #include "tools/tenon/quantize/Sensitivity.h"
+#include "tools/tenon/quantize/SievedDataset.h"
 
 #include <algorithm>
 #include <chrono>
@@ -20,7 +21,7 @@ constexpr size_t kSensitivityRuns = 8, kSensitivityBytes = 256 << 20;
 // For rows of what layers read.
 constexpr size_t kRowBytes = size_t(512) << 20;
 // Whose channels are looked at to equalize them.
-constexpr size_t kPeekedRuns = 32, kPeekedBytes = 256 << 20;
+constexpr size_t kPeekedRuns = 128, kPeekedBytes = 256 << 20;
 
 class Quantization {
   using Clock = std::chrono::steady_clock;
@@ -352,14 +353,9 @@ Techniques decidedTechniques(const QuantizableModel &model, const QuantizeOption
   return decided;
 }
 
-} // namespace
-
-Quantized quantize(const QuantizableModel &model, const QuantizeOptions &given, const Recipe &recipe, Dataset *calibration, const MetricMaker &makeMetric,
-                   const ProgressFunction &progress) {
-  QuantizeOptions options = given;
-  if (!calibration && (options.maxDrop || options.measureErrors))
-    throw Failure(options.path + ": samples are needed to measure what each layer costs");
-  options.techniques = decidedTechniques(model, options, recipe, calibration);
+/// `asked`: what the options say of techniques.
+Quantized quantizeEqualized(const QuantizableModel &model, const QuantizeOptions &options, const Techniques &asked, const Recipe &recipe, Dataset *calibration, const MetricMaker &makeMetric,
+                            const ProgressFunction &progress) {
   if (options.techniques.equalization == Equalization::None)
     return Quantization(model, options, recipe, progress).run(calibration, makeMetric);
   PeekedDataset peeked(*calibration, kPeekedRuns, kPeekedBytes);
@@ -367,8 +363,26 @@ Quantized quantize(const QuantizableModel &model, const QuantizeOptions &given, 
   QuantizableModel other(std::as_bytes(std::span(equalized.model)), options.path);
   Quantized quantized = Quantization(other, options, recipe, progress).run(&peeked, makeMetric);
   quantized.report.equalizedGroups = equalized.groups;
-  if (!equalized.groups && !given.techniques.equalization && !recipe.techniques.equalization)
+  if (!equalized.groups && !asked.equalization && !recipe.techniques.equalization)
     quantized.report.techniques.equalization = Equalization::None; // its recipe needs no samples
+  return quantized;
+}
+
+} // namespace
+
+bool leavesOutSamples(const QuantizeOptions &options) { return options.method != RangeMethod::MinMax; }
+
+Quantized quantize(const QuantizableModel &model, const QuantizeOptions &given, const Recipe &recipe, Dataset *calibration, const MetricMaker &makeMetric,
+                   const ProgressFunction &progress) {
+  QuantizeOptions options = given;
+  if (!calibration && (options.maxDrop || options.measureErrors))
+    throw Failure(options.path + ": samples are needed to measure what each layer costs");
+  options.techniques = decidedTechniques(model, options, recipe, calibration);
+  if (!calibration || !leavesOutSamples(options))
+    return quantizeEqualized(model, options, given.techniques, recipe, calibration, makeMetric, progress);
+  SievedDataset sieved(*calibration);
+  Quantized quantized = quantizeEqualized(model, options, given.techniques, recipe, &sieved, makeMetric, progress);
+  quantized.report.leftOut = sieved.leftOut();
   return quantized;
 }
 

@@ -35,6 +35,9 @@ struct Quantized {
   QuantizationReport report;
 };
 
+/// Whether samples that lie far beyond all others are left out: only min-max, where it is asked for, keeps them.
+bool leavesOutSamples(const QuantizeOptions &options);
+
 /// `calibration` may be null where `recipe` gives the range of every tensor that is quantized and errors are not asked for. Throws Failure.
 Quantized quantize(const QuantizableModel &model, const QuantizeOptions &options, const Recipe &recipe, Dataset *calibration, const MetricMaker &makeMetric,
                    const ProgressFunction &progress);

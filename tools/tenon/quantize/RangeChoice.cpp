@@ -57,7 +57,7 @@ RangeChoice RangeChooser::choose(const std::string &tensor, RangeMethod method, 
   std::vector<RangeChoice> choices;
   std::vector<Steps> steps;
   for (RangeMethod candidate : kCandidates) {
-    choices.push_back(byMethod(counts, candidate, keepsOutliers));
+    choices.push_back(byMethod(counts, candidate, false)); // nobody asked for min-max
     steps.push_back(stepsFor(choices.back().range, activations));
   }
   // A tensor that is itself twice as far off may lose what is rare and matters, as objects do in pictures: the rows hold few of these.

@@ -16,7 +16,7 @@ public:
   RangeChooser(const QuantizableModel &model, const Observation &observation, double percentile, Activations activations, uint32_t threads)
       : model(model), observation(observation), percentile(percentile), activations(activations), threads(threads) {}
 
-  /// `method` is not Network. `keepsOutliers`: whether MinMax does; all others clip them.
+  /// `method` is not Network. `keepsOutliers`: whether MinMax does, where it is not Auto's choice; all others clip them.
   RangeChoice choose(const std::string &tensor, RangeMethod method, bool keepsOutliers = true) const;
 
 private:

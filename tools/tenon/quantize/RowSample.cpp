@@ -1,6 +1,7 @@
 #include "tools/tenon/quantize/RowSample.h"
 
 #include <algorithm>
+#include <cmath>
 
 namespace tenon::driver {
 
@@ -11,11 +12,27 @@ uint64_t RowSample::random() { // splitmix64
   return z ^ z >> 31;
 }
 
+void RowSample::measure(const float *input, const std::vector<int64_t> &dims) {
+  // Behind the samples of a convolution, and along the last axis of a product.
+  size_t axis = layer.isConvolution ? 1 : dims.size() - 1, channels = size_t(dims[axis]), before = 1, inner = 1;
+  for (size_t i = 0; i < axis; i++)
+    before *= size_t(dims[i]);
+  for (size_t i = axis + 1; i < dims.size(); i++)
+    inner *= size_t(dims[i]);
+  magnitudes.resize(channels, 0);
+  for (size_t i = 0; i < before * channels; i++) {
+    float &largest = magnitudes[i % channels];
+    for (const float *value = input + i * inner; value < input + (i + 1) * inner; value++)
+      largest = std::max(largest, std::abs(*value));
+  }
+}
+
 void RowSample::add(const float *input, const std::vector<int64_t> &dims) {
   LayerRows given(layer, input, dims);
   size_t size = size_t(layer.rowSize());
-  if (!size)
+  if (!size || !given.count())
     return;
+  measure(input, dims);
   for (int64_t row = 0; row < given.count(); row++, seen++) {
     size_t place = seen < capacity ? size_t(seen) : size_t(random() % (seen + 1));
     if (place >= capacity)

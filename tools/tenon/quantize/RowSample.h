@@ -18,14 +18,17 @@ public:
   size_t rows() const { return layer.rowSize() ? values.size() / size_t(layer.rowSize()) : 0; }
   /// Row-major.
   const std::vector<float> &data() const { return values; }
+  /// The largest magnitude of each channel of the input, over all that was seen: few rows miss what is rare. Products have a channel for each number of a row.
+  const std::vector<float> &largest() const { return magnitudes; }
 
 private:
   uint64_t random();
+  void measure(const float *input, const std::vector<int64_t> &dims);
 
   LayerShape layer;
   size_t capacity;
   uint64_t state, seen = 0;
-  std::vector<float> values;
+  std::vector<float> values, magnitudes;
 };
 
 /// How many rows are kept of each of these layers: several times what its sums are over, as far as `bytes` for all of them allow.
