@@ -127,13 +127,13 @@ driver::Quantized quantized(std::string_view model, Request &request) {
 }
 
 nb::tuple quantize(const std::string &path, nb::bytes model, nb::object dataset, nb::object metric, std::optional<double> maxDrop, const std::string &recipe,
-                   const std::string &method, double percentile, std::optional<bool> equalization, std::optional<bool> biasCorrection, std::optional<bool> adaptiveRounding, std::optional<bool> symmetric, std::optional<bool> ranksByMetric, bool halvesFallback,
+                   const std::string &method, double percentile, std::optional<bool> equalization, std::optional<bool> biasCorrection, std::optional<bool> adaptiveRounding, std::optional<bool> symmetric, std::optional<bool> float8, std::optional<bool> ranksByMetric, bool halvesFallback,
                    int64_t samples, uint32_t threads, bool errors, nb::object progress) {
   std::optional<driver::RangeMethod> known = driver::rangeMethodNamed(method);
   if (!known)
     raiseQuantizationError("method '" + method + "': the methods are " + driver::rangeMethodNames());
   Request request{std::move(dataset), std::move(metric), std::move(progress), recipe, {}};
-  request.options = {path, *known, percentile, samples, threads, maxDrop, driver::rankByFrom(ranksByMetric), halvesFallback, errors, {driver::equalizationFrom(equalization), biasCorrection, adaptiveRounding, symmetric}, nullptr, nullptr};
+  request.options = {path, *known, percentile, samples, threads, maxDrop, driver::rankByFrom(ranksByMetric), halvesFallback, errors, {driver::equalizationFrom(equalization), biasCorrection, adaptiveRounding, symmetric, float8}, nullptr, nullptr};
   driver::Quantized done;
   std::string problem;
   try {
@@ -173,6 +173,6 @@ nb::tuple quantizeWeights(const std::string &path, nb::bytes model, int bits, in
 NB_MODULE(_quantizer, module) {
   module.def("quantize_weights", tenon::python::quantizeWeights, nb::arg("path"), nb::arg("model"), nb::arg("bits"), nb::arg("group"));
   module.def("quantize", tenon::python::quantize, nb::arg("path"), nb::arg("model"), nb::kw_only(), nb::arg("dataset").none(), nb::arg("metric").none(),
-             nb::arg("max_drop").none(), nb::arg("recipe"), nb::arg("method"), nb::arg("percentile"), nb::arg("equalization").none(), nb::arg("bias_correction").none(), nb::arg("adaptive_rounding").none(), nb::arg("symmetric").none(), nb::arg("ranks_by_metric").none(), nb::arg("halves_fallback"), nb::arg("samples"), nb::arg("threads"), nb::arg("errors"),
+             nb::arg("max_drop").none(), nb::arg("recipe"), nb::arg("method"), nb::arg("percentile"), nb::arg("equalization").none(), nb::arg("bias_correction").none(), nb::arg("adaptive_rounding").none(), nb::arg("symmetric").none(), nb::arg("float8").none(), nb::arg("ranks_by_metric").none(), nb::arg("halves_fallback"), nb::arg("samples"), nb::arg("threads"), nb::arg("errors"),
              nb::arg("progress").none());
 }

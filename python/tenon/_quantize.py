@@ -42,6 +42,7 @@ def quantize(
     bias_correction: bool | None = None,
     adaptive_rounding: bool | None = None,
     activations: str | None = None,
+    dtype: str | None = None,
     rank_by: str | None = None,
     fallback="f32",
     samples=0,
@@ -59,7 +60,7 @@ def quantize(
     report's budget has `met` False, and a warning says so. With a metric and no `max_drop`, both models are measured, and nothing else.
     `recipe`: a report's `recipe`, or the path of its JSON. `method`, `percentile`: how ranges are chosen, as on the command line. `equalization`,
     `bias_correction`, `adaptive_rounding`: as on the command line; None leaves them to the recipe, or to what is usual. `activations`: "asymmetric", or "symmetric" for
-    steps that are as many on each side of 0. `rank_by`: which layers go back first, those that alone cost most of the "metric", or of the "outputs"; None: of the metric, where all
+    steps that are as many on each side of 0. `dtype`: "int8", or "fp8" for floats of 8 bits (e4m3), which raises the model to opset 19; None: the recipe's, or int8. `rank_by`: which layers go back first, those that alone cost most of the "metric", or of the "outputs"; None: of the metric, where all
     layers are measured in half an hour. `fallback`: what layers go back to, "f32" or "f16". `samples`: how many are used at most. `errors`: measure the cost of every layer even where the budget is met without. `progress`: called with (step, fraction).
 
     Raises QuantizationError, InputError for samples that do not fit, and what `dataset` and `progress` raise.
@@ -71,19 +72,21 @@ def quantize(
         raise QuantizationError(f"samples {samples}: 0, for all, or a number was expected")
     if activations not in (None, "asymmetric", "symmetric"):
         raise QuantizationError(f"activations {activations!r}: 'asymmetric' or 'symmetric' was expected")
+    if dtype not in (None, "int8", "fp8"):
+        raise QuantizationError(f"dtype {dtype!r}: 'int8' or 'fp8' was expected")
     if rank_by not in (None, "metric", "outputs"):
         raise QuantizationError(f"rank_by {rank_by!r}: 'metric' or 'outputs' was expected")
     if fallback not in ("f32", "f16"):
         raise QuantizationError(f"fallback {fallback!r}: 'f32' or 'f16' was expected")
-    if max_drop is not None and not max_drop >= 0:
-        raise QuantizationError(f"max_drop {max_drop}: a number of at least 0 was expected")
+    if max_drop is not None and not (0 <= max_drop <= 1 or (metric is not None and max_drop > 1)):
+        raise QuantizationError(f"max_drop {max_drop}: a number from 0 to 1 was expected, or with a metric of your own of at least 0")
     from tenon import _quantizer  # loads protobuf, which running plans does not need
 
     budget = math.inf if metric is not None and max_drop is None else max_drop
     made, report, used, text, html, notes = _quantizer.quantize(
         path, contents, dataset=None if dataset is None else lambda signature: _runs(dataset, signature), metric=metric and (lambda onnx: _score(metric, onnx, path, threads)),
         max_drop=budget, recipe=_recipe(recipe), method=method, percentile=percentile, equalization=equalization, bias_correction=bias_correction,
-        adaptive_rounding=adaptive_rounding, symmetric=activations and activations == "symmetric", ranks_by_metric=rank_by and rank_by == "metric", halves_fallback=fallback == "f16", samples=samples, threads=threads, errors=errors, progress=progress,
+        adaptive_rounding=adaptive_rounding, symmetric=activations and activations == "symmetric", float8=dtype and dtype == "fp8", ranks_by_metric=rank_by and rank_by == "metric", halves_fallback=fallback == "f16", samples=samples, threads=threads, errors=errors, progress=progress,
     )
     for note in notes:
         warnings.warn(note, stacklevel=2)

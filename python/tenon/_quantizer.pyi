@@ -16,6 +16,7 @@ def quantize(
     bias_correction: bool | None,
     adaptive_rounding: bool | None,
     symmetric: bool | None,
+    float8: bool | None,
     ranks_by_metric: bool | None,
     halves_fallback: bool,
     samples: int,

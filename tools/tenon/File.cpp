@@ -85,6 +85,30 @@ void writeFile(const std::string &path, std::span<const std::byte> bytes) {
   }
 }
 
+void requireWritable(const std::string &path) {
+  struct stat status;
+  if (path == "-")
+    return;
+  bool exists = ::stat(path.c_str(), &status) == 0;
+  if (exists && S_ISDIR(status.st_mode)) {
+    errno = EISDIR;
+    fail(path, "cannot be written");
+  }
+  if (exists && !S_ISREG(status.st_mode)) {
+    if (::access(path.c_str(), W_OK) != 0)
+      fail(path, "cannot be written");
+    return;
+  }
+  // Files are written beside themselves first.
+  size_t slash = path.rfind('/');
+  std::string folder = slash == std::string::npos ? "." : path.substr(0, slash + 1);
+  if (::stat(folder.c_str(), &status) == 0 && !S_ISDIR(status.st_mode))
+    errno = ENOTDIR;
+  else if (::access(folder.c_str(), W_OK | X_OK) == 0)
+    return;
+  fail(path, "cannot be written");
+}
+
 bool endsWith(const std::string &path, const std::string &ending) {
   auto same = [](char a, char b) { return std::tolower(static_cast<unsigned char>(a)) == b; };
   return path.size() >= ending.size() && std::equal(ending.begin(), ending.end(), path.end() - long(ending.size()), [&](char e, char p) { return same(p, e); });

@@ -24,7 +24,10 @@ struct Arguments {
   std::vector<std::string> shapes;
   CompileOptions options;
   QuantizeArguments quantize;
-  bool int8 = false, json = false, quiet = false;
+  bool int8 = false, fp8 = false, json = false, quiet = false;
+  std::vector<const CLI::Option *> ofQuantization; // which need one of those
+
+  bool quantizes() const { return int8 || fp8; }
 };
 
 void checkOptions(const Arguments &arguments) {
@@ -91,7 +94,7 @@ bool isStopped(const Arguments &arguments) { return !arguments.options.stopAfter
 
 /// Compiles what the file holds, or the same model in 8 bits.
 CompileResult compileOne(const Arguments &arguments, const std::string &quantized) {
-  return arguments.int8 ? compiler().compileMemory(quantized, arguments.model, arguments.options) : compiler().compileFile(arguments.model, arguments.options);
+  return arguments.quantizes() ? compiler().compileMemory(quantized, arguments.model, arguments.options) : compiler().compileFile(arguments.model, arguments.options);
 }
 
 int compileModel(Arguments &arguments, const std::string &quantized) {
@@ -137,22 +140,28 @@ int compileAsAsked(Arguments &arguments) {
   checkOptions(arguments);
   if (arguments.output.empty())
     arguments.output = isStopped(arguments) ? "-" : std::filesystem::path(arguments.model).filename().replace_extension(".plan").string();
-  if (!arguments.int8)
+  if (!arguments.quantizes())
+    for (const CLI::Option *option : arguments.ofQuantization)
+      if (option->count())
+        throw UsageFailure(option->get_name() + " requires --int8 or --fp8");
+  if (!arguments.quantizes())
     return compileModel(arguments, "");
+  arguments.quantize.type = arguments.fp8 ? "fp8" : "int8";
   arguments.quantize.model = arguments.model;
   arguments.quantize.output = arguments.output;
   arguments.quantize.quiet = arguments.quiet || arguments.json;
   return quantizeFile(arguments.quantize, [&](const Quantized &quantized) { compileModel(arguments, quantized.model); });
 }
 
-/// The options of quantization, each of which needs --int8.
+/// The options of quantization, each of which needs --int8 or --fp8.
 void addInt8(CLI::App &verb, Arguments &arguments) {
   CLI::Option *int8 = verb.add_flag("--int8", arguments.int8, "quantize an f32 model first, as `tenon quantize` does");
+  verb.add_flag("--fp8", arguments.fp8, "the same to floats of 8 bits (e4m3), as `tenon quantize --type fp8` does")->excludes(int8);
   std::vector<CLI::Option *> before = verb.get_options();
   addQuantizeOptions(verb, arguments.quantize);
   for (CLI::Option *option : verb.get_options())
     if (std::find(before.begin(), before.end(), option) == before.end())
-      option->needs(int8)->group("Quantization, with --int8");
+      arguments.ofQuantization.push_back(option->group("Quantization, with --int8 or --fp8"));
 }
 
 } // namespace

@@ -110,7 +110,7 @@ std::string budgetCard(const BudgetReport &budget) {
 }
 
 std::string cardsOf(const QuantizationReport &report) {
-  std::string cards = card(std::to_string(report.quantizedLayers()) + " of " + std::to_string(report.layers.size()), "layers in 8 bits");
+  std::string cards = card(std::to_string(report.quantizedLayers()) + " of " + std::to_string(report.layers.size()), "layers in " + std::string(report.typeText()));
   if (report.budget)
     cards += budgetCard(*report.budget);
   if (report.times)
@@ -137,12 +137,12 @@ std::string headOf(const QuantizationReport &report) {
   return "<div class=sheet><table><thead><tr><th>layer</th><th>bits</th><th>what it reads<br>"
          "<span class=keys><span class=key style=\"background:var(--bar);margin-left:0\"></span>values, height by logarithm"
          "<span class=key style=\"background:var(--clip)\"></span>clipped<span class=key style=\"background:var(--range)\"></span>range</span></th>"
-         "<th class=number>range of 256 steps</th><th class=number>error of the outputs</th>" + drop + "<th class=number>time</th></tr></thead><tbody>\n";
+         "<th class=number>range" + std::string(report.techniques.float8.value_or(false) ? "" : " of 256 steps") + "</th><th class=number>error of the outputs</th>" + drop + "<th class=number>time</th></tr></thead><tbody>\n";
 }
 
 /// What the columns mean.
 std::string footOf(const QuantizationReport &report) {
-  return std::string("</tbody></table></div>\n<p class=\"soft small\">The error is the distance of the network's outputs from the float model's with this layer alone in 8 bits, relative to their length") +
+  return std::string("</tbody></table></div>\n<p class=\"soft small\">The error is the distance of the network's outputs from the float model's with this layer alone in ") + report.typeText() + ", relative to their length" +
          (report.hasDrops() ? ", and the drop what the metric loses then" : "") +
          ". Times are those of the fastest run on this machine; a kernel that computes several layers is shared among them, and a layer without a time is part of another's kernel.</p>\n</body></html>\n";
 }
@@ -151,8 +151,8 @@ std::string footOf(const QuantizationReport &report) {
 
 std::string reportHtml(const QuantizationReport &report) {
   std::string title = escaped(report.model);
-  std::string page = "<!doctype html>\n<html lang=en><head><meta charset=utf-8><meta name=viewport content=\"width=device-width\"><title>" + title + " in 8 bits</title><style>" + kStyle +
-                     "</style></head><body>\n<h1>" + title + "</h1>\n<div class=soft>quantized to 8 bits</div>\n" + cardsOf(report);
+  std::string page = "<!doctype html>\n<html lang=en><head><meta charset=utf-8><meta name=viewport content=\"width=device-width\"><title>" + title + " in " + report.typeText() + "</title><style>" + kStyle +
+                     "</style></head><body>\n<h1>" + title + "</h1>\n<div class=soft>quantized to " + (report.techniques.float8.value_or(false) ? "floats of 8 bits (e4m3)" : "8 bits") + "</div>\n" + cardsOf(report);
   for (const std::string &warning : reportWarnings(report))
     page += "<p class=note>" + escaped(warning) + "</p>\n";
   page += headOf(report);

@@ -70,7 +70,7 @@ public:
   size_t readersOf(const std::string &tensor) const;
   LayerShape shapeOf(const QuantizableLayer &layer) const;
   std::vector<float> weightOf(const QuantizableLayer &layer) const; // as it is stored
-  const std::vector<float> &scalesOf(const QuantizableLayer &layer) const { return weightScales.of(layer.weight, *floats(layer.weight), layer.axis); }
+  const std::vector<float> &scalesOf(const QuantizableLayer &layer, WeightCodes codes) const { return weightScales.of(layer.weight, *floats(layer.weight), layer.axis, codes); }
   /// Whether each of its results can be shifted by a constant without another op.
   bool canShift(const QuantizableLayer &layer) const;
   /// What is added to each result of a layer that can be shifted.

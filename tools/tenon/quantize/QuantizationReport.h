@@ -58,6 +58,8 @@ struct QuantizationReport {
 
   size_t quantizedLayers() const;
   size_t quantizedTensors() const;
+  /// What they are in: "8 bits" or "fp8".
+  const char *typeText() const { return techniques.float8.value_or(false) ? "fp8" : "8 bits"; }
   /// Whether layers were ranked by the budget's metric.
   bool hasDrops() const;
 };

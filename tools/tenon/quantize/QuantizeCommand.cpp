@@ -17,17 +17,18 @@ namespace tenon::driver {
 namespace {
 
 constexpr int kBudgetNotMet = 3; // the exit code
-constexpr const char *kSymmetric = "symmetric", *kHalf = "f16", *kMetric = "metric", *kOutputs = "outputs"; // values of options
+constexpr const char *kSymmetric = "symmetric", *kHalf = "f16", *kMetric = "metric", *kOutputs = "outputs", *kFloat8 = "fp8"; // values of options
 // What is held out of the calibration's samples to measure with.
 constexpr size_t kHeldOutRuns = 100, kHeldOutBytes = size_t(1) << 29;
 
-/// "0.5%" or "0.005".
-double budgetOf(const std::string &text) {
+/// "0.5%" or "0.005". A script's scores have the scale that it gives them; all others have at most 1 to lose.
+double budgetOf(const std::string &text, bool hasScript) {
   double value = 0;
   auto [rest, error] = std::from_chars(text.data(), text.data() + text.size(), value);
   std::string unit(rest, text.data() + text.size());
-  if (error != std::errc() || (unit != "" && unit != "%") || !(value >= 0 && value < 1e6))
-    throw UsageFailure("--max-drop '" + text + "': a number of at least 0 was expected, as in 0.005 or 0.5%");
+  double most = unit == "%" ? 100 : hasScript ? 1e6 : 1;
+  if (error != std::errc() || (unit != "" && unit != "%") || !(value >= 0 && value <= most))
+    throw UsageFailure("--max-drop '" + text + "': a number from 0 to " + (hasScript ? "as much as the script's score may lose" : "1") + " was expected, as in 0.005, or a share up to 100%, as in 0.5%");
   return unit == "%" ? value / 100 : value;
 }
 
@@ -54,13 +55,15 @@ QuantizeOptions optionsOf(const QuantizeArguments &arguments) {
   options.techniques.equalization = equalizationFrom(arguments.equalization);
   if (!arguments.activations.empty())
     options.techniques.symmetric = arguments.activations == kSymmetric;
+  if (!arguments.type.empty())
+    options.techniques.float8 = arguments.type == kFloat8;
   options.halvesFallback = arguments.fallback == kHalf;
   if (!arguments.rankBy.empty())
     options.rankBy = rankByFrom(arguments.rankBy == kMetric);
   options.path = arguments.model;
   options.measureErrors = arguments.report || !arguments.html.empty();
   if (!arguments.maxDrop.empty())
-    options.maxDrop = budgetOf(arguments.maxDrop);
+    options.maxDrop = budgetOf(arguments.maxDrop, !arguments.metric.script.empty());
   else if (!arguments.validation.empty() || !arguments.metric.name.empty() || !arguments.metric.script.empty())
     options.maxDrop = std::numeric_limits<double>::infinity(); // measured only
   return options;
@@ -81,7 +84,7 @@ StatisticsKeys keysOf(const QuantizeArguments &arguments, const QuantizeOptions 
   // Options that change neither ranges nor measurements, and those that change measurements alone: others that come to be are taken into account.
   const std::set<std::string> asides{"model", "--output", "--threads", "--json", "--quiet", "--report", "--html", "--save-recipe", "--calibration", "--validation", "--labels", "--evaluate", "--rank-by", "--recipe"};
   std::set<std::string> later = asides;
-  later.insert({"--activations", "--fallback", "--method", "--percentile", "--max-drop", "--metric", "--evaluate-limit"});
+  later.insert({"--type", "--int8", "--fp8", "--activations", "--fallback", "--method", "--percentile", "--max-drop", "--metric", "--evaluate-limit"});
   Fingerprint ranges, measurements;
   for (Fingerprint *print : {&ranges, &measurements}) {
     print->add(tn_version());
@@ -145,6 +148,9 @@ void addTechnique(CLI::App &verb, const std::string &name, std::optional<bool> &
 
 int quantizeFile(const QuantizeArguments &arguments, const std::function<void(const Quantized &)> &write) {
   QuantizeOptions options = optionsOf(arguments);
+  for (const std::string &path : {arguments.output, arguments.saveRecipe, arguments.html})
+    if (!path.empty())
+      requireWritable(path); // what takes long is not to be in vain
   std::optional<NpzDataset> calibration, validation;
   if (!arguments.calibration.empty())
     calibration.emplace(arguments.calibration);
@@ -177,6 +183,11 @@ void addWeightOptions(CLI::App &verb, QuantizeArguments &arguments) {
     if (option->nonpositional() && option != weights && option != verb.get_help_ptr() && option->get_name() != "--output")
       option->excludes(weights);
   verb.add_option("--group", arguments.blocks.size, "weights in a block: 16, 32 (default), 64, 128 or 256")->type_name("N")->needs(weights)->check(CLI::IsMember({16, 32, 64, 128, 256}));
+}
+
+void addTypeOption(CLI::App &verb, QuantizeArguments &arguments) {
+  verb.add_option("--type", arguments.type, "what layers compute on: int8 (default), or fp8, floats of 8 bits (e4m3), which GPUs multiply from sm_89 on; raises the model to opset 19")
+      ->type_name("TYPE")->check(CLI::IsMember({"int8", kFloat8}));
 }
 
 void addQuantizeOptions(CLI::App &verb, QuantizeArguments &arguments) {

@@ -15,6 +15,7 @@ struct QuantizeArguments {
   MetricOptions metric;
   std::optional<bool> equalization; // asked for, or ruled out
   std::string activations, fallback, rankBy; // "": left to the recipe; f32; auto
+  std::string type;                 // "": left to the recipe; "int8" or "fp8"
   QuantizeOptions options;
   std::string weights;              // "int4" or "int8": nothing else is quantized
   BlockOptions blocks;
@@ -26,6 +27,9 @@ struct QuantizeArguments {
 
 /// Adds options to a verb; `arguments` must live as long.
 void addQuantizeOptions(CLI::App &verb, QuantizeArguments &arguments);
+
+/// --type.
+void addTypeOption(CLI::App &verb, QuantizeArguments &arguments);
 
 /// --weights and --group, which take the place of the others.
 void addWeightOptions(CLI::App &verb, QuantizeArguments &arguments);

@@ -1,5 +1,6 @@
 #include "tools/tenon/quantize/QuantizedWriter.h"
 #include "tools/tenon/Failure.h"
+#include "tools/tenon/quantize/Float8.h"
 
 #include <algorithm>
 #include <cmath>
@@ -100,7 +101,9 @@ void QuantizedWriter::quantizeTensor(const std::string &name, Steps steps) {
   std::string scale = addFloats(name + "_scale", {steps.scale}, true);
   onnx::TensorProto *zeroPoint = model.mutable_graph()->add_initializer();
   zeroPoint->set_name(fresh(name + "_zero_point"));
-  if (steps.isSigned)
+  if (steps.isFloat)
+    fill(zeroPoint, onnx::TensorProto::FLOAT8E4M3FN, std::vector<uint8_t>{0});
+  else if (steps.isSigned)
     fill(zeroPoint, onnx::TensorProto::INT8, std::vector<int8_t>{int8_t(steps.writtenZeroPoint())});
   else
     fill(zeroPoint, onnx::TensorProto::UINT8, std::vector<uint8_t>{steps.zeroPoint});
@@ -109,7 +112,13 @@ void QuantizedWriter::quantizeTensor(const std::string &name, Steps steps) {
   after[name] = {node("QuantizeLinear", {name, scale, zeroPoint->name()}, bytes), node("DequantizeLinear", {bytes, scale, zeroPoint->name()}, real)};
 }
 
-const QuantizedWriter::Weight &QuantizedWriter::quantizedWeight(const std::string &name, const onnx::TensorProto &weight, int64_t axis) {
+/// A weight over its scale in 8 bits.
+static uint8_t nearestCode(float steps, WeightCodes codes) {
+  constexpr float kLargest = 127;
+  return codes == WeightCodes::Floats ? float8Bits(roundedToFloat8(steps)) : uint8_t(int8_t(std::clamp(std::nearbyint(steps), -kLargest, kLargest)));
+}
+
+const QuantizedWriter::Weight &QuantizedWriter::quantizedWeight(const std::string &name, const onnx::TensorProto &weight, int64_t axis, WeightCodes codes) {
   auto [known, isNew] = weights.try_emplace({name, axis});
   if (!isNew)
     return known->second;
@@ -117,25 +126,26 @@ const QuantizedWriter::Weight &QuantizedWriter::quantizedWeight(const std::strin
   int64_t channels = weight.dims(int(axis)), inner = 1;
   for (int i = int(axis) + 1; i < weight.dims_size(); i++)
     inner *= weight.dims(i);
-  const std::vector<float> &scales = known->second.scales = weightScales.of(name, weight, axis);
+  const std::vector<float> &scales = known->second.scales = weightScales.of(name, weight, axis, codes);
   auto channelOf = [&](size_t i) { return size_t(int64_t(i) / inner % channels); };
-  constexpr float kLargest = 127;
-  auto codes = fitted.codes.find(name);
-  std::vector<int8_t> bytes = codes == fitted.codes.end() ? std::vector<int8_t>(values.size()) : codes->second;
-  for (size_t i = 0; codes == fitted.codes.end() && i < values.size(); i++)
-    bytes[i] = int8_t(std::clamp(std::nearbyint(values[i] / scales[channelOf(i)]), -kLargest, kLargest));
+  auto chosen = fitted.codes.find(name);
+  bool isFitted = chosen != fitted.codes.end();
+  std::vector<uint8_t> bytes(values.size());
+  for (size_t i = 0; i < values.size(); i++)
+    bytes[i] = isFitted ? uint8_t(chosen->second[i]) : nearestCode(values[i] / scales[channelOf(i)], codes);
+  int type = codes == WeightCodes::Floats ? onnx::TensorProto::FLOAT8E4M3FN : onnx::TensorProto::INT8;
 
   std::string scale = addFloats(name + "_scale", scales, false);
   onnx::GraphProto *graph = model.mutable_graph();
   onnx::TensorProto *zeroPoint = graph->add_initializer();
   zeroPoint->set_name(fresh(name + "_zero_point"));
   zeroPoint->add_dims(channels);
-  fill(zeroPoint, onnx::TensorProto::INT8, std::vector<int8_t>(size_t(channels), 0));
+  fill(zeroPoint, type, std::vector<uint8_t>(size_t(channels), 0)); // 0 of both
   std::string zeroPointName = zeroPoint->name();
   onnx::TensorProto *tensor = graph->add_initializer();
   tensor->set_name(fresh(name + "_quantized"));
   *tensor->mutable_dims() = weight.dims();
-  fill(tensor, onnx::TensorProto::INT8, bytes);
+  fill(tensor, type, bytes);
   known->second.name = fresh(name + "_dequantized");
   first.push_back(node("DequantizeLinear", {tensor->name(), scale, zeroPointName}, known->second.name, axis));
   return known->second;
@@ -174,11 +184,11 @@ void QuantizedWriter::quantizeLayer(size_t index, const QuantizableLayer &layer,
 }
 
 void QuantizedWriter::quantizeConstants(size_t index, onnx::NodeProto &node, const QuantizableLayer &layer, const onnx::TensorProto &weight, const onnx::TensorProto *bias, Steps input) {
-  const Weight &quantized = quantizedWeight(layer.weight, weight, layer.axis);
+  const Weight &quantized = quantizedWeight(layer.weight, weight, layer.axis, input.weightCodes());
   node.set_input(1, quantized.name);
   auto shifted = fitted.biases.find(index);
   bool isShifted = shifted != fitted.biases.end() && layer.addition < 0;
-  if (!bias && !isShifted)
+  if (!isShifted && (!bias || input.isFloat)) // sums of floats have no steps
     return;
   std::vector<float> scales, values = isShifted ? shifted->second : floatsOf(*bias, layer.bias);
   for (float scale : quantized.scales)
@@ -186,7 +196,7 @@ void QuantizedWriter::quantizeConstants(size_t index, onnx::NodeProto &node, con
   if (values.size() != scales.size())
     return;
   std::string name = bias ? layer.bias : layer.weight + "_bias";
-  std::optional<std::string> integers = quantizedBias(name, values, scales);
+  std::optional<std::string> integers = input.isFloat ? std::nullopt : quantizedBias(name, values, scales);
   if (!integers && !isShifted)
     return; // it stays as it is
   while (node.input_size() < 3)

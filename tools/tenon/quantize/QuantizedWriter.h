@@ -17,7 +17,8 @@ public:
 
   /// Every reader of the tensor but the graph's outputs reads what is left of it after quantization.
   void quantizeTensor(const std::string &name, Steps steps);
-  /// The layer's weights become signed bytes, its bias (null: none) counts in the steps of the sums. `index` of the layer among all.
+  /// The layer's weights become signed bytes, its bias (null: none) counts in the steps of the sums; where the input becomes floats, so do the weights, and the
+  /// bias stays. `index` of the layer among all.
   void quantizeLayer(size_t index, const QuantizableLayer &layer, const onnx::TensorProto &weight, const onnx::TensorProto *bias, Steps input);
   /// The layer reads what it read, whatever becomes of its input.
   void keepLayer(const QuantizableLayer &layer);
@@ -42,7 +43,7 @@ private:
   };
   /// `node` with quantized weights and bias.
   void quantizeConstants(size_t index, onnx::NodeProto &node, const QuantizableLayer &layer, const onnx::TensorProto &weight, const onnx::TensorProto *bias, Steps input);
-  const Weight &quantizedWeight(const std::string &name, const onnx::TensorProto &weight, int64_t axis);
+  const Weight &quantizedWeight(const std::string &name, const onnx::TensorProto &weight, int64_t axis, WeightCodes codes);
   /// The bias in the steps of the sums; none where that takes more than 32 bits.
   std::optional<std::string> quantizedBias(const std::string &name, const std::vector<float> &values, const std::vector<float> &scales);
   /// An input of a layer, a constant or not, in f16.

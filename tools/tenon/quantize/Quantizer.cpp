@@ -4,10 +4,13 @@
 #include "tools/tenon/quantize/Equalization.h"
 #include "tools/tenon/quantize/LayerFit.h"
 #include "tools/tenon/quantize/LayerTimes.h"
+#include "tools/tenon/quantize/Opset.h"
 #include "tools/tenon/quantize/PeekedDataset.h"
 #include "tools/tenon/quantize/RangeChoice.h"
 #include "tools/tenon/quantize/Sensitivity.h"
 #include "tools/tenon/quantize/SievedDataset.h"
+
+#include "onnx-ml.pb.h"
 
 #include <algorithm>
 #include <chrono>
@@ -180,7 +183,7 @@ private:
     return *report.techniques.biasCorrection || *report.techniques.adaptiveRounding || options.method == RangeMethod::Auto || std::any_of(recipe.tensors.begin(), recipe.tensors.end(), isAuto);
   }
 
-  Activations activations() const { return *report.techniques.symmetric ? Activations::Symmetric : Activations::Asymmetric; }
+  Activations activations() const { return *report.techniques.float8 ? Activations::Floats : *report.techniques.symmetric ? Activations::Symmetric : Activations::Asymmetric; }
 
   void chooseSteps(const std::string &name, RangeMethod network) {
     TensorReport tensor;
@@ -345,12 +348,27 @@ Techniques decidedTechniques(const QuantizableModel &model, const QuantizeOption
   if (!hasSamples && asked.needSamples())
     throw Failure(options.path + ": equalization, bias correction and adaptive rounding follow samples, of which there are none; give some, or rule these out");
   bool hasRanges = std::any_of(recipe.tensors.begin(), recipe.tensors.end(), [](const auto &tensor) { return tensor.second.range.has_value(); });
-  if (!asked.equalization && (!hasSamples || hasRanges))
+  bool areFloats = asked.float8.value_or(false);
+  if (areFloats && asked.adaptiveRounding.value_or(false))
+    throw Failure(options.path + ": adaptive rounding chooses among integers; leave it out, or quantize to int8");
+  if (areFloats && asked.symmetric == false && options.techniques.symmetric)
+    throw Failure(options.path + ": floats of 8 bits lie on both sides of 0; asymmetric activations are int8");
+  if (!asked.equalization && (!hasSamples || hasRanges || areFloats)) // floats have an exponent each
     asked.equalization = Equalization::None;
   Techniques decided = asked.orElse(kUsualTechniques);
   if (decided.equalization == Equalization::Depthwise && !canEqualize(model, Equalization::Depthwise))
     decided.equalization = Equalization::None;
   return decided;
+}
+
+/// Zero points that are floats of 8 bits came with this opset.
+constexpr int64_t kFloat8Opset = 19;
+
+QuantizableModel inFloat8Opset(const QuantizableModel &model, const std::string &path) {
+  onnx::ModelProto raised = model.proto();
+  raiseOpset(raised, kFloat8Opset, path, "fp8");
+  std::string bytes = raised.SerializeAsString();
+  return QuantizableModel(std::as_bytes(std::span(bytes)), path);
 }
 
 /// `asked`: what the options say of techniques.
@@ -378,6 +396,8 @@ Quantized quantize(const QuantizableModel &model, const QuantizeOptions &given, 
   if (!calibration && (options.maxDrop || options.measureErrors))
     throw Failure(options.path + ": samples are needed to measure what each layer costs");
   options.techniques = decidedTechniques(model, options, recipe, calibration);
+  if (*options.techniques.float8 && opsetOf(model.proto()) < kFloat8Opset)
+    return quantize(inFloat8Opset(model, options.path), given, recipe, calibration, makeMetric, progress);
   if (!calibration || !leavesOutSamples(options))
     return quantizeEqualized(model, options, given.techniques, recipe, calibration, makeMetric, progress);
   SievedDataset sieved(*calibration);

@@ -1,4 +1,5 @@
 #include "tools/tenon/quantize/Range.h"
+#include "tools/tenon/quantize/Float8.h"
 
 #include <algorithm>
 #include <cmath>
@@ -63,6 +64,10 @@ Steps stepsFor(Range range, Activations activations) {
   constexpr uint8_t kMiddle = 128;
   bool isSymmetric = activations == Activations::Symmetric;
   double low = std::min(range.low, 0.0), high = std::max(range.high, 0.0);
+  if (activations == Activations::Floats) {
+    double scale = std::max(-low, high) / kLargestFloat8;
+    return {scale >= kSmallestScale ? float(scale) : 1.0f, 0, false, true};
+  }
   double scale = isSymmetric ? std::max(-low, high) / (kMiddle - 1) : (high - low) / kSteps;
   if (!(scale >= kSmallestScale))
     return {float(1 / kSteps), isSymmetric ? kMiddle : uint8_t(0), isSymmetric};
@@ -76,7 +81,7 @@ std::vector<float> roundedTo(Steps steps, const std::vector<float> &values) {
   rounded.reserve(values.size());
   float zero = steps.zeroPoint;
   for (float value : values)
-    rounded.push_back((std::clamp(std::nearbyint(value / steps.scale) + zero, 0.0f, float(kSteps)) - zero) * steps.scale);
+    rounded.push_back((steps.isFloat ? roundedToFloat8(value / steps.scale) : std::clamp(std::nearbyint(value / steps.scale) + zero, 0.0f, float(kSteps)) - zero) * steps.scale);
   return rounded;
 }
 
@@ -97,8 +102,9 @@ double squaredError(const Histogram &histogram, Steps steps) {
   for (size_t bin = 0; bin < Histogram::kBins; bin++) {
     if (histogram.count(bin) == 0)
       continue;
-    double value = histogram.center(bin), step = std::clamp(std::nearbyint(value / steps.scale) + steps.zeroPoint, 0.0, kSteps);
-    double difference = (step - steps.zeroPoint) * steps.scale - value;
+    double value = histogram.center(bin);
+    double step = steps.isFloat ? double(roundedToFloat8(float(value / steps.scale))) : std::clamp(std::nearbyint(value / steps.scale) + steps.zeroPoint, 0.0, kSteps) - steps.zeroPoint;
+    double difference = step * steps.scale - value;
     error += histogram.count(bin) * difference * difference;
   }
   return error;

@@ -38,20 +38,26 @@ std::optional<RangeMethod> rangeMethodNamed(const std::string &name);
 std::string rangeMethodNames();
 const char *nameOf(RangeMethod method);
 
-/// How 256 steps lie over a range: from one end to the other, or 127 on each side of 0, as TensorRT's do.
-enum class Activations { Asymmetric, Symmetric };
+/// How 256 steps lie over a range: from one end to the other, or 127 on each side of 0, as TensorRT's do; or they are those of floats of 8 bits (e4m3), on both
+/// sides of 0.
+enum class Activations { Asymmetric, Symmetric, Floats };
 
 /// What values are clipped to; the whole histogram for methods that do not choose from one (MovingAverage, Auto, Network). `percentile` of all values stay inside (method Percentile): 99.99 clips one in ten thousand.
 Range chooseRange(const Histogram &histogram, RangeMethod method, double percentile, Activations activations = Activations::Asymmetric);
+
+/// What the weights of a layer become: signed bytes, or floats of 8 bits (e4m3).
+enum class WeightCodes { Bytes, Floats };
 
 /// A scale and a zero point for 8 bits. 0 is exact, as padding and ReLU need it.
 struct Steps {
   float scale = 1;
   uint8_t zeroPoint = 0; // of bytes without a sign; with one it is 128 less
   bool isSigned = false; // as what bytes are written
+  bool isFloat = false;  // floats of 8 bits, whose zero point is 0
+  WeightCodes weightCodes() const { return isFloat ? WeightCodes::Floats : WeightCodes::Bytes; } // of a layer that reads the tensor
   int writtenZeroPoint() const { return isSigned ? zeroPoint - 128 : zeroPoint; }
 };
-/// Ranges of nothing but zeros, or too small for normal numbers, get the scale 1/255.
+/// Ranges of nothing but zeros, or too small for normal numbers, get the scale 1/255, of floats 1.
 Steps stepsFor(Range range, Activations activations = Activations::Asymmetric);
 /// The squared error of the values that were counted, relative to their squares.
 double relativeSquaredError(const Histogram &histogram, Steps steps);

@@ -17,11 +17,12 @@ struct Techniques {
   std::optional<bool> biasCorrection;   // biases take the mean of the error of each channel's results
   std::optional<bool> adaptiveRounding; // weights are rounded for the layer's results, not each for itself
   std::optional<bool> symmetric;        // 0 of tensors is the middle of their 256 steps, which are bytes with a sign
+  std::optional<bool> float8;           // tensors and weights become floats of 8 bits (e4m3), which lie on both sides of 0 anyway
 
   /// These, and what they leave open from `others`.
   Techniques orElse(const Techniques &others) const {
     return {equalization ? equalization : others.equalization, biasCorrection ? biasCorrection : others.biasCorrection,
-            adaptiveRounding ? adaptiveRounding : others.adaptiveRounding, symmetric ? symmetric : others.symmetric};
+            adaptiveRounding ? adaptiveRounding : others.adaptiveRounding, symmetric ? symmetric : others.symmetric, float8 ? float8 : others.float8};
   }
   /// Whether one of those that look at samples is asked for.
   bool needSamples() const { return equalization.value_or(Equalization::None) != Equalization::None || biasCorrection.value_or(false) || adaptiveRounding.value_or(false); }
@@ -40,8 +41,8 @@ struct NamedTechnique {
   std::optional<bool> Techniques::*value;
 };
 constexpr NamedTechnique kTechniques[] = {
-    {"bias_correction", &Techniques::biasCorrection}, {"adaptive_rounding", &Techniques::adaptiveRounding}, {"symmetric_activations", &Techniques::symmetric}};
+    {"bias_correction", &Techniques::biasCorrection}, {"adaptive_rounding", &Techniques::adaptiveRounding}, {"symmetric_activations", &Techniques::symmetric}, {"fp8", &Techniques::float8}};
 
-constexpr Techniques kUsualTechniques{Equalization::Depthwise, false, false, false};
+constexpr Techniques kUsualTechniques{Equalization::Depthwise, false, false, false, false};
 
 } // namespace tenon::driver

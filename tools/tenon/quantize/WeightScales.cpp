@@ -1,4 +1,5 @@
 #include "tools/tenon/quantize/WeightScales.h"
+#include "tools/tenon/quantize/Float8.h"
 #include "tools/tenon/quantize/QuantizedWriter.h"
 
 #include <algorithm>
@@ -32,9 +33,33 @@ double roundingError(const std::vector<float> &weights, float stepsPerUnit, doub
   return sum;
 }
 
+/// The sum of squared distances from floats of 8 bits times the scale.
+double floatError(const std::vector<float> &weights, float scale) {
+  double sum = 0;
+  for (float weight : weights) {
+    double difference = double(roundedToFloat8(weight / scale)) * scale - weight;
+    sum += difference * difference;
+  }
+  return sum;
+}
+
+/// An octave of scales, as their floats look the same in the next one.
+float bestFloatScale(const std::vector<float> &channel, float largest) {
+  constexpr int kTries = 16;
+  double least = std::numeric_limits<double>::infinity();
+  float best = 0;
+  for (int i = 0; i < kTries; i++) {
+    float scale = largest / kLargestFloat8 * std::exp2(float(i) / kTries);
+    double error = floatError(channel, scale);
+    if (error < least)
+      least = error, best = scale;
+  }
+  return best;
+}
+
 } // namespace
 
-float bestScale(const std::vector<float> &channel) {
+float bestScale(const std::vector<float> &channel, WeightCodes codes) {
   constexpr int kFewest = 64, kMost = 127;
   constexpr float kSmallestScale = 1e-30f;
   float largest = 0;
@@ -42,6 +67,8 @@ float bestScale(const std::vector<float> &channel) {
     largest = std::max(largest, std::abs(weight));
   if (!(largest / kMost >= kSmallestScale))
     return 1;
+  if (codes == WeightCodes::Floats)
+    return bestFloatScale(channel, largest);
   double least = std::numeric_limits<double>::infinity();
   float best = 0;
   for (int steps = kMost; steps >= kFewest; steps--) {
@@ -52,8 +79,8 @@ float bestScale(const std::vector<float> &channel) {
   return best;
 }
 
-const std::vector<float> &WeightScales::of(const std::string &name, const onnx::TensorProto &weight, int64_t axis) {
-  auto [entry, isNew] = known.try_emplace({name, axis});
+const std::vector<float> &WeightScales::of(const std::string &name, const onnx::TensorProto &weight, int64_t axis, WeightCodes codes) {
+  auto [entry, isNew] = known.try_emplace({name, axis, codes});
   if (!isNew)
     return entry->second;
   std::vector<float> values = floatsOf(weight, name), channel;
@@ -64,7 +91,7 @@ const std::vector<float> &WeightScales::of(const std::string &name, const onnx::
     channel.clear();
     for (size_t begin = c * inner; begin < values.size(); begin += channels * inner)
       channel.insert(channel.end(), values.begin() + int64_t(begin), values.begin() + int64_t(begin + inner));
-    entry->second.push_back(bestScale(channel));
+    entry->second.push_back(bestScale(channel, codes));
   }
   return entry->second;
 }

@@ -1,8 +1,10 @@
 // Scales of constant weights: one for each result channel.
 #pragma once
-#include <cstdint>
+#include "tools/tenon/quantize/Range.h"
+
 #include <map>
 #include <string>
+#include <tuple>
 #include <vector>
 
 namespace onnx {
@@ -11,18 +13,18 @@ class TensorProto;
 
 namespace tenon::driver {
 
-/// Scales for signed bytes with the least squared error among those that put a channel's largest weight on 64 to 127: never worse than 127, and exact for
-/// weights that were integers once, as those of networks that were quantized before.
+/// Scales with the least squared error among those that put a channel's largest weight on 64 to 127, of floats on 224 to 448: never worse than the end of the
+/// range, and exact for weights that were integers once, as those of networks that were quantized before.
 class WeightScales {
 public:
   /// For each slice along `axis`. They are found once for each tensor. Throws Failure where a weight is not finite.
-  const std::vector<float> &of(const std::string &name, const onnx::TensorProto &weight, int64_t axis);
+  const std::vector<float> &of(const std::string &name, const onnx::TensorProto &weight, int64_t axis, WeightCodes codes);
 
 private:
-  std::map<std::pair<std::string, int64_t>, std::vector<float>> known;
+  std::map<std::tuple<std::string, int64_t, WeightCodes>, std::vector<float>> known;
 };
 
 /// The scale of one channel; 1 where all its weights are 0.
-float bestScale(const std::vector<float> &channel);
+float bestScale(const std::vector<float> &channel, WeightCodes codes = WeightCodes::Bytes);
 
 } // namespace tenon::driver

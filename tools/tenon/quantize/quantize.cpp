@@ -27,8 +27,8 @@ void print(const QuantizeArguments &arguments, const Quantized &quantized) {
   if (arguments.report || report.budget)
     std::fputs(reportText(report, arguments.report ? ReportedLayers::All : ReportedLayers::Floats).c_str(), stdout);
   std::string source = report.samples ? "from " + std::to_string(report.samples) + " samples by " + report.method : "by the recipe";
-  std::printf("%s: %zu of %zu layers and %zu tensors in 8 bits, %s; %s\n", arguments.output.c_str(), report.quantizedLayers(), report.layers.size(),
-              report.quantizedTensors(), source.c_str(), fileSizes(quantized.model.size(), arguments.model).c_str());
+  std::printf("%s: %zu of %zu layers and %zu tensors in %s, %s; %s\n", arguments.output.c_str(), report.quantizedLayers(), report.layers.size(),
+              report.quantizedTensors(), report.typeText(), source.c_str(), fileSizes(quantized.model.size(), arguments.model).c_str());
 }
 
 void print(const QuantizeArguments &arguments, const BlockedModel &blocked) {
@@ -67,6 +67,7 @@ void addQuantize(CLI::App &app, Action &action) {
   CLI::App *verb = app.add_subcommand("quantize", "Write a float model in 8 bits, with ranges from samples: ONNX with QuantizeLinear and DequantizeLinear");
   verb->add_option("model", arguments->model, "ONNX model in f32")->required();
   verb->add_option("-o,--output", arguments->output, "the quantized ONNX model")->required()->type_name("FILE");
+  addTypeOption(*verb, *arguments);
   addQuantizeOptions(*verb, *arguments);
   addWeightOptions(*verb, *arguments);
   verb->add_flag("--report", arguments->report, "measure what each layer costs, and print a table");
