@@ -3,6 +3,7 @@
 #include "lib/Importer/Scope.h"
 #include "lib/Importer/TensorData.h"
 
+#include "llvm/Support/Endian.h"
 #include "mlir/IR/Verifier.h"
 
 namespace tenon::importer {
@@ -223,6 +224,15 @@ std::optional<SmallVector<double>> Node::knownReals(size_t i) {
   return realsOf(in(i), inputText(i));
 }
 
+/// Floats of one or two bytes.
+static void appendNarrow(ArrayRef<char> data, FloatType type, SmallVectorImpl<double> &out) {
+  size_t bytes = type.getWidth() / 8;
+  for (size_t at = 0; at + bytes <= data.size(); at += bytes) {
+    uint16_t bits = bytes == 1 ? uint8_t(data[at]) : llvm::support::endian::read16le(data.data() + at);
+    out.push_back(APFloat(type.getFloatSemantics(), APInt(type.getWidth(), bits)).convertToDouble());
+  }
+}
+
 std::optional<SmallVector<double>> Node::realsOf(Value value, const Twine &what) {
   SmallVector<double> out;
   auto constant = value.getDefiningOp<nn::ConstantOp>();
@@ -243,6 +253,10 @@ std::optional<SmallVector<double>> Node::realsOf(Value value, const Twine &what)
     Type element = resource.getElementType();
     if (element.isF32() || element.isF64()) {
       element.isF32() ? appendAs<float>(blob->getData(), out) : appendAs<double>(blob->getData(), out);
+      return out;
+    }
+    if (auto narrow = dyn_cast<FloatType>(element); narrow && (narrow.getWidth() == 8 || narrow.getWidth() == 16)) {
+      appendNarrow(blob->getData(), narrow, out);
       return out;
     }
   }

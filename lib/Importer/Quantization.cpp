@@ -55,12 +55,13 @@ bool scalesAreUsable(Node &node, size_t input, ScaleUse use) {
     return false;
   constexpr double kSmallestNormal = 0x1p-126;
   for (auto [i, scale] : llvm::enumerate(*scales)) {
-    bool isUsable = std::isfinite(scale) && (use == ScaleUse::Factor ? scale >= 0 : scale >= kSmallestNormal);
+    bool isUsable = use == ScaleUse::ZeroPoint ? scale == 0 : std::isfinite(scale) && (use == ScaleUse::Factor ? scale >= 0 : scale >= kSmallestNormal);
     if (isUsable)
       continue;
+    constexpr const char *kExpected[] = {"a finite number of at least 0", "a finite normal number above 0", "0, as floats have no other"};
     std::string text;
-    llvm::raw_string_ostream(text) << "scale " << i << " in input " << input << " is " << llvm::format("%g", scale) << "; a finite "
-                                   << (use == ScaleUse::Factor ? "number of at least 0" : "normal number above 0") << " was expected";
+    llvm::raw_string_ostream(text) << (use == ScaleUse::ZeroPoint ? "zero point " : "scale ") << i << " in input " << input << " is " << llvm::format("%g", scale) << "; "
+                                   << kExpected[int(use)] << " was expected";
     node.invalid(text);
     return false;
   }
@@ -172,7 +173,7 @@ static void dequantizeLinear(Node &node) {
     if (Value weights = packedWeights(node))
       return node.result(weights);
   Type type = typeFrom(node, "output_dtype", node.element(1));
-  Value scale = along(node, 1, ScaleUse::Factor), zeroPoint = along(node, 2, ScaleUse::Factor);
+  Value scale = along(node, 1, ScaleUse::Factor), zeroPoint = along(node, 2, ScaleUse::ZeroPoint);
   if (node.failed())
     return;
   Value real = node.cast(dequantized(node, node.in(0), scale, zeroPoint), type);
@@ -184,7 +185,7 @@ static void dequantizeLinear(Node &node) {
 static void quantizeLinear(Node &node) {
   Type byte = node.builder.getIntegerType(8, /*isSigned=*/false);
   Type type = typeFrom(node, "output_dtype", node.in(2) ? node.element(2) : byte);
-  Value scale = along(node, 1, ScaleUse::Divisor), zeroPoint = along(node, 2, ScaleUse::Factor);
+  Value scale = along(node, 1, ScaleUse::Divisor), zeroPoint = along(node, 2, ScaleUse::ZeroPoint);
   if (node.failed())
     return;
   if (zeroPoint && node.element(2) != type)

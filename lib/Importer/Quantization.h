@@ -14,10 +14,10 @@ mlir::Value centred(Node &node, mlir::Value x, mlir::Value zeroPoint);
 /// A scale or zero point of one number or none, reported where it is a scale that is not usable: as a scalar, null if it is missing; otherwise [C] as [C, 1 ...] with `trailing` ones.
 mlir::Value parameter(Node &node, size_t input, int64_t trailing);
 
-/// What a scale does: dequantization multiplies by it (0 makes zeros, as for channels of nothing else), quantization divides by it.
-enum class ScaleUse { Factor, Divisor };
-/// Whether the scales of a constant input are finite and not negative; of divisors also normal numbers above 0, whose inverse is one. Otherwise a
-/// report. Bounds and multipliers are folded for such scales alone.
+/// What a scale does: dequantization multiplies by it (0 makes zeros, as for channels of nothing else), quantization divides by it. Zero points of floats are 0.
+enum class ScaleUse { Factor, Divisor, ZeroPoint };
+/// Whether the scales of a constant input are finite and not negative; of divisors also normal numbers above 0, whose inverse is one; and zero points that are
+/// floats are 0. Otherwise a report. Bounds and multipliers are folded for such scales alone.
 bool scalesAreUsable(Node &node, size_t input, ScaleUse use);
 
 /// Whether a zero point is missing, or has elements of the type of the input that it belongs to; a report otherwise.

@@ -1,6 +1,7 @@
 // Reductions along axes, softmax, running sums.
 #include "lib/Importer/Operators.h"
 #include "lib/Importer/RunTimeShapes.h"
+#include "lib/Importer/Softmax.h"
 
 namespace tenon::importer {
 using namespace mlir;
@@ -59,13 +60,11 @@ static Value hardmaxAlong(Node &node, Value value, int64_t axis) {
 }
 
 /// Before opset 13 the axes from `axis` on count as one. That is a reshape, unless all but one of them have size 1.
-template <Value (*along)(Node &, Value, int64_t)> static void softmax(Node &node) {
-  if (!isa<FloatType>(node.element(0)))
-    return node.invalid("floating-point elements were expected");
-  bool flattens = node.opset < 13;
-  int64_t axis = node.axisOf(node.integer("axis", flattens ? 1 : -1), node.rank(0));
+static Value alongOrFlat(Node &node, Value value, int64_t opset, int64_t usualAxis, Value (*along)(Node &, Value, int64_t)) {
+  bool flattens = opset < 13;
+  int64_t axis = node.axisOf(node.integer("axis", usualAxis), node.rank(0));
   if (node.failed())
-    return;
+    return {};
   SmallVector<Dim> dims = node.dims(0);
   int64_t wide = axis, count = 0;
   for (int64_t i = axis; flattens && i < node.rank(0); ++i)
@@ -74,10 +73,18 @@ template <Value (*along)(Node &, Value, int64_t)> static void softmax(Node &node
       ++count;
     }
   if (count <= 1)
-    return node.result(along(node, node.in(0), wide));
+    return along(node, value, wide);
   SmallVector<Dim> flat(dims.begin(), dims.begin() + axis);
   flat.push_back(nn::product(node.context, ArrayRef(dims).drop_front(axis)));
-  node.result(node.reshape(along(node, node.reshape(node.in(0), flat), axis), dims));
+  return node.reshape(along(node, node.reshape(value, flat), axis), dims);
+}
+
+Value softmaxOf(Node &node, Value value, int64_t opset, int64_t usualAxis) { return alongOrFlat(node, value, opset, usualAxis, plainAlong); }
+
+template <Value (*along)(Node &, Value, int64_t)> static void softmax(Node &node) {
+  if (!isa<FloatType>(node.element(0)))
+    return node.invalid("floating-point elements were expected");
+  node.result(alongOrFlat(node, node.in(0), node.opset, node.opset < 13 ? 1 : -1, along));
 }
 
 template <bool product> static void cumulative(Node &node) {

@@ -60,7 +60,9 @@ Value Chain::clone(OpBuilder &builder, IRMapping &mapping, ArrayRef<Value> value
     mapping.map(source, value);
   for (Operation *op : ops) {
     Operation *copy = builder.clone(*op, mapping);
-    Value operand = *llvm::find_if(copy->getOperands(), [](Value v) { return !isSplatConstant(v); });
+    // What takes a source's place may be a constant of one element itself.
+    auto varying = llvm::find_if(op->getOperands(), [](Value v) { return !isSplatConstant(v); });
+    Value operand = copy->getOperand(unsigned(varying - op->operand_begin()));
     copy->getResult(0).setType(nn::tensorOf(nn::dimsOf(operand.getType()), elementOf(op->getResult(0))));
     mapping.map(op->getResult(0), copy->getResult(0));
   }

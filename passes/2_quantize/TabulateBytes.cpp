@@ -60,9 +60,10 @@ struct TabulateBytes : impl::TabulateBytesBase<TabulateBytes> {
       getOperation().emitError("the tables of ") << chains.size() << " functions of bytes could not be computed";
       return signalPassFailure();
     }
-    // The last first: a function of several tabulated values keeps its ops until it is replaced.
+    // The last first: what only it looked through is read by nobody then.
     for (size_t i = chains.size(); i-- > 0;)
       replace(chains[i], (*blobs)[i].getData());
+    eraseUnread(chains);
   }
 
 private:
@@ -96,6 +97,8 @@ private:
 
   void replace(const Chain &chain, ArrayRef<char> table) {
     Value source = chain.sources.front(), root = chain.root;
+    if (root.use_empty())
+      return;
     bool isIdentity = elementOf(chain.root) == elementOf(source);
     for (int64_t i = 0; i < kValues; ++i)
       isIdentity &= table[i] == char(i);
@@ -109,9 +112,17 @@ private:
     }
     (isIdentity ? removed : tabulated) += 1;
     root.replaceAllUsesWith(result);
-    for (Operation *op : llvm::reverse(chain.ops))
-      if (op->use_empty())
-        op->erase();
+  }
+
+  /// Chains share ops.
+  static void eraseUnread(ArrayRef<Chain> chains) {
+    llvm::SmallPtrSet<Operation *, 32> erased;
+    for (const Chain &chain : llvm::reverse(chains))
+      for (Operation *op : llvm::reverse(chain.ops))
+        if (!erased.contains(op) && op->use_empty()) {
+          erased.insert(op);
+          op->erase();
+        }
   }
 };
 } // namespace

@@ -150,17 +150,23 @@ def test_recipes_give_the_same_bytes_without_samples(driver):
 
 def test_recipes_that_do_not_fit(driver):
     model, data = fragile_model(driver), rows(driver, "misfit")
-    for recipe, message in (({}, "no recipe"), ([], "no recipe"), ({"recipe": 2}, "no recipe"), ({"recipe": 1, "layers": 3}, "no list"), ({"recipe": 1, "layers": [{}]}, 'no "name"'),
+    for recipe, message in (({}, "no recipe"), ([], "no recipe"), ({"recipe": 2}, "no recipe"), ({"recipe": 1, "layers": 3}, '"layers" is 3; a list'), ({"recipe": 1, "layers": [{}]}, 'no "name"'),
                             ({"recipe": 1, "layers": [{"name": "nothing"}]}, "no layer 'nothing'"), ({"recipe": 1, "layers": [{"name": "product1", "bits": 4}]}, "8, 16 .f16. or 32"),
                             ({"recipe": 1, "tensors": [{"name": "x", "low": 1, "high": 2}]}, "does not hold 0"), ({"recipe": 1, "tensors": [{"name": "x", "low": -1}]}, "one end"),
                             ({"recipe": 1, "tensors": [{"name": "x", "low": -1e300, "high": 1}]}, "numbers of f32"), ({"recipe": 1, "tensors": [{"name": "x", "method": "best"}]}, "method"),
-                            ({"recipe": 1, "layers": [{"name": f"product{i}", "bits": 32} for i in range(3)]}, "every layer in f32"),
+                            ({"recipe": 1, "layers": [{"name": f"product{i}", "bits": 32} for i in range(3)]}, "every layer stays in f32"),
                             ({"recipe": 1, "layers": [{"name": "product1"}] * 2}, "twice"), ({"recipe": 1, "layer": []}, 'unknown key "layer"'),
                             ({"recipe": 1, "layers": [{"name": "product1", "Bits": 32}]}, 'unknown key "Bits"'), ({"recipe": 1, "tensors": [{"name": "x", "High": 1}]}, 'unknown key "High"')):
         driver.write("bad.json", json.dumps(recipe).encode())
         driver.fails("quantize", model, "--calibration", data, "--recipe", "bad.json", "-o", "no.onnx", message=message)
     driver.write("bad.json", b"{" * 100000)
     driver.fails("quantize", model, "--calibration", data, "--recipe", "bad.json", "-o", "no.onnx", message="no recipe")
+    for text, message in (('{"recipe": 1,\n "layers": [\n  {"name": "product0"},\n  {"name": "product1", "bits": "four"}]}', 'bad.json: line 4: layer .product1. has "bits": "four"; 8, 16'),
+                          ('{"recipe": 1, "tensors": [{"name": "x"},\n\n{"name": "y", "low": 0}]}', "line 3: the model has no tensor 'y'"), ('{"recipe": 1,\n "layers": [}', "no recipe: parse error at line 2, column 13"),
+                          ('{"recipe": 1, "tensors": [{"name": "x", "low": 1,\n "high": 2}]}', 'line 1: tensor .x.: its range from 1 to 2'), ('{"recipe": 1, "fp8": "yes"}', '"fp8" is "yes"; true or false'),
+                          ('{"recipe": 1, "tensors": [{"name": "x", "low": "-1", "high": 2}]}', '"-1" in its range'), ('[1, 2]', "it holds .1,2.; an object")):
+        driver.write("bad.json", text.encode())
+        driver.fails("quantize", model, "--calibration", data, "--recipe", "bad.json", "-o", "no.onnx", message=message)
     driver.write("part.json", b'{"recipe": 1}')
     driver.fails("quantize", model, "--recipe", "part.json", "-o", "no.onnx", message="give samples to calibrate")
 
@@ -284,12 +290,23 @@ def test_options_that_mean_nothing(driver):
     refused(driver, "percentile", code=2, options=["--percentile", "3"], x=good)
     refused(driver, "samples", code=2, options=["--samples", "-1"], x=good)
     refused(driver, "samples", code=2, options=["--samples", "0"], x=good)
-    for budget in ("much", "-1%", "nan", "5%%", "inf"):
+    for budget in ("much", "-1%", "nan", "5%%", "inf", "200%", "1.5", "100.1%"):
         refused(driver, "max-drop", code=2, options=["--max-drop", budget], x=good)
     refused(driver, "the metrics are", code=2, options=["--max-drop", "1%", "--metric", "best"], x=good)
     refused(driver, "labels is missing", code=2, options=["--max-drop", "1%", "--metric", "top1"], x=good)
     refused(driver, "validation", code=2, options=["--max-drop", "1%", "--labels", "labels.txt"], x=good)
     driver.fails("quantize", driver.model("residual_convolutions"), "-o", "no.onnx", message="calibration is missing", code=2)
+
+
+def test_paths_are_looked_at_before_anything_is_run(driver):
+    good = np.zeros((2, 3, 32, 32), np.float32)
+    driver.write("file", b"")
+    for path, message in (("none/page.html", "none/page.html: cannot be written: No such file"), (".", "cannot be written: Is a directory"), ("file/page", "file/page: cannot be written: Not a directory")):
+        # The archive that does not exist would be told otherwise.
+        for option in ("-o", "--html", "--save-recipe"):
+            words = [option, path] if option == "-o" else ["-o", "no.onnx", option, path]
+            driver.fails("quantize", driver.model("residual_convolutions"), "--calibration", "none.npz", *words, message=message)
+    refused(driver, "cannot be written", options=["--html", "none/page.html"], x=good)
 
 
 def test_one_sample_is_too_few_to_measure_with(driver):

@@ -6,7 +6,7 @@
 Copies the runtime and the scripts, compiles each model at each precision, and lists the plans with their goldens. A NAME is that of a model or skeleton in
 $TENON_SHARED/models, or "all" for every trained model there; skeletons get weights of two values for each tensor, which keep the folder small, and
 goldens from ONNX Runtime. NAME@8 is a model or skeleton whose batch is set to 8; of larger ones three samples are kept, which follow each other again
-and again. NAME+int8 and NAME@8+int8 are the same in 8 bits, as `tenon quantize` makes them; their goldens, and those of published models in 8 bits, are
+and again. NAME+int8 and NAME@8+int8 are the same in 8 bits, as `tenon quantize` makes them, NAME+fp8 in floats of 8 bits; their goldens, and those of published models in 8 bits, are
 what a plan for this machine's CPU gives; yolov8n_640_detect is YOLOv8n up to the results of its detector's branches.
 With --times weights of two values are others, which take no room: for times alone. Run `python3 FOLDER/check.py` there, which compares numbers, and
 `python3 FOLDER/endure.py`, which runs plans for long and under bad conditions.
@@ -139,19 +139,19 @@ def run(*command):
         sys.exit(f"{command[1]} {command[2]}: {done.stderr.strip()[:400]}")
 
 
-def in_bytes(tenon, model, golden, batch, folder):
-    """(model, golden) in 8 bits, of a model that may be so and its golden with a batch of 1; as many samples as are kept are made of the golden's."""
+def in_bytes(tenon, model, golden, batch, kind, folder):
+    """(model, golden) in 8 bits, "int8" or "fp8", of a model that may be so and its golden with a batch of 1; as many samples as are kept are made of the golden's."""
     import onnx
 
     suffix = f"_b{batch}" if batch else ""
-    quantized, result, plan = folder / f"{model.stem}_int8{suffix}.onnx", folder / f"{model.stem}_int8{suffix}.npz", folder / "cpu.plan"
+    quantized, result, plan = folder / f"{model.stem}_{kind}{suffix}.onnx", folder / f"{model.stem}_{kind}{suffix}.npz", folder / "cpu.plan"
     calibration, outputs = folder / "samples.npz", folder / "outputs.npz"
     given = {key: value for key, value in np.load(golden).items() if key.startswith("in:")}
     np.savez(calibration, **given)
     if QUANTIZED.search(model.stem):
         shutil.copyfile(model, quantized)
     else:
-        run(tenon, "quantize", model, "--calibration", calibration, "-o", quantized, "--quiet")
+        run(tenon, "quantize", model, "--type", kind, "--calibration", calibration, "-o", quantized, "--quiet")
     run(tenon, "compile", quantized, "-o", plan, "--quiet", *shape_options(golden, 0))
     runs = []
     for sample in range(SAMPLES if batch else 1):
@@ -215,11 +215,11 @@ def main():
         if DYNAMIC.search(word):
             continue
         word, _, kind = word.partition("+")
-        is_bytes = kind == "int8" or bool(QUANTIZED.search(word))
+        is_bytes = kind in ("int8", "fp8") or bool(QUANTIZED.search(word))
         batch = int(word.partition("@")[2] or 0) if "=" not in word else 0
         model, golden = found(word.partition("@")[0] if is_bytes else word, folder)
         if is_bytes:
-            model, golden = in_bytes(arguments.tenon, model, golden, batch, folder)
+            model, golden = in_bytes(arguments.tenon, model, golden, batch, kind or "int8", folder)
         if golden.resolve() != (folder / golden.name).resolve():
             shutil.copy(golden, folder / golden.name)
             (folder / golden.name).chmod(0o644)

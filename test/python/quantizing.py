@@ -134,7 +134,7 @@ def test_metrics_that_fail(folder):
 
 def test_arguments_that_mean_nothing(folder):
     model = fragile(folder)
-    for options, message in (({"method": "mean"}, "the methods are"), ({"percentile": 3}, "percentile"), ({"samples": -1}, "samples"), ({"max_drop": -1}, "max_drop"),
+    for options, message in (({"method": "mean"}, "the methods are"), ({"percentile": 3}, "percentile"), ({"samples": -1}, "samples"), ({"max_drop": -1}, "max_drop"), ({"max_drop": 2}, "max_drop"), ({"dtype": "fp4"}, "dtype"),
                              ({"max_drop": float("nan")}, "max_drop"), ({"recipe": folder / "none.json"}, "no recipe can be read"), ({"recipe": {}}, "no recipe")):
         refused(lambda: tenon.quantize(model, rows(), **options), message, tenon.QuantizationError)
     refused(lambda: tenon.quantize(folder / "none.onnx", rows()), "none.onnx", tenon.QuantizationError)

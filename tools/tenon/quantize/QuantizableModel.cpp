@@ -136,6 +136,11 @@ LayerShape QuantizableModel::shapeOf(const QuantizableLayer &layer) const {
   return driver::shapeOf(model->graph().node(layer.node), *floats(layer.weight), layer.axis);
 }
 
+bool QuantizableModel::isForFloat8(const QuantizableLayer &layer) const {
+  constexpr int64_t kTogether = 4;
+  return shapeOf(layer).groups == 1 && floats(layer.weight)->dims(int(1 - layer.axis)) % kTogether == 0;
+}
+
 std::vector<float> QuantizableModel::weightOf(const QuantizableLayer &layer) const { return floatsOf(*floats(layer.weight), layer.weight); }
 
 bool QuantizableModel::canShift(const QuantizableLayer &layer) const {

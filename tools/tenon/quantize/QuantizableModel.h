@@ -69,6 +69,8 @@ public:
   /// How many inputs of nodes the tensor is, and outputs of the graph.
   size_t readersOf(const std::string &tensor) const;
   LayerShape shapeOf(const QuantizableLayer &layer) const;
+  /// Whether GPUs multiply it in floats of 8 bits: no groups, and sums over a multiple of four channels (passes/2_quantize/NarrowProducts.cpp).
+  bool isForFloat8(const QuantizableLayer &layer) const;
   std::vector<float> weightOf(const QuantizableLayer &layer) const; // as it is stored
   const std::vector<float> &scalesOf(const QuantizableLayer &layer, WeightCodes codes) const { return weightScales.of(layer.weight, *floats(layer.weight), layer.axis, codes); }
   /// Whether each of its results can be shifted by a constant without another op.

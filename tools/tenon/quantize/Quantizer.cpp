@@ -35,8 +35,12 @@ public:
         file(options.statistics ? *options.statistics : unkept) {
     report.model = options.path;
     report.techniques = options.techniques;
+    // Others would lose precision, and gain nothing where f16 is as small.
+    if (*options.techniques.float8)
+      for (size_t i = 0; i < inFloat.size(); i++)
+        inFloat[i] = inFloat[i] || (!recipe.bitsOf(model.layers()[i]) && !model.isForFloat8(model.layers()[i]));
     if (std::find(inFloat.begin(), inFloat.end(), false) == inFloat.end())
-      throw Failure(options.path + ": the recipe leaves every layer in f32: there is nothing to quantize");
+      throw Failure(options.path + ": every layer stays in f32, as the recipe says" + (*options.techniques.float8 ? " or as GPUs cannot multiply it in fp8" : "") + ": there is nothing to quantize");
   }
 
   Quantized run(Dataset *calibration, const MetricMaker &makeMetric) {

@@ -79,3 +79,16 @@ func.func @twice(%x: tensor<2x6xf32>) -> tensor<12xui8> {
   %4 = nn.quantize %3 {to = ui8, zero_point = 0 : i64} : tensor<12xf32> -> tensor<12xui8>
   return %4 : tensor<12xui8>
 }
+
+// One number, repeated, beside others: what takes its place is a constant of one element.
+// CHECK-LABEL: func.func @number
+// CHECK:         nn.quantize %{{.*}} : tensor<1x1xf32> -> tensor<1x1xui8>
+// CHECK:         nn.expand %{{.*}} : tensor<1x1xui8> -> tensor<1x6xui8>
+func.func @number() -> tensor<1x6xui8> {
+  %s = nn.constant dense<0.5> : tensor<f32>
+  %c = nn.constant dense<3.0> : tensor<1x1xf32>
+  %0 = nn.expand %c {dims = #nn.dims<[1, 6]>} : tensor<1x1xf32> -> tensor<1x6xf32>
+  %1 = nn.div %0, %s : tensor<1x6xf32>, tensor<f32> -> tensor<1x6xf32>
+  %2 = nn.quantize %1 {to = ui8, zero_point = 3 : i64} : tensor<1x6xf32> -> tensor<1x6xui8>
+  return %2 : tensor<1x6xui8>
+}
