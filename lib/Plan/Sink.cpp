@@ -2,6 +2,7 @@
 
 #include <cerrno>
 #include <cstring>
+#include <random>
 #include <utility>
 #include <fcntl.h>
 #include <sys/stat.h>
@@ -36,6 +37,27 @@ std::string followLinks(std::string path) {
   return path;
 }
 
+/// A file without a name beside `target`, which goes with the process, however that ends; -1 where its file system has none.
+int openUnnamed(const std::string &target) {
+  std::string folder = target.substr(0, target.rfind('/') + 1);
+  return open(folder.empty() ? "." : folder.c_str(), O_TMPFILE | O_WRONLY | O_CLOEXEC, 0666);
+}
+
+/// Gives such a file a name that nothing has; empty, with errno, where it cannot have one.
+std::string nameBeside(const std::string &target, int descriptor) {
+  std::string file = "/proc/self/fd/" + std::to_string(descriptor);
+  std::random_device random;
+  constexpr int kTries = 100;
+  for (int i = 0; i < kTries; ++i) {
+    std::string name = target + "." + std::to_string(random());
+    if (linkat(AT_FDCWD, file.c_str(), AT_FDCWD, name.c_str(), AT_SYMLINK_FOLLOW) == 0)
+      return name;
+    if (errno != EEXIST)
+      break;
+  }
+  return "";
+}
+
 } // namespace
 
 FileSink::FileSink(const std::string &path) : target(followLinks(path)) {
@@ -44,6 +66,8 @@ FileSink::FileSink(const std::string &path) : target(followLinks(path)) {
     error = "cannot write '" + path + "': it exists and is not a regular file";
     return;
   }
+  if ((descriptor = openUnnamed(target)) >= 0)
+    return;
   temporary = target + ".XXXXXX";
   descriptor = mkstemp(temporary.data());
   if (descriptor < 0) {
@@ -89,6 +113,8 @@ void FileSink::overwriteStart(const void *bytes, size_t size) { write(bytes, siz
 std::string FileSink::finish() {
   if (!error.empty())
     return error;
+  if (temporary.empty() && (temporary = nameBeside(target, descriptor)).empty())
+    return failure(target);
   if (close(std::exchange(descriptor, -1)) != 0 || rename(temporary.c_str(), target.c_str()) != 0)
     return failure(target);
   temporary.clear();

@@ -1,32 +1,34 @@
-// lld as a library: objects to one position-independent image.
+// lld as a library: objects to one position-independent image. No file has a name: nothing is left where the process is killed.
+#include "lib/Target/MemoryFile.h"
 #include "lib/Target/ObjectCode.h"
 #include "lld/Common/CommonLinkerContext.h"
 #include "lld/Common/Driver.h"
-#include "llvm/ADT/ScopeExit.h"
+#include "llvm/Object/ArchiveWriter.h"
 #include "llvm/Object/ELFObjectFile.h"
-#include "llvm/Support/FileSystem.h"
 #include "llvm/Support/MemoryBuffer.h"
-#include "llvm/Support/Path.h"
+#include <cerrno>
+#include <fcntl.h>
 #include <mutex>
+#include <thread>
+#include <unistd.h>
 
 LLD_HAS_DRIVER(elf)
 
 namespace tenon {
 using namespace llvm;
 
-static Error writeObject(StringRef path, ArrayRef<char> bytes) {
-  std::error_code error;
-  raw_fd_ostream stream(path, error, sys::fs::OF_None);
-  if (error)
-    return createStringError(error, "cannot write " + path + ": " + error.message());
-  stream.write(bytes.data(), bytes.size());
-  stream.flush();
-  if (stream.has_error()) {
-    error = stream.error();
-    stream.clear_error();
-    return createStringError(error, "cannot write " + path + ": " + error.message());
-  }
-  return Error::success();
+/// All objects as one archive: there may be more than a process may have files open.
+static Expected<MemoryFile> archiveOf(ArrayRef<SmallVector<char, 0>> objects) {
+  std::vector<std::string> names;
+  for (size_t index = 0; index < objects.size(); ++index)
+    names.push_back("k" + std::to_string(index) + ".o");
+  std::vector<NewArchiveMember> members;
+  for (auto [name, bytes] : zip_equal(names, objects))
+    members.emplace_back(MemoryBufferRef(StringRef(bytes.data(), bytes.size()), name));
+  auto archive = writeArchiveToBuffer(members, SymtabWritingMode::NoSymtab, object::Archive::K_GNU, /*Deterministic=*/true, /*Thin=*/false);
+  if (!archive)
+    return archive.takeError();
+  return MemoryFile::create("tenon-objects", ArrayRef<char>((*archive)->getBufferStart(), (*archive)->getBufferSize()));
 }
 
 /// lld reports "undefined symbol: expf" with the object that refers to it.
@@ -40,6 +42,40 @@ static bool runLinker(ArrayRef<std::string> arguments, std::string &diagnostics)
   bool good = lld::elf::link(pointers, nulls(), errors, /*exitEarly=*/false, /*disableOutput=*/false);
   lld::CommonLinkerContext::destroy();
   return good;
+}
+
+/// What is written to a pipe until all who may write have closed it.
+static std::vector<char> readAll(int descriptor) {
+  constexpr size_t kBlock = 1 << 16;
+  std::vector<char> bytes;
+  for (size_t end = 0;;) {
+    bytes.resize(end + kBlock);
+    ssize_t got = ::read(descriptor, bytes.data() + end, kBlock);
+    if (got < 0 && errno == EINTR)
+      continue;
+    end += size_t(std::max<ssize_t>(got, 0));
+    bytes.resize(end);
+    if (got <= 0)
+      return bytes;
+  }
+}
+
+/// The image that lld makes with these arguments. It writes to a pipe what it would write to a file: to a file in memory it cannot, since it renames.
+static Expected<std::vector<char>> link(std::vector<std::string> arguments) {
+  int ends[2];
+  if (::pipe2(ends, O_CLOEXEC) != 0)
+    return createStringError(std::error_code(errno, std::generic_category()), "kernels cannot be linked: no pipe can be made");
+  arguments.insert(arguments.end(), {"-o", "/proc/self/fd/" + std::to_string(ends[1])});
+  std::vector<char> image;
+  std::thread reader([&] { image = readAll(ends[0]); });
+  std::string diagnostics;
+  bool good = runLinker(arguments, diagnostics);
+  ::close(ends[1]);
+  reader.join();
+  ::close(ends[0]);
+  if (!good)
+    return createStringError("kernels cannot be linked: " + diagnostics);
+  return image;
 }
 
 static Expected<std::map<std::string, uint64_t>> readEntries(MemoryBufferRef image) {
@@ -61,37 +97,19 @@ static Expected<std::map<std::string, uint64_t>> readEntries(MemoryBufferRef ima
 }
 
 Expected<CodeImage> linkObjects(ArrayRef<SmallVector<char, 0>> objects, const Target &target) {
-  SmallString<128> folder;
-  if (std::error_code error = sys::fs::createUniqueDirectory("tenon", folder))
-    return createStringError(error, "cannot make a temporary folder: " + error.message());
-  scope_exit cleanup([&] { sys::fs::remove_directories(folder); });
-
-  auto pathOf = [&](Twine name) {
-    SmallString<128> path(folder);
-    sys::path::append(path, name);
-    return path.str().str();
-  };
+  Expected<MemoryFile> archive = archiveOf(objects);
+  if (!archive)
+    return archive.takeError();
   // One segment holds everything that is read and executed, at addresses equal to the offsets in the file: the runtime maps it as it is.
-  std::string output = pathOf("kernels.so");
-  std::vector<std::string> arguments = {"ld.lld", "-shared", "-Bsymbolic", "--no-undefined", "--build-id=none", "--hash-style=gnu", "--no-rosegment", "-z", "norelro",
-                                        "-z", "rodynamic", "-z", "separate-loadable-segments", "-z", "noexecstack", "--strip-all", "--threads=1", "-o", output};
-  for (auto [index, bytes] : enumerate(objects)) {
-    arguments.push_back(pathOf("k" + Twine(index) + ".o"));
-    if (Error error = writeObject(arguments.back(), bytes))
-      return error;
-  }
-  std::string diagnostics;
-  if (!runLinker(arguments, diagnostics))
-    return createStringError("kernels cannot be linked: " + diagnostics);
-
-  auto image = MemoryBuffer::getFile(output, false, false);
+  auto image = link({"ld.lld", "-shared", "-Bsymbolic", "--no-undefined", "--build-id=none", "--hash-style=gnu", "--no-rosegment", "-z", "norelro",
+                     "-z", "rodynamic", "-z", "separate-loadable-segments", "-z", "noexecstack", "--strip-all", "--threads=1", "--whole-archive", archive->path()});
   if (!image)
-    return createStringError(image.getError(), "cannot read the linked kernels: " + image.getError().message());
-  CodeImage code;
-  code.bytes.assign((*image)->getBufferStart(), (*image)->getBufferEnd());
-  auto entries = readEntries(**image);
+    return image.takeError();
+  auto entries = readEntries(MemoryBufferRef(StringRef(image->data(), image->size()), "kernels"));
   if (!entries)
     return entries.takeError();
+  CodeImage code;
+  code.bytes = std::move(*image);
   code.entries = std::move(*entries);
   return code;
 }

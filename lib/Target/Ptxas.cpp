@@ -1,8 +1,7 @@
-// ptxas: found, asked for its version once, run on temporary files.
+// ptxas: found, asked for its version once, run on files in memory.
 #include "lib/Target/Gpu.h"
+#include "lib/Target/MemoryFile.h"
 #include "llvm/Support/FileSystem.h"
-#include "llvm/Support/MemoryBuffer.h"
-#include "llvm/Support/Path.h"
 #include "llvm/Support/Process.h"
 #include "llvm/Support/Program.h"
 
@@ -10,31 +9,21 @@ namespace tenon {
 using namespace llvm;
 
 namespace {
-/// A temporary file, removed when it goes out of scope.
-struct TemporaryFile {
-  SmallString<128> path;
-  explicit TemporaryFile(StringRef suffix) {
-    if (sys::fs::createTemporaryFile("tenon", suffix, path))
-      path.clear();
-  }
-  ~TemporaryFile() {
-    if (!path.empty())
-      sys::fs::remove(path);
-  }
-};
-
 /// Runs a program without input; what it printed, or why it did not work.
 Expected<std::string> output(StringRef program, ArrayRef<StringRef> arguments, unsigned seconds) {
-  TemporaryFile out("txt");
-  if (out.path.empty())
-    return createStringError("cannot make a temporary file");
+  Expected<MemoryFile> out = MemoryFile::create("tenon-said");
+  if (!out)
+    return out.takeError();
+  std::string path = out->path();
   SmallVector<StringRef> all{program};
   all.append(arguments.begin(), arguments.end());
-  std::optional<StringRef> redirects[] = {StringRef(""), StringRef(out.path), StringRef(out.path)};
+  std::optional<StringRef> redirects[] = {StringRef(""), StringRef(path), StringRef(path)};
   std::string why;
   int status = sys::ExecuteAndWait(program, all, std::nullopt, redirects, seconds, 0, &why);
-  auto text = MemoryBuffer::getFile(out.path);
-  std::string printed = text ? (*text)->getBuffer().trim().str() : "";
+  Expected<std::vector<char>> text = out->read();
+  if (!text)
+    return text.takeError();
+  std::string printed = StringRef(text->data(), text->size()).trim().str();
   if (status != 0)
     return createStringError(program + ": " + (why.empty() ? "exit code " + std::to_string(status) : why) + (printed.empty() ? "" : ": " + printed));
   return printed;
@@ -101,32 +90,22 @@ const std::string &Ptxas::reason() {
 }
 
 Expected<std::vector<char>> Ptxas::assemble(StringRef ptx, StringRef arch) const {
-  TemporaryFile in("ptx"), out("cubin");
-  if (in.path.empty() || out.path.empty())
-    return createStringError("cannot make a temporary file");
-  std::error_code error;
-  {
-    raw_fd_ostream stream(in.path, error, sys::fs::OF_None);
-    if (!error)
-      stream << ptx;
-    stream.flush();
-    if (error || stream.has_error()) {
-      stream.clear_error();
-      return createStringError("cannot write " + in.path);
-    }
-  }
+  Expected<MemoryFile> in = MemoryFile::create("tenon-ptx", ArrayRef<char>(ptx.data(), ptx.size())), out = MemoryFile::create("tenon-cubin");
+  if (!in || !out)
+    return joinErrors(in.takeError(), out.takeError());
+  std::string from = in->path(), to = out->path();
   std::string archOption = ("-arch=" + arch).str();
-  SmallVector<StringRef> arguments{archOption, "-O3", "-o", out.path, in.path};
+  SmallVector<StringRef> arguments{archOption, "-O3", "-o", to, from};
   constexpr int kSplitCompile = 12; // the first release that compiles functions on several threads
   if (major >= kSplitCompile)
     arguments.insert(arguments.begin(), "--split-compile=0");
   constexpr unsigned kSeconds = 600;
   if (Expected<std::string> printed = output(path, arguments, kSeconds); !printed)
     return printed.takeError();
-  auto cubin = MemoryBuffer::getFile(out.path);
-  if (!cubin || (*cubin)->getBufferSize() == 0)
+  Expected<std::vector<char>> cubin = out->read();
+  if (cubin && cubin->empty())
     return createStringError(path + " wrote no machine code for " + arch);
-  return std::vector<char>((*cubin)->getBufferStart(), (*cubin)->getBufferEnd());
+  return cubin;
 }
 
 } // namespace tenon

@@ -1,5 +1,8 @@
 """Plans for GPUs on a machine that need not have one: compiled, described, checked, and refused where they cannot be."""
 import os
+import signal
+import subprocess
+import time
 
 import numpy as np
 from bad_models import FLOAT, graph
@@ -57,6 +60,31 @@ def test_without_an_assembler_there_is_ptx(driver):
         del os.environ["TENON_PTXAS"]
     said = driver.json("inspect", "ptx.plan")
     assert [code["ptx"] for code in said["device_code"]] == [True], said["device_code"]
+
+
+def test_a_killed_compilation_leaves_nothing(driver):
+    assembling, temporary = driver.folder / "assembling", driver.folder / "temporary"
+    temporary.mkdir()
+    slow = driver.write("ptxas", b'#!/bin/sh\ncase "$*" in *--version*) echo "release 13.0, V13.0.88"; exit ;; esac\n'
+                                 b'echo $$ > "$ASSEMBLING.new" && mv "$ASSEMBLING.new" "$ASSEMBLING"\nexec sleep 60\n')
+    slow.chmod(0o755)
+    environment = os.environ | {"TENON_PTXAS": str(slow), "TMPDIR": str(temporary), "ASSEMBLING": str(assembling)}
+    command = [str(driver.tenon), "compile", str(driver.model("residual_convolutions")), *TARGET, "-o", "killed.plan", "--quiet"]
+    for kill in (signal.SIGINT, signal.SIGTERM, signal.SIGKILL):
+        process = subprocess.Popen(command, cwd=driver.folder, env=environment, stderr=subprocess.DEVNULL)
+        try:
+            while not assembling.exists():
+                assert process.poll() is None, "it ended before it was killed"
+                time.sleep(0.01)
+            process.send_signal(kill)
+            assert process.wait(30) == -kill, process.returncode
+        finally:
+            process.kill()
+            if assembling.exists():
+                os.kill(int(assembling.read_text()), signal.SIGKILL)
+                assembling.unlink()
+        left = [path.name for path in (*temporary.iterdir(), *driver.folder.glob("killed.plan*"))]
+        assert not left, f"{kill.name}: left {left} behind"
 
 
 def test_running_says_what_is_missing(driver):

@@ -1,11 +1,13 @@
 // What the writer writes, and that failures leave nothing behind.
 #include "lib/Plan/PlanWriter.h"
+#include "lib/Plan/Sink.h"
 
 #include "test/unit/runtime/TestPlans.h"
 
 #include <chrono>
 #include <csignal>
 #include <cstring>
+#include <fcntl.h>
 #include <filesystem>
 #include <fstream>
 #include <gtest/gtest.h>
@@ -93,6 +95,21 @@ TEST(Writer, FailuresLeaveNothingBehind) {
 }
 
 // A limit on the size of files stands in for a full disk: writing fails half-way.
+TEST(Writer, AFileHasNoNameBeforeItIsWhole) {
+  Folder folder;
+  int unnamed = open(folder.path.c_str(), O_TMPFILE | O_WRONLY, 0600);
+  if (unnamed < 0)
+    GTEST_SKIP() << "this file system has no files without a name";
+  close(unnamed);
+  fs::path path = folder.path / "x.plan";
+  plan::FileSink sink(path);
+  sink.append("half", 4);
+  EXPECT_EQ(folder.files(), 0u);
+  EXPECT_EQ(sink.finish(), "");
+  EXPECT_EQ(folder.files(), 1u);
+  EXPECT_EQ(contents(path), "half");
+}
+
 TEST(Writer, AFullDiskIsAnError) {
   Folder folder;
   std::ofstream(folder.path / "x.plan") << "old";
