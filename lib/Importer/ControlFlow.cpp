@@ -64,11 +64,17 @@ static RankedTensorType joinTypes(Node &node, RankedTensorType first, RankedTens
   return nn::tensorOf(dims, first.getElementType());
 }
 
+/// A branch, which gives as many values as the node; null after a report.
 static const onnx::GraphProto *graphOf(Node &node, StringRef name) {
   const onnx::AttributeProto *graph = node.attribute(name);
-  if (graph && graph->has_g())
+  if (!graph || !graph->has_g()) {
+    node.invalid("the attribute '" + name + "' holds no graph");
+    return nullptr;
+  }
+  int found = graph->g().output_size(), expected = node.proto.output_size();
+  if (found == expected)
     return &graph->g();
-  node.invalid("the attribute '" + name + "' holds no graph");
+  node.invalid("the number of outputs of '" + name + "': found " + Twine(found) + ", expected " + Twine(expected) + ", which the node has");
   return nullptr;
 }
 
@@ -77,8 +83,6 @@ static void inlineOne(Node &node, const onnx::GraphProto &graph) {
   SmallVector<Value> results;
   if (mlir::failed(node.importer.inlineBranch(graph, node.scope, results)))
     return node.stop();
-  if (results.size() != size_t(node.proto.output_size()))
-    return node.invalid("the branch has " + Twine(results.size()) + " outputs, the node " + Twine(node.proto.output_size()));
   for (auto [i, value] : llvm::enumerate(results)) {
     if (!value)
       return node.unsupported("an operator within the branch");
@@ -110,9 +114,7 @@ static Branch importBranch(Node &node, const onnx::GraphProto &graph) {
   }
   if (mlir::failed(body))
     return branch;
-  if (body->results.size() != size_t(node.proto.output_size()))
-    branch.problem = "the branch has " + std::to_string(body->results.size()) + " outputs";
-  else if (isUnknown(*body))
+  if (isUnknown(*body))
     branch.problem = "an operator within it is not supported";
   if (branch.problem.empty()) {
     branch.body = std::move(*body);
@@ -132,14 +134,30 @@ static void insistOn(Node &node, Value condition, const onnx::GraphProto &graph,
   inlineOne(node, graph);
 }
 
+/// "a tensor of f32", "an optional sequence of i64"
+static std::string formText(const Form &form) {
+  std::string text = form.isOptional ? "an optional " : "a ";
+  llvm::raw_string_ostream stream(text);
+  stream << (form.isSequence ? "sequence of " : "tensor of ");
+  if (form.isString)
+    stream << "strings";
+  else if (form.element)
+    stream << form.element;
+  else
+    stream << "nothing";
+  return text;
+}
+
 /// Results in the form that those of both branches can have; none after a report.
 static std::optional<SmallVector<Form>> joinResults(Node &node, GraphImporter::Body &thenBody, GraphImporter::Body &elseBody) {
   SmallVector<Form> forms;
   SmallVector<Value> thenParts, elseParts;
-  for (auto [first, second] : llvm::zip_equal(thenBody.results, elseBody.results)) {
+  for (auto [i, results] : llvm::enumerate(llvm::zip_equal(thenBody.results, elseBody.results))) {
+    auto [first, second] = results;
     std::optional<Form> form = join(formOf(first), formOf(second));
     if (!form)
-      node.invalid("the branches give elements of different types, or a tensor and a sequence");
+      node.invalid("output " + Twine(i) + " of 'else_branch': found " + formText(formOf(second)) + ", expected " + formText(formOf(first)) +
+                   ", which 'then_branch' gives");
     if (node.failed())
       return std::nullopt;
     llvm::append_range(thenParts, partsWithin(node, thenBody, first, *form));

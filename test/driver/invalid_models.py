@@ -178,6 +178,9 @@ def graphs():
     yield "input without a type", model([node()], inputs=[onnx.ValueInfoProto(name="X")]), "'X'"
     yield "input without an element type", model([node()], inputs=[changed(info("X"), lambda value: value.type.tensor_type.ClearField("elem_type"))]), "'X'"
     yield "output that nothing gives", model([node(outputs=["Z"])]), "'Y'"
+    inner = [node(outputs=["Z"], name="inner"), node("Cast", ["X"], ["W"], name="cast", to=INT64)]
+    yield "branch with more outputs than the node", branches(inner, outputs=[info("Z"), info("W", INT64)]), "choice.*'then_branch': found 2, expected 1"
+    yield "branches of different types", branches(inner, outputs=[info("W", INT64)]), "choice.*output 0 of 'else_branch': found a tensor of f32, expected a tensor of i64"
     yield "output of a branch that nothing gives", branches([node(outputs=["W"], name="inner")]), "'Z'"
 
 
