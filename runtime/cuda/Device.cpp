@@ -1,6 +1,7 @@
 #include "runtime/cuda/Device.h"
 
 #include "runtime/cuda/GpuContext.h"
+#include "runtime/cuda/Upload.h"
 #include "runtime/plan/Plan.h"
 
 #include <cstdio>
@@ -138,7 +139,7 @@ tn_status uploadWeights(const tn_plan &plan, DevicePlan &on, Message &message) {
   if (tn_status status = allocateOnDevice(*on.driver, bytes, "the weights", &on.weights, message))
     return status;
   auto copy = [&](uint64_t to, uint64_t from, uint64_t size) {
-    Result result = size ? on.driver->copyToDevice(on.weights + to, plan.weights + from, size) : kSuccess;
+    Result result = copyToDevice(*on.driver, on.context, on.weights + to, plan.weights + from, size);
     return result ? on.driver->fail(result, "copying the weights to the GPU", message) : TN_OK;
   };
   if (isWhole)

@@ -172,6 +172,13 @@ void tenonFakeRelease(void *memory) {
   Lock lock(mutex);
   release(uintptr_t(memory));
 }
+const void *tenonFakeContents(size_t bytes, int device) {
+  Lock lock(mutex);
+  for (const auto &[address, allocation] : allocations)
+    if (allocation.device == device && allocation.bytes >= bytes)
+      return reinterpret_cast<const void *>(address);
+  return nullptr;
+}
 
 #define FAKE extern "C" Result
 

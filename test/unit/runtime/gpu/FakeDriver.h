@@ -37,3 +37,5 @@ extern "C" tenon::test::FakeDriver *tenonFakeDriver();
 /// Memory of a device, as an application has it. Null where there is none left.
 extern "C" void *tenonFakeAllocate(size_t bytes, int device);
 extern "C" void tenonFakeRelease(void *memory);
+/// What a device holds that is at least so large; null where there is no such memory.
+extern "C" const void *tenonFakeContents(size_t bytes, int device);

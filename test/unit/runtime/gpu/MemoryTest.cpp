@@ -1,6 +1,9 @@
 // Memory of the application that a GPU cannot use, and memory that is not there.
 #include "test/unit/runtime/gpu/Session.h"
 
+#include "runtime/plan/PlanFormat.h"
+
+#include <cstring>
 #include <regex>
 
 namespace tenon::test {
@@ -115,6 +118,72 @@ TEST_F(GpuMemoryLimit, OfWeights) {
       << session.message();
   driver.memory = 1 << 20;
   EXPECT_EQ(session.start(), TN_OK) << session.message();
+}
+
+/// Weights that several threads bring to the device.
+class GpuLargeWeights : public OnFakeDriver {
+protected:
+  void SetUp() override {
+    OnFakeDriver::SetUp();
+    driver.memory = driver.pinned = size_t(1) << 27;
+    for (size_t i = 0; i < large.size(); ++i)
+      large[i] = uint32_t(i * 2654435761u);
+    data.constants.push_back({"large", large.data(), large.size() * sizeof large[0]});
+    bytes = plan::writePlanToMemory(data);
+    open();
+  }
+  void TearDown() override {
+    session.close();
+    OnFakeDriver::TearDown();
+  }
+  void open() {
+    session.close();
+    ASSERT_EQ(tn_plan_open_memory(bytes.data(), bytes.size(), 0, &session.plan), TN_OK) << tn_last_error();
+  }
+  bool areThere() const {
+    size_t bytes = large.size() * sizeof large[0];
+    auto *memory = static_cast<const char *>(tenonFakeContents(bytes, 0));
+    return memory && memcmp(memory + plan::alignUp(data.constants[0].bytes, plan::kConstantAlignment), large.data(), bytes) == 0;
+  }
+
+  std::vector<uint32_t> large = std::vector<uint32_t>((size_t(64) << 18) + 77); // 64 MB and a bit
+  plan::Plan data = gpuPlan();
+  std::vector<std::byte> bytes;
+  Session session;
+};
+
+TEST_F(GpuLargeWeights, ArriveWhole) {
+  driver.defers = true;
+  ASSERT_EQ(session.start(), TN_OK) << tn_last_error();
+  EXPECT_TRUE(areThere());
+  EXPECT_EQ(driver.usedPinned, 0u);
+}
+
+TEST_F(GpuLargeWeights, NeedNoPinnedMemory) {
+  driver.pinned = 1 << 10;
+  ASSERT_EQ(session.start(), TN_OK) << tn_last_error();
+  EXPECT_TRUE(areThere());
+}
+
+TEST_F(GpuLargeWeights, AnyCallOfTheDriverMayFail) {
+  constexpr int kIoError = 999;
+  driver.failure = kIoError;
+  int failed = 0;
+  bool wasReached = true;
+  constexpr int kEach = 30, kStep = 12; // up to the first pieces, and of the others some: each of 33 is copied, and waits for the one before
+  for (int call = 1; wasReached; call += call < kEach ? 1 : kStep) {
+    driver.failingCall = call;
+    tn_status status = session.start();
+    wasReached = driver.failingCall == 0;
+    driver.failingCall = 0;
+    failed += status != TN_OK;
+    EXPECT_TRUE(status == TN_OK || status == TN_DEVICE) << call << ": " << tn_status_name(status);
+    if (status == TN_OK)
+      EXPECT_TRUE(areThere()) << call;
+    open();
+    EXPECT_EQ(driver.used[0] + driver.usedPinned, 0u) << call;
+  }
+  EXPECT_GT(failed, 10);
 }
 
 } // namespace
