@@ -5,7 +5,7 @@
 
 Models and skeletons come from the folder that TENON_SHARED names; without it, or without ptxas, they are skipped. Of each plan:
 
-    compile      it compiles; networks in 8 bits in fp16 alone. What plans for GPUs cannot have is refused, and counts as skipped (REFUSED below)
+    compile      it compiles; networks in 8 bits in fp16 alone
     machine code there is some for its architecture
     registers    a block of the kernel fits into the registers of a multiprocessor
     shared       dynamic and static shared memory fit into a block of that GPU
@@ -35,9 +35,6 @@ SHARED_OF_BLOCK = {75: 64 << 10, 80: 163 << 10, 86: 99 << 10, 87: 163 << 10, 89:
 TARGETS = [f"cuda:sm_{arch}" for arch in ("75", "80", "87", "89", "90a", "100a", "120a")]
 REGISTERS, REGISTERS_OF_WARP = 65536, 256  # of a multiprocessor; a warp gets them in such units
 SPILLED = 128  # stored and loaded: sixteen registers of a thread
-# Models with branches, loops or sizes that only a run knows, and what is said then.
-REFUSED = {"nms_postproc_yolov8": "needs sizes that only a run knows", "ort_fp16_loop": "needs branches or loops", "ort_nested_loops_30": "needs branches or loops",
-           "silero_vad_v5": "needs branches or loops"}
 IN_BYTES = re.compile(r"_(qdq|dynq_.8)$")
 FEW = "mnist8_cntk|resnet20_cifar10|vit_cifar10"
 NOTES = re.compile(r"serialized|setmaxnreg.*ignored|Potential Performance Loss")
@@ -97,11 +94,6 @@ class Checker:
             for problem in problems:
                 print(f"     {problem}", flush=True)
 
-    def skip(self, name, why):
-        with self.lock:
-            self.skipped += 1
-            print(f"skip {name:52} {why.strip()[:200]}", flush=True)
-
     def plan(self, model, path, target, precision, folder):
         name, plan, report = f"{model} {target} {precision}", folder / f"{target}.{precision}.plan", folder / f"{target}.{precision}.report"
         environment = os.environ | {"TENON_PTXAS": str(REPORTING_PTXAS), "PTXAS_REPORT": str(report)}
@@ -110,8 +102,6 @@ class Checker:
                               capture_output=True, text=True, env=environment, check=False)
         seconds = time.monotonic() - start
         if done.returncode:
-            if done.returncode == 1 and model in REFUSED and REFUSED[model] in done.stderr:
-                return self.skip(name, done.stderr)
             said = [line for line in report.read_text().splitlines() if "error" in line][:3] if report.exists() else []
             return self.say(False, name, f"exit code {done.returncode}: {done.stderr.strip()[:300]}", said)
         said = json.loads(subprocess.run([str(self.arguments.tenon), "inspect", str(plan), "--json"], capture_output=True, text=True, check=True).stdout)

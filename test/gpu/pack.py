@@ -1,14 +1,15 @@
 #!/usr/bin/env python3
 """Makes a folder that checks plans on a machine with a GPU, where there is a driver and Python with numpy and nothing else of Tenon.
 
-    pack.py --tenon build/release/bin/tenon --to FOLDER [--target cuda:sm_90a] [--precision fp32,fp16] [--times] NAME|MODEL.onnx=GOLDEN.npz ...
+    pack.py --tenon build/release/bin/tenon --to FOLDER [--target cuda:sm_90a] [--precision fp32,fp16] [--times] [--driver] NAME|MODEL.onnx=GOLDEN.npz ...
 
 Copies the runtime and the scripts, compiles each model at each precision, and lists the plans with their goldens. A NAME is that of a model or skeleton in
-$TENON_SHARED/models, or "all" for every trained model there; skeletons get weights of two values for each tensor, which keep the folder small, and
-goldens from ONNX Runtime. NAME@8 is a model or skeleton whose batch is set to 8; of larger ones three samples are kept, which follow each other again
+$TENON_SHARED/models, or "all" for every trained model there; skeletons get weights of two values for each tensor, which keep the folder small ("skeletons" is all of them). What has no
+golden there gets one from ONNX Runtime. NAME@8 is a model or skeleton whose batch is set to 8; of larger ones three samples are kept, which follow each other again
 and again. NAME+int8 and NAME@8+int8 are the same in 8 bits, as `tenon quantize` makes them, NAME+fp8 in floats of 8 bits; their goldens, and those of published models in 8 bits, are
 what a plan for this machine's CPU gives; yolov8n_640_detect is YOLOv8n up to the results of its detector's branches.
-With --times weights of two values are others, which take no room: for times alone. Run `python3 FOLDER/check.py` there, which compares numbers, and
+With --times weights of two values are others, which take no room: for times alone. With --driver `tenon`, which needs no compiler to run plans, and the
+libraries that it is linked with go into FOLDER/bin and FOLDER/lib: for `python3 FOLDER/profile.py`. Run `python3 FOLDER/check.py` there, which compares numbers, and
 `python3 FOLDER/endure.py`, which runs plans for long and under bad conditions.
 """
 import argparse
@@ -30,8 +31,23 @@ HERE = Path(__file__).resolve().parent
 SHARED = Path(os.environ.get("TENON_SHARED", "/nonexistent")) / "models"
 SMALLEST, LARGEST = 0.01, 100  # deviations of outputs that are compared
 DETECT = "yolov8n_640_detect"
+LARGE = 1 << 18  # elements of weights that are made to compress
 SAMPLES = 3  # of a large batch: not a divisor of a tile's rows
 DYNAMIC, QUANTIZED = re.compile(r"_dynq_.8$"), re.compile(r"_qdq(@|$)")
+
+
+def signs(tensor):
+    """Plus and minus one at random. Large weights are one block of 64x64 again and again, by a random sign each time and for each tap: they compress however
+    their tiles are packed, and have no two rows or columns that are the same."""
+    random = np.random.Generator(np.random.PCG64(zlib.crc32(tensor.name.encode())))
+    dims, block = tuple(tensor.dims), 64
+    if len(dims) < 2 or np.prod(dims) < LARGE or min(dims[:2]) < block:
+        return random.integers(0, 2, dims) * 2 - 1
+    tile = random.integers(0, 2, (block, block), np.int8) * 2 - 1
+    rows, columns = (-(-size // block) for size in dims[:2])
+    coarse = random.integers(0, 2, (rows, columns, *dims[2:]), np.int8) * 2 - 1
+    whole = np.repeat(np.repeat(coarse, block, 0), block, 1)[: dims[0], : dims[1]]
+    return whole * np.tile(tile, (rows, columns))[: dims[0], : dims[1]].reshape(*dims[:2], *[1] * (len(dims) - 2))
 
 
 def fill(source, target, batch, gain):
@@ -50,8 +66,7 @@ def fill(source, target, batch, gain):
             if len(tensor.dims) >= 2 and "embed" not in tensor.name:
                 inputs = np.prod(tensor.dims[1:]) if len(tensor.dims) > 2 else tensor.dims[0]
                 mean, deviation = 0, (gain / inputs) ** 0.5
-            signs = np.random.Generator(np.random.PCG64(zlib.crc32(tensor.name.encode()))).integers(0, 2, tuple(tensor.dims)) * 2 - 1
-            tensor.raw_data = (signs * deviation + mean).astype(helper.tensor_dtype_to_np_dtype(tensor.data_type)).tobytes()
+            tensor.raw_data = (signs(tensor) * deviation + mean).astype(helper.tensor_dtype_to_np_dtype(tensor.data_type)).tobytes()
     del model.metadata_props[:]
     if batch:
         repeat_tokens(model.graph, batch)
@@ -59,7 +74,7 @@ def fill(source, target, batch, gain):
 
 
 def golden_of(model, path):
-    """Random inputs of fixed shapes, and what ONNX Runtime makes of them, kept if something is left to compare after so many layers; the outputs' deviation."""
+    """Random inputs of fixed shapes, and what ONNX Runtime makes of them; the outputs' deviation."""
     import onnxruntime
 
     options = onnxruntime.SessionOptions()
@@ -69,15 +84,17 @@ def golden_of(model, path):
     arrays = {}
     for given in session.get_inputs():
         shape = [size if isinstance(size, int) else 1 for size in given.shape]
+        if given.type == "tensor(bool)":
+            arrays[given.name] = np.ones(shape, bool)
+            continue
         integers = given.type.startswith("tensor(int")
         # Of large inputs four values: they compress well.
-        value = random.integers(0, 2 if "mask" in given.name or "type" in given.name else 1000, shape) if integers else random.standard_normal(shape)
+        below = 8 if not shape else 2 if "mask" in given.name or "type" in given.name else 1000  # a scalar may be how often something is done
+        value = random.integers(0, below, shape) if integers else random.standard_normal(shape)
         value = value if integers or value.size < 1 << 18 else np.sign(value) * np.where(np.abs(value) > 1, 1.5, 0.5)
         arrays[given.name] = value.astype(np.int64 if given.type == "tensor(int64)" else np.int32 if integers else np.float32)
     outputs = session.run(None, arrays)
     magnitude = max(float(value.std()) if np.isfinite(value).all() else float("inf") for value in outputs)
-    if not SMALLEST < magnitude < LARGEST:
-        return magnitude
     np.savez_compressed(path, **{f"in:{name}": value for name, value in arrays.items()},
                         **{f"out:{given.name}": value for given, value in zip(session.get_outputs(), outputs)})
     return magnitude
@@ -114,11 +131,14 @@ def found(word, folder):
     if "=" in word:
         return tuple(Path(part) for part in word.split("="))
     name, _, batch = word.partition("@")
-    if (SHARED / f"{name}.onnx").exists() and not batch:
-        return SHARED / f"{name}.onnx", SHARED / "golden" / f"{name}.npz"
+    trained, known = SHARED / f"{name}.onnx", SHARED / "golden" / f"{name}.npz"
+    if trained.exists() and not batch:
+        if not known.exists():
+            known = folder / f"{name}.npz"
+            golden_of(trained, known)
+        return trained, known
     batch, stem = int(batch or 0), f"{name}{'_b' + batch if batch else ''}"
     model, golden = folder / f"{stem}.onnx", folder / f"{stem}.npz"
-    trained = SHARED / f"{name}.onnx"
     source = trained if trained.exists() else SHARED / "skeletons" / f"{name}.onnx"
     low, gain, high = 0.25, 1.5, 32
     for _ in range(12):
@@ -191,6 +211,18 @@ def for_another_gpu(arguments, folder):
     plan.unlink()
 
 
+def copy_driver(tenon, folder):
+    """The driver, and what it is linked with besides the C library."""
+    for part in ("bin", "lib"):
+        (folder / part).mkdir(exist_ok=True)
+    shutil.copy(tenon, folder / "bin" / "tenon")
+    linked = subprocess.run(["ldd", tenon], capture_output=True, text=True, check=True).stdout
+    for name, path in re.findall(r"(\S+) => (/\S+)", linked):
+        if not re.match(r"(libc|libm)\.so", name):
+            shutil.copy(path, folder / "lib" / name)
+    shutil.copy(HERE.parent.parent / "bench" / "gpu" / "profile.py", folder / "profile.py")
+
+
 def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--tenon", type=Path, required=True)
@@ -198,6 +230,7 @@ def main():
     parser.add_argument("--target", default="cuda:sm_90a")
     parser.add_argument("--precision", default="fp32")
     parser.add_argument("--times", action="store_true", help="for times alone: weights are made up")
+    parser.add_argument("--driver", action="store_true", help="also what runs `tenon bench --profile` there")
     parser.add_argument("models", nargs="+")
     arguments = parser.parse_args()
     folder = arguments.to
@@ -205,12 +238,15 @@ def main():
     shutil.copy(arguments.tenon.parent.parent / "lib" / "libtenon_runtime.so.0", folder / "libtenon_runtime.so")
     for script in ("runtime.py", "check.py", "archive.py", "endure.py", "endurance.py", "device.py"):
         shutil.copy(HERE / script, folder / script)
+    if arguments.driver:
+        copy_driver(arguments.tenon, folder)
     if not arguments.times:
         for_another_gpu(arguments, folder)
     index = folder / "plans.json"
     listed = json.loads(index.read_text()) if index.exists() else []
     failures = 0
-    words = [name for word in arguments.models for name in (sorted(path.stem for path in SHARED.glob("golden/*.npz")) if word == "all" else [word])]
+    sets = {"all": "*.onnx", "skeletons": "skeletons/*.onnx"}
+    words = [name for word in arguments.models for name in (sorted(path.stem for path in SHARED.glob(sets[word])) if word in sets else [word])]
     for word in words:
         if DYNAMIC.search(word):
             continue

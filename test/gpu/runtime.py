@@ -23,7 +23,7 @@ class StepProfile(ctypes.Structure):
 
 
 class StepInfo(ctypes.Structure):
-    _fields_ = [("struct_size", c_uint32), ("kernel", c_int32), ("source_count", c_uint32)]
+    _fields_ = [("struct_size", c_uint32), ("kernel", c_int32), ("source_count", c_uint32), ("kind", c_int32)]
 
 
 class KernelInfo(ctypes.Structure):
@@ -98,6 +98,22 @@ class Plan:
             raw = ctypes.string_at(slot.data, slot.bytes) if slot.bytes else b""
             results[name] = np.frombuffer(raw, dtype=DTYPES[dtype]).reshape(shape)
         return results
+
+    def run_bytes(self, inputs):
+        """Runs on (shape, bytes) in the order of the inputs, of any element type; a list of the same of the outputs."""
+        given, outputs = (Tensor * max(1, len(self.inputs)))(), (Tensor * max(1, len(self.outputs)))()
+        for slot, (_, dtype, _), (shape, data) in zip(given, self.inputs, inputs):
+            slot.data, slot.bytes, slot.dtype, slot.rank = ctypes.cast(c_char_p(data), c_void_p), len(data), dtype, len(shape)
+            slot.dims[: len(shape)] = shape
+        self.require(self.c.tn_run(self.context, given, outputs), True)
+        return [(tuple(slot.dims[: slot.rank]), ctypes.string_at(slot.data, slot.bytes) if slot.bytes else b"") for slot, _ in zip(outputs, self.outputs)]
+
+    def step_kinds(self):
+        """What the steps do: numbers of tn_step_kind."""
+        kinds, step = [], StepInfo(struct_size=ctypes.sizeof(StepInfo))
+        while not self.c.tn_plan_step(self.plan, len(kinds), byref(step)):
+            kinds.append(step.kind)
+        return kinds
 
     def profile(self, run, times):
         """Microseconds of every step, the fastest of `times` runs: (family, source nodes, microseconds)."""
