@@ -12,6 +12,7 @@ import json
 import re
 import struct
 import sys
+import tempfile
 from ctypes import byref, c_char_p, c_int, c_int32, c_int64, c_uint, c_uint32, c_uint64, c_void_p
 from pathlib import Path
 
@@ -162,9 +163,10 @@ def main():
     for entry in json.loads((arguments.folder / "plans.json").read_text()):
         if arguments.k not in entry["plan"]:
             continue
-        path = Path("/tmp") / entry["plan"]
-        path.write_bytes(archive.expand((arguments.folder / entry["plan"]).read_bytes()))
-        times, steps = timed(chain, library, path)
+        with tempfile.TemporaryDirectory(prefix="tenon-chain-") as place:
+            path = Path(place) / entry["plan"]
+            path.write_bytes(archive.expand((arguments.folder / entry["plan"]).read_bytes()))
+            times, steps = timed(chain, library, path)
         print(f"{entry['plan']}: {sum(us * count for us, count, _ in times.values()):.1f} us in {steps} steps")
         for us, count, text in sorted(times.values(), key=lambda item: -item[0] * item[1]):
             print(f"{us:8.2f} x{count:<3}{text}", flush=True)

@@ -16,6 +16,7 @@ import math
 import re
 import shutil
 import sys
+import tempfile
 from pathlib import Path
 
 HERE = Path(__file__).resolve().parent
@@ -59,8 +60,8 @@ def measure(arguments):
     import torch
 
     library, timer = runtime.Library(folder / "libtenon_runtime.so"), chain.Chain(rounds=3)
-    path = Path("/tmp/sweep.plan")
-    with open(arguments.output, "w") as out:
+    with open(arguments.output, "w") as out, tempfile.TemporaryDirectory(prefix="tenon-sweep-") as place:
+        path = Path(place) / "candidate.plan"
         for entry in lines(folder / "index.jsonl"):
             path.write_bytes(lzma.decompress((folder / entry["plan"]).read_bytes()))
             times, _ = chain.timed(timer, library, path)
