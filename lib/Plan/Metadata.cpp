@@ -130,6 +130,19 @@ Offset<fb::TensorMap> tensorMap(FlatBufferBuilder &builder, const TensorMap &map
   return fb::CreateTensorMap(builder, map.buffer, map.offset, map.elementBytes, sizes, strides, steps, box, lower, upper, map.swizzleBytes);
 }
 
+Offset<fb::LibraryTensor> libraryTensor(FlatBufferBuilder &builder, const LibraryTensor &tensor) {
+  auto sizes = builder.CreateVector(tensor.sizes), strides = builder.CreateVector(tensor.strides);
+  return fb::CreateLibraryTensor(builder, tensor.buffer, tensor.offset, tensor.alignment, fb::DType(tensor.dtype), sizes, strides);
+}
+
+Offset<fb::LibraryCall> libraryCall(FlatBufferBuilder &builder, const LibraryCall &call) {
+  auto optional = [&](const std::optional<LibraryTensor> &tensor) { return tensor ? libraryTensor(builder, *tensor) : Offset<fb::LibraryTensor>(); };
+  auto left = libraryTensor(builder, call.left), right = libraryTensor(builder, call.right), result = libraryTensor(builder, call.result);
+  auto bias = optional(call.bias), added = optional(call.added);
+  return fb::CreateLibraryCall(builder, fb::Library(call.library), left, right, bias, added, result, fb::Activation(call.activation), call.tf32,
+                               call.algorithm, call.workspaceBytes);
+}
+
 VectorOffset<Offset<fb::Kernel>> kernels(FlatBufferBuilder &builder, const std::vector<Kernel> &list) {
   return tables<fb::Kernel>(builder, list, [&](const Kernel &kernel) {
     auto name = builder.CreateSharedString(kernel.name);
@@ -138,8 +151,9 @@ VectorOffset<Offset<fb::Kernel>> kernels(FlatBufferBuilder &builder, const std::
     VectorOffset<Offset<fb::TensorMap>> maps; // absent where there are none
     if (!kernel.maps.empty())
       maps = tables<fb::TensorMap>(builder, kernel.maps, [&](const TensorMap &map) { return tensorMap(builder, map); });
+    auto library = kernel.library ? libraryCall(builder, *kernel.library) : Offset<fb::LibraryCall>();
     return fb::CreateKernel(builder, name, family, schedule, kernel.entry, kernel.arguments, kernel.results, kernel.workspace, kernel.symbols,
-                            kernel.threads, kernel.tasksPerBlock, kernel.sharedBytes, maps);
+                            kernel.threads, kernel.tasksPerBlock, kernel.sharedBytes, maps, library);
   });
 }
 

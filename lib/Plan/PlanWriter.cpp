@@ -114,14 +114,18 @@ private:
   Checksum sum;
 };
 
-bool takesTensorMaps(const Plan &plan) {
-  return std::any_of(plan.kernels.begin(), plan.kernels.end(), [](const Kernel &kernel) { return !kernel.maps.empty(); }) ||
-         std::any_of(plan.plans.begin(), plan.plans.end(), takesTensorMaps) || std::any_of(plan.variants.begin(), plan.variants.end(), takesTensorMaps);
+/// Whether some kernel of a plan, or of one that is part of it, is such.
+template <typename Is> bool anyKernel(const Plan &plan, Is is) {
+  auto anyOf = [&](const Plan &part) { return anyKernel(part, is); };
+  return std::any_of(plan.kernels.begin(), plan.kernels.end(), is) || std::any_of(plan.plans.begin(), plan.plans.end(), anyOf) ||
+         std::any_of(plan.variants.begin(), plan.variants.end(), anyOf);
 }
 
 /// The oldest version whose readers understand the plan.
 uint32_t versionOf(const Plan &plan) {
-  if (takesTensorMaps(plan))
+  if (anyKernel(plan, [](const Kernel &kernel) { return kernel.library.has_value(); }))
+    return 4;
+  if (anyKernel(plan, [](const Kernel &kernel) { return !kernel.maps.empty(); }))
     return 3;
   auto isNew = [](const Step &step) { return !std::holds_alternative<Launch>(step) && !std::holds_alternative<Copy>(step); };
   auto decides = [](const Step &step) { return !std::holds_alternative<Launch>(step) && !std::holds_alternative<Copy>(step) && !std::holds_alternative<Require>(step); };

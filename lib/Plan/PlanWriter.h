@@ -2,6 +2,7 @@
 // docs/plan-format.md describes the file; runtime/plan/plan.fbs the metadata, whose tables these structs mirror.
 #pragma once
 
+#include "lib/Plan/LibraryCall.h"
 #include "lib/Plan/TensorMap.h"
 #include "tenon/runtime.h"
 
@@ -110,6 +111,7 @@ struct Kernel {
   uint32_t tasksPerBlock = 0; ///< threads, or 1
   uint32_t sharedBytes = 0;   ///< of a block
   std::vector<TensorMap> maps; ///< parameters behind its symbols
+  std::optional<LibraryCall> library; ///< computed by a library, on a GPU: no function, no threads
 };
 
 /// Code for a GPU: a cubin, or PTX with the zero byte at its end.

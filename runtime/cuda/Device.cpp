@@ -102,6 +102,9 @@ tn_status findFunctionsOf(const tn_plan &plan, DevicePlan &on, int largestShared
   for (uint32_t i = 0; i < plan::count(kernels); ++i) {
     const plan::format::Kernel &kernel = *kernels->Get(i);
     FunctionHandle &function = on.functions[plan.firstKernel + i];
+    function = nullptr;
+    if (kernel.library())
+      continue;
     Result result = on.driver->moduleGetFunction(&function, on.module, kernel.name()->c_str());
     if (result == kNotFound)
       return message.fail(TN_BAD_PLAN, "kernel '%s' is not in the plan's code", kernel.name()->c_str());

@@ -15,6 +15,7 @@ Executor::~Executor() {
   CurrentContext current(*on->driver, on->context);
   waitForQueued();
   destroyEvents();
+  libraries.destroy();
   releaseBlock();
   releasePinned(staging, stagingBytes);
   releasePinned(fetched, fetchedBytes);
@@ -31,6 +32,8 @@ tn_status Executor::start(uint32_t device, Message &message) {
   CurrentContext current(*on->driver, on->context);
   if (Result result = on->driver->streamCreate(&stream, kStreamNonBlocking))
     return fail(result, "making a stream", message);
+  if (tn_status status = libraries.start(plan, memory, message))
+    return status;
   uint32_t tensors = plan.inputCount() + plan.outputCount(), mostParameters = 1;
   auto countParameters = [&](const tn_plan &of) {
     for (uint32_t i = 0; i < count(of.metadata->kernels()); ++i) {

@@ -3,6 +3,7 @@
 
 #include "runtime/cuda/Device.h"
 #include "runtime/cuda/GpuContext.h"
+#include "runtime/cuda/LibraryCalls.h"
 
 namespace tenon::cuda {
 
@@ -80,6 +81,7 @@ private:
   tn_status queueSegment(PreparedPlan &prepared, const StepRange &range, uint32_t segment, Message &message);
   tn_status queueSteps(const PreparedPlan &prepared, const StepRange &range, Message &message);
   tn_status queueStep(const PreparedPlan &prepared, uint32_t step, bool overlaps, Message &message);
+  tn_status queueLibraryCall(const PreparedStep &step, const tn_plan &of, const plan::format::Launch &launch, Message &message);
   tn_status failLaunch(Result result, const plan::format::Kernel &kernel, const plan::format::Launch &launch, Message &message) const;
   tn_status measureSteps(const PreparedPlan &prepared, const StepRange &range, Message &message);
   tn_status makeEvents(Message &message);
@@ -96,6 +98,7 @@ private:
   Memory &memory;
   DevicePlan *on = nullptr;
   StreamHandle stream = nullptr;
+  LibraryCalls libraries;
 
   DevicePointer block = 0; ///< arena, inputs, outputs
   size_t blockBytes = 0;

@@ -39,8 +39,11 @@ private:
   const Ranges &ranges;
 };
 
+/// Whether a step launches a kernel of the plan's: those wait themselves for the one before, which libraries' do not.
 bool isLaunch(const PreparedPlan &prepared, uint32_t step) {
-  return prepared.layout().plan->metadata->steps()->Get(step)->kind_as_Launch() != nullptr && prepared.steps()[step].tasks;
+  const tn_plan &of = *prepared.layout().plan;
+  const format::Launch *launch = of.metadata->steps()->Get(step)->kind_as_Launch();
+  return launch && prepared.steps()[step].tasks && !of.metadata->kernels()->Get(launch->kernel())->library();
 }
 } // namespace
 
@@ -48,6 +51,13 @@ tn_status Executor::failLaunch(Result result, const format::Kernel &kernel, cons
   char what[320];
   snprintf(what, sizeof what, "launching kernel '%s' of node '%s'", kernel.name()->c_str(), sourceOf(launch));
   return fail(result, what, message);
+}
+
+tn_status Executor::queueLibraryCall(const PreparedStep &step, const tn_plan &of, const format::Launch &launch, Message &message) {
+  const format::Kernel &kernel = *of.metadata->kernels()->Get(launch.kernel());
+  Message why;
+  tn_status status = libraries.queue(of.firstKernel + launch.kernel(), *kernel.library(), step.args.buffers, stream, why);
+  return status ? message.fail(status, "kernel '%s' of node '%s': %s", kernel.name()->c_str(), sourceOf(launch), why.c_str()) : TN_OK;
 }
 
 /// Queues one step on the stream. `overlaps`: the kernel may start while the one before ends.
@@ -65,6 +75,8 @@ tn_status Executor::queueStep(const PreparedPlan &prepared, uint32_t index, bool
   if (!step.tasks)
     return TN_OK;
   const format::Kernel &kernel = *of.metadata->kernels()->Get(launch->kernel());
+  if (kernel.library())
+    return queueLibraryCall(step, of, *launch, message);
   uint32_t next = 0;
   for (uint32_t i = 0; i < count(launch->operands()); ++i)
     parameters[next++] = const_cast<void **>(&step.args.buffers[i]);

@@ -152,6 +152,10 @@ tn_status tn_plan_symbol(const tn_plan *plan, uint32_t index, tn_symbol_info *in
   return giveInfo<tn_symbol_info>({0, symbol.input(), symbol.axis(), symbol.name()->c_str(), symbol.minimum(), symbol.maximum()}, info, threadMessage());
 }
 
+static const char *libraryName(const format::Kernel &kernel) {
+  return kernel.library() ? "cublasLt" : ""; // the only one that verified plans name
+}
+
 tn_status tn_plan_kernel(const tn_plan *plan, uint32_t index, tn_kernel_info *info) {
   if (!plan)
     return nullPlan();
@@ -165,7 +169,7 @@ tn_status tn_plan_kernel(const tn_plan *plan, uint32_t index, tn_kernel_info *in
   const format::Kernel &kernel = *plan->metadata->kernels()->Get(index);
   return giveInfo<tn_kernel_info>(
       {0, launches, kernel.name()->c_str(), text(kernel.family()), text(kernel.schedule()), kernel.entry(), kernel.threads(), kernel.shared_bytes(),
-       count(kernel.maps())},
+       count(kernel.maps()), libraryName(kernel)},
       info, threadMessage());
 }
 

@@ -14,7 +14,8 @@ inline constexpr char kMagic[8] = {'T', 'E', 'N', 'O', 'N', '\0', '\r', '\n'};
 
 /// Grows when an older runtime could misread a newer plan. A runtime reads every version up to its own.
 /// 1: launches and copies, sizes that the inputs' shapes give. 2: sizes that steps define. 3: such steps on GPUs, kernels that take tensor maps.
-inline constexpr uint32_t kFormatVersion = 3;
+/// 4: kernels that libraries compute.
+inline constexpr uint32_t kFormatVersion = 4;
 
 /// Weights and code start on page boundaries so that they can be mapped; 64 KiB is the largest page of AArch64.
 inline constexpr uint64_t kPageBytes = 4096;

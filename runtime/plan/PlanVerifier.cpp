@@ -1,5 +1,6 @@
 #include "runtime/plan/PlanVerifier.h"
 
+#include "runtime/plan/LibraryCallVerifier.h"
 #include "runtime/plan/PlanFormat.h"
 #include "runtime/plan/TensorMapVerifier.h"
 
@@ -186,6 +187,12 @@ private:
   tn_status blocks() {
     for (uint32_t i = 0; i < count(metadata.kernels()); ++i) {
       const Kernel &kernel = *metadata.kernels()->Get(i);
+      if (kernel.library()) {
+        const char *problem = isForGpu(metadata) ? problemOf(*kernel.library(), kernel) : "a library computes it, in a plan that is not for a GPU";
+        if (problem)
+          return bad("kernel", i, problem);
+        continue;
+      }
       bool anyBlock = kernel.threads() || kernel.tasks_per_block() || kernel.shared_bytes();
       bool fits = kernel.threads() >= 1 && kernel.threads() <= kMostThreads && kernel.shared_bytes() <= kMostSharedBytes &&
                   (kernel.tasks_per_block() == 1 || kernel.tasks_per_block() == kernel.threads());
@@ -251,7 +258,56 @@ private:
         return bad("step", step, "the value of a symbol is not an expression");
     if (launch.tasks() >= exprCount || launch.flops() >= exprCount || launch.bytes() >= exprCount)
       return bad("step", step, "its tasks or costs are not expressions");
+    return kernel.library() ? libraryCall(step, launch, *kernel.library()) : TN_OK;
+  }
+
+  /// Sizes that a library is given are numbers: where those of the memory are, too, it lies in there.
+  tn_status libraryCall(uint32_t step, const Launch &launch, const LibraryCall &call) {
+    for (const LibraryTensor *tensor : {call.left(), call.right(), call.bias(), call.added(), call.result()})
+      if (tensor && !holds(*launch.operands()->Get(tensor->buffer()), extentOf(*tensor)))
+        return bad("step", step, "a library would leave the memory of an operand");
+    if (call.workspace_bytes() && !holds(*launch.operands()->Get(count(launch.operands()) - 1), call.workspace_bytes()))
+      return bad("step", step, "its workspace has less room than a library is told");
     return TN_OK;
+  }
+
+  /// Whether `bytes` lie in the memory of a verified operand, as far as its place and size are constants.
+  bool holds(const Operand &operand, uint64_t bytes) const {
+    auto constant = [&](uint32_t expr, uint64_t *value) {
+      const Expr &of = *metadata.exprs()->Get(expr);
+      *value = uint64_t(of.a());
+      return of.op() == ExprOp::Const;
+    };
+    uint64_t offset = 0, room = 0;
+    if (!constant(operand.offset(), &offset))
+      return true;
+    bool isKnown = true;
+    if (operand.kind() == OperandKind::Constant)
+      room = metadata.constants()->Get(operand.index())->bytes();
+    else if (operand.kind() == OperandKind::Buffer)
+      isKnown = constant(metadata.buffers()->Get(operand.index())->bytes(), &room);
+    else
+      isKnown = bytesOf(*tensorOf(operand), &room);
+    return !isKnown || (offset <= room && bytes <= room - offset);
+  }
+
+  const Tensor *tensorOf(const Operand &operand) const {
+    if (operand.kind() == OperandKind::Result)
+      return metadata.results()->Get(operand.index())->tensor();
+    return (operand.kind() == OperandKind::Input ? metadata.inputs() : metadata.outputs())->Get(operand.index());
+  }
+
+  /// Whether a tensor's shape is constant; its bytes, at most UINT64_MAX.
+  bool bytesOf(const Tensor &tensor, uint64_t *bytes) const {
+    *bytes = tn_dtype_bits(tn_dtype(tensor.dtype())) / 8;
+    for (uint32_t axis = 0; axis < count(tensor.dims()); ++axis) {
+      const Expr *dim = tensor.dims()->Get(axis) < exprCount ? metadata.exprs()->Get(tensor.dims()->Get(axis)) : nullptr;
+      if (!dim || dim->op() != ExprOp::Const)
+        return false;
+      if (dim->a() < 0 || __builtin_mul_overflow(*bytes, uint64_t(dim->a()), bytes))
+        *bytes = UINT64_MAX;
+    }
+    return true;
   }
 
   tn_status copy(uint32_t step, const Copy &copy) {

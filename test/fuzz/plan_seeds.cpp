@@ -11,7 +11,8 @@ int main(int argc, char **argv) {
                                                               {"counting", tenon::test::countingPlan(3)},  {"reading", tenon::test::readingPlan()},
                                                               {"branching", tenon::test::branchingPlan()}, {"looping", tenon::test::loopingPlan()},
                                                               {"gpu", tenon::test::gpuPlan()},             {"two-gpus", tenon::test::twoGpusPlan()},
-                                                              {"gpu-loop", tenon::test::onGpu(tenon::test::loopingPlan())}};
+                                                              {"gpu-loop", tenon::test::onGpu(tenon::test::loopingPlan())},
+                                                              {"library", tenon::test::libraryPlan()}};
   for (const auto &[name, plan] : plans)
     if (std::string error = tenon::plan::writePlan(plan, folder + "/" + name + ".plan"); !error.empty()) {
       std::fprintf(stderr, "%s\n", error.c_str());

@@ -98,7 +98,7 @@ TEST(Corruption, ANewerFormat) {
   reinterpret_cast<FileHeader *>(bytes.data())->formatVersion = plan::kFormatVersion + 1;
   repairChecksums(bytes);
   EXPECT_EQ(open(bytes), TN_UNSUPPORTED_VERSION);
-  EXPECT_NE(std::string(tn_last_error()).find("plan format 4; this runtime (0.1.0) reads formats 1 to 3"), std::string::npos) << tn_last_error();
+  EXPECT_NE(std::string(tn_last_error()).find("plan format 5; this runtime (0.1.0) reads formats 1 to 4"), std::string::npos) << tn_last_error();
 }
 
 TEST(Corruption, OtherFiles) {

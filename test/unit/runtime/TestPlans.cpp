@@ -265,6 +265,36 @@ Plan onGpu(Plan plan) {
 
 Plan gpuPlan() { return onGpu(staticPlan()); }
 
+Plan libraryPlan() {
+  static const std::array<float, 16> kFactors = {1, 0, 0, 0, 0, -1, 0, 0, 0, 0, 2, 1, 1, 1, 1, 1};
+  static const std::array<float, 4> kBias = {0.5f, 0, -1, 0};
+  Plan plan = planWithKernels();
+  ExprTable exprs;
+  ExprId zero = exprs.constant(0), one = exprs.constant(1), two = exprs.constant(2), four = exprs.constant(4), eight = exprs.constant(8);
+  ExprId bytes = exprs.constant(32), workspaceBytes = exprs.constant(256);
+  plan.inputs = {{"x", TN_F32, {two, four}, {"", ""}}};
+  plan.outputs = {{"z", TN_F32, {two, four}, {"", ""}}};
+  plan.constants = {{"w", kFactors.data(), sizeof kFactors}, {"b", kBias.data(), sizeof kBias}};
+  plan.buffers = {{bytes, 64, 0, 1, 0}, {workspaceBytes, 64, 0, 0, 64}};
+  Operand x{OperandKind::Input, 0, zero}, z{OperandKind::Output, 0, zero}, w{OperandKind::Constant, 0, zero}, b{OperandKind::Constant, 1, zero};
+  Operand product{OperandKind::Buffer, 0, zero}, workspace{OperandKind::Buffer, 1, zero};
+  LibraryCall call;
+  call.left = {0, 0, 16, TN_F32, {1, 2, 4}, {0, 4, 1}};
+  call.right = {1, 0, 16, TN_F32, {1, 4, 4}, {0, 1, 4}};
+  call.bias = LibraryTensor{2, 0, 16, TN_F32, {4}, {1}};
+  call.result = {3, 0, 16, TN_F32, {1, 2, 4}, {0, 4, 1}};
+  call.activation = Activation::Relu;
+  call.algorithm = 1;
+  call.workspaceBytes = 256;
+  plan.steps = {Launch{2, {x, w, b, product, workspace}, one, {}, {"/Gemm"}, bytes, bytes},
+                Launch{0, {product, x, z}, one, {eight, one}, {"/Add"}, eight, bytes}};
+  plan.exprs = exprs.exprs();
+  plan.memory = {320, 320, 320};
+  plan = onGpu(std::move(plan));
+  plan.kernels.push_back({"product", "cublaslt", "algorithm=1", 0, 3, 1, true, 0, 0, 0, 0, {}, call});
+  return plan;
+}
+
 Plan twoGpusPlan() {
   static const std::array<float, 4> more = {1, 2, 3, 4};
   Plan plan = gpuPlan(), other = gpuPlan();

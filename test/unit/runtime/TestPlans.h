@@ -61,4 +61,9 @@ plan::Plan gpuPlan();
 /// The same for sm_90 and sm_87, whose variant has the same weights at another address, and one more.
 plan::Plan twoGpusPlan();
 
+/// z = relu(x * w' + b) + x on a GPU, for x of shape [2, 4] and w [4, 4]: cublasLt computes the product, with a workspace, and `add` the sum.
+///   step 0: p = product(x, w, b)
+///   step 1: z = add(p, x)
+plan::Plan libraryPlan();
+
 } // namespace tenon::test

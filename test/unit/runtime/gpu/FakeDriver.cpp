@@ -180,6 +180,11 @@ const void *tenonFakeContents(size_t bytes, int device) {
   return nullptr;
 }
 
+void tenonFakeEnqueue(void *stream, std::function<void()> work) {
+  Lock lock(mutex);
+  enqueue(stream, [work = std::move(work)] { return work(), kSuccess; });
+}
+
 #define FAKE extern "C" Result
 
 FAKE cuInit(unsigned) {
@@ -381,6 +386,7 @@ FAKE cuLaunchKernelEx(const LaunchConfig *config, FunctionHandle function, void 
   constexpr int kFirstMap = 5; // behind two symbols
   for (int i = 0; i < fake.mapsOfLaunch; ++i)
     fake.mapped.push_back(uintptr_t(static_cast<const TensorMapObject *>(parameters[kFirstMap + i])->words[0]));
+  fake.earlyLaunches += config->attributeCount > 0;
   if (!config->gridX)
     return misuse("a launch of no blocks");
   return enqueue(config->stream, [=] { return runKernel(name, given); });

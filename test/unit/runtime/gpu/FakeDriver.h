@@ -6,6 +6,7 @@
 #pragma once
 
 #include <cstddef>
+#include <functional>
 #include <map>
 #include <string>
 #include <vector>
@@ -27,6 +28,7 @@ struct FakeDriver {
   std::map<std::string, int> alive; ///< objects by kind
   std::vector<std::string> misuses;
   size_t used[2] = {}, usedPinned = 0; ///< bytes
+  int earlyLaunches = 0; ///< that may start while the kernel before ends
   int launches = 0, graphLaunches = 0, captures = 0, copiesToHost = 0;
 };
 
@@ -39,3 +41,5 @@ extern "C" void *tenonFakeAllocate(size_t bytes, int device);
 extern "C" void tenonFakeRelease(void *memory);
 /// What a device holds that is at least so large; null where there is no such memory.
 extern "C" const void *tenonFakeContents(size_t bytes, int device);
+/// Queues work that a library of the application's has a stream do.
+void tenonFakeEnqueue(void *stream, std::function<void()> work);
