@@ -4,6 +4,7 @@
 #include "include/tenon/compiler.h"
 #include "lib/Plan/PlanWriter.h"
 #include "passes/6_codegen/cpu/KernelFamily.h"
+#include "passes/6_codegen/gpu/LibraryProduct.h"
 #include "passes/6_codegen/gpu/TensorMaps.h"
 #include "llvm/ADT/SetVector.h"
 #include "llvm/ADT/StringSwitch.h"
@@ -333,6 +334,7 @@ private:
       kernel.sharedBytes = block.sharedBytes;
       for (plan::TensorMap &map : gpu::tensorMapsOf(func))
         kernel.maps.push_back(std::move(map));
+      kernel.library = gpu::libraryCallOf(func);
       result.kernels.push_back(std::move(kernel));
     }
     return entry->second;

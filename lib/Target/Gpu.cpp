@@ -53,7 +53,7 @@ std::string Target::gpuArch() const {
   return "sm_" + std::to_string(computeCapability) + (archSpecific ? "a" : "");
 }
 
-std::optional<Target> parseGpu(StringRef name) {
+static std::optional<Target> parseArchitecture(StringRef name) {
   for (const Board &board : kBoards)
     if (name == board.name)
       return describe(name, *modelOf(board.capability), false, board.multiprocessors);
@@ -66,6 +66,38 @@ std::optional<Target> parseGpu(StringRef name) {
   if (!model || (archSpecific && !model->archSpecific))
     return std::nullopt;
   return describe(name, *model, archSpecific, model->multiprocessors);
+}
+
+/// The names of libraries behind a target's name.
+static llvm::SmallVector<StringRef> librariesOf(StringRef name) {
+  llvm::SmallVector<StringRef> parts;
+  name.split(parts, '+');
+  parts.erase(parts.begin());
+  return parts;
+}
+
+std::optional<Target> parseGpu(StringRef name) {
+  std::optional<Target> target = parseArchitecture(name.split('+').first);
+  bool areKnown = llvm::all_of(librariesOf(name), [](StringRef library) { return llvm::is_contained(gpuLibraries(), library); });
+  if (!target || !areKnown || name.ends_with("+"))
+    return std::nullopt;
+  target->name = name.str();
+  return target;
+}
+
+llvm::ArrayRef<StringRef> gpuLibraries() {
+  static constexpr StringRef kLibraries[] = {"cublaslt"};
+  return kLibraries;
+}
+
+bool mayCall(const Target &target, StringRef library) {
+  return target.isGpu() && llvm::is_contained(librariesOf(target.name), library);
+}
+
+Target withoutLibraries(Target target) {
+  if (target.isGpu())
+    target.name = StringRef(target.name).split('+').first.str();
+  return target;
 }
 
 std::vector<std::string> knownGpus() {

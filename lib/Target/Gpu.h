@@ -10,6 +10,13 @@ namespace tenon {
 std::optional<Target> parseGpu(llvm::StringRef name);
 std::vector<std::string> knownGpus();
 
+/// NVIDIA's libraries that a plan may have compute kernels, as names of targets list them: "cuda:sm_90a+cublaslt".
+llvm::ArrayRef<llvm::StringRef> gpuLibraries();
+/// Whether plans for `target` may call that library.
+bool mayCall(const Target &target, llvm::StringRef library);
+/// The same GPU, for plans that call none.
+Target withoutLibraries(Target target);
+
 /// NVIDIA's assembler, where one is installed.
 struct Ptxas {
   std::string path;

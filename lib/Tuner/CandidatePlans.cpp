@@ -1,6 +1,7 @@
 #include "lib/Tuner/CandidatePlans.h"
 #include "lib/Compiler/Serializer.h"
 #include "lib/Compiler/Session.h"
+#include "lib/Target/Gpu.h"
 #include "mlir/Dialect/Func/IR/FuncOps.h"
 #include "mlir/IR/IRMapping.h"
 #include "mlir/IR/Threading.h"
@@ -102,7 +103,8 @@ LogicalResult finishPlan(ModuleOp module, const Target &target, StringRef path) 
 } // namespace
 
 LogicalResult compileScheduled(ModuleOp module, const Target &target, StringRef path, StringRef tuningCache) {
-  if (failed(runPhase(Phase::Schedule, module, target, tuningCache)))
+  // Untuned is what is faster as far as the cost model knows, which knows nothing of libraries.
+  if (failed(runPhase(Phase::Schedule, module, tuningCache.empty() ? withoutLibraries(target) : target, tuningCache)))
     return failure();
   return finishPlan(module, target, path);
 }

@@ -1,5 +1,6 @@
 // The tuning cache: JSON lines, one record a kernel.
 #include "lib/Tuner/TuningCache.h"
+#include "lib/Target/Gpu.h"
 #include "llvm/ADT/StringExtras.h"
 #include "llvm/Support/FileSystem.h"
 #include "llvm/Support/JSON.h"
@@ -56,8 +57,8 @@ auto keyOf(const TuningRecord &r) {
 } // namespace
 
 std::string instructionSetOf(const Target &target) {
-  if (target.isGpu())
-    return target.gpuArch();
+  if (target.isGpu()) // what schedules were chosen among counts as well
+    return target.gpuArch() + StringRef(target.name).drop_front(withoutLibraries(target).name.size()).str();
   return llvm::Triple(target.triple).getArchName().str() + " " + llvm::join(target.required, " ");
 }
 

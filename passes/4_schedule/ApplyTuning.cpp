@@ -1,6 +1,7 @@
 // Gives kernels the schedules that a tuning cache holds for them.
 #include "passes/4_schedule/ByteSums.h"
 #include "passes/4_schedule/Passes.h"
+#include "lib/Target/Gpu.h"
 #include "passes/PassTarget.h"
 #include "passes/4_schedule/Schedules.h"
 #include "passes/4_schedule/SplitShares.h"
@@ -63,7 +64,11 @@ public:
 private:
   /// Whether a record has a schedule for `func`, which it then has.
   bool apply(kernel::FuncOp func, const TuningCache &cache) {
-    for (const TuningRecord *record : recordsFor(cache, signatureOf(func), instructionSetOf(*given), hostName, given->cores)) {
+    std::string signature = signatureOf(func);
+    std::vector<const TuningRecord *> records = recordsFor(cache, signature, instructionSetOf(*given), hostName, given->cores);
+    if (records.empty()) // what was chosen among the compiler's own schedules
+      records = recordsFor(cache, signature, instructionSetOf(withoutLibraries(*given)), hostName, given->cores);
+    for (const TuningRecord *record : records) {
       kernel::ScheduleAttr schedule = parseSchedule(*record, &getContext());
       if (!isProposed(func, schedule, record->threads)) {
         emitWarning(*here) << file << ": line " << record->line << ": " << record->schedule << " is not a schedule that this compiler tries for the kernel '"
@@ -90,10 +95,11 @@ private:
   }
 
   void summarize(const TuningCache &cache, int64_t found, int64_t kernels) {
-    std::string isa = instructionSetOf(*given);
-    int64_t foreign = llvm::count_if(cache.records, [&](const TuningRecord &record) { return record.target != isa; });
+    std::string isa = instructionSetOf(*given), alone = instructionSetOf(withoutLibraries(*given));
+    int64_t foreign = llvm::count_if(cache.records, [&](const TuningRecord &record) { return record.target != isa && record.target != alone; });
     if (foreign)
-      emitWarning(*here) << file << ": " << foreign << " of " << cache.records.size() << " records are for other instruction sets; skipped";
+      emitWarning(*here) << file << ": " << foreign << " of " << cache.records.size() << " records are for other instruction sets"
+                         << (given->isGpu() ? " or libraries" : "") << "; skipped";
     for (const std::string &machine : machines)
       if (machine != hostName && given->name == "native")
         emitWarning(*here) << file << ": measured on '" << machine << "', this machine is '" << hostName << "': other schedules may be faster here";

@@ -18,9 +18,10 @@ using namespace mlir;
 class AssignSchedulesPass : public impl::AssignSchedulesBase<AssignSchedulesPass> {
 public:
   using AssignSchedulesBase::AssignSchedulesBase;
-  AssignSchedulesPass(const Target &target, bool keepOrder) : given(target) {
+  AssignSchedulesPass(const Target &target, bool keepOrder, bool chooseLibraries) : given(target) {
     targetName = target.name;
     exactOrder = keepOrder;
+    fromLibraries = chooseLibraries;
   }
 
   void runOnOperation() override {
@@ -49,7 +50,7 @@ private:
       ++kept;
       return success();
     }
-    kernel::ScheduleAttr schedule = bestSchedule(func, target);
+    kernel::ScheduleAttr schedule = bestSchedule(func, target, fromLibraries);
     if (!schedule)
       return func.emitError("no kernel family computes this combination of operations");
     setSchedule(func, schedule, target);
@@ -61,6 +62,8 @@ private:
 };
 } // namespace
 
-std::unique_ptr<Pass> createAssignSchedules(const Target &target, bool exactOrder) { return std::make_unique<AssignSchedulesPass>(target, exactOrder); }
+std::unique_ptr<Pass> createAssignSchedules(const Target &target, bool exactOrder, bool fromLibraries) {
+  return std::make_unique<AssignSchedulesPass>(target, exactOrder, fromLibraries);
+}
 
 } // namespace tenon::schedule

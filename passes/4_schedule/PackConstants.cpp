@@ -3,6 +3,7 @@
 #include "passes/PassTarget.h"
 #include "passes/4_schedule/Schedules.h"
 #include "passes/6_codegen/cpu/KernelFamily.h"
+#include "passes/6_codegen/gpu/LibraryProduct.h"
 
 namespace tenon::schedule {
 #define GEN_PASS_DEF_PACKCONSTANTS
@@ -29,6 +30,9 @@ public:
       for (auto [argument, packing] : family->plan(func, *func.getSchedule(), *target).packings)
         if (func.getArgAttr(argument, "kernel.constant"))
           pack(func, calls[func.getSymName()], argument, packing);
+      if (gpu::isOfLibrary(*func.getSchedule()))
+        if (std::optional<unsigned> bias = gpu::wideBias(func))
+          round(func, calls[func.getSymName()], *bias, cast<RankedTensorType>(func.getResultTypes().front()).getElementType());
     }
   }
 
@@ -45,6 +49,24 @@ private:
     ++packed;
   }
 
+  /// Stores an f32 argument in a half type; the body widens it again.
+  void round(kernel::FuncOp func, ArrayRef<kernel::DispatchOp> dispatches, unsigned index, Type element) {
+    BlockArgument argument = func.getBody().getArgument(index);
+    auto wide = cast<RankedTensorType>(argument.getType());
+    argument.setType(RankedTensorType::get(wide.getShape(), element));
+    SmallVector<Type> inputs(func.getBody().getArgumentTypes());
+    func.setFunctionType(FunctionType::get(func.getContext(), inputs, func.getResultTypes()));
+    OpBuilder builder = OpBuilder::atBlockBegin(&func.getBody().front());
+    auto widened = nn::CastOp::create(builder, func.getLoc(), wide, argument, wide.getElementType());
+    argument.replaceAllUsesExcept(widened, widened);
+    for (kernel::DispatchOp dispatch : dispatches) {
+      Value operand = dispatch.getArgs()[index];
+      builder.setInsertionPointAfterValue(operand);
+      dispatch.getArgsMutable()[index].set(nn::CastOp::create(builder, operand.getLoc(), argument.getType(), operand, element));
+    }
+    ++packed;
+  }
+
   std::optional<Target> given;
 };
 } // namespace
@@ -54,7 +76,7 @@ std::unique_ptr<Pass> createPackConstants(const Target &target) { return std::ma
 void buildSchedulePipeline(OpPassManager &pm, const Target &target, StringRef tuningCache, bool exactOrder) {
   if (!tuningCache.empty())
     pm.addPass(createApplyTuning(target, tuningCache, exactOrder));
-  pm.addPass(createAssignSchedules(target, exactOrder));
+  pm.addPass(createAssignSchedules(target, exactOrder, /*fromLibraries=*/tuningCache.empty()));
   pm.addPass(createPackConstants(target));
   pm.addPass(createCSEPass());
 }

@@ -33,7 +33,8 @@ def AssignSchedules : Pass<"kernel-assign-schedules", "::mlir::ModuleOp"> {
                overwrites = array<i64: -1>} { … }
   }];
   let options = [Option<"targetName", "target", "std::string", "\"native\"", "the CPU to schedule for">,
-                 Option<"exactOrder", "exact-order", "bool", "false", "multiply and add as the model says: no Winograd transforms, no Strassen products">];
+                 Option<"exactOrder", "exact-order", "bool", "false", "multiply and add as the model says: no Winograd transforms, no Strassen products">,
+                 Option<"fromLibraries", "from-libraries", "bool", "false", "prefer the libraries that the target may call">];
   let statistics = [Statistic<"scheduled", "scheduled", "kernels that got a schedule">,
                     Statistic<"kept", "kept", "kernels that had one">,
                     Statistic<"split", "split", "kernels cloned because only some callers pass constants">];

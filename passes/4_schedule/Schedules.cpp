@@ -1,13 +1,15 @@
 #include "passes/4_schedule/Schedules.h"
 #include "passes/6_codegen/cpu/KernelFamily.h"
+#include "passes/6_codegen/gpu/LibraryProduct.h"
 #include "llvm/ADT/StringExtras.h"
 #include "llvm/Support/SHA256.h"
 
 namespace tenon::schedule {
 using namespace mlir;
 
-kernel::ScheduleAttr bestSchedule(kernel::FuncOp func, const Target &target) {
-  const cpu::KernelFamily *family = cpu::familyFor(func, target);
+kernel::ScheduleAttr bestSchedule(kernel::FuncOp func, const Target &target, bool fromLibraries) {
+  const cpu::KernelFamily *library = fromLibraries ? gpu::libraryFamilyFor(func, target) : nullptr;
+  const cpu::KernelFamily *family = library ? library : cpu::familyFor(func, target);
   if (!family)
     return {};
   SmallVector<kernel::ScheduleAttr> candidates;
@@ -20,8 +22,13 @@ void proposedSchedules(kernel::FuncOp func, const Target &target, SmallVectorImp
   if (!first)
     return;
   first->schedules(func, target, out);
+  if (const cpu::KernelFamily *library = gpu::libraryFamilyFor(func, target); library && !out.empty()) { // a tuner may have time for some only
+    SmallVector<kernel::ScheduleAttr> calls;
+    library->schedules(func, target, calls);
+    out.insert(std::next(out.begin()), calls.begin(), calls.end());
+  }
   for (const cpu::KernelFamily *family : cpu::families(target))
-    if (family != first && family != general && family->matches(func, target))
+    if (family != first && family != general && !gpu::isLibrary(*family) && family->matches(func, target))
       family->schedules(func, target, out);
 }
 

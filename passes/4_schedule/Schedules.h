@@ -7,11 +7,11 @@
 
 namespace tenon::schedule {
 
-/// The first choice of the first family that computes `func`; null if none does.
-kernel::ScheduleAttr bestSchedule(kernel::FuncOp func, const Target &target);
+/// The first choice of the first family that computes `func`; null if none does. `fromLibraries`: of a library that the target may call, where one does.
+kernel::ScheduleAttr bestSchedule(kernel::FuncOp func, const Target &target, bool fromLibraries = false);
 
-/// Every schedule that may be tried for `func`, `bestSchedule` first: those of its family, then those of other families that compute it,
-/// without the general road where there is a better one.
+/// Every schedule that may be tried for `func`, `bestSchedule` first: behind it those of libraries, then those of its family, then those of other families
+/// that compute it, without the general road where there is a better one.
 void proposedSchedules(kernel::FuncOp func, const Target &target, llvm::SmallVectorImpl<kernel::ScheduleAttr> &out);
 
 /// Marks arguments that every dispatch fills with a constant as `kernel.constant`; kernels that are called both ways are cloned, one for

@@ -1,4 +1,5 @@
 """Plans for GPUs on a machine that need not have one: compiled, described, checked, and refused where they cannot be."""
+import json
 import os
 import signal
 import subprocess
@@ -118,6 +119,78 @@ def test_what_it_cannot_be(driver):
         for target in ("cuda:sm_90", "cuda", "jetson-orin"):
             driver.fails("tune", model, "--target", target, "--budget", "1s", message=f"{target}: there is no GPU on the machine that measures")
     driver.fails("tune", model, "--precision", "fp16", "--budget", "1s", message="for GPUs")
+
+
+def product_model(driver):
+    """Three products. A library computes the first and the second one as a whole, but for the first one in halves, which reads the f32 input; after the
+    third comes an activation that it does not have."""
+    random = np.random.default_rng(7)
+    weights = [numpy_helper.from_array((random.standard_normal(shape) / 8).astype(np.float32), name)
+               for name, shape in (("u", (64, 96)), ("w", (96, 128)), ("b", (128,)), ("v", (128, 64)))]
+    nodes = [helper.make_node("MatMul", ["x", "u"], ["o"], name="first"), helper.make_node("MatMul", ["o", "w"], ["p"], name="second"),
+             helper.make_node("Add", ["p", "b"], ["q"], name="bias"), helper.make_node("Relu", ["q"], ["r"], name="relu"),
+             helper.make_node("MatMul", ["r", "v"], ["s"], name="third"), helper.make_node("Sigmoid", ["s"], ["y"], name="sigmoid")]
+    model = graph(nodes, inputs=[("x", FLOAT, [32, 64])], outputs=[("y", FLOAT, [32, 64])], weights=weights)
+    return driver.write("products.onnx", model.SerializeToString())
+
+
+def families_of(driver, plan):
+    said = driver.json("inspect", plan)
+    families = {kernel["name"]: kernel["family"] for kernel in said["kernels"]}
+    return [families[step["kernel"]] for step in said["steps"] if step["flops"] > 100_000]
+
+
+def test_libraries(driver):
+    """Off by default; a library computes what it can where it is asked for, and `inspect` says so."""
+    model = product_model(driver)
+    for precision, calls in (("fp32", 2), ("fp16", 1)):
+        options = ("--quiet", *TARGET, "--precision", precision)
+        driver.ok("compile", model, "-o", "own.plan", *options)
+        assert families_of(driver, "own.plan") == ["gpu.matrix"] * 3, precision
+        driver.ok("compile", model, "-o", "called.plan", *options, "--libraries", "cublaslt")
+        assert families_of(driver, "called.plan") == ["gpu.matrix"] * (2 - calls) + ["cublaslt"] * calls + ["gpu.matrix"], precision
+        said = driver.json("inspect", "called.plan")
+        assert said["format_version"] == 4 and said["cpu"] == "cuda:sm_90+cublaslt", said
+        assert [kernel.get("library") for kernel in said["kernels"] if kernel["family"] == "cublaslt"] == ["cublasLt"] * calls, said["kernels"]
+        assert f"cublasLt computes {calls} of " in driver.ok("inspect", "called.plan")
+        driver.ok("compile", model, "-o", "spelt.plan", "--quiet", "--target", "cuda:sm_90+cublaslt", "--precision", precision)
+        assert (driver.folder / "spelt.plan").read_bytes() == (driver.folder / "called.plan").read_bytes()
+    driver.ok("compile", model, "-o", "two.plan", "--quiet", "--target", "cuda:sm_90,sm_87", "--libraries", "cublaslt")
+    for program in (driver.json("inspect", "two.plan"), *driver.json("inspect", "two.plan")["variants"]):
+        assert [kernel["family"] for kernel in program["kernels"]].count("cublaslt") == 2, program["arch"]
+
+
+def test_libraries_that_cannot_be(driver):
+    model = product_model(driver)
+    for verb in ("compile", "tune"):
+        driver.fails(verb, model, "-o", "no.plan", "--libraries", "cublaslt", message="for GPUs, and the target 'native' is none", code=2)
+        driver.fails(verb, model, "-o", "no.plan", *TARGET, "--libraries", "cudart", message="no library 'cudart'; cublaslt is known", code=2)
+        driver.fails(verb, model, "-o", "no.plan", *TARGET, "--libraries", ",", message="no library ''", code=2)
+    driver.fails("compile", model, "-o", "no.plan", "--target", "cuda:sm_90+cudart", message="unknown target")
+    driver.fails("compile", model, "-o", "no.plan", "--target", "cuda:sm_90+", message="unknown target")
+
+
+def test_libraries_are_candidates(driver):
+    """A tuner tries them behind the cost model's choice, and with a cache nothing else decides."""
+    model = product_model(driver)
+    (driver.folder / "candidates").mkdir()
+    driver.ok("tune", model, *TARGET, "--libraries", "cublaslt", "--candidates", driver.folder / "candidates", "--most", "3")
+    lines = [json.loads(line) for line in (driver.folder / "candidates" / "index.jsonl").read_text().splitlines()]
+    first = [line for line in lines if line["kernel"] == lines[0]["kernel"]]
+    assert [line["schedule"].split('"')[1] for line in first] == ["gpu.matrix", "cublaslt", "cublaslt"], first
+    assert {line["target"] for line in lines} == {"sm_90+cublaslt"}, lines
+    record = {"tenon_tuning": 1, "cpu": "Some GPU", "ns": 1000, "untuned_ns": 2000, "candidates": 3, "discarded": 0, "complete": True,
+              **{key: first[2][key] for key in ("kernel", "name", "family", "schedule", "target", "threads")}}
+    driver.write("called.jsonl", (json.dumps(record) + "\n").encode())
+    options = (*TARGET, "--quiet", "--tuning-cache", "called.jsonl")
+    driver.ok("compile", model, "-o", "tuned.plan", *options, "--libraries", "cublaslt")
+    assert families_of(driver, "tuned.plan").count("cublaslt") == 1
+    assert "algorithm=1" in driver.ok("inspect", "tuned.plan")
+    driver.ok("compile", model, "-o", "own.plan", *options)  # who does not ask for libraries gets none
+    assert families_of(driver, "own.plan") == ["gpu.matrix"] * 3
+    driver.write("empty.jsonl", b"")
+    driver.ok("compile", model, "-o", "known.plan", *TARGET, "--quiet", "--libraries", "cublaslt", "--tuning-cache", "empty.jsonl")
+    assert families_of(driver, "known.plan") == ["gpu.matrix"] * 3
 
 
 def test_narrow_floats(driver):

@@ -12,7 +12,14 @@
 
 namespace tenon::driver {
 
-MeasuredPlan::MeasuredPlan(const std::string &path, int threads) {
+static bool callsLibraries(const tn_plan *plan) {
+  for (uint32_t i = 0; i < infoOfPlan(plan).kernel_count; i++)
+    if (infoOf<tn_kernel_info>([&](tn_kernel_info *info) { return tn_plan_kernel(plan, i, info); }).library[0])
+      return true;
+  return false;
+}
+
+MeasuredPlan::MeasuredPlan(const std::string &path, int threads, const std::function<void()> &isSlow) {
   int file = ::open(path.c_str(), O_RDONLY | O_CLOEXEC);
   struct stat status{};
   if (file < 0 || ::fstat(file, &status) != 0) {
@@ -34,6 +41,8 @@ MeasuredPlan::MeasuredPlan(const std::string &path, int threads) {
   tn_context_options options = TN_CONTEXT_OPTIONS_INIT;
   options.threads = uint32_t(threads);
   options.spin_us = uint32_t(spinTime.count());
+  if (callsLibraries(opened))
+    isSlow();
   tn_context *made = nullptr;
   require(tn_context_create(opened, &options, &made), path);
   context.reset(made);

@@ -4,6 +4,7 @@
 #include "tools/tenon/Plan.h"
 
 #include <chrono>
+#include <functional>
 #include <span>
 #include <string>
 #include <vector>
@@ -17,8 +18,9 @@ struct DeviceLost : Failure {
 
 class MeasuredPlan {
 public:
-  /// Opens the plan and runs it once on made-up inputs, always the same for the same signature. Throws Failure.
-  MeasuredPlan(const std::string &path, int threads);
+  /// Opens the plan and runs it once on made-up inputs, always the same for the same signature. Calls `isSlow` before a library is opened for it, which may
+  /// take seconds. Throws Failure.
+  MeasuredPlan(const std::string &path, int threads, const std::function<void()> &isSlow);
   ~MeasuredPlan();
   MeasuredPlan(const MeasuredPlan &) = delete;
   MeasuredPlan &operator=(const MeasuredPlan &) = delete;

@@ -2,6 +2,7 @@
 #include "tools/tenon/CompilerLibrary.h"
 #include "tools/tenon/Failure.h"
 #include "tools/tenon/File.h"
+#include "tools/tenon/GpuTargets.h"
 #include "tools/tenon/Options.h"
 #include "tools/tenon/Plan.h"
 #include "tools/tenon/Progress.h"
@@ -20,7 +21,7 @@ namespace tenon::driver {
 namespace {
 
 struct Arguments {
-  std::string model, output;
+  std::string model, output, libraries;
   std::vector<std::string> shapes;
   CompileOptions options;
   QuantizeArguments quantize;
@@ -138,6 +139,8 @@ int compileModel(Arguments &arguments, const std::string &quantized) {
 
 int compileAsAsked(Arguments &arguments) {
   checkOptions(arguments);
+  if (!arguments.libraries.empty())
+    arguments.options.target = withLibraries(arguments.options.target, arguments.libraries);
   if (arguments.output.empty())
     arguments.output = isStopped(arguments) ? "-" : std::filesystem::path(arguments.model).filename().replace_extension(".plan").string();
   if (!arguments.quantizes())
@@ -173,6 +176,7 @@ void addCompile(CLI::App &app, Action &action) {
   verb->add_option("-o,--output", arguments->output, "file to write; MODEL.plan here by default");
   verb->add_option("--target", arguments->options.target, "machine to compile for: see `tenon targets`; several GPUs, with commas between them, make one plan for all")->capture_default_str();
   verb->add_option("--precision", arguments->options.precision, "on GPUs, how f32 tensors are stored and multiplied: fp32, tf32, fp16 or bf16")->capture_default_str();
+  verb->add_option("--libraries", arguments->libraries, "on GPUs, have libraries compute what they can, or with --tuning-cache what it says: cublaslt, which must be there to run the plan")->type_name("NAMES");
   verb->add_flag("--exact-order", arguments->options.exactOrder, "multiply and add as the model says: no Winograd convolutions, no Strassen products");
   verb->add_option("--shape", arguments->shapes, "name=1x3x224x224: fix the free dimensions of an input")->type_name("NAME=DIMS")->allow_extra_args(false);
   verb->add_option("--tuning-cache", arguments->options.tuningCache, "use the schedules that `tenon tune` wrote to this file")->type_name("FILE");

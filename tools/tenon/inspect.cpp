@@ -8,6 +8,7 @@
 #include <CLI/CLI.hpp>
 #include <algorithm>
 #include <cstdio>
+#include <map>
 #include <nlohmann/json.hpp>
 
 namespace tenon::driver {
@@ -80,6 +81,18 @@ struct Contents {
            " (branches, loops, sizes that are read), and waits for the GPU there";
   }
 
+  /// "cublasLt computes 12 of 50 steps, …"; empty where the plan calls no library.
+  std::string libraries() const {
+    std::map<std::string, size_t> calls;
+    for (const tn_kernel_info &kernel : kernels)
+      if (kernel.library[0])
+        calls[kernel.library] += kernel.launches;
+    std::string text;
+    for (const auto &[library, count] : calls)
+      text += (text.empty() ? "" : ", ") + library + " computes " + std::to_string(count) + " of " + std::to_string(steps.size()) + " steps, and must be there";
+    return text;
+  }
+
   std::string features() const {
     std::string text;
     for (uint32_t i = 0; i < info.feature_count; i++)
@@ -99,8 +112,9 @@ void printHeader(const std::vector<Contents> &variants) {
   if (contents.isForGpu())
     for (const Contents &variant : variants) {
       std::printf("           NVIDIA GPU; %s\n", variant.deviceCode().c_str());
-      if (std::string text = variant.decisions(); !text.empty())
-        std::printf("           %s\n", text.c_str());
+      for (const std::string &text : {variant.decisions(), variant.libraries()})
+        if (!text.empty())
+          std::printf("           %s\n", text.c_str());
     }
   else
     std::printf("           %s\n", cut(contents.features().empty() ? "no further CPU features" : "needs " + contents.features(), 88).c_str());
@@ -191,6 +205,9 @@ Json programJson(const Contents &contents) {
                                {"launches", kernel.launches},
                                {"threads", kernel.threads},
                                {"shared_bytes", kernel.shared_bytes}});
+  for (size_t i = 0; i < contents.kernels.size(); i++)
+    if (contents.kernels[i].library[0])
+      json["kernels"][i]["library"] = contents.kernels[i].library;
   for (const StepProfile &step : contents.steps)
     json["steps"].push_back({{"kernel", step.kernel}, {"tasks", step.tasks}, {"flops", step.flops}, {"bytes", step.bytes}, {"sources", step.sources}});
   for (const tn_buffer_info &buffer : contents.buffers)

@@ -69,8 +69,11 @@ private:
 
   double elapsed() const { return std::chrono::duration<double>(Clock::now() - start).count(); }
 
-  void tell(size_t plan) {
-    std::string line = eventLine({plan, plan == 0 || job.kind != MeasureJob::Kind::Kernels ? kReferenceLimit : std::max(kLeastLimit, kHangsAfter * reference)});
+  void tell(size_t plan) { tell(plan, plan == 0 || job.kind != MeasureJob::Kind::Kernels ? kReferenceLimit : std::max(kLeastLimit, kHangsAfter * reference)); }
+
+  /// What comes is about `plan`, and takes at most `seconds`.
+  void tell(size_t plan, double seconds) {
+    std::string line = eventLine({plan, seconds});
     if (::write(STDOUT_FILENO, line.data(), line.size()) != ssize_t(line.size()))
       std::exit(1); // nobody listens any more
   }
@@ -97,7 +100,7 @@ private:
           std::raise(SIGSEGV);
         while (fault == "hang")
           std::this_thread::sleep_for(std::chrono::seconds(1));
-        slot.plan = std::make_unique<MeasuredPlan>(job.plans[i], job.threads);
+        slot.plan = std::make_unique<MeasuredPlan>(job.plans[i], job.threads, [&] { tell(i, kReferenceLimit); });
         if (i == 0)
           reference = slot.plan->run();
         if (!job.verify)

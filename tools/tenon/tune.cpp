@@ -2,6 +2,7 @@
 #include "tools/tenon/AgentClient.h"
 #include "tools/tenon/CompilerLibrary.h"
 #include "tools/tenon/Failure.h"
+#include "tools/tenon/GpuTargets.h"
 #include "tools/tenon/MeasureProcess.h"
 #include "tools/tenon/Options.h"
 #include "tools/tenon/Progress.h"
@@ -20,7 +21,7 @@ namespace tenon::driver {
 namespace {
 
 struct Arguments {
-  std::string model, cache, budget = "5m", agent, tokenFile;
+  std::string model, cache, budget = "5m", agent, tokenFile, libraries;
   std::vector<std::string> shapes, merge;
   TuneOptions options;
   bool list = false, prune = false, json = false, quiet = false, all = false;
@@ -74,13 +75,6 @@ Measure guarded(Measure measure, std::string &problems) {
   };
 }
 
-bool isGpu(const std::string &target) {
-  for (const TargetSummary &known : compiler().knownTargets())
-    if (known.name == target)
-      return known.cpu.starts_with("sm_");
-  return target == "cuda";
-}
-
 /// Tunes for the machine's GPU, by the name "cuda" or that of its architecture.
 void useGpu(const Machine &machine, TuneOptions &options) {
   if (machine.gpu.empty())
@@ -116,6 +110,8 @@ int tuneModel(Arguments &arguments) {
   if (arguments.options.threads < 0)
     throw UsageFailure("--threads must be at least 1");
   TuneOptions &options = arguments.options;
+  if (!arguments.libraries.empty())
+    withLibraries(options.target, arguments.libraries); // refuses what cannot be before anything is done
   for (const std::string &text : arguments.shapes)
     options.shapes.push_back(splitShape(text));
   options.seconds = parseDuration(arguments.budget);
@@ -136,6 +132,8 @@ int tuneModel(Arguments &arguments) {
     useGpu(thisMachine(), options);
   if (options.threads == 0)
     options.threads = coresOfThisProcess();
+  if (!arguments.libraries.empty())
+    options.target = withLibraries(options.target, arguments.libraries);
 
   TemporaryFolder folder;
   TuneDisplay display(arguments.model, options.seconds, !arguments.quiet && !arguments.json);
@@ -171,6 +169,7 @@ void addTune(CLI::App &app, Action &action) {
   verb->add_option("--threads", arguments->options.threads, "threads to tune for; one for each core by default")->type_name("N");
   verb->add_option("--target", arguments->options.target, "machine to tune for, which must run here: see `tenon targets`; cuda is this machine's GPU")->capture_default_str();
   verb->add_option("--precision", arguments->options.precision, "on GPUs, how f32 tensors are stored and multiplied: fp32, tf32, fp16 or bf16")->capture_default_str();
+  verb->add_option("--libraries", arguments->libraries, "on GPUs, try libraries beside the kernels of the compiler: cublaslt, which must be there to measure")->type_name("NAMES");
   verb->add_option("--agent", arguments->agent, "measure on another machine, where `tenon agent` runs; it is tuned for")->type_name("HOST:PORT");
   verb->add_option("--token-file", arguments->tokenFile, "the agent's secret")->type_name("FILE");
   verb->add_option("--shape", arguments->shapes, "name=1x3x224x224: fix the free dimensions of an input")

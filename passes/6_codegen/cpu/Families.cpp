@@ -18,6 +18,7 @@
 #include "passes/6_codegen/cpu/Winograd.h"
 #include "passes/6_codegen/cpu/WinogradBytes.h"
 #include "passes/6_codegen/gpu/Families.h"
+#include "passes/6_codegen/gpu/LibraryProduct.h"
 
 namespace tenon::cpu {
 
@@ -41,7 +42,7 @@ const KernelFamily *familyNamed(llvm::StringRef name) {
 
 const KernelFamily *familyFor(kernel::FuncOp func, const Target &target) {
   for (const KernelFamily *family : families(target))
-    if (family->matches(func, target))
+    if (!gpu::isLibrary(*family) && family->matches(func, target))
       return family;
   return nullptr;
 }

@@ -2,6 +2,7 @@
 #include "dialects/kernel/Kernel.h"
 #include "mlir/IR/Threading.h"
 #include "passes/6_codegen/cpu/EmitKernels.h"
+#include "passes/6_codegen/gpu/LibraryProduct.h"
 
 namespace tenon::gpu {
 using namespace mlir;
@@ -11,6 +12,8 @@ FailureOr<CodeImage> emitKernels(ModuleOp module, const Target &target) {
   SmallVector<kernel::FuncOp> kernels(module.getOps<kernel::FuncOp>());
   std::vector<std::string> texts(kernels.size());
   auto compile = [&](size_t index) -> LogicalResult {
+    if (isOfLibrary(kernels[index].getScheduleAttr()))
+      return success(); // without code
     FailureOr<OwningOpRef<ModuleOp>> code = cpu::emitKernel(kernels[index], target);
     if (failed(code) || failed(cpu::lowerKernel(**code)))
       return failure();

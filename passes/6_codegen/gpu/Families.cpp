@@ -5,6 +5,7 @@
 #include "passes/6_codegen/gpu/Depthwise.h"
 #include "passes/6_codegen/gpu/Gate.h"
 #include "passes/6_codegen/gpu/GeneralRoad.h"
+#include "passes/6_codegen/gpu/LibraryProduct.h"
 #include "passes/6_codegen/gpu/Matrix.h"
 #include "passes/6_codegen/gpu/Pool.h"
 #include "passes/6_codegen/gpu/Rows.h"
@@ -29,6 +30,7 @@ llvm::ArrayRef<const KernelFamily *> families() {
                                             &linearAttentionTasksFamily(),
                                             &topKTasksFamily(),
                                             &sequentialTasksFamily(),
+                                            &cublasLtFamily(),
                                             &generalRoadFamily()};
   return all;
 }
