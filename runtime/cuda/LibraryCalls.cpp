@@ -28,6 +28,16 @@ uint32_t epilogueOf(const LibraryCall &call) {
   return sum ? sum : lt::kEpilogueNone;
 }
 
+/// What is left of a workspace for the library, which wants it to begin at a multiple of 256 bytes (less is refused): buffers begin at other ones.
+constexpr uint64_t kWorkspaceAlignment = 256;
+size_t usableWorkspace(const LibraryCall &call) {
+  return call.workspace_bytes() > kWorkspaceAlignment ? size_t(call.workspace_bytes() - kWorkspaceAlignment) : 0;
+}
+
+void *workspaceAt(void *buffer) {
+  return reinterpret_cast<void *>((uintptr_t(buffer) + kWorkspaceAlignment - 1) & ~uintptr_t(kWorkspaceAlignment - 1));
+}
+
 uint32_t kernelCount(const tn_plan &plan) {
   uint32_t kernels = count(plan.metadata->kernels());
   for (const tn_plan *called : plan.plans)
@@ -136,7 +146,7 @@ tn_status LibraryCalls::chooseAlgorithm(const LibraryCall &call, Product &made, 
     return fail(status, "looking for an algorithm", message);
   uint32_t alignments[] = {call.right()->alignment(), call.left()->alignment(), (call.added() ? call.added() : call.result())->alignment(),
                            call.result()->alignment()};
-  uint64_t workspace = call.workspace_bytes();
+  uint64_t workspace = usableWorkspace(call);
   library->preferenceSet(preference, lt::kPreferWorkspace, &workspace, sizeof workspace);
   library->preferenceSet(preference, lt::kPreferReductions, &lt::kReduceInComputeType, sizeof lt::kReduceInComputeType);
   for (int i = 0; i < 4; ++i)
@@ -174,10 +184,11 @@ tn_status LibraryCalls::queue(uint32_t kernel, const LibraryCall &call, void *co
     return message.fail(TN_BAD_PLAN, "an operand is not aligned as the plan says");
   lt::Status status = bias ? library->productSet(made.product, lt::kProductBias, &bias, sizeof bias) : 0;
   const float one = 1, addedBy = added ? 1.0f : 0.0f;
-  void *workspace = call.workspace_bytes() ? addresses[made.workspace] : nullptr;
+  size_t workspaceBytes = usableWorkspace(call);
+  void *workspace = workspaceBytes ? workspaceAt(addresses[made.workspace]) : nullptr;
   status = status ? status
                   : library->multiply(handle, made.product, &one, right, made.right, left, made.left, &addedBy, added ? added : result, made.added, result,
-                                      made.result, &made.algorithm, workspace, size_t(call.workspace_bytes()), stream);
+                                      made.result, &made.algorithm, workspace, workspaceBytes, stream);
   return status ? fail(status, "queueing a product", message) : TN_OK;
 }
 

@@ -83,7 +83,7 @@ TEST(LibraryCall, ImpossibleOnesAreRefused) {
       {"step 0: a library would leave the memory of an operand", [](auto &call) { call.right.strides[2] = 5; }},   // a constant
       {"step 0: a library would leave the memory of an operand", [](auto &call) { call.result.strides[1] = 64; }}, // and a buffer
       {"its library's workspace is not its own", [](auto &call) { call.workspaceBytes = 0; }},
-      {"its workspace has less room than a library is told", [](auto &call) { call.workspaceBytes = 257; }},
+      {"its workspace has less room than a library is told", [](auto &call) { call.workspaceBytes = 769; }},
   };
   for (const auto &[sentence, change] : changes) {
     plan::Plan plan = libraryPlan();

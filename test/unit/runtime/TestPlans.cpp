@@ -271,7 +271,7 @@ Plan libraryPlan() {
   Plan plan = planWithKernels();
   ExprTable exprs;
   ExprId zero = exprs.constant(0), one = exprs.constant(1), two = exprs.constant(2), four = exprs.constant(4), eight = exprs.constant(8);
-  ExprId bytes = exprs.constant(32), workspaceBytes = exprs.constant(256);
+  ExprId bytes = exprs.constant(32), workspaceBytes = exprs.constant(768);
   plan.inputs = {{"x", TN_F32, {two, four}, {"", ""}}};
   plan.outputs = {{"z", TN_F32, {two, four}, {"", ""}}};
   plan.constants = {{"w", kFactors.data(), sizeof kFactors}, {"b", kBias.data(), sizeof kBias}};
@@ -285,11 +285,11 @@ Plan libraryPlan() {
   call.result = {3, 0, 16, TN_F32, {1, 2, 4}, {0, 4, 1}};
   call.activation = Activation::Relu;
   call.algorithm = 1;
-  call.workspaceBytes = 256;
+  call.workspaceBytes = 768;
   plan.steps = {Launch{2, {x, w, b, product, workspace}, one, {}, {"/Gemm"}, bytes, bytes},
                 Launch{0, {product, x, z}, one, {eight, one}, {"/Add"}, eight, bytes}};
   plan.exprs = exprs.exprs();
-  plan.memory = {320, 320, 320};
+  plan.memory = {832, 832, 832};
   plan = onGpu(std::move(plan));
   plan.kernels.push_back({"product", "cublaslt", "algorithm=1", 0, 3, 1, true, 0, 0, 0, 0, {}, call});
   return plan;

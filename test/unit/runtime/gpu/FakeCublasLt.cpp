@@ -144,7 +144,7 @@ FAKE cublasLtMatmul(void *, Product *product, const float *alpha, const float *a
                     StreamHandle stream) {
   if (lt::Status status = mayFail())
     return status;
-  if (*alpha != 1 || (workspaceBytes && !workspace))
+  if (*alpha != 1 || (workspaceBytes && (!workspace || uintptr_t(workspace) % 256)))
     return kInvalidValue;
   fake.lastAlgorithm = algorithm->words[0];
   fake.lastWorkspace = workspaceBytes;
