@@ -137,7 +137,8 @@ def timed(chain, library, path):
         if kernel.shared_bytes:
             chain.require(chain.cuda.cuFuncSetAttribute(function, DYNAMIC_SHARED_BYTES, kernel.shared_bytes), "shared memory")
         family = kernel.family.decode()
-        together = family.endswith(("matrix", "stem", "gate", "rows", "columns", "attention", "transpose"))
+        families = ("matrix", "stem", "gate", "rows", "columns", "attention", "transpose")
+        together = family.endswith(families) or (family.endswith("depthwise") and b"groups=" in kernel.schedule)
         blocks = cost.tasks if together else -(-cost.tasks // kernel.threads)
         maps = []
         while not library.c.tn_plan_tensor_map(plan.plan, step.kernel, len(maps), byref(info := MapInfo(struct_size=ctypes.sizeof(MapInfo)))):

@@ -8,7 +8,8 @@ namespace tenon::kernel {
 
 /// Elements of a row that are summed together: part of a tile of any product, so that no two blocks share a sum.
 constexpr int64_t kRowPart = 32;
-/// A unit attribute of ops that the kernel before computes at its end: f32 sums of such parts of a row that it has made.
+/// A unit attribute of ops that the kernel before computes at its end: f32 sums of such parts of a row that it has made, or, of a filter of each channel,
+/// of each row of pixels (nn-means-into-depthwise).
 constexpr llvm::StringLiteral kRowSumsAttr = "kernel.row_sums";
 /// The same of ops that the kernel of their reader computes, from such sums: statistics of a row, and what is made of them.
 constexpr llvm::StringLiteral kRowValueAttr = "kernel.row_value";

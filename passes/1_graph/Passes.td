@@ -190,6 +190,17 @@ def NormsIntoProducts : GraphPass<"nn-norms-into-products"> {
   let statistics = [Statistic<"folded", "folded", "norms computed by products">];
 }
 
+def MeansIntoDepthwise : GraphPass<"nn-means-into-depthwise"> {
+  let summary = "Let the depthwise convolution before a mean over all pixels sum up its rows";
+  let description = [{
+    For targets whose kernels of depthwise convolutions give sums of rows of pixels: a mean of what such a convolution ends with, as squeeze-and-excitation
+    begins, becomes one of those sums, and its kernel does not read the pixels again. Only where rows are no longer than a block of threads.
+    Before:  %x = nn.silu (nn.conv … {groups = 96})   %m = nn.reduce %x {axes = [1, 2], keep_dims, mean}
+    After:   %r = nn.reduce (nn.cast %x {to = f32}) {axes = [2], keep_dims, sum}   %m = nn.cast ((nn.reduce %r {axes = [1], keep_dims, sum}) * 1/pixels)
+  }];
+  let statistics = [Statistic<"taken", "taken", "means of sums that a convolution gives">];
+}
+
 def JoinAddedConvs : GraphPass<"nn-join-added-convs"> {
   let summary = "Make the sum of two 1x1 convolutions one over both inputs' channels";
   let description = [{

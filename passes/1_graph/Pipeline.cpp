@@ -71,6 +71,7 @@ void buildGraphPipeline(OpPassManager &manager, const GraphOptions &options) {
   }
   if (options.matrixUnits) {
     pm.addPass(createPatchesIntoProducts());
+    pm.addPass(createMeansIntoDepthwise());
     pm.addPass(createCanonicalizerPass());
   }
   if (options.matrixUnits && isHalf) {

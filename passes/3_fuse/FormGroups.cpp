@@ -295,7 +295,15 @@ private:
     bool isChain = llvm::all_of(grouping.group(other).ops, [&](Operation *op) { // whose every result the next one reads
       return op == grouping.group(other).anchor || (op->hasTrait<nn::Elementwise>() && op->getNumOperands() == 1);
     });
-    if (isChain)
+    auto squeeze = cast<nn::ConvOp>(grouping.group(other).anchor);
+    if (isChain && grouping.merge(group, other))
+      takeMean(group, squeeze.getInput());
+  }
+
+  /// Takes the mean that a gate begins with, where sums of what it is made of are there.
+  void takeMean(int group, Value mean) {
+    int other = mean.getDefiningOp() ? grouping.groupOf(mean.getDefiningOp()) : -1;
+    if (other >= 0 && other != group && isMeanOfSums(mean, grouping.group(other).anchor))
       grouping.merge(group, other);
   }
 

@@ -1,4 +1,5 @@
 #include "passes/3_fuse/FusionRules.h"
+#include "dialects/kernel/ProductMarks.h"
 #include "llvm/ADT/TypeSwitch.h"
 
 using namespace mlir;
@@ -177,24 +178,44 @@ bool quantizesImage(Operation *anchor, Operation *op) {
          getElementTypeOrSelf(op->getResult(0).getType()).isF32();
 }
 
-/// A 1x1 convolution of one position in a half type, with constant weights.
+/// A 1x1 convolution of one position of few images in a half type, with constant weights.
 static bool isProductOfRow(nn::ConvOp conv) {
   if (!conv || conv.getGroups() != 1 || conv.getLayout() != nn::Layout::ChannelsLast || !conv.getWeight().getDefiningOp<nn::ConstantOp>())
     return false;
+  constexpr int64_t kMostImages = 64; // each reads all weights
   Type element = getElementTypeOrSelf(conv.getInput().getType());
   auto dims = nn::dimsOf(conv.getInput().getType());
   auto is = [](int64_t expected) { return [expected](int64_t value) { return value == expected; }; };
-  return (element.isF16() || element.isBF16()) && llvm::all_of(ArrayRef(dims).drop_back(), [](nn::Dim d) { return d.isConstant(1); }) &&
+  return (element.isF16() || element.isBF16()) && dims.front().asConstant().value_or(kMostImages + 1) <= kMostImages &&
+         llvm::all_of(ArrayRef(dims).drop_back().drop_front(), [](nn::Dim d) { return d.isConstant(1); }) &&
          llvm::all_of(cast<RankedTensorType>(conv.getWeight().getType()).getShape().drop_front(2), is(1)) && llvm::all_of(conv.getPads(), is(0));
 }
 
 bool isGate(Operation *squeeze, Operation *excite) {
-  constexpr int64_t kMostHidden = 64, kMostWeights = 80 << 10, kChunk = 8; // what fits into shared memory, in whole vectors
+  constexpr int64_t kMostHidden = 64, kFragmentRows = 16, kMostWeights = 80 << 10, kChunk = 8; // what fits into shared memory, in whole vectors
   auto first = dyn_cast<nn::ConvOp>(squeeze), second = dyn_cast<nn::ConvOp>(excite);
   if (!isProductOfRow(first) || !isProductOfRow(second))
     return false;
   auto weight = cast<RankedTensorType>(first.getWeight().getType()).getShape();
-  return weight[0] <= kMostHidden && weight[0] * weight[1] <= kMostWeights && weight[1] % kChunk == 0;
+  Operation *source = first.getInput().getDefiningOp();
+  while (isa_and_nonnull<nn::ReshapeOp>(source))
+    source = source->getOperand(0).getDefiningOp();
+  bool isWhole = !source || !source->hasTrait<nn::ViewLike>(); // a part of another tensor need not be in whole vectors
+  return isWhole && weight[0] <= kMostHidden && int64_t(llvm::alignTo(weight[0], kFragmentRows)) * weight[1] <= kMostWeights && weight[1] % kChunk == 0;
+}
+
+bool isMeanOfSums(Value value, Operation *anchor) {
+  auto reduce = dyn_cast<nn::ReduceOp>(anchor);
+  if (!reduce || reduce.getKind() != nn::ReduceKind::Sum || reduce.getAxes() != ArrayRef<int64_t>{1} || !reduce.getKeepDims() ||
+      !reduce.getInput().getDefiningOp() || !reduce.getInput().getDefiningOp()->hasAttr(kernel::kRowSumsAttr))
+    return false;
+  for (Operation *op = value.getDefiningOp(); op != anchor; op = op->getOperand(0).getDefiningOp()) {
+    auto mul = dyn_cast_or_null<nn::MulOp>(op);
+    auto factor = mul ? mul.getRhs().getDefiningOp<nn::ConstantOp>() : nn::ConstantOp();
+    if (!op || !op->hasOneUse() || (!isa<nn::CastOp>(op) && !(factor && cast<RankedTensorType>(factor.getType()).getNumElements() == 1)))
+      return false;
+  }
+  return reduce->hasOneUse();
 }
 
 bool takesPrologue(Operation *anchor, unsigned operand, Operation *op) {

@@ -33,8 +33,10 @@ bool quantizesImage(mlir::Operation *anchor, mlir::Operation *op);
 bool isDecoding(mlir::Operation *op);
 /// The same where a convolution or product of bytes may do it as it reads them behind its sums.
 bool decodesOperand(mlir::Operation *anchor, mlir::Operation *op);
-/// Whether two products of one row, `excite` of what is made of `squeeze`'s result, may be one kernel.
+/// Whether two products of one row of each image, `excite` of what is made of `squeeze`'s result, may be one kernel.
 bool isGate(mlir::Operation *squeeze, mlir::Operation *excite);
+/// Whether `value`, a gate's row, is made by a factor and a rounding of `anchor`'s total of sums that a kernel gave.
+bool isMeanOfSums(mlir::Value value, mlir::Operation *anchor);
 /// Whether it may compute `op`, whose result is operand `operand` of the anchor, at its loads.
 bool takesPrologue(mlir::Operation *anchor, unsigned operand, mlir::Operation *op);
 /// Whether it may read its first operand through `pad`, a constant pad of the spatial axes: convolutions of bytes, which pad with a zero point.

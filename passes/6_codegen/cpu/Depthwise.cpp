@@ -100,18 +100,21 @@ Value DepthwiseParameters::bias(Index c, Value mask) {
   return read(*biases, b.at(*biases, c), 1, mask);
 }
 
-bool DepthwiseFamily::matches(kernel::FuncOp func, const Target &) const {
+nn::ConvOp depthwiseOf(kernel::FuncOp func) {
   nn::ConvOp conv = onlyOp<nn::ConvOp>(func);
   if (!conv || conv.getLayout() != nn::Layout::ChannelsLast || conv.getStrides().size() > 2)
-    return false;
+    return {};
   auto weight = cast<RankedTensorType>(conv.getWeight().getType());
   if (!weight.hasStaticShape() || weight.getDimSize(1) != 1 || weight.getDimSize(0) != int64_t(conv.getGroups()) || conv.getGroups() == 1)
-    return false;
+    return {};
   if (!isFloat(conv.getInput()) || !isFloat(conv.getWeight()) || !isRowMajorArgument(FilterInput::of(conv.getInput()).memory) || !isFilter(conv.getWeight()))
-    return false;
-  if (conv.getBias() && !isRowMajorArgument(conv.getBias()))
-    return false;
-  return Epilogue::matches(conv.getResult());
+    return {};
+  return !conv.getBias() || isRowMajorArgument(conv.getBias()) ? conv : nn::ConvOp();
+}
+
+bool DepthwiseFamily::matches(kernel::FuncOp func, const Target &) const {
+  nn::ConvOp conv = depthwiseOf(func);
+  return conv && Epilogue::matches(conv.getResult());
 }
 
 void DepthwiseFamily::schedules(kernel::FuncOp func, const Target &target, SmallVectorImpl<kernel::ScheduleAttr> &out) const {

@@ -8,6 +8,9 @@ namespace tenon::cpu {
 /// Schedule: `pixels` of one step, `unroll_rows` of the window, `tasks` at most.
 const KernelFamily &depthwiseFamily();
 
+/// The kernel's only convolution, if it is such a one, of arguments; null otherwise.
+nn::ConvOp depthwiseOf(kernel::FuncOp func);
+
 /// The layout that a constant filter [C, 1, R...] is read in: [R..., 1, C].
 kernel::PackingAttr depthwisePacking(mlir::RankedTensorType filter);
 

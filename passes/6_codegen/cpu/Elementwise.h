@@ -20,7 +20,7 @@ bool canEmitElementwise(mlir::Operation *op);
 /// ops of such are computed. nn.reshape and nn.transpose within the program move where the rest of it reads and stores.
 ///
 /// Families that can do `rows` have two things more. Operands may be values of a row, [..., 1], that are made of sums over arguments: the
-/// family provides them. Results may be sums of kRowPart neighbours along the last axis, of f32 (or their squares): the family sums up.
+/// family provides them. Results may be f32 sums, of kRowPart neighbours (or their squares) or, of a filter, of rows of pixels: the family sums up.
 class Epilogue {
 public:
   struct Program {

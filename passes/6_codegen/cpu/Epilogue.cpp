@@ -29,8 +29,22 @@ bool isRowValue(Value value, ArrayRef<nn::Dim> shape) {
   return canEmitElementwise(op) && llvm::all_of(op->getOperands(), [&](Value v) { return OperandReader::canRead(v) || isRowValue(v, shape); });
 }
 
-/// The value of the program whose neighbours `op` sums up, through the reshape and the cast before it; null for other ops.
-Value summedBy(nn::ReduceOp op) {
+/// The value of the program whose pixels `op` sums up along the rows of an image, through a cast or not; null for other ops.
+Value pixelsSummedBy(nn::ReduceOp op) {
+  constexpr int64_t kRank = 4, kColumns = 2;
+  auto cast = op.getInput().getDefiningOp<nn::CastOp>();
+  bool isAlongRows = op.getKind() == nn::ReduceKind::Sum && op.getKeepDims() && op.getAxes() == ArrayRef<int64_t>{kColumns} &&
+                     nn::dimsOf(op.getInput().getType()).size() == kRank && getElementTypeOrSelf(op.getType()).isF32();
+  if (!isAlongRows)
+    return {};
+  return cast ? cast.getInput() : op.getInput();
+}
+
+/// The value of the program whose elements `op` sums up, through the reshape and the cast before it; null for other ops. Where `anchor` is a filter of each
+/// channel these are pixels, of products neighbours.
+Value summedBy(nn::ReduceOp op, Value anchor) {
+  if (auto conv = anchor.getDefiningOp<nn::ConvOp>(); conv && conv.getGroups() > 1)
+    return pixelsSummedBy(op);
   auto cast = op.getInput().getDefiningOp<nn::CastOp>();
   auto reshape = cast ? cast.getInput().getDefiningOp<nn::ReshapeOp>() : nn::ReshapeOp();
   if (!reshape || !cast.getTo().isF32() || (op.getKind() != nn::ReduceKind::Sum && op.getKind() != nn::ReduceKind::SumSquare) || op.getKeepDims())
@@ -42,10 +56,10 @@ Value summedBy(nn::ReduceOp op) {
 }
 
 /// Ops between the program and sums of its rows: the family computes them together with those.
-bool leadsToSums(Operation *op) {
-  return isa<nn::ReshapeOp, nn::CastOp>(op) && llvm::all_of(op->getUsers(), [](Operation *user) {
+bool leadsToSums(Operation *op, Value anchor) {
+  return isa<nn::ReshapeOp, nn::CastOp>(op) && llvm::all_of(op->getUsers(), [anchor](Operation *user) {
            auto reduce = dyn_cast<nn::ReduceOp>(user);
-           return reduce ? bool(summedBy(reduce)) : leadsToSums(user);
+           return reduce ? bool(summedBy(reduce, anchor)) : leadsToSums(user, anchor);
          });
 }
 
@@ -75,7 +89,7 @@ bool collectProgram(Value anchor, Operation *end, bool rows, Epilogue::Program &
     if (isa<kernel::ReturnOp>(op))
       return !end && llvm::all_of(op.getOperands(), [&](Value operand) { return depends(operand) || program.sums.contains(operand); });
     if (auto reduce = dyn_cast<nn::ReduceOp>(op); reduce && rows) {
-      Value summed = summedBy(reduce);
+      Value summed = summedBy(reduce, anchor);
       if (!summed || !frames.contains(summed) || frames.lookup(summed) || nn::dimsOf(summed.getType()) != anchorShape)
         return false;
       program.sums[reduce.getResult()] = summed;
@@ -83,7 +97,7 @@ bool collectProgram(Value anchor, Operation *end, bool rows, Epilogue::Program &
     }
     auto follows = llvm::find_if(op.getOperands(), depends);
     Operation *frame = follows == op.operand_end() ? nullptr : frames.lookup(*follows);
-    if (rows && leadsToSums(&op)) {
+    if (rows && leadsToSums(&op, anchor)) {
       frames[op.getResult(0)] = &op; // only such ops and the sums read it
       continue;
     }

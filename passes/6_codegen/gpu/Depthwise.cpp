@@ -1,13 +1,14 @@
 #include "passes/6_codegen/gpu/Depthwise.h"
 #include "passes/6_codegen/cpu/Depthwise.h"
 #include "passes/6_codegen/cpu/Elementwise.h"
-#include "passes/6_codegen/gpu/Warp.h"
+#include "passes/6_codegen/gpu/PixelSums.h"
 
 namespace tenon::gpu {
 using namespace mlir;
 
 namespace {
 constexpr int64_t kAccessBytes = 16;
+constexpr int64_t kMostThreads = 512; // of a block that has a row
 
 nn::ConvOp convolutionOf(kernel::FuncOp func) {
   auto convolutions = func.getBody().getOps<nn::ConvOp>();
@@ -18,27 +19,71 @@ Type elementOf(Value v) {
   return cast<RankedTensorType>(v.getType()).getElementType();
 }
 
-/// Channels of a thread: 16 bytes of the image, or 8 where it is bytes, whose weights are f32.
+/// The most channels of a thread: 16 bytes of the image, or 8 where it is bytes, whose weights are f32.
 int64_t lanesOf(nn::ConvOp conv) {
   constexpr int64_t kOfBytes = 8;
   return cpu::FilterInput::of(conv.getInput()).isBytes ? kOfBytes : kAccessBytes / nn::elementBytes(elementOf(conv.getInput()));
+}
+
+/// Whether the kernel gives sums of rows of its pixels, too.
+bool givesSums(kernel::FuncOp func) {
+  return !func.getBody().getOps<nn::ReduceOp>().empty();
+}
+
+/// Where a kernel gives sums of rows: what a block, with some of the channels of a row, has its threads stand for. No groups: nothing of the kind.
+RowOfThreads rowOf(nn::ConvOp conv, kernel::ScheduleAttr schedule) {
+  std::optional<int64_t> width = nn::dimOf(conv.getResult().getType(), 2).asConstant();
+  return {schedule.get("groups", 0), schedule.get("lanes", lanesOf(conv)), width.value_or(0) / schedule.get("pixels", 1)};
 }
 
 /// A pixel of a few channels, or some neighbouring ones, which share what they read. No tap waits for another: its load is left out outside the image, not
 /// its code.
 class DepthwiseEmitter {
 public:
-  DepthwiseEmitter(KernelBuilder &b, nn::ConvOp conv, int64_t pixels)
-      : b(b), w(b), ops(b.ops()), conv(conv), pixels(pixels), lanes(lanesOf(conv)), input(cpu::FilterInput::of(conv.getInput())),
+  DepthwiseEmitter(KernelBuilder &b, nn::ConvOp conv, kernel::ScheduleAttr schedule)
+      : b(b), w(b), ops(b.ops()), conv(conv), pixels(schedule.get("pixels", 1)), lanes(schedule.get("lanes", lanesOf(conv))), input(cpu::FilterInput::of(conv.getInput())),
         image(b.tensorOf(input.memory)), stored(input.isBytes ? Type(ops.getI8Type()) : image.element),
-        filter(b.argument(cast<BlockArgument>(conv.getWeight().getDefiningOp<kernel::UnpackOp>().getPacked()).getArgNumber())) {}
+        filter(b.argument(cast<BlockArgument>(conv.getWeight().getDefiningOp<kernel::UnpackOp>().getPacked()).getArgNumber())),
+        row(rowOf(conv, schedule)), epilogue(b, conv.getResult(), nullptr, row.groups > 0) {}
 
-  void emit() { pixels == 1 ? emitPixel() : emitPixels(); }
+  void emit() {
+    pixels == 1 && lanes == lanesOf(conv) ? emitPixel() : emitPixels();
+    if (row.groups)
+      storeSums();
+  }
 
 private:
+  /// The first of the thread's pixels.
+  SmallVector<Index> placeOf() {
+    SmallVector<nn::Dim> dims = nn::dimsOf(conv.getResult().getType());
+    if (!row.groups) {
+      dims[2] = dims[2].floorDiv(pixels);
+      SmallVector<Index> place = w.pixelOf(b.task(), dims, lanes);
+      place[2] = b.mul(place[2], pixels);
+      return place;
+    }
+    dims[2] = nn::Dim::constant(b.ops().getContext(), 1); // a block's row
+    SmallVector<Index> place = w.pixelOf(b.task(), dims, row.channels());
+    firstChannel = place[3];
+    place[2] = b.mul(w.wide(w.div(w.thread(), row.groups)), pixels);
+    place[3] = b.add(firstChannel, b.mul(w.wide(w.rem(w.thread(), row.groups)), lanes));
+    return place;
+  }
+
+  void store(Value sum, ArrayRef<Index> at) {
+    epilogue.store(sum, at, {}, {}, [&](nn::ReduceKind, Value x) { total = total ? Value(arith::AddFOp::create(ops, total, x)) : x; });
+  }
+
+  void storeSums() {
+    Tensor sums = b.result(epilogue.rowSums().front());
+    PixelSums(b, w, row).emit(total, [&](Value channel, Value sum) {
+      b.store(sum, sums, b.at(sums, {position[0], position[1], Index(0), b.add(firstChannel, w.wide(channel))}));
+    });
+  }
+
   void emitPixel() {
     auto weight = cast<RankedTensorType>(conv.getWeight().getType()).getShape();
-    position = w.pixelOf(b.task(), nn::dimsOf(conv.getResult().getType()), lanes);
+    position = placeOf();
 
     // Weights do not depend on the kernel before.
     SmallVector<Value> weights;
@@ -58,16 +103,13 @@ private:
         taps.push_back(read(r, s));
     for (auto [x, factor] : llvm::zip(taps, weights))
       sum = b.fma(decoded(x), b.convert(factor, ops.getF32Type()), sum);
-    cpu::Epilogue(b, conv.getResult()).store(sum, position);
+    store(sum, position);
   }
 
   /// One row of the filter after the other, the next one's loads on their way.
   void emitPixels() {
     auto weight = cast<RankedTensorType>(conv.getWeight().getType()).getShape();
-    SmallVector<nn::Dim> dims = nn::dimsOf(conv.getResult().getType());
-    dims[2] = dims[2].floorDiv(pixels);
-    position = w.pixelOf(b.task(), dims, lanes);
-    position[2] = b.mul(position[2], pixels);
+    position = placeOf();
     b.waitForInputs();
     Type f32 = ops.getF32Type();
     Value sum = b.constant(0, VectorType::get({lanes}, f32));
@@ -91,7 +133,7 @@ private:
     for (int64_t pixel = 0; pixel < pixels; ++pixel) {
       SmallVector<Index> own(position);
       own[2] = b.add(own[2], pixel);
-      cpu::Epilogue(b, conv.getResult()).store(sums[pixel], own);
+      store(sums[pixel], own);
     }
   }
 
@@ -154,7 +196,11 @@ private:
   Tensor image;
   Type stored; // what the image's elements are in registers
   Tensor filter;
+  RowOfThreads row;
+  cpu::Epilogue epilogue;
   SmallVector<Index> position;
+  Index firstChannel; // of the block, where it has a row
+  Value total;        // of the thread's pixels
 };
 
 class DepthwiseFamily final : public KernelFamily {
@@ -163,9 +209,9 @@ public:
 
   bool matches(kernel::FuncOp func, const Target &target) const override {
     constexpr int64_t kMostTaps = 49; // their weights are in registers
-    if (!cpu::depthwiseFamily().matches(func, target))
+    nn::ConvOp conv = cpu::depthwiseOf(func);
+    if (!conv || (givesSums(func) ? !canSum(conv) : !cpu::Epilogue::matches(conv.getResult())))
       return false;
-    nn::ConvOp conv = convolutionOf(func);
     auto weight = cast<RankedTensorType>(conv.getWeight().getType()).getShape();
     Type element = elementOf(conv.getInput());
     bool isPackable = conv.getWeight().getDefiningOp<kernel::UnpackOp>() || isPackableArgument(func, conv.getWeight());
@@ -176,21 +222,37 @@ public:
   void schedules(kernel::FuncOp func, const Target &target, SmallVectorImpl<kernel::ScheduleAttr> &out) const override {
     nn::ConvOp conv = convolutionOf(func);
     std::optional<int64_t> width = nn::dimOf(conv.getResult().getType(), 2).asConstant(), all = nn::numElements(conv.getResult().getType()).asConstant();
-    for (int64_t pixels : {4, 2, 1}) { // as many as leave each multiprocessor threads enough
-      constexpr int64_t kThreads = 1024;
-      constexpr int64_t kMostApart = 2; // neighbours at stride 2 share little
-      bool isShared = conv.getStrides()[1] == 1 || pixels <= kMostApart;
-      bool isWhole = pixels == 1 || (isShared && width && all && *width % pixels == 0 && *all / (lanesOf(conv) * pixels) >= kThreads * target.cores);
+    constexpr int64_t kThreads = 1024, kFewer = 384; // of a multiprocessor
+    auto fits = [&](int64_t lanes, int64_t pixels, int64_t threads) {
+      return pixels == 1 || (width && all && *width % pixels == 0 && *all / (lanes * pixels) >= threads * target.cores);
+    };
+    auto add = [&](int64_t lanes, int64_t pixels) {
+      SmallVector<std::pair<StringRef, int64_t>> shape{{"lanes", lanes}, {"pixels", pixels}};
+      for (int64_t groups : givesSums(func) ? groupsOfBlocks(conv, lanes, pixels) : SmallVector<int64_t>())
+        out.push_back(kernel::ScheduleAttr::get(func.getContext(), name(), {shape[0], shape[1], {"groups", groups}}));
       for (int64_t threads : {128, 64, 256})
-        if (isWhole)
-          out.push_back(kernel::ScheduleAttr::get(func.getContext(), name(), {{"threads", threads}, {"pixels", pixels}}));
-    }
+        if (!givesSums(func))
+          out.push_back(kernel::ScheduleAttr::get(func.getContext(), name(), {shape[0], shape[1], {"threads", threads}}));
+    };
+    // As many pixels as leave each multiprocessor threads enough: they share weights and what they read.
+    constexpr int64_t kSeven = 7, kNarrow = 4, kMostApart = 2; // neighbours at stride 2 share little
+    int64_t lanes = lanesOf(conv);
+    if (givesSums(func) && lanes >= kNarrow && fits(kNarrow, kSeven, kFewer))
+      add(kNarrow, kSeven);
+    for (int64_t pixels : {4, 2, 1})
+      if (fits(lanes, pixels, kThreads) && (conv.getStrides()[1] == 1 || pixels <= kMostApart))
+        add(lanes, pixels);
   }
 
   KernelPlan plan(kernel::FuncOp func, kernel::ScheduleAttr schedule, const Target &target) const override {
     nn::ConvOp conv = convolutionOf(func);
     KernelPlan plan = cpu::depthwiseFamily().plan(func, schedule, target); // the weights' order
-    plan.tasks = nn::numElements(conv.getResult().getType()).floorDiv(lanesOf(conv) * schedule.get("pixels", 1));
+    plan.tasks = nn::numElements(conv.getResult().getType()).floorDiv(schedule.get("lanes", lanesOf(conv)) * schedule.get("pixels", 1));
+    if (RowOfThreads row = rowOf(conv, schedule); row.groups) {
+      plan.tasks = plan.tasks.floorDiv(row.threads());
+      plan.block = {int(row.threads()), 1, int(row.sharedBytes()), 1, /*waits=*/true};
+      return plan;
+    }
     int threads = int(schedule.get("threads", 128));
     plan.block = {threads, threads, 0, 1, /*waits=*/true};
     return plan;
@@ -200,13 +262,36 @@ public:
     nn::ConvOp conv = convolutionOf(func);
     if (!conv || !conv.getWeight().getDefiningOp<kernel::UnpackOp>())
       return func.emitError("constant weights have to be packed before code is emitted (kernel-pack-constants)");
-    DepthwiseEmitter(b, conv, schedule.get("pixels", 1)).emit();
+    DepthwiseEmitter(b, conv, schedule).emit();
     return success();
   }
 
   nn::Dim operations(kernel::FuncOp func) const override { return cpu::depthwiseFamily().operations(func); }
 
 private:
+  /// Whether the kernel's other result is sums of rows that a block's threads have.
+  static bool canSum(nn::ConvOp conv) {
+    std::optional<cpu::Epilogue::Program> program = cpu::Epilogue::programOf(conv.getResult(), /*rows=*/true);
+    std::optional<int64_t> width = nn::dimOf(conv.getResult().getType(), 2).asConstant();
+    return program && program->sums.size() == 1 && program->rowValues.empty() && nn::dimsOf(conv.getResult().getType()).size() == 4 && width &&
+           *width <= kMostThreads && !cpu::FilterInput::of(conv.getInput()).isBytes;
+  }
+
+  /// Groups of channels of a block that gives sums of rows: all the same, those first whose threads are about as many as they should be.
+  static SmallVector<int64_t> groupsOfBlocks(nn::ConvOp conv, int64_t lanes, int64_t pixels) {
+    constexpr double kThreads = 192, kOdd = 1; // an odd number of groups begins and ends within sectors of 32 bytes
+    constexpr size_t kTried = 4;
+    int64_t all = int64_t(conv.getGroups()) / lanes, places = *nn::dimOf(conv.getResult().getType(), 2).asConstant() / pixels;
+    SmallVector<int64_t> divisors;
+    for (int64_t groups = 1; groups <= all; ++groups)
+      if (all % groups == 0 && groups * places <= kMostThreads)
+        divisors.push_back(groups);
+    auto distance = [&](int64_t groups) { return std::abs(std::log2(double(groups * places) / kThreads)) + (groups % 2 ? kOdd : 0); };
+    llvm::sort(divisors, [&](int64_t a, int64_t b) { return std::pair(distance(a), a) < std::pair(distance(b), b); });
+    divisors.truncate(std::min(kTried, divisors.size()));
+    return divisors;
+  }
+
   /// Whether padding has a byte that stands for 0, where the input is bytes.
   static bool isByte(const cpu::FilterInput &input) {
     double low = input.isUnsigned ? 0 : -128;

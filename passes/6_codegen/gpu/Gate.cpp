@@ -1,16 +1,20 @@
-// The gate of squeeze-and-excitation: two products of one row of channels, few values between them.
+// The gate of squeeze-and-excitation: two products of one row of channels for each image, few values between them.
 //
-// Every block computes all of the few, and then its share of the gate: what that repeats is hidden, since the weights of the first product are on
-// their way to shared memory while the kernel before still runs. The row is the one column that is not zero of mma.sync's right operand.
+// Every block computes all of the few of an image, and then its share of the gate: what that repeats is hidden, since the weights of the first product are
+// on their way to shared memory while the kernel before still runs. The row is a column of mma.sync's right operand. Where it is a mean of which the kernel
+// before gave sums (nn-means-into-depthwise), up to eight threads have parts of it for the same channels: each part is a column, and the results are added.
 #include "passes/6_codegen/gpu/Gate.h"
 #include "passes/6_codegen/cpu/Elementwise.h"
+#include "passes/6_codegen/cpu/LoopsEvaluator.h"
 #include "passes/6_codegen/gpu/Warp.h"
 
 namespace tenon::gpu {
 using namespace mlir;
 
 namespace {
-constexpr int64_t kThreads = 256, kWarps = kThreads / 32, kShares = 4, kResults = kThreads / kShares; // threads of a result; results of a block
+constexpr int64_t kWarp = 32, kShares = 4; // threads of a result
+constexpr int64_t kFewThreads = 256, kMostThreads = 512, kMostImages = 64;
+constexpr int64_t kLanes = 4, kMostColumns = 8; // sums that a thread adds up; columns of a right operand
 constexpr int64_t kChunk = 8, kChunkBytes = 16, kFragmentRows = 16, kFragmentDepth = 16, kPairBytes = 8;
 constexpr int kFirst = 90, kFirstWithout = 120; // GPUs whose blocks have so much shared memory
 
@@ -20,32 +24,71 @@ Type elementOf(Value v) {
 
 struct GateProblem {
   nn::ConvOp squeeze, excite;
+  nn::ReduceOp sums; // of what the row is a mean; null where it is in memory
   SmallVector<Operation *> between;
-  int64_t channels = 0, hidden = 0, results = 0;
+  int64_t images = 1, channels = 0, hidden = 0, results = 0;
   bool bfloat = false;
+  int64_t rowsOfSums = 0; // of an image; 0 where the row is in memory
+  int64_t threads = 0, rounds = 0; // of a block; results of a thread
 
   static std::optional<GateProblem> of(kernel::FuncOp func, const Target &target);
+  void take(kernel::ScheduleAttr schedule) {
+    threads = schedule.get("threads", kFewThreads);
+    rounds = schedule.get("rounds", 1);
+  }
+  int64_t warps() const { return threads / kWarp; }
+  int64_t resultsOfBlock() const { return rounds * threads / kShares; }
+  int64_t blocksOfImage() const { return llvm::divideCeil(results, resultsOfBlock()); }
+  int64_t quads() const { return chunks() * kChunk / kLanes; }
+  /// Threads that have parts of the same channels.
+  int64_t columns() const { return rowsOfSums ? std::clamp<int64_t>(threads / quads(), 1, std::min(kMostColumns, rowsOfSums)) : 1; }
   int64_t hiddenRows() const { return llvm::alignTo(hidden, kFragmentRows); }
   int64_t steps() const { return llvm::divideCeil(channels, kFragmentDepth); }
   int64_t chunks() const { return steps() * kFragmentDepth / kChunk; } // of a row of weights, zeros at its end included
   int64_t pitch() const { return (chunks() | 1) * kChunkBytes; }       // odd: eight rows lie in different banks
   int64_t rowAt() const { return hiddenRows() * pitch(); }             // behind the weights of the first product
-  int64_t partsAt() const { return rowAt() + chunks() * kChunkBytes; } // what each warp has of the few
-  int64_t hiddenAt() const { return partsAt() + kWarps * hiddenRows() * kPairBytes; }
+  int64_t partsAt() const { return rowAt() + columns() * pitch(); }    // what each warp has of the few
+  int64_t hiddenAt() const { return partsAt() + warps() * hiddenRows() * kPairBytes; }
   int64_t sharedBytes() const { return hiddenAt() + hiddenRows() * kPairBytes; }
 };
 
-/// A 1x1 convolution of one position, with constant weights as they are.
+/// A 1x1 convolution of one position of each image, with constant weights as they are.
 bool isProductOfRow(nn::ConvOp conv, kernel::FuncOp func) {
   auto weight = dyn_cast<BlockArgument>(conv.getWeight());
   auto shape = cast<RankedTensorType>(conv.getWeight().getType()).getShape();
   auto dims = nn::dimsOf(conv.getInput().getType());
-  bool isOneRow = llvm::all_of(ArrayRef(dims).drop_back(), [](nn::Dim d) { return d.isConstant(1); });
+  bool isOneRow = llvm::all_of(ArrayRef(dims).drop_back().drop_front(), [](nn::Dim d) { return d.isConstant(1); }) &&
+                  dims.front().asConstant().value_or(kMostImages + 1) <= kMostImages;
   bool isOneTap =
       llvm::all_of(shape.drop_front(2), [](int64_t size) { return size == 1; }) && llvm::all_of(conv.getPads(), [](int64_t pad) { return pad == 0; });
   bool hasBias = !conv.getBias() || isa<BlockArgument>(kernel::viewOf(conv.getBias()).source);
   return weight && func.getArgAttr(weight.getArgNumber(), "kernel.constant") && conv.getGroups() == 1 &&
          conv.getLayout() == nn::Layout::ChannelsLast && isOneRow && isOneTap && hasBias;
+}
+
+/// The f32 sums in memory that `mean` is made of by a sum, factors and a rounding, so that it is a sum of parts; null where it is not.
+nn::ReduceOp sumsBehind(Value mean) {
+  while (Operation *op = mean.getDefiningOp()) {
+    if (auto reduce = dyn_cast<nn::ReduceOp>(op)) {
+      auto parts = dyn_cast<BlockArgument>(reduce.getInput());
+      bool isOfRows = parts && reduce.getKind() == nn::ReduceKind::Sum && reduce.getAxes() == ArrayRef<int64_t>{1} && reduce.getKeepDims() &&
+                      elementOf(parts).isF32() && cast<RankedTensorType>(parts.getType()).getRank() == 4;
+      return isOfRows && nn::dimOf(parts.getType(), 1).isConstant() ? reduce : nn::ReduceOp();
+    }
+    auto mul = dyn_cast<nn::MulOp>(op);
+    auto factor = mul ? mul.getRhs().getDefiningOp<nn::ConstantOp>() : nn::ConstantOp();
+    if (!isa<nn::CastOp>(op) && !(factor && cast<RankedTensorType>(factor.getType()).getNumElements() == 1))
+      return {};
+    mean = op->getOperand(0);
+  }
+  return {};
+}
+
+/// Whether the row of each image begins at a multiple of a chunk.
+bool isRowInMemory(Value row) {
+  kernel::View view = kernel::viewOf(row);
+  return isa<BlockArgument>(view.source) && view.offset.isConstant(0) && view.strides.back().isConstant(1) &&
+         (nn::dimsOf(row.getType()).front().isConstant(1) || view.strides.front().asConstant().value_or(1) % kChunk == 0);
 }
 
 std::optional<GateProblem> GateProblem::of(kernel::FuncOp func, const Target &target) {
@@ -66,15 +109,19 @@ std::optional<GateProblem> GateProblem::of(kernel::FuncOp func, const Target &ta
   }
   Type element = elementOf(p.squeeze.getInput());
   p.bfloat = element.isBF16();
-  kernel::View view = kernel::viewOf(p.squeeze.getInput());
-  bool isMemory = isa<BlockArgument>(view.source) && view.offset.isConstant(0) && view.strides.back().isConstant(1);
+  p.sums = sumsBehind(p.squeeze.getInput());
+  p.rowsOfSums = p.sums ? *nn::dimOf(p.sums.getInput().getType(), 1).asConstant() : 0;
   bool isHalf = (element.isF16() || element.isBF16()) && elementOf(p.squeeze.getWeight()) == element && elementOf(p.excite.getWeight()) == element;
   auto first = cast<RankedTensorType>(p.squeeze.getWeight().getType()).getShape(),
        second = cast<RankedTensorType>(p.excite.getWeight().getType()).getShape();
   p.hidden = first[0];
   p.channels = first[1];
   p.results = second[0];
-  if (!isMemory || !isHalf || !cpu::Epilogue::matches(p.excite.getResult()) || p.channels % kChunk || p.hidden > kMostHidden ||
+  p.images = *nn::dimsOf(p.squeeze.getInput().getType()).front().asConstant();
+  p.threads = kMostThreads; // what takes most shared memory
+  p.rounds = 1;
+  bool isRow = p.sums ? cast<RankedTensorType>(p.sums.getInput().getType()).getShape().back() == p.channels : isRowInMemory(p.squeeze.getInput());
+  if (!isRow || !isHalf || !cpu::Epilogue::matches(p.excite.getResult()) || p.channels % kChunk || p.hidden > kMostHidden ||
       p.sharedBytes() > kMostShared)
     return std::nullopt;
   return p;
@@ -90,18 +137,25 @@ public:
     shared = w.shared();
     lane = w.rem(thread, 32);
     share = w.rem(thread, kShares);
-    result = b.add(b.mul(b.task(), kResults), w.wide(w.div(thread, kShares)));
+    image = p.images == 1 ? Index(0) : b.div(b.task(), p.blocksOfImage());
+    Index block = p.images == 1 ? b.task() : b.rem(b.task(), p.blocksOfImage());
+    Index first = b.add(b.mul(block, p.resultsOfBlock()), w.wide(w.div(thread, kShares)));
     copyWeights(); // which do not depend on the kernel before
-    SmallVector<Value> factors = loadFactors();
+    SmallVector<SmallVector<Value>> factors;
+    for (int64_t round = 0; round < p.rounds; ++round) {
+      results.push_back(b.add(first, round * p.threads / kShares));
+      factors.push_back(loadFactors(results.back()));
+    }
     b.waitForInputs();
-    copyRow();
+    p.sums ? sumParts() : copyRow();
     w.waitFor(0);
     w.barrier();
     squeeze();
     w.barrier();
     b.ifThen(w.below(thread, w.i32(p.hiddenRows())), [&] { activate(); });
     w.barrier();
-    excite(factors);
+    for (auto [result, own] : llvm::zip_equal(results, factors))
+      excite(result, own);
   }
 
 private:
@@ -110,9 +164,9 @@ private:
   }
 
   void forChunks(int64_t chunks, llvm::function_ref<void(Value)> body) {
-    for (int64_t first = 0; first < chunks; first += kThreads) {
+    for (int64_t first = 0; first < chunks; first += p.threads) {
       Value own = w.add(thread, first);
-      first + kThreads <= chunks ? body(own) : b.ifThen(w.below(own, w.i32(chunks)), [&] { body(own); });
+      first + p.threads <= chunks ? body(own) : b.ifThen(w.below(own, w.i32(chunks)), [&] { body(own); });
     }
   }
 
@@ -128,7 +182,7 @@ private:
   }
 
   /// This thread's factors of the second product: every fourth of a result's row.
-  SmallVector<Value> loadFactors() {
+  SmallVector<Value> loadFactors(Index result) {
     Tensor weight = b.tensorOf(p.excite.getWeight());
     Value isThere = b.lessThan(result, p.results);
     SmallVector<Value> factors;
@@ -146,7 +200,7 @@ private:
     forChunks(p.chunks(), [&](Value own) {
       Value isThere = w.below(own, w.i32(p.channels / kChunk));
       // As wide as its place in memory allows.
-      Index element = b.add(row.offset, w.wide(w.mul(own, kChunk)));
+      Index element = b.add(b.at(row, {image, Index(0), Index(0), Index(0)}), w.wide(w.mul(own, kChunk)));
       int64_t lanes = std::clamp<int64_t>(row.alignment / 2, 1, kChunk);
       Value chunk = b.constant(0, VectorType::get({kChunk}, half));
       for (int64_t first = 0; first < kChunk; first += lanes) {
@@ -158,14 +212,62 @@ private:
     });
   }
 
-  /// The few, summed over this warp's share of the channels: in the first column of fragments.
+  /// Parts of the mean of four channels, so many rows of pixels apart, from the sums that the kernel before gave.
+  void sumParts() {
+    Tensor parts = b.tensorOf(p.sums.getInput());
+    int64_t columns = p.columns(), items = columns * p.quads(), rows = p.rowsOfSums;
+    struct Item {
+      Value column, quad, isThere;
+      SmallVector<Value> loaded;
+    };
+    SmallVector<Item> all;
+    for (int64_t first = 0; first < items; first += p.threads) { // all loads are under way before the first sum
+      Item item;
+      Value own = w.add(thread, first);
+      item.column = w.div(own, p.quads());
+      item.quad = w.rem(own, p.quads());
+      item.isThere = w.below(own, w.i32(items));
+      Value isSummed = arith::AndIOp::create(ops, item.isThere, w.below(item.quad, w.i32(p.channels / kLanes)));
+      for (int64_t row = 0; row < rows; row += columns)
+        item.loaded.push_back(loadSums(parts, w.add(item.column, row), item.quad, isSummed, row + columns <= rows));
+      all.push_back(item);
+    }
+    for (Item &item : all) {
+      Value sum = item.loaded.front();
+      for (Value x : ArrayRef(item.loaded).drop_front())
+        sum = arith::AddFOp::create(ops, sum, x);
+      cpu::Evaluator evaluator(b);
+      evaluator.provide(p.sums.getResult(), [sum](const Place &) { return sum; });
+      Value part = evaluator.at(p.squeeze.getInput(), {{image, Index(0), Index(0), w.wide(w.mul(item.quad, kLanes))}, kLanes, 3});
+      Value to = w.add(w.add(shared, p.rowAt()), w.add(w.mul(item.column, p.pitch()), w.mul(item.quad, kLanes * 2)));
+      b.ifThen(item.isThere, [&] { w.store(to, b.convert(part, half)); });
+    }
+  }
+
+  /// Four neighbouring sums of a row of pixels; zeros where there are none.
+  Value loadSums(const Tensor &parts, Value row, Value quad, Value isThere, bool isRow) {
+    Value within = isRow ? isThere : arith::AndIOp::create(ops, isThere, w.below(row, w.i32(p.rowsOfSums))).getResult();
+    int64_t lanes = std::clamp<int64_t>(parts.alignment / 4, 1, kLanes); // as wide as their place in memory allows
+    Index element = b.at(parts, {image, w.wide(row), Index(0), w.wide(w.mul(quad, kLanes))});
+    Value sums = b.constant(0, VectorType::get({kLanes}, f32));
+    for (int64_t first = 0; first < kLanes; first += lanes) {
+      Value loaded = w.loadIf(within, pointer(parts, b.add(element, first)), VectorType::get({lanes}, f32));
+      if (lanes == kLanes)
+        return loaded;
+      for (int64_t i = 0; i < lanes; ++i)
+        sums = b.insertLane(sums, b.extractLane(loaded, int(i)), int(first + i));
+    }
+    return sums;
+  }
+
+  /// The few, summed over this warp's share of the channels: in the first columns of fragments.
   void squeeze() {
-    Value warp = w.div(thread, 32), matrix = w.div(lane, 8), rowOfMatrix = w.rem(lane, 8), isColumn = w.below(lane, w.i32(4));
+    Value warp = w.div(thread, kWarp), matrix = w.div(lane, 8), rowOfMatrix = w.rem(lane, 8), isColumn = w.below(lane, w.i32(4 * p.columns()));
     int64_t fragments = p.hiddenRows() / kFragmentRows;
     Value left = w.add(shared, w.add(w.mul(w.add(rowOfMatrix, w.mul(w.rem(matrix, 2), 8)), p.pitch()), w.mul(w.div(matrix, 2), kChunkBytes)));
-    Value right = w.add(w.add(shared, p.rowAt()), w.mul(w.rem(lane, 4), 4));
+    Value right = w.add(w.add(shared, p.rowAt()), w.add(w.mul(w.div(lane, 4), p.pitch()), w.mul(w.rem(lane, 4), 4)));
     KernelBuilder::Values init(fragments * 4, b.constant(0, f32));
-    auto sums = b.loop(w.wide(warp), p.steps(), kWarps, init, [&](Index step, ValueRange carried) {
+    auto sums = b.loop(w.wide(warp), p.steps(), p.warps(), init, [&](Index step, ValueRange carried) {
       KernelBuilder::Values next(carried);
       Value at = w.mul(w.narrow(step), 2 * kChunkBytes);
       SmallVector<Value> column{w.loadWordIf(isColumn, w.add(right, at)), w.loadWordIf(isColumn, w.add(w.add(right, at), kChunkBytes))};
@@ -175,6 +277,8 @@ private:
     });
     Value parts = w.add(w.add(shared, p.partsAt()), w.mul(w.add(w.mul(warp, p.hiddenRows()), w.div(lane, 4)), kPairBytes));
     Value isFirst = arith::CmpIOp::create(ops, arith::CmpIPredicate::eq, w.rem(lane, 4), w.i32(0));
+    if (p.columns() > 1)
+      addColumns(sums);
     b.ifThen(isFirst, [&] {
       for (int64_t m = 0; m < fragments; ++m)
         for (int64_t lower = 0; lower < 2; ++lower) {
@@ -185,6 +289,15 @@ private:
     });
   }
 
+  /// The first of each two sums becomes that of all columns.
+  void addColumns(MutableArrayRef<Value> sums) {
+    for (size_t i = 0; i < sums.size(); i += 2) {
+      sums[i] = arith::AddFOp::create(ops, sums[i], sums[i + 1]);
+      for (int64_t distance = 1; distance < 4; distance *= 2)
+        sums[i] = arith::AddFOp::create(ops, sums[i], w.exchange(sums[i], distance));
+    }
+  }
+
   Value biasAt(nn::ConvOp conv, Index at) {
     Tensor bias = b.tensorOf(conv.getBias());
     return b.convert(b.load(bias, b.at(bias, {at})), f32);
@@ -193,7 +306,7 @@ private:
   /// One of the few; zero beyond them.
   void activate() {
     Value at = w.add(w.add(shared, p.partsAt()), w.mul(thread, kPairBytes)), sum;
-    for (int64_t warp = 0; warp < kWarps; ++warp) {
+    for (int64_t warp = 0; warp < p.warps(); ++warp) {
       Value part = w.loadPair(w.add(at, warp * p.hiddenRows() * kPairBytes)).first;
       sum = sum ? arith::AddFOp::create(ops, sum, part).getResult() : part;
     }
@@ -206,7 +319,7 @@ private:
     w.store(w.add(w.add(shared, p.hiddenAt()), w.mul(thread, kPairBytes)), pair);
   }
 
-  void excite(ArrayRef<Value> factors) {
+  void excite(Index result, ArrayRef<Value> factors) {
     Value at = w.add(w.add(shared, p.hiddenAt()), w.mul(share, kPairBytes)), sum = b.constant(0, f32);
     for (auto [i, factor] : llvm::enumerate(factors))
       sum = b.fma(factor, w.loadPair(w.add(at, int64_t(i) * kShares * kPairBytes)).first, sum);
@@ -216,6 +329,7 @@ private:
     b.ifThen(arith::AndIOp::create(ops, isFirst, b.lessThan(result, p.results)), [&] {
       Value gate = p.excite.getBias() ? arith::AddFOp::create(ops, sum, biasAt(p.excite, result)).getResult() : sum;
       SmallVector<Index> position(cast<RankedTensorType>(p.excite.getType()).getRank(), Index(0));
+      position.front() = image;
       position.back() = result;
       cpu::Epilogue(b, p.excite.getResult()).store(gate, position);
     });
@@ -227,7 +341,8 @@ private:
   GateProblem p;
   Type half, f32;
   Value thread, shared, lane, share;
-  Index result;
+  Index image;
+  SmallVector<Index> results; // of the thread
 };
 
 class GateFamily final : public KernelFamily {
@@ -236,23 +351,40 @@ public:
 
   bool matches(kernel::FuncOp func, const Target &target) const override { return GateProblem::of(func, target).has_value(); }
 
-  void schedules(kernel::FuncOp func, const Target &, SmallVectorImpl<kernel::ScheduleAttr> &out) const override {
-    out.push_back(kernel::ScheduleAttr::get(func.getContext(), name(), ArrayRef<std::pair<StringRef, int64_t>>{}));
+  void schedules(kernel::FuncOp func, const Target &target, SmallVectorImpl<kernel::ScheduleAttr> &out) const override {
+    GateProblem p = *GateProblem::of(func, target);
+    int64_t most = std::max<int64_t>(1, target.cores / p.images); // blocks of an image: all are to run at once
+    auto add = [&](int64_t threads, int64_t rounds) {
+      auto schedule = kernel::ScheduleAttr::get(func.getContext(), name(), {{"threads", threads}, {"rounds", rounds}});
+      if (!llvm::is_contained(out, schedule))
+        out.push_back(schedule);
+    };
+    // More threads where several, then, add up sums of the same channels.
+    bool isWide = p.images > 1 || (p.rowsOfSums && p.quads() > kFewThreads / 2 && p.quads() <= kMostThreads / 2);
+    for (int64_t threads : {isWide ? kMostThreads : kFewThreads, isWide ? kFewThreads : kMostThreads}) {
+      constexpr int64_t kMostRounds = 4;
+      int64_t results = threads / kShares, rounds = std::min(kMostRounds, int64_t(llvm::divideCeil(llvm::divideCeil(p.results, most), results)));
+      add(threads, rounds);
+      add(threads, 1);
+      add(threads, 2);
+    }
   }
 
-  KernelPlan plan(kernel::FuncOp func, kernel::ScheduleAttr, const Target &target) const override {
+  KernelPlan plan(kernel::FuncOp func, kernel::ScheduleAttr schedule, const Target &target) const override {
     GateProblem p = *GateProblem::of(func, target);
+    p.take(schedule);
     KernelPlan plan;
-    plan.tasks = nn::Dim::constant(func.getContext(), llvm::divideCeil(p.results, kResults));
+    plan.tasks = nn::Dim::constant(func.getContext(), p.images * p.blocksOfImage());
     plan.overwrites.assign(func.getNumResults(), -1);
-    plan.block = {int(kThreads), 1, int(p.sharedBytes()), 1, /*waits=*/true};
+    plan.block = {int(p.threads), 1, int(p.sharedBytes()), 1, /*waits=*/true};
     return plan;
   }
 
-  LogicalResult emit(kernel::FuncOp func, kernel::ScheduleAttr, KernelBuilder &b) const override {
+  LogicalResult emit(kernel::FuncOp func, kernel::ScheduleAttr schedule, KernelBuilder &b) const override {
     std::optional<GateProblem> p = GateProblem::of(func, b.target());
     if (!p)
-      return func.emitError("the gate family computes two products of one row with constant weights in a half type");
+      return func.emitError("the gate family computes two products of one row of each image with constant weights in a half type");
+    p->take(schedule);
     GateEmitter(b, *p).emit();
     return success();
   }
@@ -261,7 +393,8 @@ public:
     int64_t count = 0;
     for (nn::ConvOp conv : func.getBody().getOps<nn::ConvOp>())
       count += 2 * cast<RankedTensorType>(conv.getWeight().getType()).getNumElements();
-    return nn::Dim::constant(func.getContext(), count);
+    auto conv = *func.getBody().getOps<nn::ConvOp>().begin();
+    return nn::dimOf(conv.getType(), 0) * count;
   }
 };
 } // namespace

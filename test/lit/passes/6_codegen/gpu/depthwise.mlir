@@ -33,3 +33,27 @@ kernel.func private @images(%x: tensor<32x112x112x96xf16>, %packed: tensor<3x3x1
   %0 = nn.conv %x, %w {strides = array<i64: 1, 1>, pads = array<i64: 1, 1, 1, 1>, dilations = array<i64: 1, 1>, groups = 96 : i64, layout = #nn.layout<channels_last>} : tensor<32x112x112x96xf16>, tensor<96x1x3x3xf16> -> tensor<32x112x112x96xf16>
   kernel.return %0 : tensor<32x112x112x96xf16>
 }
+
+// With sums of its rows a block has a row of 14 pixels and 12 groups of eight channels; what its threads have is added in shared memory, in f32, and
+// stored beside the pixels.
+// FAMILY-LABEL: kernel.func private @sums
+// FAMILY-SAME:    schedule = #kernel.schedule<"gpu.depthwise", {groups = 12 : i64, lanes = 8 : i64, pixels = 1 : i64}>
+// FAMILY-SAME:    tasks = #nn.expr<56>
+// CHECK-LABEL: .visible .entry sums(
+// CHECK:         .reqntid 168
+// CHECK:         griddepcontrol.wait
+// CHECK:         st.global.v4.b32
+// CHECK-COUNT-2: st.shared.v4.b32
+// CHECK:         bar.sync
+// CHECK-COUNT-14: ld.shared.b32
+// CHECK-NOT:     ld.shared
+// CHECK:         st.global.b32
+// CHECK:         ret;
+kernel.func private @sums(%x: tensor<1x14x14x384xf16>, %packed: tensor<3x3x1x384xf16> {kernel.constant}) -> (tensor<1x14x14x384xf16>, tensor<1x14x1x384xf32>) attributes {tenon.alignments = array<i64: 16, 16, 16, 16>} {
+  %w = kernel.unpack %packed {packing = #kernel.packing<padded = [384, 1, 3, 3], split = [384, 1, 3, 3], perm = [2, 3, 1, 0]>} : tensor<3x3x1x384xf16> -> tensor<384x1x3x3xf16>
+  %0 = nn.conv %x, %w {strides = array<i64: 1, 1>, pads = array<i64: 1, 1, 1, 1>, dilations = array<i64: 1, 1>, groups = 384 : i64, layout = #nn.layout<channels_last>} : tensor<1x14x14x384xf16>, tensor<384x1x3x3xf16> -> tensor<1x14x14x384xf16>
+  %1 = nn.silu %0 : tensor<1x14x14x384xf16> -> tensor<1x14x14x384xf16>
+  %2 = nn.cast %1 {to = f32} : tensor<1x14x14x384xf16> -> tensor<1x14x14x384xf32>
+  %3 = nn.reduce %2 {axes = array<i64: 2>, keep_dims, kind = #nn.reduce_kind<sum>} : tensor<1x14x14x384xf32> -> tensor<1x14x1x384xf32>
+  kernel.return %1, %3 : tensor<1x14x14x384xf16>, tensor<1x14x1x384xf32>
+}
