@@ -1,10 +1,10 @@
 """Measures one model in ONNX Runtime, OpenVINO or PyTorch's eager mode (eager.py), in this process.
 
-    peer.py onnxruntime|openvino|pytorch MODEL.onnx INPUTS.npz THREADS SECONDS [--sessions N] [--outputs OUTPUTS.npz]
+    peer.py onnxruntime|openvino|pytorch MODEL.onnx INPUTS.npz THREADS SECONDS [--sessions N] [--outputs OUTPUTS.npz] [--bf16]
 
 Prints JSON: `median_ms` of a run; `session_ms` from making a session to the end of the first run, imports not counted; `first_result_at_s`, the end of the
 first run on the system's monotonic clock; `peak_bytes` of the process, and `session_bytes`, what it grew by since Python, NumPy and the inputs were there.
-With --sessions, N sessions of THREADS each run at once, and `runs_per_s` counts all of them. INPUTS has keys in:NAME, OUTPUTS out:NAME.
+With --bf16 OpenVINO and PyTorch may compute in bfloat16. With --sessions, N sessions of THREADS each run at once, and `runs_per_s` counts all of them. INPUTS has keys in:NAME, OUTPUTS out:NAME.
 """
 import argparse
 import importlib
@@ -16,7 +16,9 @@ import time
 import numpy as np
 
 
-def onnxruntime_runners(onnxruntime, path, inputs, threads, sessions):
+def onnxruntime_runners(onnxruntime, path, inputs, threads, sessions, bf16):
+    if bf16:
+        raise SystemExit("ONNX Runtime has no setting for bfloat16")
     options = onnxruntime.SessionOptions()
     options.intra_op_num_threads, options.inter_op_num_threads = threads, 1
     options.log_severity_level = 3
@@ -29,10 +31,10 @@ def onnxruntime_runners(onnxruntime, path, inputs, threads, sessions):
     return [runner() for _ in range(sessions)]
 
 
-def openvino_runners(openvino, path, inputs, threads, sessions):
+def openvino_runners(openvino, path, inputs, threads, sessions, bf16):
     core = openvino.Core()
-    # Single precision where the model says so: on some CPUs the default is bfloat16. Sessions are streams of one compiled model, which share its weights.
-    settings = {"INFERENCE_NUM_THREADS": threads * sessions, "NUM_STREAMS": sessions, "INFERENCE_PRECISION_HINT": "f32",
+    # Single precision where the model says so and nothing else is asked for: on some CPUs the default is bfloat16. Sessions are streams of one compiled model, which share its weights.
+    settings = {"INFERENCE_NUM_THREADS": threads * sessions, "NUM_STREAMS": sessions, "INFERENCE_PRECISION_HINT": "bf16" if bf16 else "f32",
                 "PERFORMANCE_HINT": "LATENCY" if sessions == 1 else "THROUGHPUT"}
     model = core.read_model(path)
     # Fixed shapes are to its advantage.
@@ -47,12 +49,17 @@ def openvino_runners(openvino, path, inputs, threads, sessions):
     return [runner() for _ in range(sessions)]
 
 
-def pytorch_runners(torch, path, inputs, threads, sessions):
+def pytorch_runners(torch, path, inputs, threads, sessions, bf16):
     import eager
 
     torch.set_num_threads(threads)
     network = eager.Network(path)
-    return [lambda: network.run(inputs)] * sessions
+
+    def run():
+        with torch.autocast("cpu", torch.bfloat16, enabled=bf16):
+            return network.run(inputs)
+
+    return [run] * sessions
 
 
 MODULES = {"pytorch": "torch"}  # where the name is another one
@@ -103,11 +110,12 @@ def main():
     parser.add_argument("seconds", type=float)
     parser.add_argument("--sessions", type=int, default=1)
     parser.add_argument("--outputs")
+    parser.add_argument("--bf16", action="store_true")
     arguments = parser.parse_args()
     arrays = {key.removeprefix("in:"): array for key, array in np.load(arguments.inputs).items() if key.startswith("in:")}
     before, module = peak_bytes(), importlib.import_module(MODULES.get(arguments.runtime, arguments.runtime))
     begin = time.perf_counter()
-    runners = {"onnxruntime": onnxruntime_runners, "openvino": openvino_runners, "pytorch": pytorch_runners}[arguments.runtime](module, arguments.model, arrays, arguments.threads, arguments.sessions)
+    runners = {"onnxruntime": onnxruntime_runners, "openvino": openvino_runners, "pytorch": pytorch_runners}[arguments.runtime](module, arguments.model, arrays, arguments.threads, arguments.sessions, arguments.bf16)
     result = runners[0]()
     report = {"session_ms": (time.perf_counter() - begin) * 1e3, "first_result_at_s": time.monotonic()}
     if arguments.outputs:

@@ -17,5 +17,8 @@ constexpr llvm::StringLiteral kRowValueAttr = "kernel.row_value";
 constexpr llvm::StringLiteral kSharedDepthAttr = "kernel.shared_depth";
 /// A unit attribute of products and attention of f32: their factors may lose the mantissa's last 13 bits, as matrix units take them (nn-lower-precision).
 constexpr llvm::StringLiteral kTf32Attr = "kernel.tf32";
+/// A unit attribute of products of bf16 that kernels of CPUs multiply in pairs as they lie in memory, and of the casts around them (nn-bf16-factors): those that
+/// round, where subnormals may become 0, and those that widen a rounded number for another reader, which does so as it reads.
+constexpr llvm::StringLiteral kBf16PairsAttr = "kernel.bf16_pairs";
 
 } // namespace tenon::kernel

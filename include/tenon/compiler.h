@@ -25,8 +25,8 @@ struct CompileOptions {
   std::string tuningCache;
   /// Multiplies and adds as the model says: no Winograd transforms and no Strassen products, whose rounding errors are a little larger.
   bool exactOrder = false;
-  /// On GPUs, what f32 tensors are stored as: "fp32", "fp16" or "bf16"; or "tf32", which stores f32 and multiplies the leading eleven bits. Sums are
-  /// f32; inputs and outputs keep the model's types.
+  /// On GPUs, what f32 tensors are stored as: "fp32", "fp16" or "bf16"; or "tf32", which stores f32 and multiplies the leading eleven bits. On CPUs that
+  /// multiply bf16, "bf16" stores factors of products so, and all else stays f32. Sums are f32; inputs and outputs keep the model's types.
   std::string precision = "fp32";
   /// Stops after this phase; `CompileResult::ir` then holds the module's text and `plan` is empty.
   std::string stopAfter;

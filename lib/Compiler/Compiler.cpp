@@ -38,8 +38,11 @@ FailureOr<StringRef> storageFor(StringRef precision, const Target &target, MLIRC
   constexpr int kFirstWithTf32 = 80;
   if (precision != "fp16" && precision != "bf16" && precision != "tf32")
     return emitError(UnknownLoc::get(context)) << "unknown precision '" << precision << "'; fp32, tf32, fp16 and bf16 are known";
-  if (!target.isGpu())
-    return emitError(UnknownLoc::get(context)) << "the precision " << precision << " is for GPUs; " << target.name << " computes in fp32";
+  if (!target.isGpu() && precision != "bf16")
+    return emitError(UnknownLoc::get(context)) << "the precision " << precision << " is for GPUs; " << target.name << " computes in fp32" << (target.bf16 ? " and bf16" : "");
+  if (!target.isGpu() && !target.bf16)
+    return emitError(UnknownLoc::get(context)) << "the precision bf16 is for CPUs with instructions that multiply it (AVX512-BF16, AMX-BF16, AArch64's bf16); "
+                                               << target.name << " computes in fp32";
   if (precision == "tf32" && target.computeCapability < kFirstWithTf32)
     return emitError(UnknownLoc::get(context)) << "GPUs multiply tf32 from sm_" << kFirstWithTf32 << " on; " << target.name << " computes in fp32, fp16 and bf16";
   if (precision == "tf32")

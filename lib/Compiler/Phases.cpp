@@ -54,7 +54,10 @@ static void addPasses(OpPassManager &pm, Phase phase, const Target &target, Stri
   case Phase::Graph:
     if (multipliesNarrowFloats(target)) // while weights are what they are stored as
       pm.addNestedPass<func::FuncOp>(quantize::createNarrowProducts());
-    return graph::buildGraphPipeline(pm, {.matrixUnits = hasMatrixUnits(target, storage), .storage = storage.str(), .evaluator = evaluator});
+    return graph::buildGraphPipeline(pm, {.matrixUnits = hasMatrixUnits(target, storage),
+                                          .bf16Factors = !target.isGpu() && storage == "bf16",
+                                          .storage = target.isGpu() ? storage.str() : "",
+                                          .evaluator = evaluator});
   case Phase::Fuse:
     return fuse::buildFusePipeline(pm, {.target = target});
   case Phase::Schedule:

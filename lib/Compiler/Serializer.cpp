@@ -3,6 +3,7 @@
 #include "dialects/plan/Parts.h"
 #include "include/tenon/compiler.h"
 #include "lib/Plan/PlanWriter.h"
+#include "passes/6_codegen/cpu/DotBfloat.h"
 #include "passes/6_codegen/cpu/KernelFamily.h"
 #include "passes/6_codegen/gpu/LibraryProduct.h"
 #include "passes/6_codegen/gpu/TensorMaps.h"
@@ -100,7 +101,16 @@ private:
     if (target.isGpu())
       result.target = {"cuda", target.gpuArch(), target.name, {}, 64};
     else
-      result.target = {"cpu", triple.getArchName().str(), target.cpu, isCalled ? std::vector<std::string>() : target.required, 64};
+      result.target = {"cpu", triple.getArchName().str(), target.cpu, isCalled ? std::vector<std::string>() : requiredFeatures(), 64};
+  }
+
+  /// Of a CPU: what all code may use, and what single kernels do.
+  std::vector<std::string> requiredFeatures() const {
+    std::vector<std::string> features = shared.target.required;
+    auto module = cast<ModuleOp>(symbols.getOp());
+    if (llvm::any_of(module.getOps<kernel::FuncOp>(), cpu::usesTilesOfBf16))
+      features.push_back("amx-bf16");
+    return features;
   }
 
   /// A symbol is the size of the first input axis that is just that symbol, or what a step defines.

@@ -23,7 +23,8 @@ using Shapes = std::vector<std::pair<std::string, std::string>>;
 mlir::FailureOr<mlir::OwningOpRef<mlir::ModuleOp>> importModel(mlir::MLIRContext *context, const std::string &path, const Shapes &shapes,
                                                                const Target &target, std::optional<std::string_view> bytes = {});
 
-/// The half type that `precision` (as in CompileOptions) stores f32 tensors in, for runPhase, or tf32; empty where they stay f32 altogether.
+/// The half type that `precision` (as in CompileOptions) stores f32 tensors in, for runPhase, or tf32; empty where they stay f32 altogether. On CPUs "bf16" is
+/// for the factors of products.
 mlir::FailureOr<llvm::StringRef> storageFor(llvm::StringRef precision, const Target &target, mlir::MLIRContext *context);
 
 /// Runs the passes of one phase, Graph to Memory and Plan (its verifier). Codegen has no passes: see emitKernels.

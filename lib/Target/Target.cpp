@@ -22,6 +22,8 @@ using llvm::StringRef;
 static constexpr StringRef kX86Features[] = {
     "sse3", "ssse3", "sse4.1", "sse4.2", "popcnt", "avx", "avx2", "fma", "f16c", "bmi", "bmi2", "lzcnt", "avx512f", "avx512cd", "avx512bw",
     "avx512dq", "avx512vl", "avx512vbmi", "avx512vbmi2", "avx512vnni", "avx512bf16", "avxvnni", "amx-tile", "amx-int8"};
+/// What single kernels use, and only plans that hold such require.
+static constexpr StringRef kTilesOfBf16 = "amx-bf16";
 static constexpr StringRef kAArch64Features[] = {"neon", "fullfp16", "dotprod", "i8mm", "bf16", "sve", "sve2"};
 
 static constexpr StringRef kNames[] = {"native", "x86-64", "x86-64-v2", "x86-64-v3", "x86-64-v4", "haswell", "skylake", "skylake-avx512", "icelake-server",
@@ -133,7 +135,7 @@ static void deriveVectors(Target &target) {
   target.roundInstructions = has("sse4.1");
   target.vnni = has("avx512vnni") || has("avxvnni");
   target.tiles = avx512 && target.vnni && has("amx-tile") && has("amx-int8");
-  target.bf16 = has("avx512bf16");
+  target.bf16 = avx512 && has("avx512bf16");
 }
 
 std::vector<std::string> Target::known() {
@@ -182,11 +184,15 @@ llvm::Expected<Target> Target::parse(StringRef name) {
     llvm::for_each(kAArch64Features, keep);
   for (const std::string &feature : target.required)
     target.features += (target.features.empty() ? "+" : ",+") + feature;
+  bool hasTilesOfBf16 = triple.isX86() && subtarget->checkFeatures(("+" + kTilesOfBf16).str());
+  if (hasTilesOfBf16)
+    target.features += (",+" + kTilesOfBf16).str();
   setCaches(target);
   target.cores = 4;
   if (native)
     readHost(target);
   deriveVectors(target);
+  target.tilesOfBf16 = target.tiles && target.bf16 && hasTilesOfBf16; // Linux gives tile registers for both kinds or none
   return target;
 }
 

@@ -28,7 +28,8 @@ struct Target {
   bool roundInstructions = false; // floor, ceil, round to even in hardware (SSE4.1, AArch64)
   bool vnni = false;          // 8-bit dot products (AVX-VNNI, AVX512-VNNI)
   bool tiles = false;         // registers that hold tiles of bytes, and products of them (AMX)
-  bool bf16 = false;
+  bool tilesOfBf16 = false;   // tiles of bf16 too (AMX-BF16): plans whose kernels use them require that besides
+  bool bf16 = false;          // dot products of pairs of bf16 (AVX512-BF16, AArch64's bf16)
 
   int64_t l1Bytes = 32 << 10;
   int l1Ways = 8;

@@ -20,6 +20,7 @@ struct GraphOptions {
   bool promoteHalf = true;                // compute fp16 and bf16 tensors in f32: targets without half-precision arithmetic
   bool mergeMatMuls = true;               // products that share their input become one
   bool matrixUnits = false;               // kernels of products give and take sums of rows, and read operands side by side: those of GPUs
+  bool bf16Factors = false;               // CPUs that multiply bf16: store the factors of products in it
   std::string storage;                    // "f16" or "bf16": store f32 tensors in this type; "tf32": round what products read; empty: as they are
   ConstantEvaluator *evaluator = nullptr; // null: constant subgraphs stay as they are
 };

@@ -69,6 +69,8 @@ void buildGraphPipeline(OpPassManager &manager, const GraphOptions &options) {
     pm.addPass(createLowerPrecision(options.storage));
     pm.addPass(createSimplifyViews()); // reshapes that transposes kept between a product and what is added to it, or what it is cast to
   }
+  if (options.bf16Factors)
+    pm.addPass(createBf16Factors());
   if (options.matrixUnits) {
     pm.addPass(createPatchesIntoProducts());
     pm.addPass(createMeansIntoDepthwise());
@@ -90,6 +92,7 @@ namespace {
 struct GraphPipelineOptions : PassPipelineOptions<GraphPipelineOptions> {
   Option<bool> channelsLast{*this, "channels-last", llvm::cl::desc("Lay activations out with channels innermost"), llvm::cl::init(true)};
   Option<bool> promoteHalf{*this, "promote-half", llvm::cl::desc("Compute fp16 and bf16 tensors in f32"), llvm::cl::init(true)};
+  Option<bool> bf16Factors{*this, "bf16-factors", llvm::cl::desc("Store the factors of products as bf16, for CPUs that multiply them"), llvm::cl::init(false)};
   Option<std::string> storage{*this, "storage", llvm::cl::desc("Store f32 tensors as f16 or bf16, or multiply them as tf32"), llvm::cl::init("")};
   Option<bool> matrixUnits{*this, "matrix-units", llvm::cl::desc("Form products as kernels on matrix units take them"), llvm::cl::init(false)};
   Option<bool> mergeMatMuls{*this, "merge-matmuls", llvm::cl::desc("Make products that share their input one"), llvm::cl::init(true)};
@@ -98,7 +101,7 @@ struct GraphPipelineOptions : PassPipelineOptions<GraphPipelineOptions> {
 
 void registerGraphPipeline() {
   PassPipelineRegistration<GraphPipelineOptions>("graph", "Phase graph: nn to nn", [](OpPassManager &manager, const GraphPipelineOptions &o) {
-    buildGraphPipeline(manager, {o.channelsLast, o.promoteHalf, o.mergeMatMuls, o.matrixUnits, o.storage, nullptr});
+    buildGraphPipeline(manager, {o.channelsLast, o.promoteHalf, o.mergeMatMuls, o.matrixUnits, o.bf16Factors, o.storage, nullptr});
   });
 }
 

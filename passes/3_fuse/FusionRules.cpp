@@ -124,6 +124,9 @@ bool readsBytes(Operation *anchor) {
   return element.isIntOrFloat() && element.getIntOrFloatBitWidth() == 8;
 }
 
+/// Of bf16 that CPUs multiply in pairs, as they lie in memory.
+bool readsPairs(Operation *anchor) { return anchor->hasAttr(kernel::kBf16PairsAttr) && isa<nn::ConvOp, nn::MatMulOp>(anchor); }
+
 /// Ops cheap enough to be repeated for every panel of columns.
 bool isCheap(Operation *op) {
   return isa<nn::MulOp, nn::AddOp, nn::SubOp, nn::ReluOp, nn::ClipOp, nn::CastOp, nn::NegOp, nn::AbsOp, nn::MaxOp, nn::MinOp,
@@ -136,9 +139,15 @@ bool takesEpilogue(Operation *anchor, Operation *op) {
          !isa<nn::ArgReduceOp, nn::CumSumOp>(anchor);
 }
 
+/// Widens what such products read, for another reader.
+static bool isWidening(Operation *op) {
+  auto cast = dyn_cast<nn::CastOp>(op);
+  return cast && cast->hasAttr(kernel::kBf16PairsAttr) && cast.getTo().isF32();
+}
+
 bool isDecoding(Operation *op) {
   if (isa<nn::CastOp>(op))
-    return isByteCast(op->getResult(0));
+    return isWidening(op) || isByteCast(op->getResult(0));
   if (!isa<nn::MulOp, nn::SubOp, nn::AddOp>(op))
     return false;
   auto constant = op->getOperand(1).getDefiningOp<nn::ConstantOp>();
@@ -146,7 +155,11 @@ bool isDecoding(Operation *op) {
   return constant && source && cast<RankedTensorType>(constant.getType()).getNumElements() == 1 && isDecoding(source);
 }
 
-bool decodesOperand(Operation *anchor, Operation *op) { return anchorOf(anchor) == Anchor::Contraction && readsBytes(anchor) && isDecoding(op); }
+bool decodesOperand(Operation *anchor, Operation *op) {
+  if (isWidening(op))
+    return ruleOf(anchorOf(anchor)).epilogue;
+  return anchorOf(anchor) == Anchor::Contraction && readsBytes(anchor) && isDecoding(op);
+}
 
 bool decodesBytes(Operation *anchor) { return isDepthwise(anchor) && isDecoded(anchor->getOperand(0)); }
 
@@ -222,7 +235,7 @@ bool takesPrologue(Operation *anchor, unsigned operand, Operation *op) {
   Anchor kind = anchorOf(anchor);
   if (operand != 0 || !ruleOf(kind).prologue || !op->hasTrait<nn::Elementwise>() || op->getNumResults() != 1)
     return false;
-  if (kind == Anchor::Contraction && readsBytes(anchor))
+  if (kind == Anchor::Contraction && (readsBytes(anchor) || readsPairs(anchor)))
     return false;
   return kind == Anchor::Rows ? isAlongRows(anchor)
                               : (readsOnce(anchor) && isCheap(op)) || (isDepthwise(anchor) && isDecoded(op->getResult(0))) || roundsImage(anchor, op);

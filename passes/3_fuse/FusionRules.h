@@ -29,9 +29,9 @@ bool roundsImage(mlir::Operation *anchor, mlir::Operation *op);
 /// Whether `op` is part of what makes bytes of an image of few channels that `anchor` multiplies, a scale and nn.quantize: a convolution with a stride
 /// that reads the image once for all columns can do so on its way.
 bool quantizesImage(mlir::Operation *anchor, mlir::Operation *op);
-/// Whether `op` makes numbers of bytes: a cast, then scalars.
+/// Whether `op` makes numbers of bytes: a cast, then scalars; or of the bf16 that products multiply in pairs: a cast.
 bool isDecoding(mlir::Operation *op);
-/// The same where a convolution or product of bytes may do it as it reads them behind its sums.
+/// The same where the kernel of `anchor` may do it as it reads them behind its sums: convolutions and products of bytes, and any that read bf16.
 bool decodesOperand(mlir::Operation *anchor, mlir::Operation *op);
 /// Whether two products of one row of each image, `excite` of what is made of `squeeze`'s result, may be one kernel.
 bool isGate(mlir::Operation *squeeze, mlir::Operation *excite);

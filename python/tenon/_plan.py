@@ -201,7 +201,7 @@ def compile(  # noqa: A001 - tenon.compile reads well
 
     `target`: "native", an x86-64 level, an LLVM CPU name, "aarch64[+feature...]" or a GPU ("cuda:sm_90a"). `shapes`: {input: (1, 3, "h", "w")} fixes free dimensions.
     `tuning_cache`: a file that `tenon tune` wrote. `exact_order`: no Winograd, no Strassen. `precision`: on GPUs, how f32 is stored and multiplied:
-    "fp32", "tf32", "fp16" or "bf16". `dump_phases`: a folder for the modules after each phase.
+    "fp32", "tf32", "fp16" or "bf16"; on CPUs that multiply it "bf16" is for the factors of products. `dump_phases`: a folder for the modules after each phase.
     `reproducer`: a file for what reproduces a failure with tenon-opt; the error then ends with the command.
     External data is found beside a path only. `threads` and `max_bytes` as in Plan.load.
     """

@@ -114,6 +114,7 @@ def test_what_it_cannot_be(driver):
     driver.fails("compile", model, "-o", "no.plan", *TARGET, "--precision", "fp8", message="unknown precision 'fp8'")
     driver.fails("compile", model, "-o", "no.plan", "--target", "x86-64-v3", "--precision", "fp16", message="for GPUs")
     driver.fails("compile", model, "-o", "no.plan", "--target", "x86-64-v3", "--precision", "tf32", message="for GPUs")
+    driver.fails("compile", model, "-o", "no.plan", "--target", "x86-64-v3", "--precision", "bf16", message="instructions that multiply it.*x86-64-v3 computes in fp32")
     driver.fails("compile", model, "-o", "no.plan", "--target", "cuda:sm_90,sm_75", "--precision", "tf32", message="tf32 from sm_80 on; cuda:sm_75 computes in fp32")
     if not os.path.exists("/dev/nvidia0"):
         for target in ("cuda:sm_90", "cuda", "jetson-orin"):

@@ -219,6 +219,21 @@ def test_other_targets(driver):
     driver.fails("run", "arm.plan", "--inputs", "t.npy", message="aarch64")
 
 
+def test_bf16(driver):
+    for target in ("sapphirerapids", "znver4", "neoverse-v2"):
+        driver.ok("compile", driver.model("residual_convolutions"), "-o", f"{target}.plan", "--target", target, "--precision", "bf16", "--quiet")
+    needs = {target: driver.json("inspect", f"{target}.plan")["features"] for target in ("sapphirerapids", "znver4", "neoverse-v2")}
+    assert "amx-bf16" in needs["sapphirerapids"] and "avx512bf16" in needs["znver4"] and "bf16" in needs["neoverse-v2"], needs
+    driver.ok("compile", driver.model("residual_convolutions"), "-o", "single.plan", "--target", "sapphirerapids", "--quiet")
+    assert "amx-bf16" not in driver.json("inspect", "single.plan")["features"]
+    for target in ("znver4", "sapphirerapids"):  # each where it runs
+        if not driver.json("check", f"{target}.plan")["runs_here"]:
+            continue
+        np.save(driver.folder / "b.npy", arrays(2, 3, 32, 32))
+        driver.ok("run", driver.plan("residual_convolutions"), "--inputs", "b.npy", "--outputs", "b.npz")
+        driver.ok("run", f"{target}.plan", "--inputs", "b.npy", "--expect", "b.npz", "--rtol", "1e-2")
+
+
 def test_ops_and_targets_list(driver):
     names = {op["name"] for op in driver.json("ops")}
     assert {"Conv", "MatMul", "Softmax", "Resize"} <= names

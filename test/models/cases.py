@@ -12,6 +12,10 @@ nms_postproc_yolov8""".split()
 # optimizer does. Here the mean error counts, as a part of the mean magnitude; what ONNX Runtime's two results differ by is 0.076, 0.0067 and 0.
 QUANTIZED = {"mobilenetv2_244_qdq": 0.1, "yolov8n_640_qdq": 0.012, "yolov8n_640_dynq_u8": 0.008}
 
+# Trained models that are compiled with --precision bf16 as well, where this machine multiplies it; their outputs may differ by this part of the largest.
+BF16 = ("mobilenetv2_224", "resnet20_cifar10", "vit_cifar10", "yolov8n_seg_320")
+BF16_TOLERANCE = 1e-2
+
 # Architectures of $TENON_SHARED/models/skeletons, whose weights materialize.py makes; the reference is ONNX Runtime.
 SKELETONS = """resnet18 resnet50 resnet50_dynbatch vgg16 densenet121 efficientnet_b0 mobilenet_v3_large regnet_y_800mf convnext_tiny
 deeplabv3_resnet50 vit_b_16 bert_base_s128 gpt2_prefill_s128 whisper_tiny_enc bilstm_tagger_s64""".split()
@@ -41,8 +45,12 @@ ARENA_RATIO = 1.02
 @dataclass
 class Model:
     name: str
-    kind: str  # "small", "golden", "skeleton"
+    kind: str  # "small", "golden", "bf16", "skeleton"
     shapes: list = field(default_factory=list)  # {input: shape} to run against ONNX Runtime
+
+    @property
+    def title(self):
+        return f"{self.name} in bf16" if self.kind == "bf16" else self.name
 
 
 def models(small):
@@ -50,5 +58,6 @@ def models(small):
     found = [Model(name, "small", shapes) for name, (_, shapes) in small.items()]
     # One free input each: its name is read from the model.
     found += [Model(name, "golden", [{None: shape} for shape in DYNAMIC.get(name, [])]) for name in GOLDEN]
+    found += [Model(name, "bf16") for name in BF16]
     found += [Model(name, "skeleton", [{None: shape} for shape in DYNAMIC.get(name, [None])]) for name in SKELETONS]
     return found

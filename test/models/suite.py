@@ -62,6 +62,8 @@ class Suite:
         self.threads = arguments.threads
         self.shared = os.environ.get("TENON_SHARED")
         self.disk = threading.Lock()  # one materialized skeleton at a time
+        native = next(target for target in json.loads(execute([self.tenon, "targets", "--json"])[1]) if target["name"] == "native")
+        self.multiplies_bf16 = bool({"avx512bf16", "bf16"} & set(native["features"].split()))
 
     # Where the model is, or None.
     def source(self, model):
@@ -74,7 +76,7 @@ class Suite:
     def run(self, model):
         result = Result(model)
         source = self.source(model)
-        if model.kind != "small" and source is None:
+        if (model.kind != "small" and source is None) or (model.kind == "bf16" and not self.multiplies_bf16):
             result.skipped.append(model.name)
             return result
         with tempfile.TemporaryDirectory(prefix="tenon-models-") as folder:
@@ -100,7 +102,8 @@ class Suite:
     def compile_and_run(self, model, source, folder, result):
         plan = folder / "model.plan"
         start = time.monotonic()
-        status, output, errors, peak = execute([self.tenon, "compile", source, "-o", plan, "--json"])
+        options = ["--precision", "bf16"] if model.kind == "bf16" else []
+        status, output, errors, peak = execute([self.tenon, "compile", source, "-o", plan, "--json", *options])
         if status:
             result.test("compile", False, f"exit code {status}: {errors.strip()[:2000]}")
             return
@@ -111,12 +114,12 @@ class Suite:
             "plan_bytes": plan.stat().st_size, "dispatches": compiled["dispatches"], "kernels": compiled["kernels"],
         }
         result.test("compile", True)
-        if limit := cases.DISPATCHES.get(model.name):
+        if (limit := cases.DISPATCHES.get(model.name)) and model.kind != "bf16":
             result.test("dispatches", compiled["dispatches"] <= limit, f"{compiled['dispatches']} dispatches, at most {limit} expected")
         golden = Path(self.shared or "") / "models" / "golden" / f"{model.name}.npz"
         if allowed := cases.QUANTIZED.get(model.name):
             self.compare_on_average(plan, golden, golden, allowed, result)
-        elif model.kind == "golden":
+        elif model.kind in ("golden", "bf16"):
             self.compare(plan, golden, golden, "golden", result)
         if model.shapes:
             reference = Reference(source)
@@ -152,7 +155,8 @@ class Suite:
             result.numbers["error"] = max(result.numbers.get("error", 0), error / allowed)
 
     def compare(self, plan, inputs, expected, name, result):
-        status, output, errors, peak = execute([self.tenon, "run", plan, "--inputs", inputs, "--expect", expected, "--threads", self.threads, "--json"])
+        tolerance = ["--rtol", cases.BF16_TOLERANCE] if result.model.kind == "bf16" else []
+        status, output, errors, peak = execute([self.tenon, "run", plan, "--inputs", inputs, "--expect", expected, "--threads", self.threads, "--json", *tolerance])
         if not output.startswith("{"):
             result.test(name, False, f"exit code {status}: {errors.strip()[:2000]}")
             return
@@ -188,7 +192,7 @@ def difference(output):
 def line(result):
     numbers = result.numbers
     verdict = "FAILED" if result.failures else "skipped" if result.skipped else "ok"
-    text = f"{result.model.name:28} {verdict:8}{len(result.passed):3} "
+    text = f"{result.model.title:28} {verdict:8}{len(result.passed):3} "
     if "compile_s" in numbers:
         text += f"{numbers['compile_s']:7.1f} s {numbers['compile_peak'] / 1e6:7.0f} MB {numbers['plan_bytes'] / 1e6:7.1f} MB {numbers['dispatches']:5}"
     if memory := numbers.get("memory"):
@@ -224,7 +228,7 @@ def main():
     arguments = parser.parse_args()
 
     suite = Suite(arguments)
-    wanted = [model for model in cases.models(make_models.MODELS) if re.search(arguments.k, model.name)]
+    wanted = [model for model in cases.models(make_models.MODELS) if re.search(arguments.k, model.title)]
     print("error: largest error as a part of what is allowed; extra: peak memory of a run beyond weights, arena, inputs and outputs")
     print(TITLE, flush=True)
     results = []
@@ -237,7 +241,7 @@ def main():
     if exceeded:
         print("\nOver budget (reported, no failures):\n  " + "\n  ".join(exceeded))
     if arguments.json:
-        arguments.json.write_text(json.dumps({r.model.name: {"passed": r.passed, "failed": r.failures, "skipped": r.skipped, **r.numbers} for r in results}, indent=2))
+        arguments.json.write_text(json.dumps({r.model.title: {"passed": r.passed, "failed": r.failures, "skipped": r.skipped, **r.numbers} for r in results}, indent=2))
     if any(result.skipped for result in results):
         print("\nModels were skipped: set TENON_SHARED to the folder that holds them")
     count = lambda what: sum(len(getattr(result, what)) for result in results)

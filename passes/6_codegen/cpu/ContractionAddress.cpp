@@ -276,7 +276,7 @@ bool ContractionEmitter::widenBlock(const Block &block, const DepthBlock &depth)
 }
 
 void ContractionEmitter::packBlock(const Block &block, const DepthBlock &depth) {
-  if (p.dot == 2 && widenBlock(block, depth))
+  if (p.widens() && widenBlock(block, depth))
     return;
   forRowTiles(b, block.total, s.rows, block.firstTile, block.endTile, [&](Index first, int64_t rows, Index) {
     b.loop(first, b.add(first, rows), 1, [&](Index row) {

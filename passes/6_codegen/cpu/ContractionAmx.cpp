@@ -17,7 +17,8 @@ TileProduct ContractionEmitter::tileProduct() {
   found.rowTiles = llvm::divideCeil(s.rows, TileProduct::kRows);
   found.columnTiles = s.vectors;
   found.rows = s.rows / found.rowTiles;
-  found.fours = TileProduct::stepOf(shape.depth.get());
+  found.bfloat = p.bfloat;
+  found.units = TileProduct::stepOf(shape.depth.get());
   return found;
 }
 
@@ -46,7 +47,7 @@ void ContractionEmitter::equalTilesOf(const Block &block, llvm::function_ref<voi
 }
 
 void ContractionEmitter::tileInRegisters(const Block &block, const Panel &panel, const TileRows &rows, const DepthBlock &depth) {
-  TileShape shape{s.rows, panel.vectors, layout.lanes, {}, {}, blockDepth, product.fours, element, s.vectors, p.dot};
+  TileShape shape{s.rows, panel.vectors, layout.lanes, {}, {}, blockDepth, product.units, element, s.vectors, p.dot};
   LhsAddress left = lhsAddress(panel, rows, depth);
   RhsAddress right = rhsAddress(block, panel, depth);
   mergeTaps(shape, block, rows, left, right);
@@ -56,13 +57,13 @@ void ContractionEmitter::tileInRegisters(const Block &block, const Panel &panel,
   TileProduct tile = product;
   tile.used = panel.vectors;
 
-  constexpr int64_t kLineFours = 16;
-  int64_t steps = shape.depth.get() / tile.fours, stepLines = ahead.lines * kLineFours;
+  constexpr int64_t kLineUnits = 16;
+  int64_t steps = shape.depth.get() / tile.units, stepLines = ahead.lines * kLineUnits;
   auto multiply = [&](Index lhsBase, Index rhsBase, Index lines) {
     b.loop(0, steps, 1, [&](Index i) {
       for (int64_t line = 0; line < ahead.lines; ++line)
-        b.prefetch(ahead.memory, b.sum(lines, b.mul(i, stepLines), line * kLineFours));
-      Index k = b.mul(i, tile.fours);
+        b.prefetch(ahead.memory, b.sum(lines, b.mul(i, stepLines), line * kLineUnits));
+      Index k = b.mul(i, tile.units);
       tile.multiply(b, left.memory, b.add(lhsBase, b.mul(k, left.depth)), rowStride, right.memory, b.add(rhsBase, b.mul(k, right.depth)), right.depth);
     });
   };
@@ -93,7 +94,7 @@ void ContractionEmitter::tileInRegisters(const Block &block, const Panel &panel,
     Values sums;
     for (int64_t x = 0; x < panel.vectors; ++x) {
       Value sum = b.load(tileSums, b.sum(tileSums.offset, b.mul(r, s.vectors * layout.lanes), x * layout.lanes), layout.lanes);
-      sums.push_back(arith::AddIOp::create(b.ops(), sum, bias[x]));
+      sums.push_back(emitAdd(b, sum, bias[x]));
     }
     if (epilogue.storesTogether(layout.lanes))
       return epilogue.storeTogether(sums, panel.vectors, positionOf, maskOf);

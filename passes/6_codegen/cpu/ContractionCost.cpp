@@ -1,5 +1,6 @@
 // Chooses schedules of contractions: a model of the register tile, of the caches and of the tasks.
 #include "passes/6_codegen/cpu/ContractionSchedule.h"
+#include "passes/6_codegen/cpu/DotBfloat.h"
 #include "passes/6_codegen/cpu/DotBytes.h"
 #include "passes/6_codegen/cpu/DotPairs.h"
 #include "passes/6_codegen/cpu/DotSplit.h"
@@ -85,7 +86,7 @@ private:
     auto allRows = [&](int64_t v) {
       int64_t steps = sizes.depth * sizes.taps;
       double cycles = balancedTileCycles(sizes.rows, rows, v, steps);
-      return p.dot == 2 ? pairCycles(cycles, llvm::divideCeil(sizes.rows, rows) * v * steps) : cycles;
+      return p.widens() ? pairCycles(cycles, llvm::divideCeil(sizes.rows, rows) * v * steps) : cycles;
     };
     int64_t width = vectors * lanes, full = sizes.columns / width, rest = sizes.columns % width;
     double cycles = full * allRows(vectors);
@@ -112,7 +113,7 @@ private:
   bool fits(int64_t rows, int64_t vectors) const {
     if (p.split)
       return splitFitsRegisters(target, rows, vectors);
-    if (p.dot == 2)
+    if (p.widens())
       return pairsFitRegisters(target, rows, vectors);
     return p.dot > 1 ? dotFitsRegisters(target, rows, vectors) : fitsRegisters(target, rows, vectors);
   }
@@ -127,7 +128,7 @@ private:
         if (fits(rows, vectors) && !wider && !taller)
           tiles.push_back({rows, vectors, productCycles(rows, vectors)});
       }
-    if (target.tiles && p.dot == 4)
+    if (multipliesTiles(p, target))
       addAmxTiles(tiles);
     // Equal costs go to wide tiles: fewer passes over the left operand.
     llvm::sort(tiles, [](const RegisterTile &x, const RegisterTile &y) {
@@ -147,9 +148,9 @@ private:
       joined *= p.taps.back();
       outer /= p.taps.back();
     }
-    int64_t fours = TileProduct::stepOf(joined), steps = joined / fours * outer, lines = sizes.outer * sizes.rows / *line;
+    int64_t units = TileProduct::stepOf(joined), steps = joined / units * outer, lines = sizes.outer * sizes.rows / *line;
     auto cycles = [&](int64_t rowTiles, int64_t rows, int64_t vectors) {
-      double step = std::max({rowTiles * vectors * std::max<double>(rows, kLeastRows), kRowLoads * (rowTiles * rows + vectors * fours), kLatency});
+      double step = std::max({rowTiles * vectors * std::max<double>(rows, kLeastRows), kRowLoads * (rowTiles * rows + vectors * units), kLatency});
       return step * steps + kTileOverhead + kStoreCycles * rowTiles * rows * vectors;
     };
     for (int64_t vectors = 1; vectors <= TileProduct::kMostSums && (vectors - 1) * lanes < sizes.columns; ++vectors)
@@ -219,7 +220,7 @@ private:
   int64_t byteSpeed() const { return p.dot; }
 
   /// Of one column: weights that are multiplied in pairs are bytes until they are in registers.
-  int64_t weightBytesOfStep() const { return p.dot == 2 ? 2 : bytes; }
+  int64_t weightBytesOfStep() const { return p.widens() ? 2 : bytes; }
   int64_t weightBytes() const { return sizes.columns * sizes.groups * sizes.depth * sizes.taps * weightBytesOfStep(); }
   int64_t panels(int64_t vectors) const { return sizes.groups * llvm::divideCeil(sizes.columns, vectors * lanes); }
 
@@ -237,7 +238,7 @@ private:
     // only panels that are prefetched one by one hide that.
     constexpr int64_t kShortDepth = 256, kManyTiles = 8, kManyPanels = 3;
     bool rhsFits = p.rhsConstant() ? weightsAreFew() : weightBytes() <= target.l2Bytes / 2;
-    s.rowsOuter = tiles >= kManyTiles && rhsFits && sizes.depth <= kShortDepth && !p.split && p.dot != 2; // panels are split or widened once for all rows
+    s.rowsOuter = tiles >= kManyTiles && rhsFits && sizes.depth <= kShortDepth && !p.split && !p.widens(); // panels are split or widened once for all rows
     if (s.rowsOuter && !p.rhsConstant() && !p.rhsReadable())
       s.rowsOuter = false; // a panel is packed once for all rows
     s.prefetch = !s.rowsOuter && p.rhsConstant();
@@ -331,7 +332,7 @@ private:
     int64_t share = std::min(target.l3Bytes / std::max(target.cores, 2), kMostFarBands * target.l2Bytes);
     int64_t budget = heavyWeights ? std::max(target.l2Bytes, share) : target.l2Bytes / 2;
     // Where the rows pass by once, what they read should not have gone far since it was copied.
-    s.rowsOuter = weightBytes() <= target.l2Bytes / 2 && sizes.depth * sizes.taps <= 256 && sizes.rows > 8 * s.rows && !p.split && p.dot != 2;
+    s.rowsOuter = weightBytes() <= target.l2Bytes / 2 && sizes.depth * sizes.taps <= 256 && sizes.rows > 8 * s.rows && !p.split && !p.widens();
     constexpr int64_t kShortBand = 4;
     bool shortBands = s.rowsOuter && s.lhs == LhsMode::Band;
     if (shortBands)

@@ -1,5 +1,6 @@
 #include "passes/6_codegen/cpu/ContractionEmitter.h"
 #include "passes/6_codegen/cpu/ContractionStage.h"
+#include "passes/6_codegen/cpu/DotBfloat.h"
 #include "passes/6_codegen/cpu/DotBytes.h"
 #include "passes/6_codegen/cpu/DotPairs.h"
 
@@ -43,7 +44,7 @@ ContractionEmitter::ContractionEmitter(KernelBuilder &b, const ContractionProble
     : b(b), p(p), s(s), layout(p, s, b.target()), epilogue(b, p.result), element(p.computeElement()), columns(b.dim(p.columns)) {
   SmallVector<Index> bandSizes(layout.bandSizes.begin(), layout.bandSizes.end());
   if (s.lhs == LhsMode::InPlace)
-    lhs = p.dot > 1 ? inFours(b, b.tensorOf(p.lhs)) : b.tensorOf(p.lhs);
+    lhs = p.dot > 1 ? inLanes(b, p, b.tensorOf(p.lhs)) : b.tensorOf(p.lhs);
   else if (s.lhs == LhsMode::Band)
     lhs = b.workspace(element, 0, bandSizes);
   else
@@ -52,8 +53,8 @@ ContractionEmitter::ContractionEmitter(KernelBuilder &b, const ContractionProble
   int64_t elementBytes = element.getIntOrFloatBitWidth() / 8;
   if (kernel::UnpackOp unpack = p.unpacked()) {
     rhs = b.tensorOf(unpack.getPacked());
-    if (p.dot > 1) // panels of bytes are read in fours or pairs
-      rhs.element = b.ops().getIntegerType(8 * p.dot);
+    if (p.dot > 1) // panels of bytes are read in fours or pairs, those of bf16 in pairs
+      rhs.element = p.bfloat ? element : Type(b.ops().getIntegerType(8 * p.dot));
     rhsPacked = true;
   } else if (layout.rhsStaged) {
     rhs = b.workspace(element, layout.rhsOffset, {layout.rhsBytes / elementBytes});
@@ -257,8 +258,7 @@ void ContractionEmitter::tile(const Block &block, const Panel &panel, const Tile
     for (int64_t x = 0; x < panel.vectors; ++x) {
       Value &sum = sums[r * panel.vectors + x];
       if (!depth.first) {
-        Value before = b.load(partial, partialAt(r, x), layout.lanes);
-        sum = isa<FloatType>(element) ? Value(arith::AddFOp::create(b.ops(), sum, before)) : Value(arith::AddIOp::create(b.ops(), sum, before));
+        sum = emitAdd(b, sum, b.load(partial, partialAt(r, x), layout.lanes));
       }
       if (together)
         continue;

@@ -152,8 +152,8 @@ static bool storedAsComputed(Value value, Type compute) {
 nn::Dim ContractionProblem::lhsChannels() const { return nn::dimOf(lhs.getType(), lhsChannel).ceilDiv(dot); }
 
 bool ContractionProblem::lhsReadable() const {
-  if (dot > 1) // countInFours has looked at the strides; pairs are wider than the bytes
-    return !padded && !woven && dot == 4;
+  if (dot > 1) // countInFours has looked at the strides; bytes are narrower than the pairs that are made of them
+    return !padded && !woven && !widens();
   return !padded && storedAsComputed(lhs, computeElement()) && isa<BlockArgument>(kernel::viewOf(lhs).source);
 }
 

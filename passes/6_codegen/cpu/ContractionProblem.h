@@ -33,7 +33,8 @@ struct ContractionProblem {
   llvm::SmallVector<int64_t> taps;    // sizes of the filter; empty for a matmul
   bool padded = false;                // some taps may read outside of lhs
   int64_t groups = 1;
-  int64_t dot = 1;                    // k of one lane: 4 for bytes, whose problem counts in such fours along lhs's channels and k, or 2 (DotPairs.h)
+  int64_t dot = 1;                    // k of one lane: 4 for bytes, whose problem counts in such fours along lhs's channels and k, or 2 (DotPairs.h, DotBfloat.h)
+  bool bfloat = false;                // factors are pairs of bf16, multiplied as they lie in memory (DotBfloat.h)
   bool woven = false;                 // fewer than four channels, which are woven to fours or pairs where the input is copied
   int64_t joined = 0;                 // taps along a row of pixels that the depth takes: woven pairs of a row follow on one another (DotPairs.h); else 0
   int64_t outside = 0;                // the byte that padding reads
@@ -65,10 +66,12 @@ struct ContractionProblem {
   bool rhsConstant() const;
 
   nn::Dim lhsChannels() const;        // in steps of `dot`
-  /// Whether lhs can be read where it lies: a strided argument in its computation type (or fours of bytes), no padding.
+  /// Whether lhs can be read where it lies: a strided argument in its computation type (or fours of bytes, pairs of bf16), no padding.
   bool lhsReadable() const;
   /// Whether rhs can be read as it lies, in vectors along n.
   bool rhsReadable() const;
+  /// Whether bytes are widened to pairs of 16 bits before they are multiplied.
+  bool widens() const { return dot == 2 && !bfloat; }
   /// Row axes merged as far as the epilogue's operands, the results and (where it is read in place) lhs allow.
   llvm::SmallVector<RowGroup> rowGroups(bool lhsInPlace) const;
   /// Elements that lhs moves for one step along a row axis, given the strides of its axes.

@@ -1,4 +1,5 @@
 #include "passes/6_codegen/cpu/ContractionSchedule.h"
+#include "passes/6_codegen/cpu/DotBfloat.h"
 #include "passes/6_codegen/cpu/DotBytes.h"
 #include "passes/6_codegen/cpu/DotSplit.h"
 #include "passes/6_codegen/cpu/TileRegisters.h"
@@ -128,7 +129,7 @@ ContractionLayout::ContractionLayout(const ContractionProblem &p, const Contract
     blockRows = boxBound(s.boxHeight, groups[groups.size() - 2].extent).value_or(0) * boxBound(s.boxWidth, groups.back().extent).value_or(0);
 
   int64_t packedDepth = s.depthBlock ? s.depthBlock : depth.value_or(0);
-  packedPitch = p.dot == 2 ? pairPitch(packedDepth) : rowPitch(packedDepth, bytes);
+  packedPitch = p.widens() ? pairPitch(packedDepth) : rowPitch(packedDepth, bytes);
   if (s.lhs == LhsMode::Packed)
     lhsBytes = blockRows * packedPitch * bytes;
   if (s.lhs == LhsMode::Band && s.boxed()) {
@@ -163,7 +164,7 @@ ContractionLayout::ContractionLayout(const ContractionProblem &p, const Contract
     rhsBytes = SplitPanel::bytes(*depth * p.tapCount(), lanes, s.panels);
   // For many tiles it is less to widen a panel once than as each tile loads it.
   constexpr int64_t kManyTiles = 8;
-  rhsWidened = p.joined || (p.dot == 2 && !s.rowsOuter && depth && groups.back().extent.isConstant() && blockRows >= kManyTiles * s.rows);
+  rhsWidened = p.joined || (p.widens() && !s.rowsOuter && depth && groups.back().extent.isConstant() && blockRows >= kManyTiles * s.rows);
   if (rhsWidened)
     rhsBytes = *depth * p.tapCount() * panelColumns * bytes;
   partialOffset = llvm::alignTo(rhsOffset + rhsBytes, 64);
@@ -181,8 +182,8 @@ ContractionLayout::ContractionLayout(const ContractionProblem &p, const Contract
 /// Why tiles of this problem cannot be multiplied in tile registers, or an empty string.
 static std::string validateAmx(const ContractionProblem &p, const ContractionSchedule &s, const ContractionLayout &layout, const Target &target) {
   int64_t rowTiles = llvm::divideCeil(s.rows, TileProduct::kRows);
-  if (!target.tiles || p.dot != 4 || s.flat || s.depthBlock || s.lhs == LhsMode::Packed)
-    return "amx is for bytes and targets with tile registers, without flat, kc and a = packed";
+  if (!multipliesTiles(p, target) || s.flat || s.depthBlock || s.lhs == LhsMode::Packed)
+    return "amx is for bytes, pairs of bf16 and targets with tile registers for them, without flat, kc and a = packed";
   if (s.rows % rowTiles || rowTiles * s.vectors > TileProduct::kMostSums)
     return "amx takes up to four tiles of up to 16 rows (mr) and 16 columns (nv)";
   std::optional<int64_t> line = layout.groups.back().extent.asConstant();
@@ -207,8 +208,8 @@ std::string validate(const ContractionProblem &p, const ContractionSchedule &s, 
   if (s.lhs == LhsMode::Band && (!s.boxed() || llvm::is_contained(layout.bandSizes, 0)))
     return "a = band needs boxes (bh, bw) of known size and a known number of channels";
   if (s.lhs == LhsMode::Packed) {
-    if (p.dot == 4)
-      return "a = packed is for operands that are not bytes, or where bytes are widened";
+    if (p.dot > 1 && !p.widens())
+      return "a = packed is for operands that are neither bytes nor pairs of bf16, or where bytes are widened";
     if (s.boxed() || p.padded || p.tapCount() != 1 || p.groups != 1 || !layout.depth)
       return "a = packed needs a product without taps, groups and padding, and a known depth";
     if (layout.lhsBytes == 0 && !layout.blocks.isConstant(0))
@@ -216,10 +217,12 @@ std::string validate(const ContractionProblem &p, const ContractionSchedule &s, 
   }
   if (p.joined && s.rowsOuter)
     return "filters on few channels are widened panel by panel (order = ji)";
+  if (s.depthBlock && p.bfloat)
+    return "kc is not for pairs of bf16";
   if (s.depthBlock) {
     if (!layout.depth || s.depthBlock < 1 || *layout.depth % s.depthBlock || p.tapCount() != 1 || p.groups != 1)
       return "kc divides the depth of a product without taps and groups";
-    if (p.dot == 2 && s.depthBlock % 2)
+    if (p.widens() && s.depthBlock % 2)
       return "kc counts in pairs of bytes and takes whole fours of them";
     if (!layout.panels || layout.partialBytes == 0)
       return "kc needs a known number of columns and blocks of known size (mt)";

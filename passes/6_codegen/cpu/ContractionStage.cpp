@@ -1,4 +1,5 @@
 #include "passes/6_codegen/cpu/ContractionStage.h"
+#include "passes/6_codegen/cpu/DotBfloat.h"
 #include "passes/6_codegen/cpu/DotBytes.h"
 #include "passes/6_codegen/cpu/DotPairs.h"
 #include "passes/6_codegen/cpu/Transpose.h"
@@ -8,7 +9,7 @@ using namespace mlir;
 
 /// What padding reads, in the elements of a copy.
 static Value outsideOf(KernelBuilder &b, const ContractionProblem &p, Type element) {
-  if (p.dot == 1)
+  if (p.dot == 1 || p.bfloat)
     return b.constant(0.0, element);
   return p.dot == 2 ? pairOf(b, p.outside) : fourOf(b, p.outside);
 }
@@ -29,7 +30,7 @@ public:
     if (p.woven)
       return;
     if (p.dot > 1) {
-      memory = inFours(b, b.tensorOf(p.lhs));
+      memory = inLanes(b, p, b.tensorOf(p.lhs));
       return;
     }
     bool dense = strides[p.lhsChannel].isConstant(1) && strides[x] == nn::dimOf(p.lhs.getType(), p.lhsChannel);
@@ -113,14 +114,14 @@ private:
     position[x] = first;
     position[p.lhsChannel] = 0;
     Index from = b.at(*memory, position);
-    Index step = memory->strides[x], length = p.dot == 2 ? b.div(channels, 2) : channels; // of a pixel in memory, which holds pairs as fours of bytes
+    Index step = memory->strides[x], length = p.widens() ? b.div(channels, 2) : channels; // of a pixel in memory, which holds pairs as fours of bytes
     if (pitch.is(channels.get()) && step.is(length.get()))
       return copyRun(to, from, b.mul(count, length));
     b.loop(0, count, 1, [&](Index i) { copyRun(b.add(to, b.mul(i, pitch)), b.add(from, b.mul(i, step)), length); });
   }
 
   void copyRun(Index to, Index from, Index count) {
-    if (p.dot == 2)
+    if (p.widens())
       return widenFours(b, *memory, from, count, band, to);
     int lanes = b.target().lanes(band.element.getIntOrFloatBitWidth());
     b.lanesLoop(count, lanes, [&](Index i, Value mask) {
@@ -251,7 +252,7 @@ void copyBand(KernelBuilder &b, const ContractionProblem &p, const LhsBox &box, 
 }
 
 void packRow(KernelBuilder &b, const ContractionProblem &p, const Tensor &packed, Index to, SmallVector<Index> row, Index depthStart, int64_t depth) {
-  if (p.dot == 2) {
+  if (p.widens()) {
     Tensor fours = inFours(b, b.tensorOf(p.lhs));
     return widenFours(b, fours, b.add(b.at(fours, row), b.div(depthStart, 2)), depth / 2, packed, to);
   }

@@ -1,4 +1,5 @@
 #include "passes/6_codegen/cpu/ContractionTile.h"
+#include "passes/6_codegen/cpu/DotBfloat.h"
 #include "passes/6_codegen/cpu/DotBytes.h"
 #include "passes/6_codegen/cpu/DotPairs.h"
 #include "mlir/Dialect/Arith/IR/Arith.h"
@@ -17,7 +18,7 @@ Value emitMultiplyAdd(KernelBuilder &b, Value x, Value y, Value sum) {
   return arith::AddIOp::create(ops, arith::MulIOp::create(ops, x, y), sum);
 }
 
-static Value emitAdd(KernelBuilder &b, Value x, Value y) {
+Value emitAdd(KernelBuilder &b, Value x, Value y) {
   if (isa<FloatType>(getElementTypeOrSelf(x.getType())))
     return arith::AddFOp::create(b.ops(), x, y);
   return arith::AddIOp::create(b.ops(), x, y);
@@ -121,7 +122,7 @@ private:
     case 1:
       return emitMultiplyAdd(b, x, y, sum);
     case 2:
-      return emitPairs(b, x, y, sum);
+      return isa<FloatType>(shape.element) ? emitBfloatPairs(b, x, y, sum) : emitPairs(b, x, y, sum);
     default:
       return emitDot(b, x, y, sum);
     }

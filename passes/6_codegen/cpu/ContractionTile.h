@@ -49,7 +49,7 @@ struct TileShape {
   int64_t unroll = 1;
   mlir::Type element; // of the accumulators
   int64_t widest = 0; // vectors of a whole panel, where this tile is a narrower last one; 0: `vectors`
-  int64_t dot = 1;    // 4: lanes hold four bytes (DotBytes.h); 2: pairs of 16 bits (DotPairs.h)
+  int64_t dot = 1;    // 4: lanes hold four bytes (DotBytes.h); 2: pairs of 16 bits (DotPairs.h), or of bf16 where sums are f32 (DotBfloat.h)
 };
 
 /// Emits the loops of a tile. `init` and the result hold rows * vectors accumulators, row by row.
@@ -58,6 +58,8 @@ struct TileShape {
 KernelBuilder::Values emitTile(KernelBuilder &b, const TileShape &shape, const LhsAddress &lhs, const RhsAddress &rhs,
                                const PrefetchStream &prefetch, mlir::ValueRange init);
 
+/// a + b in floating-point or integer arithmetic.
+mlir::Value emitAdd(KernelBuilder &b, mlir::Value x, mlir::Value y);
 /// a * b + c in floating-point or integer arithmetic.
 mlir::Value emitMultiplyAdd(KernelBuilder &b, mlir::Value x, mlir::Value y, mlir::Value sum);
 

@@ -1,4 +1,6 @@
 // Conversions between element types, by nn.cast's rules and without a library call on any target.
+#include "dialects/kernel/ProductMarks.h"
+#include "mlir/Dialect/Func/IR/FuncOps.h"
 #include "passes/6_codegen/cpu/NarrowFloat.h"
 
 namespace tenon::cpu {
@@ -55,6 +57,14 @@ Value floatToBfloat(Registers r, Value x) {
   return r.bitcast(narrow, r.like(x, r.b.ops().getBF16Type()));
 }
 
+/// Whether what this kernel rounds to bf16 is multiplied, where subnormals are 0 anyway: then the instruction may do it, which takes them so.
+bool roundsFactors(KernelBuilder &b) {
+  auto body = dyn_cast<func::FuncOp>(b.ops().getInsertionBlock()->getParentOp());
+  if (!body)
+    body = b.ops().getInsertionBlock()->getParentOp()->getParentOfType<func::FuncOp>();
+  return b.target().bf16 && body && body->hasAttr(kernel::kBf16PairsAttr);
+}
+
 /// f16 and bf16 pass through f32; that is also where the other conversions start from.
 Value widen(Registers r, Value v) {
   Type element = getElementTypeOrSelf(v);
@@ -79,7 +89,7 @@ Value toFloat(Registers r, Value v, Type element, bool fromUnsigned) {
   else if (from.getIntOrFloatBitWidth() < getElementTypeOrSelf(wide).getIntOrFloatBitWidth())
     v = arith::ExtFOp::create(builder, wide, v);
   if (element.isBF16())
-    return floatToBfloat(r, v);
+    return roundsFactors(r.b) ? arith::TruncFOp::create(builder, r.like(v, element), v).getResult() : floatToBfloat(r, v);
   if (!element.isF16())
     return v;
   return r.b.target().f16c ? arith::TruncFOp::create(builder, r.like(v, element), v).getResult() : floatToHalf(r, v);

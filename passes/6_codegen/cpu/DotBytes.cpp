@@ -49,39 +49,47 @@ static bool takePad(ContractionProblem &p) {
   return true;
 }
 
-bool countInFours(ContractionProblem &p) {
+bool hasPlainWeights(const ContractionProblem &p) {
   auto weight = cast<RankedTensorType>(p.rhs.getType());
-  std::optional<int64_t> depth = p.depth.asConstant();
   bool isPlain = !p.taps.empty() || (weight.getRank() == 2 && p.lhsChannel + 1 == int(p.lhsAxes.size()));
-  if (!isUnsigned(p.lhs) || isUnsigned(p.rhs) || !isBytes(p.rhs) || p.groups != 1 || !depth || *depth == 0 || !weight.hasStaticShape() ||
-      !isPlain || !takePad(p))
-    return false;
+  return isPlain && weight.hasStaticShape();
+}
+
+bool liesInUnits(const ContractionProblem &p, int64_t count) {
   kernel::View view = kernel::viewOf(p.lhs);
-  nn::Dim four = nn::Dim::constant(p.anchor->getContext(), kFour);
+  nn::Dim unit = nn::Dim::constant(p.anchor->getContext(), count);
+  if (!isa<BlockArgument>(view.source) || !view.strides[p.lhsChannel].isConstant(1) || !view.offset.dividedExactlyBy(unit))
+    return false;
+  for (auto [axis, stride] : llvm::enumerate(view.strides))
+    if (int(axis) != p.lhsChannel && !stride.dividedExactlyBy(unit))
+      return false;
+  return true;
+}
+
+bool countInFours(ContractionProblem &p) {
+  std::optional<int64_t> depth = p.depth.asConstant();
+  if (!isUnsigned(p.lhs) || isUnsigned(p.rhs) || !isBytes(p.rhs) || p.groups != 1 || !depth || *depth == 0 || !hasPlainWeights(p) || !takePad(p))
+    return false;
   p.woven = *depth < kFour && p.tapCount() > 1;
   if (p.woven) {
     p.dot = kFour;
     p.depth = nn::Dim::constant(p.anchor->getContext(), 1);
-    return isa<BlockArgument>(view.source) || p.lhs.getDefiningOp<nn::QuantizeOp>(); // bytes that a stem makes on its way
+    return isa<BlockArgument>(kernel::viewOf(p.lhs).source) || p.lhs.getDefiningOp<nn::QuantizeOp>(); // bytes that a stem makes on its way
   }
-  if (*depth % kFour || !isa<BlockArgument>(view.source) || !view.strides[p.lhsChannel].isConstant(1) || !view.offset.dividedExactlyBy(four))
+  if (*depth % kFour || !liesInUnits(p, kFour))
     return false;
-  for (auto [axis, stride] : llvm::enumerate(view.strides))
-    if (int(axis) != p.lhsChannel && !stride.dividedExactlyBy(four))
-      return false;
   p.dot = kFour;
   p.depth = nn::Dim::constant(p.anchor->getContext(), *depth / kFour);
   return true;
 }
 
-Tensor inUnits(KernelBuilder &b, Tensor bytes, int64_t count) {
-  Tensor units = bytes;
-  constexpr int kByteBits = 8;
-  units.element = b.ops().getIntegerType(unsigned(count * kByteBits));
-  units.offset = b.div(bytes.offset, count);
-  for (int axis = 0; axis + 1 < bytes.rank(); ++axis)
-    units.strides[axis] = b.div(bytes.strides[axis], count);
-  units.sizes.back() = b.div(bytes.sizes.back(), count);
+Tensor inUnits(KernelBuilder &b, Tensor narrow, int64_t count) {
+  Tensor units = narrow;
+  units.element = b.ops().getIntegerType(unsigned(count) * narrow.element.getIntOrFloatBitWidth());
+  units.offset = b.div(narrow.offset, count);
+  for (int axis = 0; axis + 1 < narrow.rank(); ++axis)
+    units.strides[axis] = b.div(narrow.strides[axis], count);
+  units.sizes.back() = b.div(narrow.sizes.back(), count);
   return units;
 }
 

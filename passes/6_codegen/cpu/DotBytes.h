@@ -17,8 +17,13 @@ bool multipliesFours(const Target &target);
 /// other signs, k that is no multiple of 4, groups, strides that fours do not divide.
 bool countInFours(ContractionProblem &p);
 
-/// The memory of bytes as one of integers of `count` of them, which divides offset and strides.
-Tensor inUnits(KernelBuilder &b, Tensor bytes, int64_t count);
+/// Whether the weights are a matrix or filters of known size, whose k lies next to one another in the left operand.
+bool hasPlainWeights(const ContractionProblem &p);
+/// Whether the left operand is an argument whose last axis k walks, and `count` elements divide where everything else along it begins.
+bool liesInUnits(const ContractionProblem &p, int64_t count);
+
+/// The memory of narrow elements as one of integers of `count` of them, which divides offset and strides.
+Tensor inUnits(KernelBuilder &b, Tensor narrow, int64_t count);
 /// The same memory in elements of four bytes; strides and offset must be multiples of 4, except along the last axis.
 Tensor inFours(KernelBuilder &b, Tensor bytes);
 /// Four equal bytes, as i32.

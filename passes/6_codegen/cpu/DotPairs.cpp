@@ -1,4 +1,5 @@
 #include "passes/6_codegen/cpu/DotPairs.h"
+#include "passes/6_codegen/cpu/DotBfloat.h"
 #include "passes/6_codegen/cpu/DotBytes.h"
 #include "passes/6_codegen/cpu/DotSplit.h"
 #include "passes/6_codegen/cpu/Registers.h"
@@ -35,6 +36,8 @@ ContractionProblem inPairs(const ContractionProblem &fours) {
 
 std::optional<ContractionProblem> problemOn(kernel::FuncOp func, const Target &target) {
   std::optional<ContractionProblem> p = ContractionProblem::of(func);
+  if (p && target.bf16)
+    countInBfloatPairs(*p);
   if (!p || p->dot != kFour || multipliesFours(target))
     return p;
   p->split = isSplit(*p, target);

@@ -10,7 +10,7 @@
 namespace tenon::cpu {
 
 /// The contraction of a kernel as this target computes it: problems on bytes count in pairs, or split their weights (DotSplit.h), where the target has no
-/// instruction for fours.
+/// instruction for fours; problems on bf16 count in pairs where it has one for those (DotBfloat.h).
 std::optional<ContractionProblem> problemOn(kernel::FuncOp func, const Target &target);
 /// The same for a problem that counts in fours.
 ContractionProblem inPairs(const ContractionProblem &fours);

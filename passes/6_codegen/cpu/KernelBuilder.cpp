@@ -1,5 +1,6 @@
 // The function around a kernel's code: its buffers, its sizes, its entry point.
 #include "passes/6_codegen/cpu/KernelBuilder.h"
+#include "dialects/kernel/ProductMarks.h"
 #include "dialects/nn/DimFold.h"
 #include "mlir/Dialect/LLVMIR/NVVMDialect.h"
 #include "passes/6_codegen/cpu/NarrowFloat.h"
@@ -80,6 +81,8 @@ KernelBuilder::KernelBuilder(ModuleOp module, kernel::FuncOp func, const Target 
   for (auto [i, aliased] : llvm::enumerate(mayAlias(func)))
     if (!aliased)
       body.setArgAttr(i, LLVM::LLVMDialect::getNoAliasAttrName(), builder.getUnitAttr());
+  if (llvm::any_of(func.getBody().front(), [](Operation &op) { return op.hasAttr(kernel::kBf16PairsAttr); }))
+    body->setAttr(kernel::kBf16PairsAttr, builder.getUnitAttr()); // how `convert` rounds
   builder.setInsertionPointToStart(body.addEntryBlock());
 }
 

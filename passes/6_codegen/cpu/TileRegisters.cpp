@@ -3,10 +3,10 @@
 namespace tenon::cpu {
 using namespace mlir;
 
-constexpr int64_t kFour = 4, kRegisters = 8, kLineBytes = 64;
+constexpr int64_t kUnitBytes = 4, kRegisters = 8, kLineBytes = 64;
 
 int64_t TileProduct::stepOf(int64_t depth) {
-  for (int64_t steps = llvm::divideCeil(depth, kFours);; ++steps)
+  for (int64_t steps = llvm::divideCeil(depth, kUnits);; ++steps)
     if (depth % steps == 0)
       return depth / steps;
 }
@@ -17,7 +17,7 @@ static void call(KernelBuilder &b, StringRef name, ValueRange operands) {
 
 static Value number(KernelBuilder &b, int64_t tileRegister) { return arith::ConstantOp::create(b.ops(), b.ops().getI8IntegerAttr(tileRegister)); }
 
-static Value bytesOf(KernelBuilder &b, Index fours) { return b.value(b.mul(fours, kFour)); }
+static Value bytesOf(KernelBuilder &b, Index units) { return b.value(b.mul(units, kUnitBytes)); }
 
 void TileProduct::configure(KernelBuilder &b) const {
   // Intel SDM, LDTILECFG: the palette, then from 16 on the bytes of a row of each register, from 48 on their rows.
@@ -33,11 +33,11 @@ void TileProduct::configure(KernelBuilder &b) const {
   int64_t sums = rowTiles * columnTiles, few = std::min(rowTiles, columnTiles);
   for (int64_t i = 0; i < kRegisters; ++i)
     if (i < sums)
-      set(i, kColumns * kFour, rows);
+      set(i, kColumns * kUnitBytes, rows);
     else if ((i < sums + few) == rowsFew)
-      set(i, fours * kFour, rows);
+      set(i, units * kUnitBytes, rows);
     else
-      set(i, kColumns * kFour, fours);
+      set(i, kColumns * kUnitBytes, units);
   Tensor table = b.table(DenseElementsAttr::get(RankedTensorType::get({kLineBytes}, b.ops().getI8Type()), ArrayRef<int8_t>(shapes)));
   call(b, "ldtilecfg", b.address(table, 0));
 }
@@ -64,7 +64,7 @@ void TileProduct::multiply(KernelBuilder &b, const Tensor &lhs, Index row, Index
     rowsFew ? loadColumns(other, j) : loadRows(other, j);
     for (int64_t i = 0; i < few; ++i) {
       int64_t of = rowsFew ? sumOf(i, j) : sumOf(j, i);
-      call(b, "tdpbusd", {number(b, of), number(b, rowsFew ? sums + i : other), number(b, rowsFew ? other : sums + i)});
+      call(b, bfloat ? "tdpbf16ps" : "tdpbusd", {number(b, of), number(b, rowsFew ? sums + i : other), number(b, rowsFew ? other : sums + i)});
     }
   }
 }

@@ -148,3 +148,30 @@ func.func @row_sums(%x: tensor<5x32xf16>, %w: tensor<32x64xf16>, %w1: tensor<64x
   %9 = nn.mul %8, %5 : tensor<5x64xf16>, tensor<5x1xf16> -> tensor<5x64xf16>
   return %7, %9 : tensor<5x64xf16>, tensor<5x64xf16>
 }
+
+// Factors of bf16 are rounded where they are made, not where a product reads them; a residual is widened by the kernel that adds it, and once more by the next reader.
+// CHECK-LABEL: func.func @pairs
+// CHECK:         nn.conv {{.*}}kernel.group = 0
+// CHECK:         nn.cast {{.*}}kernel.group = 0
+// CHECK:         nn.relu {{.*}}kernel.group = 0
+// CHECK:         nn.cast {{.*}}kernel.group = 0{{.*}}to = bf16
+// CHECK:         nn.cast {{.*}}kernel.group = 1{{.*}}to = f32
+// CHECK:         nn.conv {{.*}}kernel.group = 1
+// CHECK:         nn.cast {{.*}}kernel.group = 1
+// CHECK:         nn.add {{.*}}kernel.group = 1
+// CHECK:         nn.cast {{.*}}kernel.group = 2
+// CHECK:         nn.layer_norm {{.*}}kernel.group = 2
+func.func @pairs(%x: tensor<1x4x4x16xbf16>, %w: tensor<16x16x1x1xbf16>, %s: tensor<16xf32>) -> (tensor<1x4x4x16xf32>, tensor<1x4x4x16xf32>) {
+  %0 = nn.conv %x, %w {strides = array<i64: 1, 1>, pads = array<i64: 0, 0, 0, 0>, dilations = array<i64: 1, 1>, layout = #nn.layout<channels_last>, kernel.bf16_pairs}
+     : tensor<1x4x4x16xbf16>, tensor<16x16x1x1xbf16> -> tensor<1x4x4x16xbf16>
+  %1 = nn.cast %0 {to = f32} : tensor<1x4x4x16xbf16> -> tensor<1x4x4x16xf32>
+  %2 = nn.relu %1 : tensor<1x4x4x16xf32> -> tensor<1x4x4x16xf32>
+  %3 = nn.cast %2 {to = bf16, kernel.bf16_pairs} : tensor<1x4x4x16xf32> -> tensor<1x4x4x16xbf16>
+  %4 = nn.cast %3 {to = f32, kernel.bf16_pairs} : tensor<1x4x4x16xbf16> -> tensor<1x4x4x16xf32>
+  %5 = nn.conv %3, %w {strides = array<i64: 1, 1>, pads = array<i64: 0, 0, 0, 0>, dilations = array<i64: 1, 1>, layout = #nn.layout<channels_last>, kernel.bf16_pairs}
+     : tensor<1x4x4x16xbf16>, tensor<16x16x1x1xbf16> -> tensor<1x4x4x16xbf16>
+  %6 = nn.cast %5 {to = f32} : tensor<1x4x4x16xbf16> -> tensor<1x4x4x16xf32>
+  %7 = nn.add %6, %4 : tensor<1x4x4x16xf32>, tensor<1x4x4x16xf32> -> tensor<1x4x4x16xf32>
+  %8 = nn.layer_norm %4 scale %s : tensor<16xf32> {axis = 3 : i64, epsilon = 1.0e-05 : f64} : tensor<1x4x4x16xf32> -> tensor<1x4x4x16xf32>
+  return %7, %8 : tensor<1x4x4x16xf32>, tensor<1x4x4x16xf32>
+}

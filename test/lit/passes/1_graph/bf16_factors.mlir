@@ -1,0 +1,56 @@
+// RUN: tenon-opt %s --nn-bf16-factors | FileCheck %s
+
+// What a product reads is rounded where it is made; a residual is widened again, sums are not rounded.
+// CHECK-LABEL: func.func @block
+// CHECK:         %[[RELU:.*]] = nn.relu %{{.*}} : tensor<1x4x4x16xf32>
+// CHECK:         %[[ROUNDED:.*]] = nn.cast %[[RELU]] {kernel.bf16_pairs, to = bf16}
+// CHECK:         %[[WEIGHTS:.*]] = nn.cast %{{.*}} {to = bf16} : tensor<16x16x1x1xf32>
+// CHECK:         %[[SUMS:.*]] = nn.conv %[[ROUNDED]], %[[WEIGHTS]] bias %{{.*}} {{{.*}}kernel.bf16_pairs{{.*}}} : tensor<1x4x4x16xbf16>, tensor<16x16x1x1xbf16>, tensor<16xf32> -> tensor<1x4x4x16xbf16>
+// CHECK:         %[[WIDE:.*]] = nn.cast %[[SUMS]] {to = f32}
+// CHECK:         %[[RESIDUAL:.*]] = nn.cast %[[ROUNDED]] {kernel.bf16_pairs, to = f32}
+// CHECK:         nn.add %[[WIDE]], %[[RESIDUAL]] : tensor<1x4x4x16xf32>
+func.func @block(%x: tensor<1x4x4x16xf32>) -> tensor<1x4x4x16xf32> {
+  %w = nn.constant dense<0.3> : tensor<16x16x1x1xf32>
+  %b = nn.constant dense<1.0> : tensor<16xf32>
+  %0 = nn.relu %x : tensor<1x4x4x16xf32> -> tensor<1x4x4x16xf32>
+  %1 = nn.conv %0, %w bias %b {strides = array<i64: 1, 1>, pads = array<i64: 0, 0, 0, 0>, dilations = array<i64: 1, 1>, layout = #nn.layout<channels_last>} : tensor<1x4x4x16xf32>, tensor<16x16x1x1xf32>, tensor<16xf32> -> tensor<1x4x4x16xf32>
+  %2 = nn.add %1, %0 : tensor<1x4x4x16xf32>, tensor<1x4x4x16xf32> -> tensor<1x4x4x16xf32>
+  return %2 : tensor<1x4x4x16xf32>
+}
+
+// Rounding moves above what only moves numbers.
+// CHECK-LABEL: func.func @moved
+// CHECK:         nn.silu %{{.*}} : tensor<1x4x4x8xf32>
+// CHECK:         nn.cast %{{.*}} {kernel.bf16_pairs, to = bf16} : tensor<1x4x4x8xf32>
+// CHECK:         nn.concat {{.*}} -> tensor<1x4x4x16xbf16>
+// CHECK:         nn.pool {{.*}} -> tensor<1x2x2x16xbf16>
+// CHECK:         nn.conv {{.*}} : tensor<1x2x2x16xbf16>
+func.func @moved(%x: tensor<1x4x4x8xf32>, %y: tensor<1x4x4x8xf32>) -> tensor<1x2x2x16xf32> {
+  %w = nn.constant dense<0.3> : tensor<16x16x1x1xf32>
+  %0 = nn.silu %x : tensor<1x4x4x8xf32> -> tensor<1x4x4x8xf32>
+  %1 = nn.concat %0, %y {axis = 3 : i64} : tensor<1x4x4x8xf32>, tensor<1x4x4x8xf32> -> tensor<1x4x4x16xf32>
+  %2 = nn.pool %1 {kind = #nn.pool_kind<max>, window = array<i64: 2, 2>, strides = array<i64: 2, 2>, pads = array<i64: 0, 0, 0, 0>, dilations = array<i64: 1, 1>, layout = #nn.layout<channels_last>} : tensor<1x4x4x16xf32> -> tensor<1x2x2x16xf32>
+  %3 = nn.conv %2, %w {strides = array<i64: 1, 1>, pads = array<i64: 0, 0, 0, 0>, dilations = array<i64: 1, 1>, layout = #nn.layout<channels_last>} : tensor<1x2x2x16xf32>, tensor<16x16x1x1xf32> -> tensor<1x2x2x16xf32>
+  return %3 : tensor<1x2x2x16xf32>
+}
+
+// What leaves the function is not rounded, nor are products that are no pairs: an odd k, variable weights, a group for each channel, few columns.
+// CHECK-LABEL: func.func @others
+// CHECK:         %[[RELU:.*]] = nn.relu %{{.*}} : tensor<4x16xf32>
+// CHECK:         %[[ROUNDED:.*]] = nn.cast %[[RELU]] {kernel.bf16_pairs, to = bf16}
+// CHECK:         nn.matmul %[[ROUNDED]]
+// CHECK:         nn.matmul {{.*}} : tensor<4x15xf32>, tensor<15x32xf32>
+// CHECK:         nn.matmul {{.*}} : tensor<4x16xf32>, tensor<16x16xf32>
+// CHECK:         nn.matmul {{.*}} : tensor<4x16xf32>, tensor<16x4xf32>
+// CHECK:         return %[[RELU]],
+func.func @others(%x: tensor<4x16xf32>, %y: tensor<4x15xf32>, %z: tensor<16x16xf32>) -> (tensor<4x16xf32>, tensor<4x32xf32>, tensor<4x32xf32>, tensor<4x16xf32>, tensor<4x4xf32>) {
+  %w = nn.constant dense<0.3> : tensor<16x32xf32>
+  %odd = nn.constant dense<0.3> : tensor<15x32xf32>
+  %few = nn.constant dense<0.3> : tensor<16x4xf32>
+  %0 = nn.relu %x : tensor<4x16xf32> -> tensor<4x16xf32>
+  %1 = nn.matmul %0, %w : tensor<4x16xf32>, tensor<16x32xf32> -> tensor<4x32xf32>
+  %2 = nn.matmul %y, %odd : tensor<4x15xf32>, tensor<15x32xf32> -> tensor<4x32xf32>
+  %3 = nn.matmul %x, %z : tensor<4x16xf32>, tensor<16x16xf32> -> tensor<4x16xf32>
+  %4 = nn.matmul %x, %few : tensor<4x16xf32>, tensor<16x4xf32> -> tensor<4x4xf32>
+  return %0, %1, %2, %3, %4 : tensor<4x16xf32>, tensor<4x32xf32>, tensor<4x32xf32>, tensor<4x16xf32>, tensor<4x4xf32>
+}

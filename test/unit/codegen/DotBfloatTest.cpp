@@ -1,0 +1,137 @@
+// Products and convolutions of bf16 with sums in f32: by pairs where the target multiplies those, widened elsewhere. Factors are bf16 in the reference, too, so that
+// only the order of the sums differs.
+#include "passes/6_codegen/cpu/DotBfloat.h"
+#include "test/unit/codegen/KernelCheck.h"
+#include "llvm/Support/FormatVariadic.h"
+#include <gtest/gtest.h>
+
+namespace tenon::test {
+namespace {
+
+/// Those whose code runs here: AMX-BF16, AVX512-BF16, neither.
+std::vector<std::string> bfloatTargets() {
+  Target host = llvm::cantFail(Target::parse("native"));
+  std::vector<std::string> names{"native"};
+  for (const char *name : {"x86-64-v3", "x86-64-v4", "znver4"}) {
+    Target target = llvm::cantFail(Target::parse(name));
+    if (llvm::all_of(target.required, [&](const std::string &feature) { return llvm::is_contained(host.required, feature); }))
+      names.push_back(name);
+  }
+  return names;
+}
+
+struct BfloatConvolution {
+  int64_t height, width, channels, outputs, filter, stride = 1, pad = 0, dilation = 1;
+
+  /// With a bias, a residual of bf16 and a clip; `element` of the result.
+  std::string text(const char *element = "f32") const {
+    int64_t reach = (filter - 1) * dilation + 1, rows = (height + 2 * pad - reach) / stride + 1, columns = (width + 2 * pad - reach) / stride + 1;
+    std::string x = tensor({1, height, width, channels}, "bf16"), w = tensor({outputs, channels, filter, filter}, "bf16"), b = tensor({outputs}),
+                sums = tensor({1, rows, columns, outputs}, "bf16"), y = tensor({1, rows, columns, outputs}), z = tensor({1, rows, columns, outputs}, element);
+    return llvm::formatv("kernel.func private @k(%x: {0}, %w: {1} {{kernel.constant}, %b: {2}, %r: {3}) -> {5} {{\n"
+                         "  %0 = nn.conv %x, %w bias %b {{strides = array<i64: {6}, {6}>, pads = array<i64: {7}, {7}, {7}, {7}>, dilations = array<i64: {8}, {8}>, layout = "
+                         "#nn.layout<channels_last>, kernel.bf16_pairs} : {0}, {1}, {2} -> {3}\n"
+                         "  %1 = nn.cast %0 {{to = f32} : {3} -> {4}\n  %2 = nn.cast %r {{to = f32, kernel.bf16_pairs} : {3} -> {4}\n"
+                         "  %3 = nn.add %1, %2 : {4}, {4} -> {4}\n  %4 = nn.relu %3 : {4} -> {4}\n  %5 = nn.cast %4 {{to = {9}, kernel.bf16_pairs} : {4} -> {5}\n"
+                         "  kernel.return %5 : {5}\n}\n",
+                         x, w, b, sums, y, z, stride, pad, dilation, element);
+  }
+};
+
+constexpr BfloatConvolution kPointwise[] = {{7, 9, 64, 48, 1}, {3, 3, 2, 9, 1}, {5, 7, 66, 19, 1}, {6, 6, 16, 40, 1, 2}, {4, 3, 514, 24, 1}};
+constexpr BfloatConvolution kWindows[] = {{9, 11, 16, 24, 3, 1, 1}, {8, 8, 6, 17, 3, 2, 1}, {9, 40, 32, 33, 3, 1, 1}, {12, 12, 10, 16, 3, 1, 4, 4}};
+
+KernelCheck checkOn(const std::string &target, const std::string &schedule = "") {
+  KernelCheck check;
+  check.target = target;
+  check.schedule = schedule;
+  check.tolerance = 1e-5;
+  return check;
+}
+
+TEST(DotBfloat, ConvolutionsOnEveryTarget) {
+  for (const std::string &target : bfloatTargets())
+    for (llvm::ArrayRef<BfloatConvolution> some : {llvm::ArrayRef(kPointwise), llvm::ArrayRef(kWindows)})
+      for (const BfloatConvolution &c : some)
+        EXPECT_EQ(checkOn(target)(c.text()), "") << target << "\n" << c.text();
+}
+
+TEST(DotBfloat, ResultsAreRoundedOnce) {
+  for (const std::string &target : bfloatTargets()) {
+    KernelCheck check = checkOn(target);
+    check.tolerance = 0x1p-8; // half a step of the mantissa's eight bits
+    EXPECT_EQ(check(kPointwise[0].text("bf16")), "") << target;
+  }
+}
+
+TEST(DotBfloat, OtherSchedulesAgree) {
+  for (const std::string &target : bfloatTargets())
+    for (const BfloatConvolution &c : {kPointwise[0], kWindows[0]})
+      for (const std::string &schedule : schedulesOf(c.text(), 6, target))
+        EXPECT_EQ(checkOn(target, schedule)(c.text()), "") << target << " " << schedule;
+}
+
+// Whole tiles and lines that end in part of one, one to four tiles of columns, steps of 1 to 16 pairs.
+TEST(DotBfloat, TileRegistersAgree) {
+  if (!llvm::cantFail(Target::parse("native")).tilesOfBf16)
+    GTEST_SKIP() << "this machine has no tile registers of bf16";
+  int tried = 0;
+  for (BfloatConvolution c : {BfloatConvolution{6, 48, 16, 40, 3, 1, 1}, {6, 32, 64, 80, 1}, {5, 21, 34, 33, 3, 2, 1}, {7, 7, 96, 100, 3, 1, 1}, {1, 90, 128, 64, 1}})
+    for (const std::string &schedule : schedulesOf(c.text(), 8))
+      if (llvm::StringRef(schedule).contains("amx")) {
+        EXPECT_EQ(checkOn("native", schedule)(c.text()), "") << schedule << "\n" << c.text();
+        ++tried;
+      }
+  EXPECT_GT(tried, 4);
+}
+
+std::string product(int64_t rows, int64_t depth, int64_t columns, bool transposed) {
+  std::string x = tensor({rows, depth}, "bf16"), w = transposed ? tensor({columns, depth}, "bf16") : tensor({depth, columns}, "bf16"),
+              sums = tensor({rows, columns}, "bf16"), y = tensor({rows, columns});
+  return llvm::formatv("kernel.func private @k(%x: {0}, %w: {1} {{kernel.constant}) -> {3} {{\n  %0 = nn.matmul %x, %w {{{4}kernel.bf16_pairs} : {0}, {1} -> {2}\n"
+                       "  %1 = nn.cast %0 {{to = f32} : {2} -> {3}\n  kernel.return %1 : {3}\n}\n",
+                       x, w, sums, y, transposed ? "transpose_rhs, " : "");
+}
+
+TEST(DotBfloat, ProductsOfRows) {
+  for (const std::string &target : bfloatTargets())
+    for (bool transposed : {false, true})
+      for (auto [rows, depth, columns] : {std::tuple(13, 72, 37), std::tuple(1, 130, 70), std::tuple(64, 256, 96), std::tuple(5, 2, 16)})
+        EXPECT_EQ(checkOn(target)(product(rows, depth, columns, transposed)), "") << target << " " << rows << " " << depth << " " << columns;
+}
+
+// An odd k, and one of a group, are no pairs: other code, the same numbers.
+TEST(DotBfloat, WhatIsNoPairIsWidened) {
+  for (const std::string &target : bfloatTargets()) {
+    EXPECT_EQ(checkOn(target)(product(6, 33, 20, false)), "") << target;
+    EXPECT_EQ(checkOn(target)(BfloatConvolution{6, 9, 5, 16, 3, 1, 1}.text()), "") << target;
+  }
+}
+
+TEST(DotBfloat, MultipliesPairsWhereTargetsDo) {
+  auto count = [](const char *target, const char *instruction) {
+    KernelHarness kernel(product(32, 64, 32, false), target);
+    EXPECT_TRUE(kernel.compile()) << kernel.message;
+    return llvm::StringRef(kernel.assembly()).count(instruction);
+  };
+  EXPECT_GT(count("sapphirerapids", "tdpbf16ps"), 0u);
+  EXPECT_GT(count("znver4", "vdpbf16ps"), 0u);
+  EXPECT_GT(count("neoverse-v2", "bfdot"), 0u);
+  EXPECT_EQ(count("x86-64-v4", "dpbf16ps"), 0u);
+}
+
+TEST(DotBfloat, CompilesForEveryTarget) {
+  std::string message;
+  EXPECT_TRUE(KernelHarness::compilesEverywhere(kWindows[0].text(), message)) << message;
+}
+
+TEST(DotBfloat, TilesAreAskedForByPlansThatUseThem) {
+  KernelHarness tiles(product(32, 64, 32, false), "sapphirerapids"), vectors(product(32, 64, 32, false), "znver4");
+  ASSERT_TRUE(tiles.compile() && vectors.compile());
+  EXPECT_TRUE(cpu::usesTilesOfBf16(tiles.func()));
+  EXPECT_FALSE(cpu::usesTilesOfBf16(vectors.func()));
+  EXPECT_FALSE(llvm::is_contained(tiles.target().required, "amx-bf16"));
+}
+
+} // namespace
+} // namespace tenon::test
