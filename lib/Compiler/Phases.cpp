@@ -48,6 +48,13 @@ static bool multipliesNarrowFloats(const Target &target) {
   return target.computeCapability >= kFirst;
 }
 
+/// Models of bf16 are multiplied in it wherever that is possible.
+static graph::Bf16Models bf16Factors(const Target &target, StringRef storage) {
+  if (target.isGpu() || !target.bf16)
+    return graph::Bf16Models::None;
+  return storage == "bf16" ? graph::Bf16Models::All : graph::Bf16Models::OfBf16;
+}
+
 static void addPasses(OpPassManager &pm, Phase phase, const Target &target, StringRef tuningCache, bool exactOrder, StringRef storage,
                       graph::ConstantEvaluator *evaluator) {
   switch (phase) {
@@ -55,7 +62,7 @@ static void addPasses(OpPassManager &pm, Phase phase, const Target &target, Stri
     if (multipliesNarrowFloats(target)) // while weights are what they are stored as
       pm.addNestedPass<func::FuncOp>(quantize::createNarrowProducts());
     return graph::buildGraphPipeline(pm, {.matrixUnits = hasMatrixUnits(target, storage),
-                                          .bf16Factors = !target.isGpu() && storage == "bf16",
+                                          .bf16Factors = bf16Factors(target, storage),
                                           .storage = target.isGpu() ? storage.str() : "",
                                           .evaluator = evaluator});
   case Phase::Fuse:

@@ -14,14 +14,18 @@ namespace {
 
 bool isF32(Value value) { return elementOf(value).isF32(); }
 
-/// Whether CPUs multiply `op` in pairs of bf16: constant weights, k in pairs, and enough columns that vectors of them are worth it.
+/// Whether CPUs multiply `op` in pairs of bf16: constant weights, k in pairs (an image's few channels are made some), and enough columns that vectors of
+/// them are worth it.
 bool isProductOfPairs(Operation *op) {
-  constexpr int64_t kPair = 2, kFewColumns = 8;
+  constexpr int64_t kPair = 2, kFewChannels = 4, kFewColumns = 8;
   if (!isa<nn::ConvOp, nn::MatMulOp>(op) || !isF32(op->getOperand(0)) || !isF32(op->getOperand(1)) || !isConstant(op->getOperand(1)))
     return false;
   ArrayRef<int64_t> weight = cast<RankedTensorType>(op->getOperand(1).getType()).getShape();
-  if (auto conv = dyn_cast<nn::ConvOp>(op))
-    return conv.getGroups() == 1 && conv.getLayout() == nn::Layout::ChannelsLast && weight[1] > 0 && weight[1] % kPair == 0 && weight[0] > kFewColumns;
+  if (auto conv = dyn_cast<nn::ConvOp>(op)) {
+    bool isWindow = llvm::any_of(weight.drop_front(2), [](int64_t size) { return size > 1; });
+    bool isOfPairs = weight[1] > 0 && (weight[1] % kPair == 0 || (weight[1] < kFewChannels && isWindow));
+    return isOfPairs && conv.getGroups() == 1 && conv.getLayout() == nn::Layout::ChannelsLast && weight[0] > kFewColumns;
+  }
   auto product = cast<nn::MatMulOp>(op);
   if (weight.size() != 2 || product.getTransposeLhs() || rankOf(product.getLhs()) < 2)
     return false;
@@ -42,9 +46,11 @@ bool movesNumbers(Operation *op) {
 bool readsInFull(Operation *op) { return op->hasTrait<OpTrait::IsTerminator>() || isa<nn::IfOp, nn::LoopOp>(op); }
 
 struct Bf16Factors : impl::Bf16FactorsBase<Bf16Factors> {
+  using Bf16FactorsBase::Bf16FactorsBase;
+
   void runOnOperation() override {
     func::FuncOp func = getOperation();
-    if (func.isExternal())
+    if (func.isExternal() || (onlyModelsOfBf16 && !func->hasAttr(kOfBf16Attr)))
       return;
     Block &body = func.getBody().front();
     bf16 = BFloat16Type::get(&getContext());

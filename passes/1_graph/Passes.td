@@ -11,7 +11,8 @@ def PromoteHalf : GraphPass<"nn-promote-half"> {
   let summary = "Compute fp16 and bf16 tensors in f32";
   let description = [{
     For targets whose arithmetic is f32. Inputs and outputs keep their type; weights are cast by constant folding.
-    Intermediate rounding and overflow to infinity of the half type are not reproduced.
+    Intermediate rounding and overflow to infinity of the half type are not reproduced. A function whose products are all of bf16 is marked: nn-bf16-factors may
+    take their factors as they were.
     Before:  %y = nn.relu %x : tensor<4xf16> -> tensor<4xf16>
     After:   %0 = nn.cast %x {to = f32} …   %1 = nn.relu %0 : tensor<4xf32> …   %y = nn.cast %1 {to = f16} …
   }];
@@ -47,6 +48,7 @@ def Bf16Factors : GraphPass<"nn-bf16-factors"> {
     After:   %r = nn.relu %x …   %b = nn.cast %r {to = bf16} …   %s = nn.conv %b, %wb : … -> tensor<…xbf16>   %y = nn.cast %s {to = f32} …
              %w = nn.cast %b {to = f32} …   %z = nn.add %y, %w : tensor<…xf32>
   }];
+  let options = [Option<"onlyModelsOfBf16", "only-models-of-bf16", "bool", "false", "only functions whose products were bf16 when they were imported (nn-promote-half)">];
   let statistics = [Statistic<"lowered", "lowered", "products of bf16">];
 }
 

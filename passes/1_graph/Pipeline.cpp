@@ -69,8 +69,8 @@ void buildGraphPipeline(OpPassManager &manager, const GraphOptions &options) {
     pm.addPass(createLowerPrecision(options.storage));
     pm.addPass(createSimplifyViews()); // reshapes that transposes kept between a product and what is added to it, or what it is cast to
   }
-  if (options.bf16Factors)
-    pm.addPass(createBf16Factors());
+  if (options.bf16Factors != Bf16Models::None)
+    pm.addPass(createBf16Factors({options.bf16Factors == Bf16Models::OfBf16}));
   if (options.matrixUnits) {
     pm.addPass(createPatchesIntoProducts());
     pm.addPass(createMeansIntoDepthwise());
@@ -101,7 +101,7 @@ struct GraphPipelineOptions : PassPipelineOptions<GraphPipelineOptions> {
 
 void registerGraphPipeline() {
   PassPipelineRegistration<GraphPipelineOptions>("graph", "Phase graph: nn to nn", [](OpPassManager &manager, const GraphPipelineOptions &o) {
-    buildGraphPipeline(manager, {o.channelsLast, o.promoteHalf, o.mergeMatMuls, o.matrixUnits, o.bf16Factors, o.storage, nullptr});
+    buildGraphPipeline(manager, {o.channelsLast, o.promoteHalf, o.mergeMatMuls, o.matrixUnits, o.bf16Factors ? Bf16Models::All : Bf16Models::None, o.storage, nullptr});
   });
 }
 

@@ -21,6 +21,8 @@ struct PromoteHalf : impl::PromoteHalfBase<PromoteHalf> {
       return;
     originalTypes.clear();
     Block &body = func.getBody().front();
+    if (isOfBf16(body))
+      func->setAttr(kOfBf16Attr, UnitAttr::get(&getContext()));
     SmallVector<Value> sources(body.getArguments());
     func.walk([&](nn::ConstantOp constant) { sources.push_back(constant.getResult()); });
     SmallVector<std::pair<OpOperand *, Type>> passed; // whose types stay: in signatures of functions, and where bits are read
@@ -43,6 +45,11 @@ struct PromoteHalf : impl::PromoteHalfBase<PromoteHalf> {
     narrowReturn(body.getTerminator());
     for (auto [operand, type] : passed)
       narrow(*operand, type);
+  }
+
+  static bool isOfBf16(Block &body) {
+    auto products = llvm::make_filter_range(body, [](Operation &op) { return isa<nn::ConvOp, nn::MatMulOp>(op) && isFloat(op.getResult(0)); });
+    return !products.empty() && llvm::all_of(products, [](Operation &op) { return elementOf(op.getResult(0)).isBF16(); });
   }
 
   /// The element type with which an operand was imported: what promoted it stands before its user.

@@ -235,7 +235,7 @@ bool takesPrologue(Operation *anchor, unsigned operand, Operation *op) {
   Anchor kind = anchorOf(anchor);
   if (operand != 0 || !ruleOf(kind).prologue || !op->hasTrait<nn::Elementwise>() || op->getNumResults() != 1)
     return false;
-  if (kind == Anchor::Contraction && (readsBytes(anchor) || readsPairs(anchor)))
+  if (kind == Anchor::Contraction && (readsBytes(anchor) || (readsPairs(anchor) && !roundsImage(anchor, op))))
     return false;
   return kind == Anchor::Rows ? isAlongRows(anchor)
                               : (readsOnce(anchor) && isCheap(op)) || (isDepthwise(anchor) && isDecoded(op->getResult(0))) || roundsImage(anchor, op);

@@ -13,7 +13,9 @@ public:
 
   bool matches(kernel::FuncOp func, const Target &target) const override {
     std::optional<ContractionProblem> p = problemOn(func, target);
-    if (p && p->dot > 1 && (!p->rhsConstant() || !isa<BlockArgument>(kernel::viewOf(p->lhs).source)))
+    if (p && p->dot > 1 && !p->rhsConstant())
+      return false;
+    if (p && p->dot > 1 && !isa<BlockArgument>(kernel::viewOf(p->lhs).source) && !(p->bfloat && p->woven && Prologue::matches(p->lhs)))
       return false;
     if (!p || !supported(*p) || !Epilogue::matches(p->result))
       return false;

@@ -35,7 +35,7 @@ struct ContractionProblem {
   int64_t groups = 1;
   int64_t dot = 1;                    // k of one lane: 4 for bytes, whose problem counts in such fours along lhs's channels and k, or 2 (DotPairs.h, DotBfloat.h)
   bool bfloat = false;                // factors are pairs of bf16, multiplied as they lie in memory (DotBfloat.h)
-  bool woven = false;                 // fewer than four channels, which are woven to fours or pairs where the input is copied
+  bool woven = false;                 // few channels, which are woven to fours or pairs where the input is copied
   int64_t joined = 0;                 // taps along a row of pixels that the depth takes: woven pairs of a row follow on one another (DotPairs.h); else 0
   int64_t outside = 0;                // the byte that padding reads
   bool split = false;                 // fours of bytes whose weights are split (DotSplit.h)

@@ -133,21 +133,31 @@ private:
     });
   }
 
-  /// The bytes of a pixel's few channels in one four, or in pairs; what is missing is 0, as its weights are.
+  /// A channel as it is multiplied, in the low bits of lanes of 32.
+  Value unitOf(Value channel, int lanes) {
+    auto units = VectorType::get({lanes}, b.ops().getI32Type());
+    if (p.bfloat)
+      channel = arith::BitcastOp::create(b.ops(), units.clone(b.ops().getI16Type()), b.convert(channel, b.ops().getBF16Type()));
+    return arith::ExtUIOp::create(b.ops(), units, channel);
+  }
+
+  /// A pixel's few channels in one four of bytes, or in pairs; what is missing is 0, as its weights are.
   void copyWoven(Index to, Index first, Index count) {
-    int64_t bytes = *nn::dimOf(p.lhs.getType(), p.lhsChannel).asConstant(), bits = 32 / p.dot;
+    int64_t few = *nn::dimOf(p.lhs.getType(), p.lhsChannel).asConstant(), bits = 32 / p.dot;
     auto weave = [&](Index i, int lanes) {
       SmallVector<Index> position = inside;
       position[x] = b.add(first, i);
       SmallVector<Value> planes(channels.get());
-      for (int64_t c = 0; c < bytes; ++c) {
+      for (int64_t c = 0; c < few; ++c) {
         position[p.lhsChannel] = c;
-        Value byte = b.splat(source.load(position, lanes, x), lanes);
-        Value wide = arith::ExtUIOp::create(b.ops(), VectorType::get({lanes}, band.element), byte), &plane = planes[c / p.dot];
+        Value wide = unitOf(b.splat(source.load(position, lanes, x), lanes), lanes), &plane = planes[c / p.dot];
         if (c % p.dot)
           wide = arith::ShLIOp::create(b.ops(), wide, b.integer(c % p.dot * bits, wide.getType()));
         plane = plane ? Value(arith::OrIOp::create(b.ops(), plane, wide)) : wide;
       }
+      if (p.bfloat)
+        for (Value &plane : planes)
+          plane = arith::BitcastOp::create(b.ops(), VectorType::get({lanes}, band.element), plane);
       for (auto [part, vector] : llvm::enumerate(interleave(b, planes)))
         b.store(vector, band, b.sum(to, b.mul(i, pitch), part * lanes));
     };

@@ -1,22 +1,26 @@
 #include "passes/6_codegen/cpu/DotBfloat.h"
 #include "passes/6_codegen/cpu/DotBytes.h"
+#include "llvm/Support/MathExtras.h"
 #include "llvm/TargetParser/Triple.h"
 
 namespace tenon::cpu {
 using namespace mlir;
 
-constexpr int64_t kPair = 2;
+constexpr int64_t kPair = 2, kFewChannels = 4;
 
 static bool isBfloat(Value tensor) { return cast<RankedTensorType>(tensor.getType()).getElementType().isBF16(); }
 
 bool countInBfloatPairs(ContractionProblem &p) {
   std::optional<int64_t> depth = p.depth.asConstant();
-  if (!isBfloat(p.lhs) || !isBfloat(p.rhs) || !p.rhsConstant() || !p.computeElement().isF32() || p.groups != 1 || !depth || *depth == 0 ||
-      *depth % kPair || !hasPlainWeights(p) || !liesInUnits(p, kPair))
+  if (!isBfloat(p.lhs) || !isBfloat(p.rhs) || !p.rhsConstant() || !p.computeElement().isF32() || p.groups != 1 || !depth || *depth == 0 || !hasPlainWeights(p))
+    return false;
+  bool isRead = *depth % kPair == 0 && liesInUnits(p, kPair), isWoven = !isRead && *depth <= kFewChannels && p.tapCount() > 1;
+  if (!isRead && !isWoven)
     return false;
   p.dot = kPair;
   p.bfloat = true;
-  p.depth = nn::Dim::constant(p.anchor->getContext(), *depth / kPair);
+  p.woven = isWoven;
+  p.depth = nn::Dim::constant(p.anchor->getContext(), llvm::divideCeil(*depth, kPair));
   return true;
 }
 

@@ -10,7 +10,8 @@
 
 namespace tenon::cpu {
 
-/// Makes `p`, a problem on bf16, count in pairs. False where it cannot be computed that way: an odd k, groups, strides that pairs do not divide.
+/// Makes `p`, a problem on bf16, count in pairs. False where it cannot be computed that way: an odd k of more than a few channels, groups, strides that pairs
+/// do not divide.
 bool countInBfloatPairs(ContractionProblem &p);
 
 /// Whether tile registers hold the factors of `p`.

@@ -1,4 +1,5 @@
 // RUN: tenon-opt %s --nn-bf16-factors | FileCheck %s
+// RUN: tenon-opt %s --nn-bf16-factors=only-models-of-bf16 | FileCheck %s --check-prefix=OF_BF16
 
 // What a product reads is rounded where it is made; a residual is widened again, sums are not rounded.
 // CHECK-LABEL: func.func @block
@@ -53,4 +54,18 @@ func.func @others(%x: tensor<4x16xf32>, %y: tensor<4x15xf32>, %z: tensor<16x16xf
   %3 = nn.matmul %x, %z : tensor<4x16xf32>, tensor<16x16xf32> -> tensor<4x16xf32>
   %4 = nn.matmul %x, %few : tensor<4x16xf32>, tensor<16x4xf32> -> tensor<4x4xf32>
   return %0, %1, %2, %3, %4 : tensor<4x16xf32>, tensor<4x32xf32>, tensor<4x32xf32>, tensor<4x16xf32>, tensor<4x4xf32>
+}
+
+// Models of f32 stay as they are where only those of bf16 are asked for.
+// OF_BF16-LABEL: func.func @block
+// OF_BF16-NOT:     bf16
+// OF_BF16-LABEL: func.func @imported
+// OF_BF16:         nn.matmul {{.*}} : tensor<4x16xbf16>, tensor<16x32xbf16>
+func.func @imported(%x: tensor<4x16xbf16>) -> tensor<4x32xbf16> attributes {tenon.of_bf16} {
+  %w = nn.constant dense<0.5> : tensor<16x32xf32>
+  %0 = nn.cast %x {to = f32} : tensor<4x16xbf16> -> tensor<4x16xf32>
+  %1 = nn.relu %0 : tensor<4x16xf32> -> tensor<4x16xf32>
+  %2 = nn.matmul %1, %w : tensor<4x16xf32>, tensor<16x32xf32> -> tensor<4x32xf32>
+  %3 = nn.cast %2 {to = bf16} : tensor<4x32xf32> -> tensor<4x32xbf16>
+  return %3 : tensor<4x32xbf16>
 }

@@ -23,3 +23,21 @@ func.func @bits(%x: tensor<4xf16>) -> tensor<4xi16> {
   %1 = nn.bitcast %0 {to = i16} : tensor<4xf16> -> tensor<4xi16>
   return %1 : tensor<4xi16>
 }
+
+// A function whose products are all of bf16 says so; one of f16 or f32 among them makes it another.
+// CHECK-LABEL: func.func @of_bf16
+// CHECK-SAME:    attributes {tenon.of_bf16}
+func.func @of_bf16(%x: tensor<4x16xbf16>, %w: tensor<16x8xbf16>) -> tensor<4x8xbf16> {
+  %0 = nn.matmul %x, %w : tensor<4x16xbf16>, tensor<16x8xbf16> -> tensor<4x8xbf16>
+  return %0 : tensor<4x8xbf16>
+}
+
+// CHECK-LABEL: func.func @mixed
+// CHECK-NOT:     tenon.of_bf16
+// CHECK:         return
+func.func @mixed(%x: tensor<4x16xbf16>, %w: tensor<16x8xbf16>, %v: tensor<8x8xf32>) -> tensor<4x8xf32> {
+  %0 = nn.matmul %x, %w : tensor<4x16xbf16>, tensor<16x8xbf16> -> tensor<4x8xbf16>
+  %1 = nn.cast %0 {to = f32} : tensor<4x8xbf16> -> tensor<4x8xf32>
+  %2 = nn.matmul %1, %v : tensor<4x8xf32>, tensor<8x8xf32> -> tensor<4x8xf32>
+  return %2 : tensor<4x8xf32>
+}
