@@ -64,21 +64,23 @@ static RankedTensorType joinTypes(Node &node, RankedTensorType first, RankedTens
   return nn::tensorOf(dims, first.getElementType());
 }
 
-/// A branch, which gives as many values as the node; null after a report.
 static const onnx::GraphProto *graphOf(Node &node, StringRef name) {
   const onnx::AttributeProto *graph = node.attribute(name);
-  if (!graph || !graph->has_g()) {
-    node.invalid("the attribute '" + name + "' holds no graph");
-    return nullptr;
-  }
-  int found = graph->g().output_size(), expected = node.proto.output_size();
-  if (found == expected)
+  if (graph && graph->has_g())
     return &graph->g();
-  node.invalid("the number of outputs of '" + name + "': found " + Twine(found) + ", expected " + Twine(expected) + ", which the node has");
+  node.invalid("the attribute '" + name + "' holds no graph");
   return nullptr;
 }
 
-/// One branch in place.
+/// A branch of an If, which gives as many values as the node; null after a report.
+static const onnx::GraphProto *branchOf(Node &node, StringRef name) {
+  const onnx::GraphProto *graph = graphOf(node, name);
+  if (!graph || graph->output_size() == node.proto.output_size())
+    return graph;
+  node.invalid("the number of outputs of '" + name + "': found " + Twine(graph->output_size()) + ", expected " + Twine(node.proto.output_size()) + ", which the node has");
+  return nullptr;
+}
+
 static void inlineOne(Node &node, const onnx::GraphProto &graph) {
   SmallVector<Value> results;
   if (mlir::failed(node.importer.inlineBranch(graph, node.scope, results)))
@@ -211,7 +213,7 @@ static void callOneOf(Node &node, Value condition, GraphImporter::Body &thenBody
 
 static void branchAtRunTime(Node &node, Value condition) {
   GraphImporter &importer = node.importer;
-  const onnx::GraphProto *graphs[] = {graphOf(node, "then_branch"), graphOf(node, "else_branch")};
+  const onnx::GraphProto *graphs[] = {branchOf(node, "then_branch"), branchOf(node, "else_branch")};
   if (!graphs[0] || !graphs[1])
     return;
   Branch branches[] = {importBranch(node, *graphs[0]), importBranch(node, *graphs[1])};
@@ -245,7 +247,7 @@ static void branch(Node &node) {
     return;
   if (condition->size() != 1)
     return node.invalid("the condition must be one boolean");
-  if (const onnx::GraphProto *chosen = graphOf(node, condition->front() != 0 ? "then_branch" : "else_branch"))
+  if (const onnx::GraphProto *chosen = branchOf(node, condition->front() != 0 ? "then_branch" : "else_branch"))
     inlineOne(node, *chosen);
 }
 
