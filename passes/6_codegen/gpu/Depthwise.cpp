@@ -30,7 +30,7 @@ bool givesSums(kernel::FuncOp func) {
   return !func.getBody().getOps<nn::ReduceOp>().empty();
 }
 
-/// Where a kernel gives sums of rows: what a block, with some of the channels of a row, has its threads stand for. No groups: nothing of the kind.
+/// Where blocks have some of the channels of a row: what their threads stand for. No groups: nothing of the kind.
 RowOfThreads rowOf(nn::ConvOp conv, kernel::ScheduleAttr schedule) {
   std::optional<int64_t> width = nn::dimOf(conv.getResult().getType(), 2).asConstant();
   return {schedule.get("groups", 0), schedule.get("lanes", lanesOf(conv)), width.value_or(0) / schedule.get("pixels", 1)};
@@ -41,14 +41,14 @@ RowOfThreads rowOf(nn::ConvOp conv, kernel::ScheduleAttr schedule) {
 class DepthwiseEmitter {
 public:
   DepthwiseEmitter(KernelBuilder &b, nn::ConvOp conv, kernel::ScheduleAttr schedule)
-      : b(b), w(b), ops(b.ops()), conv(conv), pixels(schedule.get("pixels", 1)), lanes(schedule.get("lanes", lanesOf(conv))), input(cpu::FilterInput::of(conv.getInput())),
-        image(b.tensorOf(input.memory)), stored(input.isBytes ? Type(ops.getI8Type()) : image.element),
+      : b(b), w(b), ops(b.ops()), conv(conv), pixels(schedule.get("pixels", 1)), lanes(schedule.get("lanes", lanesOf(conv))),
+        input(cpu::FilterInput::of(conv.getInput())), image(b.tensorOf(input.memory)), stored(input.isBytes ? Type(ops.getI8Type()) : image.element),
         filter(b.argument(cast<BlockArgument>(conv.getWeight().getDefiningOp<kernel::UnpackOp>().getPacked()).getArgNumber())),
-        row(rowOf(conv, schedule)), epilogue(b, conv.getResult(), nullptr, row.groups > 0) {}
+        row(rowOf(conv, schedule)), epilogue(b, conv.getResult(), nullptr, givesSums(b.kernelFunc())) {}
 
   void emit() {
-    pixels == 1 && lanes == lanesOf(conv) ? emitPixel() : emitPixels();
-    if (row.groups)
+    pixels == 1 ? emitPixel() : emitPixels();
+    if (givesSums(b.kernelFunc()))
       storeSums();
   }
 
@@ -110,13 +110,13 @@ private:
   void emitPixels() {
     auto weight = cast<RankedTensorType>(conv.getWeight().getType()).getShape();
     position = placeOf();
-    b.waitForInputs();
     Type f32 = ops.getF32Type();
     Value sum = b.constant(0, VectorType::get({lanes}, f32));
     if (conv.getBias()) {
       Tensor bias = b.tensorOf(conv.getBias());
       sum = b.convert(b.load(bias, b.at(bias, {position[3]}), int(lanes)), f32);
     }
+    b.waitForInputs();
     SmallVector<Value> sums(pixels, sum), coming = readRow(0);
     for (int64_t r = 0; r < weight[2]; ++r) {
       SmallVector<Value> row = std::move(coming), factors;
@@ -222,26 +222,32 @@ public:
   void schedules(kernel::FuncOp func, const Target &target, SmallVectorImpl<kernel::ScheduleAttr> &out) const override {
     nn::ConvOp conv = convolutionOf(func);
     std::optional<int64_t> width = nn::dimOf(conv.getResult().getType(), 2).asConstant(), all = nn::numElements(conv.getResult().getType()).asConstant();
-    constexpr int64_t kThreads = 1024, kFewer = 384; // of a multiprocessor
+    bool isBytes = cpu::FilterInput::of(conv.getInput()).isBytes;
+    constexpr int64_t kThreads = 1024, kFewer = 256, kMost = 768; // of a multiprocessor: enough, enough of those that do more, all at once
     auto fits = [&](int64_t lanes, int64_t pixels, int64_t threads) {
       return pixels == 1 || (width && all && *width % pixels == 0 && *all / (lanes * pixels) >= threads * target.cores);
     };
-    auto add = [&](int64_t lanes, int64_t pixels) {
-      SmallVector<std::pair<StringRef, int64_t>> shape{{"lanes", lanes}, {"pixels", pixels}};
-      for (int64_t groups : givesSums(func) ? groupsOfBlocks(conv, lanes, pixels) : SmallVector<int64_t>())
-        out.push_back(kernel::ScheduleAttr::get(func.getContext(), name(), {shape[0], shape[1], {"groups", groups}}));
-      for (int64_t threads : {128, 64, 256})
-        if (!givesSums(func))
-          out.push_back(kernel::ScheduleAttr::get(func.getContext(), name(), {shape[0], shape[1], {"threads", threads}}));
+    auto add = [&](int64_t lanes, int64_t pixels, bool rows) {
+      auto schedule = [&](StringRef what, int64_t number) {
+        return kernel::ScheduleAttr::get(func.getContext(), name(), {{"lanes", lanes}, {"pixels", pixels}, {what, number}});
+      };
+      for (int64_t groups : rows ? groupsOfBlocks(conv, lanes, pixels) : SmallVector<int64_t>())
+        out.push_back(schedule("groups", groups));
+      for (int64_t threads : rows ? SmallVector<int64_t>() : SmallVector<int64_t>{128, 64, 256})
+        out.push_back(schedule("threads", threads));
     };
-    // As many pixels as leave each multiprocessor threads enough: they share weights and what they read.
-    constexpr int64_t kSeven = 7, kNarrow = 4, kMostApart = 2; // neighbours at stride 2 share little
+    bool sums = givesSums(func);
     int64_t lanes = lanesOf(conv);
-    if (givesSums(func) && lanes >= kNarrow && fits(kNarrow, kSeven, kFewer))
-      add(kNarrow, kSeven);
+    // Of few pixels each thread does little. Of many it has as many as leave each multiprocessor threads enough: they share weights and what they read.
+    constexpr int64_t kPair = 2, kNarrow = 4, kMostApart = 2; // neighbours at stride 2 share little
+    if (all && !isBytes && *all / kPair <= kMost * target.cores)
+      add(kPair, 1, sums);
+    for (int64_t pixels : neighbours(conv))
+      if (!isBytes && width && *width <= kMostThreads && fits(kNarrow, pixels, kFewer))
+        add(kNarrow, pixels, /*rows=*/true);
     for (int64_t pixels : {4, 2, 1})
       if (fits(lanes, pixels, kThreads) && (conv.getStrides()[1] == 1 || pixels <= kMostApart))
-        add(lanes, pixels);
+        add(lanes, pixels, sums);
   }
 
   KernelPlan plan(kernel::FuncOp func, kernel::ScheduleAttr schedule, const Target &target) const override {
@@ -250,7 +256,7 @@ public:
     plan.tasks = nn::numElements(conv.getResult().getType()).floorDiv(schedule.get("lanes", lanesOf(conv)) * schedule.get("pixels", 1));
     if (RowOfThreads row = rowOf(conv, schedule); row.groups) {
       plan.tasks = plan.tasks.floorDiv(row.threads());
-      plan.block = {int(row.threads()), 1, int(row.sharedBytes()), 1, /*waits=*/true};
+      plan.block = {int(row.threads()), 1, givesSums(func) ? int(row.sharedBytes()) : 0, 1, /*waits=*/true};
       return plan;
     }
     int threads = int(schedule.get("threads", 128));
@@ -277,16 +283,29 @@ private:
            *width <= kMostThreads && !cpu::FilterInput::of(conv.getInput()).isBytes;
   }
 
-  /// Groups of channels of a block that gives sums of rows: all the same, those first whose threads are about as many as they should be.
+  /// How many neighbouring pixels of narrow vectors a thread should have, what it reads of a row staying in registers: the best first.
+  static SmallVector<int64_t> neighbours(nn::ConvOp conv) {
+    constexpr int64_t kMany = 7, kFewer = 4, kMostRead = 15;
+    int64_t taps = cast<RankedTensorType>(conv.getWeight().getType()).getShape().back();
+    int64_t read = (kMany - 1) * conv.getStrides().back() + (taps - 1) * conv.getDilations().back() + 1;
+    return read <= kMostRead ? SmallVector<int64_t>{kMany} : SmallVector<int64_t>{kFewer, kMany};
+  }
+
+  /// Groups of channels of a block that has a row: all the same, those first whose threads are about as many as they should be, and that begin and end
+  /// with lines of memory, or with halves of these.
   static SmallVector<int64_t> groupsOfBlocks(nn::ConvOp conv, int64_t lanes, int64_t pixels) {
-    constexpr double kThreads = 192, kOdd = 1; // an odd number of groups begins and ends within sectors of 32 bytes
+    constexpr double kThreads = 256, kBroken = 0.5;
+    constexpr int64_t kHalfLine = 64, kSector = 32;
     constexpr size_t kTried = 4;
     int64_t all = int64_t(conv.getGroups()) / lanes, places = *nn::dimOf(conv.getResult().getType(), 2).asConstant() / pixels;
     SmallVector<int64_t> divisors;
     for (int64_t groups = 1; groups <= all; ++groups)
       if (all % groups == 0 && groups * places <= kMostThreads)
         divisors.push_back(groups);
-    auto distance = [&](int64_t groups) { return std::abs(std::log2(double(groups * places) / kThreads)) + (groups % 2 ? kOdd : 0); };
+    auto distance = [&](int64_t groups) {
+      int64_t bytes = groups == all ? 0 : groups * lanes * nn::elementBytes(elementOf(conv.getInput()));
+      return std::abs(std::log2(double(groups * places) / kThreads)) + kBroken * ((bytes % kHalfLine != 0) + (bytes % kSector != 0));
+    };
     llvm::sort(divisors, [&](int64_t a, int64_t b) { return std::pair(distance(a), a) < std::pair(distance(b), b); });
     divisors.truncate(std::min(kTried, divisors.size()));
     return divisors;

@@ -6,126 +6,16 @@
 #include "passes/6_codegen/gpu/Gate.h"
 #include "passes/6_codegen/cpu/Elementwise.h"
 #include "passes/6_codegen/cpu/LoopsEvaluator.h"
+#include "passes/6_codegen/gpu/GateProblem.h"
 #include "passes/6_codegen/gpu/Warp.h"
 
 namespace tenon::gpu {
 using namespace mlir;
 
 namespace {
-constexpr int64_t kWarp = 32, kShares = 4; // threads of a result
-constexpr int64_t kFewThreads = 256, kMostThreads = 512, kMostImages = 64;
-constexpr int64_t kLanes = 4, kMostColumns = 8; // sums that a thread adds up; columns of a right operand
-constexpr int64_t kChunk = 8, kChunkBytes = 16, kFragmentRows = 16, kFragmentDepth = 16, kPairBytes = 8;
-constexpr int kFirst = 90, kFirstWithout = 120; // GPUs whose blocks have so much shared memory
-
-Type elementOf(Value v) {
-  return cast<RankedTensorType>(v.getType()).getElementType();
-}
-
-struct GateProblem {
-  nn::ConvOp squeeze, excite;
-  nn::ReduceOp sums; // of what the row is a mean; null where it is in memory
-  SmallVector<Operation *> between;
-  int64_t images = 1, channels = 0, hidden = 0, results = 0;
-  bool bfloat = false;
-  int64_t rowsOfSums = 0; // of an image; 0 where the row is in memory
-  int64_t threads = 0, rounds = 0; // of a block; results of a thread
-
-  static std::optional<GateProblem> of(kernel::FuncOp func, const Target &target);
-  void take(kernel::ScheduleAttr schedule) {
-    threads = schedule.get("threads", kFewThreads);
-    rounds = schedule.get("rounds", 1);
-  }
-  int64_t warps() const { return threads / kWarp; }
-  int64_t resultsOfBlock() const { return rounds * threads / kShares; }
-  int64_t blocksOfImage() const { return llvm::divideCeil(results, resultsOfBlock()); }
-  int64_t quads() const { return chunks() * kChunk / kLanes; }
-  /// Threads that have parts of the same channels.
-  int64_t columns() const { return rowsOfSums ? std::clamp<int64_t>(threads / quads(), 1, std::min(kMostColumns, rowsOfSums)) : 1; }
-  int64_t hiddenRows() const { return llvm::alignTo(hidden, kFragmentRows); }
-  int64_t steps() const { return llvm::divideCeil(channels, kFragmentDepth); }
-  int64_t chunks() const { return steps() * kFragmentDepth / kChunk; } // of a row of weights, zeros at its end included
-  int64_t pitch() const { return (chunks() | 1) * kChunkBytes; }       // odd: eight rows lie in different banks
-  int64_t rowAt() const { return hiddenRows() * pitch(); }             // behind the weights of the first product
-  int64_t partsAt() const { return rowAt() + columns() * pitch(); }    // what each warp has of the few
-  int64_t hiddenAt() const { return partsAt() + warps() * hiddenRows() * kPairBytes; }
-  int64_t sharedBytes() const { return hiddenAt() + hiddenRows() * kPairBytes; }
-};
-
-/// A 1x1 convolution of one position of each image, with constant weights as they are.
-bool isProductOfRow(nn::ConvOp conv, kernel::FuncOp func) {
-  auto weight = dyn_cast<BlockArgument>(conv.getWeight());
-  auto shape = cast<RankedTensorType>(conv.getWeight().getType()).getShape();
-  auto dims = nn::dimsOf(conv.getInput().getType());
-  bool isOneRow = llvm::all_of(ArrayRef(dims).drop_back().drop_front(), [](nn::Dim d) { return d.isConstant(1); }) &&
-                  dims.front().asConstant().value_or(kMostImages + 1) <= kMostImages;
-  bool isOneTap =
-      llvm::all_of(shape.drop_front(2), [](int64_t size) { return size == 1; }) && llvm::all_of(conv.getPads(), [](int64_t pad) { return pad == 0; });
-  bool hasBias = !conv.getBias() || isa<BlockArgument>(kernel::viewOf(conv.getBias()).source);
-  return weight && func.getArgAttr(weight.getArgNumber(), "kernel.constant") && conv.getGroups() == 1 &&
-         conv.getLayout() == nn::Layout::ChannelsLast && isOneRow && isOneTap && hasBias;
-}
-
-/// The f32 sums in memory that `mean` is made of by a sum, factors and a rounding, so that it is a sum of parts; null where it is not.
-nn::ReduceOp sumsBehind(Value mean) {
-  while (Operation *op = mean.getDefiningOp()) {
-    if (auto reduce = dyn_cast<nn::ReduceOp>(op)) {
-      auto parts = dyn_cast<BlockArgument>(reduce.getInput());
-      bool isOfRows = parts && reduce.getKind() == nn::ReduceKind::Sum && reduce.getAxes() == ArrayRef<int64_t>{1} && reduce.getKeepDims() &&
-                      elementOf(parts).isF32() && cast<RankedTensorType>(parts.getType()).getRank() == 4;
-      return isOfRows && nn::dimOf(parts.getType(), 1).isConstant() ? reduce : nn::ReduceOp();
-    }
-    auto mul = dyn_cast<nn::MulOp>(op);
-    auto factor = mul ? mul.getRhs().getDefiningOp<nn::ConstantOp>() : nn::ConstantOp();
-    if (!isa<nn::CastOp>(op) && !(factor && cast<RankedTensorType>(factor.getType()).getNumElements() == 1))
-      return {};
-    mean = op->getOperand(0);
-  }
-  return {};
-}
-
-/// Whether the row of each image begins at a multiple of a chunk.
-bool isRowInMemory(Value row) {
-  kernel::View view = kernel::viewOf(row);
-  return isa<BlockArgument>(view.source) && view.offset.isConstant(0) && view.strides.back().isConstant(1) &&
-         (nn::dimsOf(row.getType()).front().isConstant(1) || view.strides.front().asConstant().value_or(1) % kChunk == 0);
-}
-
-std::optional<GateProblem> GateProblem::of(kernel::FuncOp func, const Target &target) {
-  constexpr int64_t kMostHidden = 64, kMostShared = 200 << 10;
-  auto convs = llvm::to_vector(func.getBody().getOps<nn::ConvOp>());
-  if (target.computeCapability < kFirst || target.computeCapability >= kFirstWithout || convs.size() != 2 || !isProductOfRow(convs[0], func) ||
-      !isProductOfRow(convs[1], func))
-    return std::nullopt;
-  GateProblem p;
-  p.squeeze = convs[0];
-  p.excite = convs[1];
-  for (Value value = p.excite.getInput(); value != p.squeeze.getResult();) {
-    Operation *op = value.getDefiningOp();
-    if (!op || !op->hasTrait<nn::Elementwise>() || op->getNumOperands() != 1 || !cpu::canEmitElementwise(op))
-      return std::nullopt;
-    p.between.insert(p.between.begin(), op);
-    value = op->getOperand(0);
-  }
-  Type element = elementOf(p.squeeze.getInput());
-  p.bfloat = element.isBF16();
-  p.sums = sumsBehind(p.squeeze.getInput());
-  p.rowsOfSums = p.sums ? *nn::dimOf(p.sums.getInput().getType(), 1).asConstant() : 0;
-  bool isHalf = (element.isF16() || element.isBF16()) && elementOf(p.squeeze.getWeight()) == element && elementOf(p.excite.getWeight()) == element;
-  auto first = cast<RankedTensorType>(p.squeeze.getWeight().getType()).getShape(),
-       second = cast<RankedTensorType>(p.excite.getWeight().getType()).getShape();
-  p.hidden = first[0];
-  p.channels = first[1];
-  p.results = second[0];
-  p.images = *nn::dimsOf(p.squeeze.getInput().getType()).front().asConstant();
-  p.threads = kMostThreads; // what takes most shared memory
-  p.rounds = 1;
-  bool isRow = p.sums ? cast<RankedTensorType>(p.sums.getInput().getType()).getShape().back() == p.channels : isRowInMemory(p.squeeze.getInput());
-  if (!isRow || !isHalf || !cpu::Epilogue::matches(p.excite.getResult()) || p.channels % kChunk || p.hidden > kMostHidden ||
-      p.sharedBytes() > kMostShared)
-    return std::nullopt;
-  return p;
-}
+constexpr int64_t kWarp = GateProblem::kWarp, kShares = GateProblem::kShares, kFewThreads = GateProblem::kFewThreads, kMostThreads = GateProblem::kMostThreads;
+constexpr int64_t kLanes = GateProblem::kLanes, kChunk = GateProblem::kChunk, kChunkBytes = GateProblem::kChunkBytes;
+constexpr int64_t kFragmentRows = GateProblem::kFragmentRows, kPairBytes = GateProblem::kPairBytes;
 
 class GateEmitter {
 public:
@@ -142,20 +32,23 @@ public:
     Index first = b.add(b.mul(block, p.resultsOfBlock()), w.wide(w.div(thread, kShares)));
     copyWeights(); // which do not depend on the kernel before
     SmallVector<SmallVector<Value>> factors;
+    SmallVector<Value> biases;
     for (int64_t round = 0; round < p.rounds; ++round) {
       results.push_back(b.add(first, round * p.threads / kShares));
       factors.push_back(loadFactors(results.back()));
+      biases.push_back(biasAt(p.excite, b.min(results.back(), p.results - 1)));
     }
+    Value bias = biasAt(p.squeeze, b.min(w.wide(thread), p.hidden - 1));
     b.waitForInputs();
     p.sums ? sumParts() : copyRow();
     w.waitFor(0);
     w.barrier();
     squeeze();
     w.barrier();
-    b.ifThen(w.below(thread, w.i32(p.hiddenRows())), [&] { activate(); });
+    b.ifThen(w.below(thread, w.i32(p.hiddenRows())), [&] { activate(bias); });
     w.barrier();
-    for (auto [result, own] : llvm::zip_equal(results, factors))
-      excite(result, own);
+    for (auto [round, result] : llvm::enumerate(results))
+      excite(result, factors[round], biases[round]);
   }
 
 private:
@@ -299,19 +192,20 @@ private:
   }
 
   Value biasAt(nn::ConvOp conv, Index at) {
+    if (!conv.getBias())
+      return {};
     Tensor bias = b.tensorOf(conv.getBias());
     return b.convert(b.load(bias, b.at(bias, {at})), f32);
   }
 
   /// One of the few; zero beyond them.
-  void activate() {
+  void activate(Value bias) {
     Value at = w.add(w.add(shared, p.partsAt()), w.mul(thread, kPairBytes)), sum;
     for (int64_t warp = 0; warp < p.warps(); ++warp) {
       Value part = w.loadPair(w.add(at, warp * p.hiddenRows() * kPairBytes)).first;
       sum = sum ? arith::AddFOp::create(ops, sum, part).getResult() : part;
     }
-    if (p.squeeze.getBias())
-      sum = arith::AddFOp::create(ops, sum, biasAt(p.squeeze, b.min(w.wide(thread), p.hidden - 1)));
+    sum = bias ? arith::AddFOp::create(ops, sum, bias).getResult() : sum;
     for (Operation *op : p.between)
       sum = cpu::emitElementwise(b, op, sum);
     sum = w.select(w.below(thread, w.i32(p.hidden)), sum, b.constant(0, f32));
@@ -319,7 +213,7 @@ private:
     w.store(w.add(w.add(shared, p.hiddenAt()), w.mul(thread, kPairBytes)), pair);
   }
 
-  void excite(Index result, ArrayRef<Value> factors) {
+  void excite(Index result, ArrayRef<Value> factors, Value bias) {
     Value at = w.add(w.add(shared, p.hiddenAt()), w.mul(share, kPairBytes)), sum = b.constant(0, f32);
     for (auto [i, factor] : llvm::enumerate(factors))
       sum = b.fma(factor, w.loadPair(w.add(at, int64_t(i) * kShares * kPairBytes)).first, sum);
@@ -327,7 +221,7 @@ private:
       sum = arith::AddFOp::create(ops, sum, w.exchange(sum, distance));
     Value isFirst = arith::CmpIOp::create(ops, arith::CmpIPredicate::eq, share, w.i32(0));
     b.ifThen(arith::AndIOp::create(ops, isFirst, b.lessThan(result, p.results)), [&] {
-      Value gate = p.excite.getBias() ? arith::AddFOp::create(ops, sum, biasAt(p.excite, result)).getResult() : sum;
+      Value gate = bias ? arith::AddFOp::create(ops, sum, bias).getResult() : sum;
       SmallVector<Index> position(cast<RankedTensorType>(p.excite.getType()).getRank(), Index(0));
       position.front() = image;
       position.back() = result;

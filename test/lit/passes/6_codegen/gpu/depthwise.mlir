@@ -1,15 +1,15 @@
 // RUN: tenon-opt %s --kernel-assign-schedules=target=cuda:sm_90 | FileCheck %s --check-prefix=FAMILY
 // RUN: tenon-opt %s --kernel-assign-schedules=target=cuda:sm_90 --codegen-emit-cpu="target=cuda:sm_90 assembly" | FileCheck %s
 
-// A thread has eight channels of a pixel: 14 x 14 x 384 / 8 tasks. Weights are loaded before the kernel waits for the one before; a tap outside the
+// Of few pixels a thread has two channels of one: 14 x 14 x 384 / 2 tasks. Weights are loaded before the kernel waits for the one before; a tap outside the
 // image costs a predicate, no branch.
 // FAMILY-LABEL: kernel.func private @depthwise
 // FAMILY-SAME:    schedule = #kernel.schedule<"gpu.depthwise"
-// FAMILY-SAME:    tasks = #nn.expr<9408>
+// FAMILY-SAME:    tasks = #nn.expr<37632>
 // CHECK-LABEL: .visible .entry depthwise(
 // CHECK-COUNT-9: ld.global
 // CHECK:         griddepcontrol.wait
-// CHECK-COUNT-9: @p ld.global.v4.b32
+// CHECK-COUNT-9: @p ld.global.b32
 // CHECK:         ret;
 kernel.func private @depthwise(%x: tensor<1x14x14x384xf16>, %packed: tensor<3x3x1x384xf16> {kernel.constant}) -> tensor<1x14x14x384xf16> attributes {tenon.alignments = array<i64: 16, 16, 16>} {
   %w = kernel.unpack %packed {packing = #kernel.packing<padded = [384, 1, 3, 3], split = [384, 1, 3, 3], perm = [2, 3, 1, 0]>} : tensor<3x3x1x384xf16> -> tensor<384x1x3x3xf16>
@@ -18,15 +18,17 @@ kernel.func private @depthwise(%x: tensor<1x14x14x384xf16>, %packed: tensor<3x3x
   kernel.return %1 : tensor<1x14x14x384xf16>
 }
 
-// Of many images a thread has four neighbouring pixels: 18 loads for 36 taps, a row of the filter after the other.
+// Of many images a thread has four channels of seven neighbouring pixels, a block a row: 27 loads for 63 taps, a row of the filter after the other.
 // FAMILY-LABEL: kernel.func private @images
-// FAMILY-SAME:    pixels = 4 : i64
-// FAMILY-SAME:    tasks = #nn.expr<1204224>
+// FAMILY-SAME:    schedule = #kernel.schedule<"gpu.depthwise", {groups = 24 : i64, lanes = 4 : i64, pixels = 7 : i64}>
+// FAMILY-SAME:    tasks = #nn.expr<3584>
 // CHECK-LABEL: .visible .entry images(
+// CHECK:         .reqntid 384
 // CHECK:         griddepcontrol.wait
-// CHECK-COUNT-18: @p ld.global.v4.b32
+// CHECK-COUNT-27: @p ld.global.v2.b32
 // CHECK-NOT:     @p ld.global
-// CHECK-COUNT-4: st.global.v4.b32
+// CHECK-COUNT-7: st.global.v2.b32
+// CHECK-NOT:     st.shared
 // CHECK:         ret;
 kernel.func private @images(%x: tensor<32x112x112x96xf16>, %packed: tensor<3x3x1x96xf16> {kernel.constant}) -> tensor<32x112x112x96xf16> attributes {tenon.alignments = array<i64: 16, 16, 16>} {
   %w = kernel.unpack %packed {packing = #kernel.packing<padded = [96, 1, 3, 3], split = [96, 1, 3, 3], perm = [2, 3, 1, 0]>} : tensor<3x3x1x96xf16> -> tensor<96x1x3x3xf16>
@@ -34,16 +36,16 @@ kernel.func private @images(%x: tensor<32x112x112x96xf16>, %packed: tensor<3x3x1
   kernel.return %0 : tensor<32x112x112x96xf16>
 }
 
-// With sums of its rows a block has a row of 14 pixels and 12 groups of eight channels; what its threads have is added in shared memory, in f32, and
-// stored beside the pixels.
+// With sums of its rows a block has a row of 14 pixels and 16 groups of two channels; what its threads have is added in shared memory, in f32, and stored
+// beside the pixels.
 // FAMILY-LABEL: kernel.func private @sums
-// FAMILY-SAME:    schedule = #kernel.schedule<"gpu.depthwise", {groups = 12 : i64, lanes = 8 : i64, pixels = 1 : i64}>
-// FAMILY-SAME:    tasks = #nn.expr<56>
+// FAMILY-SAME:    schedule = #kernel.schedule<"gpu.depthwise", {groups = 16 : i64, lanes = 2 : i64, pixels = 1 : i64}>
+// FAMILY-SAME:    tasks = #nn.expr<168>
 // CHECK-LABEL: .visible .entry sums(
-// CHECK:         .reqntid 168
+// CHECK:         .reqntid 224
 // CHECK:         griddepcontrol.wait
-// CHECK:         st.global.v4.b32
-// CHECK-COUNT-2: st.shared.v4.b32
+// CHECK:         st.global.b32
+// CHECK:         st.shared.v2.b32
 // CHECK:         bar.sync
 // CHECK-COUNT-14: ld.shared.b32
 // CHECK-NOT:     ld.shared
