@@ -230,7 +230,7 @@ typedef struct tn_kernel_info {
   uint32_t threads;      ///< of a block; 0 on a CPU
   uint32_t shared_bytes; ///< dynamic shared memory of a block
   uint32_t map_count;    ///< tensor maps: tn_plan_tensor_map
-  const char *library;   ///< "cublasLt" where that computes it instead of code in the plan; else ""
+  const char *library;   ///< "cublasLt" or "cuDNN" where that computes it instead of code in the plan; else ""
 } tn_kernel_info;
 TN_API tn_status tn_plan_kernel(const tn_plan *plan, uint32_t index, tn_kernel_info *info);
 

@@ -5,7 +5,7 @@
 #include "lib/Plan/PlanWriter.h"
 #include "passes/6_codegen/cpu/DotBfloat.h"
 #include "passes/6_codegen/cpu/KernelFamily.h"
-#include "passes/6_codegen/gpu/LibraryProduct.h"
+#include "passes/6_codegen/gpu/Libraries.h"
 #include "passes/6_codegen/gpu/TensorMaps.h"
 #include "llvm/ADT/SetVector.h"
 #include "llvm/ADT/StringSwitch.h"

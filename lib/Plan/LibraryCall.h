@@ -9,8 +9,13 @@
 
 namespace tenon::plan {
 
-enum class Library : uint8_t { None, CublasLt };
-enum class Activation : uint8_t { None, Relu, Gelu };
+enum class Library : uint8_t { None, CublasLt, Cudnn };
+enum class Activation : uint8_t { None, Relu, Gelu, ExactGelu, Silu, Clip };
+
+/// A convolution's window along an axis of space.
+struct WindowAxis {
+  uint32_t before = 0, behind = 0, step = 1, dilation = 1;
+};
 
 /// How a library sees one of the kernel's buffers.
 struct LibraryTensor {
@@ -22,7 +27,8 @@ struct LibraryTensor {
   std::vector<uint64_t> strides; ///< in elements
 };
 
-/// result = activation(left * right + bias + added): [batch, rows, columns] of [batch, rows, depth], [batch, depth, columns] and [columns].
+/// result = activation(left * right + bias + added): [batch, rows, columns] of [batch, rows, depth], [batch, depth, columns] and [columns]; or, where
+/// there is a window, [images, filters, rows, columns] of [images, channels, rows, columns], [filters, channels, rows, columns] and [filters].
 struct LibraryCall {
   Library library = Library::CublasLt;
   LibraryTensor left, right;
@@ -32,6 +38,8 @@ struct LibraryCall {
   bool tf32 = false;
   uint32_t algorithm = 0; ///< number in the library's list
   uint64_t workspaceBytes = 0;
+  std::vector<WindowAxis> window;
+  float most = 0; ///< of Clip
 };
 
 } // namespace tenon::plan

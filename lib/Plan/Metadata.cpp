@@ -139,8 +139,15 @@ Offset<fb::LibraryCall> libraryCall(FlatBufferBuilder &builder, const LibraryCal
   auto optional = [&](const std::optional<LibraryTensor> &tensor) { return tensor ? libraryTensor(builder, *tensor) : Offset<fb::LibraryTensor>(); };
   auto left = libraryTensor(builder, call.left), right = libraryTensor(builder, call.right), result = libraryTensor(builder, call.result);
   auto bias = optional(call.bias), added = optional(call.added);
+  VectorOffset<const fb::WindowAxis *> window; // absent where there is none
+  if (!call.window.empty()) {
+    std::vector<fb::WindowAxis> axes;
+    for (const WindowAxis &axis : call.window)
+      axes.emplace_back(axis.before, axis.behind, axis.step, axis.dilation);
+    window = builder.CreateVectorOfStructs(axes);
+  }
   return fb::CreateLibraryCall(builder, fb::Library(call.library), left, right, bias, added, result, fb::Activation(call.activation), call.tf32,
-                               call.algorithm, call.workspaceBytes);
+                               call.algorithm, call.workspaceBytes, window, call.most);
 }
 
 VectorOffset<Offset<fb::Kernel>> kernels(FlatBufferBuilder &builder, const std::vector<Kernel> &list) {

@@ -86,7 +86,7 @@ std::optional<Target> parseGpu(StringRef name) {
 }
 
 llvm::ArrayRef<StringRef> gpuLibraries() {
-  static constexpr StringRef kLibraries[] = {"cublaslt"};
+  static constexpr StringRef kLibraries[] = {"cublaslt", "cudnn"};
   return kLibraries;
 }
 

@@ -57,8 +57,12 @@ auto keyOf(const TuningRecord &r) {
 } // namespace
 
 std::string instructionSetOf(const Target &target) {
-  if (target.isGpu()) // what schedules were chosen among counts as well
-    return target.gpuArch() + StringRef(target.name).drop_front(withoutLibraries(target).name.size()).str();
+  if (target.isGpu()) {
+    std::string name = target.gpuArch();
+    for (StringRef library : gpuLibraries()) // what schedules were chosen among counts as well
+      name += mayCall(target, library) ? ("+" + library).str() : "";
+    return name;
+  }
   return llvm::Triple(target.triple).getArchName().str() + " " + llvm::join(target.required, " ");
 }
 

@@ -3,7 +3,7 @@
 #include "passes/PassTarget.h"
 #include "passes/4_schedule/Schedules.h"
 #include "passes/6_codegen/cpu/KernelFamily.h"
-#include "passes/6_codegen/gpu/LibraryProduct.h"
+#include "passes/6_codegen/gpu/Libraries.h"
 
 namespace tenon::schedule {
 #define GEN_PASS_DEF_PACKCONSTANTS

@@ -1,6 +1,6 @@
 #include "passes/4_schedule/Schedules.h"
 #include "passes/6_codegen/cpu/KernelFamily.h"
-#include "passes/6_codegen/gpu/LibraryProduct.h"
+#include "passes/6_codegen/gpu/Libraries.h"
 #include "llvm/ADT/StringExtras.h"
 #include "llvm/Support/SHA256.h"
 
@@ -8,8 +8,10 @@ namespace tenon::schedule {
 using namespace mlir;
 
 kernel::ScheduleAttr bestSchedule(kernel::FuncOp func, const Target &target, bool fromLibraries) {
-  const cpu::KernelFamily *library = fromLibraries ? gpu::libraryFamilyFor(func, target) : nullptr;
-  const cpu::KernelFamily *family = library ? library : cpu::familyFor(func, target);
+  SmallVector<const cpu::KernelFamily *> libraries;
+  if (fromLibraries)
+    libraries = gpu::libraryFamiliesFor(func, target);
+  const cpu::KernelFamily *family = libraries.empty() ? cpu::familyFor(func, target) : libraries.front();
   if (!family)
     return {};
   SmallVector<kernel::ScheduleAttr> candidates;
@@ -22,11 +24,10 @@ void proposedSchedules(kernel::FuncOp func, const Target &target, SmallVectorImp
   if (!first)
     return;
   first->schedules(func, target, out);
-  if (const cpu::KernelFamily *library = gpu::libraryFamilyFor(func, target); library && !out.empty()) { // a tuner may have time for some only
-    SmallVector<kernel::ScheduleAttr> calls;
+  SmallVector<kernel::ScheduleAttr> calls;
+  for (const cpu::KernelFamily *library : gpu::libraryFamiliesFor(func, target))
     library->schedules(func, target, calls);
-    out.insert(std::next(out.begin()), calls.begin(), calls.end());
-  }
+  out.insert(std::next(out.begin(), !out.empty()), calls.begin(), calls.end()); // a tuner may have time for some only
   for (const cpu::KernelFamily *family : cpu::families(target))
     if (family != first && family != general && !gpu::isLibrary(*family) && family->matches(func, target))
       family->schedules(func, target, out);

@@ -12,14 +12,14 @@ using Product = struct ProductObject *;
 using Matrix = struct MatrixObject *;
 using Preference = struct PreferenceObject *;
 
-constexpr int kF32 = 0, kF16 = 2, kBF16 = 14;                   // cudaDataType_t
-constexpr int kComputeF32 = 68, kComputeTf32 = 77;              // cublasComputeType_t
-constexpr int kTransposed = 1;                                  // cublasOperation_t
+constexpr int kF32 = 0, kF16 = 2, kBF16 = 14;                                                         // cudaDataType_t
+constexpr int kComputeF32 = 68, kComputeTf32 = 77;                                                    // cublasComputeType_t
+constexpr int kTransposed = 1;                                                                        // cublasOperation_t
 constexpr int kProductTransposeA = 3, kProductTransposeB = 4, kProductEpilogue = 7, kProductBias = 8; // cublasLtMatmulDescAttributes_t
-constexpr int kMatrixBatches = 5, kMatrixBatchStride = 6;       // cublasLtMatrixLayoutAttribute_t
-constexpr int kPreferWorkspace = 1, kPreferReductions = 3;      // cublasLtMatmulPreferenceAttributes_t
+constexpr int kMatrixBatches = 5, kMatrixBatchStride = 6;                                             // cublasLtMatrixLayoutAttribute_t
+constexpr int kPreferWorkspace = 1, kPreferReductions = 3;                                            // cublasLtMatmulPreferenceAttributes_t
 constexpr int kPreferAlignmentA = 5, kPreferAlignmentB = 6, kPreferAlignmentC = 7, kPreferAlignmentD = 8;
-constexpr uint32_t kReduceInComputeType = 2;                    // cublasLtReductionScheme_t: parts of a sum are added in f32
+constexpr uint32_t kReduceInComputeType = 2; // cublasLtReductionScheme_t: parts of a sum are added in f32
 constexpr uint32_t kEpilogueNone = 1, kEpilogueRelu = 2, kEpilogueBias = 4, kEpilogueGelu = 32; // cublasLtEpilogue_t, which add up
 
 /// cublasLtMatmulAlgo_t

@@ -153,7 +153,7 @@ tn_status tn_plan_symbol(const tn_plan *plan, uint32_t index, tn_symbol_info *in
 }
 
 static const char *libraryName(const format::Kernel &kernel) {
-  return kernel.library() ? "cublasLt" : ""; // the only one that verified plans name
+  return !kernel.library() ? "" : kernel.library()->library() == format::Library::Cudnn ? "cuDNN" : "cublasLt";
 }
 
 tn_status tn_plan_kernel(const tn_plan *plan, uint32_t index, tn_kernel_info *info) {

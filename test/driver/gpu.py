@@ -161,11 +161,37 @@ def test_libraries(driver):
         assert [kernel["family"] for kernel in program["kernels"]].count("cublaslt") == 2, program["arch"]
 
 
+def test_both_libraries(driver):
+    """Convolutions in halves are cuDNN's, single pixels cublasLt's where both may be called; in f32 cuDNN computes nothing."""
+    random = np.random.default_rng(9)
+    weights = [numpy_helper.from_array((random.standard_normal(shape) / 20).astype(np.float32), name)
+               for name, shape in (("u", (16, 8, 3, 3)), ("w", (32, 16, 3, 3)), ("v", (24, 32, 1, 1)), ("t", (8, 24, 3, 3)))]
+    nodes = [helper.make_node("Conv", ["x", "u"], ["a"], name="first", pads=[1] * 4), helper.make_node("Relu", ["a"], ["b"], name="relu"),
+             helper.make_node("Conv", ["b", "w"], ["c"], name="window", pads=[1] * 4, strides=[2, 2]),
+             helper.make_node("Conv", ["c", "v"], ["d"], name="pixel"), helper.make_node("Relu", ["d"], ["e"], name="relu2"),
+             helper.make_node("Conv", ["e", "t"], ["y"], name="last")]
+    model = graph(nodes, inputs=[("x", FLOAT, [1, 8, 32, 32])], outputs=[("y", FLOAT, [1, 8, 14, 14])], weights=weights)
+    path = driver.write("convolutions.onnx", model.SerializeToString())
+
+    def computed(precision, libraries):
+        driver.ok("compile", path, "-o", "both.plan", "--quiet", *TARGET, "--precision", precision, "--libraries", libraries)
+        said = driver.json("inspect", "both.plan")
+        families = {kernel["name"]: kernel["family"] for kernel in said["kernels"]}
+        return {name: families[step["kernel"]] for step in said["steps"] for name in step["sources"].split(" + ")}
+
+    both = computed("fp16", "cublaslt,cudnn")
+    assert both["window"] == "cudnn" and both["pixel"] == "cublaslt", both
+    assert "cuDNN computes " in driver.ok("inspect", "both.plan") and "cublasLt computes 1 of " in driver.ok("inspect", "both.plan")
+    alone = computed("fp16", "cudnn")
+    assert alone["window"] == alone["pixel"] == "cudnn", alone
+    assert "cudnn" not in computed("fp32", "cudnn").values()
+
+
 def test_libraries_that_cannot_be(driver):
     model = product_model(driver)
     for verb in ("compile", "tune"):
         driver.fails(verb, model, "-o", "no.plan", "--libraries", "cublaslt", message="for GPUs, and the target 'native' is none", code=2)
-        driver.fails(verb, model, "-o", "no.plan", *TARGET, "--libraries", "cudart", message="no library 'cudart'; cublaslt is known", code=2)
+        driver.fails(verb, model, "-o", "no.plan", *TARGET, "--libraries", "cudart", message="no library 'cudart'; cublaslt and cudnn are known", code=2)
         driver.fails(verb, model, "-o", "no.plan", *TARGET, "--libraries", ",", message="no library ''", code=2)
     driver.fails("compile", model, "-o", "no.plan", "--target", "cuda:sm_90+cudart", message="unknown target")
     driver.fails("compile", model, "-o", "no.plan", "--target", "cuda:sm_90+", message="unknown target")

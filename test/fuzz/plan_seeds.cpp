@@ -12,7 +12,8 @@ int main(int argc, char **argv) {
                                                               {"branching", tenon::test::branchingPlan()}, {"looping", tenon::test::loopingPlan()},
                                                               {"gpu", tenon::test::gpuPlan()},             {"two-gpus", tenon::test::twoGpusPlan()},
                                                               {"gpu-loop", tenon::test::onGpu(tenon::test::loopingPlan())},
-                                                              {"library", tenon::test::libraryPlan()}};
+                                                              {"library", tenon::test::libraryPlan()},
+                                                              {"convolution", tenon::test::convolutionPlan()}};
   for (const auto &[name, plan] : plans)
     if (std::string error = tenon::plan::writePlan(plan, folder + "/" + name + ".plan"); !error.empty()) {
       std::fprintf(stderr, "%s\n", error.c_str());

@@ -10,7 +10,7 @@
 namespace tenon::driver {
 namespace {
 
-constexpr const char *kLibraries[] = {"cublaslt"};
+constexpr const char *kLibraries[] = {"cublaslt", "cudnn"};
 
 std::vector<std::string> split(const std::string &list) {
   std::vector<std::string> words;
@@ -34,7 +34,7 @@ std::string withLibraries(const std::string &targets, const std::string &librari
   std::string suffix, result;
   for (const std::string &library : split(libraries)) {
     if (std::find(std::begin(kLibraries), std::end(kLibraries), library) == std::end(kLibraries))
-      throw UsageFailure("--libraries: there is no library '" + library + "'; cublaslt is known");
+      throw UsageFailure("--libraries: there is no library '" + library + "'; cublaslt and cudnn are known");
     suffix += "+" + library;
   }
   for (const std::string &target : split(targets)) {

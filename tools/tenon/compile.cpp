@@ -176,7 +176,7 @@ void addCompile(CLI::App &app, Action &action) {
   verb->add_option("-o,--output", arguments->output, "file to write; MODEL.plan here by default");
   verb->add_option("--target", arguments->options.target, "machine to compile for: see `tenon targets`; several GPUs, with commas between them, make one plan for all")->capture_default_str();
   verb->add_option("--precision", arguments->options.precision, "on GPUs, how f32 tensors are stored and multiplied: fp32, tf32, fp16 or bf16; on CPUs that multiply it bf16 is for the factors of products")->capture_default_str();
-  verb->add_option("--libraries", arguments->libraries, "on GPUs, have libraries compute what they can, or with --tuning-cache what it says: cublaslt, which must be there to run the plan")->type_name("NAMES");
+  verb->add_option("--libraries", arguments->libraries, "on GPUs, have libraries compute what they can, or with --tuning-cache what it says: cublaslt, cudnn; they must be there to run the plan")->type_name("NAMES");
   verb->add_flag("--exact-order", arguments->options.exactOrder, "multiply and add as the model says: no Winograd convolutions, no Strassen products");
   verb->add_option("--shape", arguments->shapes, "name=1x3x224x224: fix the free dimensions of an input")->type_name("NAME=DIMS")->allow_extra_args(false);
   verb->add_option("--tuning-cache", arguments->options.tuningCache, "use the schedules that `tenon tune` wrote to this file")->type_name("FILE");

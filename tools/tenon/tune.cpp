@@ -169,7 +169,7 @@ void addTune(CLI::App &app, Action &action) {
   verb->add_option("--threads", arguments->options.threads, "threads to tune for; one for each core by default")->type_name("N");
   verb->add_option("--target", arguments->options.target, "machine to tune for, which must run here: see `tenon targets`; cuda is this machine's GPU")->capture_default_str();
   verb->add_option("--precision", arguments->options.precision, "on GPUs, how f32 tensors are stored and multiplied: fp32, tf32, fp16 or bf16; on CPUs that multiply it bf16 is for the factors of products")->capture_default_str();
-  verb->add_option("--libraries", arguments->libraries, "on GPUs, try libraries beside the kernels of the compiler: cublaslt, which must be there to measure")->type_name("NAMES");
+  verb->add_option("--libraries", arguments->libraries, "on GPUs, try libraries beside the kernels of the compiler: cublaslt, cudnn; they must be there to measure")->type_name("NAMES");
   verb->add_option("--agent", arguments->agent, "measure on another machine, where `tenon agent` runs; it is tuned for")->type_name("HOST:PORT");
   verb->add_option("--token-file", arguments->tokenFile, "the agent's secret")->type_name("FILE");
   verb->add_option("--shape", arguments->shapes, "name=1x3x224x224: fix the free dimensions of an input")

@@ -18,7 +18,7 @@
 #include "passes/6_codegen/cpu/Winograd.h"
 #include "passes/6_codegen/cpu/WinogradBytes.h"
 #include "passes/6_codegen/gpu/Families.h"
-#include "passes/6_codegen/gpu/LibraryProduct.h"
+#include "passes/6_codegen/gpu/Libraries.h"
 
 namespace tenon::cpu {
 

@@ -2,7 +2,7 @@
 #include "dialects/kernel/Kernel.h"
 #include "mlir/IR/Threading.h"
 #include "passes/6_codegen/cpu/EmitKernels.h"
-#include "passes/6_codegen/gpu/LibraryProduct.h"
+#include "passes/6_codegen/gpu/Libraries.h"
 
 namespace tenon::gpu {
 using namespace mlir;

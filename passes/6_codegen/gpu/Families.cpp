@@ -5,6 +5,7 @@
 #include "passes/6_codegen/gpu/Depthwise.h"
 #include "passes/6_codegen/gpu/Gate.h"
 #include "passes/6_codegen/gpu/GeneralRoad.h"
+#include "passes/6_codegen/gpu/LibraryConvolution.h"
 #include "passes/6_codegen/gpu/LibraryProduct.h"
 #include "passes/6_codegen/gpu/Matrix.h"
 #include "passes/6_codegen/gpu/Pool.h"
@@ -31,6 +32,7 @@ llvm::ArrayRef<const KernelFamily *> families() {
                                             &topKTasksFamily(),
                                             &sequentialTasksFamily(),
                                             &cublasLtFamily(),
+                                            &cudnnFamily(),
                                             &generalRoadFamily()};
   return all;
 }

@@ -1,7 +1,7 @@
 #include "passes/6_codegen/gpu/LibraryProduct.h"
 #include "dialects/kernel/ProductMarks.h"
 #include "lib/Target/Gpu.h"
-#include "passes/6_codegen/cpu/ContractionProblem.h"
+#include "passes/6_codegen/gpu/LibraryEnding.h"
 #include <numeric>
 
 namespace tenon::gpu {
@@ -9,94 +9,14 @@ using namespace mlir;
 
 namespace {
 
-constexpr StringLiteral kFamily = "cublaslt", kAlgorithm = "algorithm";
-
-/// What follows the product in its kernel.
-struct Ending {
-  Value bias, added;
-  plan::Activation activation = plan::Activation::None;
-};
-
-bool isElement(Type type) { return type.isF32() || type.isF16() || type.isBF16(); }
-
-Type elementOf(Value value) { return cast<RankedTensorType>(value.getType()).getElementType(); }
-
-tn_dtype dtypeOf(Type element) { return element.isF32() ? TN_F32 : element.isF16() ? TN_F16 : TN_BF16; }
-
-BlockArgument argumentOf(Value value) {
-  if (auto cast = value.getDefiningOp<nn::CastOp>())
-    value = cast.getInput();
-  return dyn_cast<BlockArgument>(kernel::viewOf(value).source);
-}
-
-bool isConstant(BlockArgument argument) {
-  auto func = dyn_cast<kernel::FuncOp>(argument.getOwner()->getParentOp());
-  return func && func.getArgAttr(argument.getArgNumber(), "kernel.constant");
-}
-
-/// A vector along the columns, in the product's type, or a constant that can be rounded to it.
-bool isBias(Value value, const cpu::ContractionProblem &p) {
-  BlockArgument argument = argumentOf(value);
-  SmallVector<nn::Dim> dims = nn::dimsOf(value.getType());
-  bool isVector = !dims.empty() && dims.back() == p.columns && llvm::all_of(ArrayRef(dims).drop_back(), [](nn::Dim dim) { return dim.isConstant(1); });
-  if (!argument || !isVector || dims != nn::dimsOf(argument.getType()))
-    return false;
-  Type element = elementOf(p.result);
-  return elementOf(argument) == element || (elementOf(argument).isF32() && isConstant(argument));
-}
-
-/// Adds an op to what the library computes at the end; false where it cannot.
-bool take(Operation *op, Value current, const cpu::ContractionProblem &p, Ending &ending) {
-  if (ending.activation != plan::Activation::None)
-    return false;
-  if (isa<nn::ReluOp>(op))
-    return ending.activation = plan::Activation::Relu, true;
-  if (auto gelu = dyn_cast<nn::GeluOp>(op); gelu && gelu.getTanh())
-    return ending.activation = plan::Activation::Gelu, true;
-  auto add = dyn_cast<nn::AddOp>(op);
-  if (!add || op->getOperand(0) == op->getOperand(1))
-    return false;
-  Value other = op->getOperand(op->getOperand(0) == current);
-  if (!ending.bias && isBias(other, p))
-    return ending.bias = other, true;
-  bool isSum = !ending.added && other.getType() == current.getType() && isa<BlockArgument>(kernel::viewOf(other).source);
-  return isSum && (ending.added = other, true);
-}
-
-std::optional<Ending> endingOf(const cpu::ContractionProblem &p) {
-  Ending ending;
-  ending.bias = p.bias;
-  if (p.bias && !isBias(p.bias, p))
-    return std::nullopt;
-  Value current = p.result;
-  while (true) {
-    if (!current.hasOneUse() || p.anchor->getNumResults() != 1)
-      return std::nullopt;
-    Operation *user = *current.user_begin();
-    if (isa<kernel::ReturnOp>(user))
-      return ending;
-    if (user->getNumResults() != 1 || user->getResult(0).getType() != p.result.getType() || !take(user, current, p, ending))
-      return std::nullopt;
-    current = user->getResult(0);
-  }
+Type elementOf(Value value) {
+  return cast<RankedTensorType>(value.getType()).getElementType();
 }
 
 /// Whether each row reads one pixel, at its own place.
 bool isPlainProduct(const cpu::ContractionProblem &p) {
   bool isPlain = p.groups == 1 && p.dot == 1 && p.tapCount() == 1 && !p.padded;
   return isPlain && llvm::all_of(p.lhsAxes, [](const cpu::LhsAxis &axis) { return axis.rowScale == 1 && axis.shift == 0; });
-}
-
-/// Numbers of all axes' sizes or strides; none where one is no constant.
-std::optional<SmallVector<int64_t>> constants(ArrayRef<nn::Dim> dims) {
-  SmallVector<int64_t> values;
-  for (nn::Dim dim : dims) {
-    std::optional<int64_t> value = dim.asConstant();
-    if (!value)
-      return std::nullopt;
-    values.push_back(*value);
-  }
-  return values;
 }
 
 /// Memory of an operand: where it begins, and its strides along the rows' axes and along the last two of its matrix.
@@ -117,12 +37,12 @@ public:
       return std::nullopt;
     p = std::move(*matched);
     element = elementOf(p.result);
-    std::optional<SmallVector<int64_t>> sizes = constants(p.extents);
+    std::optional<SmallVector<int64_t>> sizes = constantsOf(p.extents);
     std::optional<int64_t> depth = p.depth.asConstant();
     bool hasSizes = sizes && depth && *depth > 0 && llvm::all_of(*sizes, [](int64_t size) { return size > 0; });
-    if (!hasSizes || !isElement(element) || elementOf(p.lhs) != element || elementOf(p.rhs) != element)
+    if (!hasSizes || !isLibraryElement(element) || elementOf(p.lhs) != element || elementOf(p.rhs) != element)
       return std::nullopt;
-    std::optional<Ending> found = endingOf(p);
+    std::optional<LibraryEnding> found = LibraryEnding::of(p, {plan::Activation::Relu, plan::Activation::Gelu});
     if (!found)
       return std::nullopt;
     ending = *found;
@@ -137,7 +57,7 @@ private:
     auto find = [&](Value value, Memory &memory, auto fill) {
       kernel::View view = kernel::viewOf(value);
       auto source = dyn_cast<BlockArgument>(view.source);
-      std::optional<SmallVector<int64_t>> strides = constants(view.strides);
+      std::optional<SmallVector<int64_t>> strides = constantsOf(view.strides);
       std::optional<int64_t> offset = view.offset.asConstant();
       if (!source || !strides || !offset)
         return false;
@@ -164,7 +84,7 @@ private:
         added.rows.assign(strides.begin(), strides.end() - 1);
         added.columns = strides.back();
       });
-    std::optional<SmallVector<int64_t>> strides = constants(func.resultStrides(0));
+    std::optional<SmallVector<int64_t>> strides = constantsOf(func.resultStrides(0));
     if (!isFound || !strides)
       return false;
     result.buffer = func.getNumArguments();
@@ -216,18 +136,11 @@ private:
     int64_t bytes = element.getIntOrFloatBitWidth() / 8;
     made.buffer = memory.buffer;
     made.offset = uint64_t(memory.offset * bytes);
-    made.alignment = uint32_t(std::gcd(alignmentOf(memory.buffer), memory.offset * bytes));
-    made.dtype = dtypeOf(element);
+    made.alignment = uint32_t(std::gcd(bufferAlignment(func, memory.buffer), memory.offset * bytes));
+    made.dtype = libraryDtype(element);
     made.sizes.assign(sizes.begin(), sizes.end());
     made.strides.assign(strides.begin(), strides.end());
     return made;
-  }
-
-  /// Of a buffer's address, once its memory is planned; before, what buffers of their own have.
-  int64_t alignmentOf(unsigned buffer) const {
-    constexpr int64_t kOwn = 16;
-    auto known = func->getAttrOfType<DenseI64ArrayAttr>("tenon.alignments");
-    return known && buffer < known.size() ? known[buffer] : kOwn;
   }
 
   /// As runtime/plan/LibraryCallVerifier.cpp wants it.
@@ -244,7 +157,7 @@ private:
       call.added = tensor(added, {batch, rows, columns}, {added.rows[0], added.rows[1], added.columns});
     if (ending.bias) {
       Memory bias;
-      bias.buffer = argumentOf(ending.bias).getArgNumber();
+      bias.buffer = ending.biasArgument().getArgNumber();
       call.bias = tensor(bias, {}, {});
       call.bias->sizes = {uint64_t(columns)};
       call.bias->strides = {1};
@@ -256,7 +169,8 @@ private:
     call.workspaceBytes = uint64_t(std::min(kMost, kLeast + kParts * 4 * int64_t(llvm::alignTo(batch * rows * columns, 64))));
     constexpr int kRows = 1, kColumns = 2;
     auto isMatrix = [](const plan::LibraryTensor &tensor) { return isAlong(tensor, kColumns, kRows) || isAlong(tensor, kRows, kColumns); };
-    bool isPossible = isMatrix(call.left) && isMatrix(call.right) && isAlong(call.result, kColumns, kRows) && (!call.added || isAlong(*call.added, kColumns, kRows));
+    bool isPossible = isMatrix(call.left) && isMatrix(call.right) && isAlong(call.result, kColumns, kRows) &&
+                      (!call.added || isAlong(*call.added, kColumns, kRows));
     bool isBehind = batch == 1 || result.rows[0] >= (rows - 1) * result.rows[1] + columns;
     return isPossible && isBehind ? std::optional(std::move(call)) : std::nullopt;
   }
@@ -264,21 +178,21 @@ private:
   kernel::FuncOp func;
   cpu::ContractionProblem p;
   Type element;
-  Ending ending;
+  LibraryEnding ending;
   Memory left, right, added, result;
   int64_t batch = 1, rows = 1;
 };
 
 class CublasLtFamily final : public KernelFamily {
 public:
-  StringRef name() const override { return kFamily; }
+  StringRef name() const override { return "cublaslt"; }
 
-  bool matches(kernel::FuncOp func, const Target &target) const override { return mayCall(target, kFamily) && productCall(func); }
+  bool matches(kernel::FuncOp func, const Target &target) const override { return mayCall(target, name()) && productCall(func); }
 
   void schedules(kernel::FuncOp func, const Target &, SmallVectorImpl<kernel::ScheduleAttr> &out) const override {
     constexpr int64_t kTried = 6; // of the library's list, which begins with what it expects to be fastest
     for (int64_t algorithm = 0; algorithm < kTried; ++algorithm)
-      out.push_back(kernel::ScheduleAttr::get(func.getContext(), name(), {{kAlgorithm, algorithm}}));
+      out.push_back(kernel::ScheduleAttr::get(func.getContext(), name(), {{kAlgorithmParameter, algorithm}}));
   }
 
   KernelPlan plan(kernel::FuncOp func, kernel::ScheduleAttr, const Target &) const override {
@@ -302,34 +216,13 @@ public:
 };
 } // namespace
 
-std::optional<plan::LibraryCall> productCall(kernel::FuncOp func) { return ProductMatcher(func).run(); }
-
-std::optional<unsigned> wideBias(kernel::FuncOp func) {
-  std::optional<plan::LibraryCall> call = productCall(func);
-  if (!call || !call->bias)
-    return std::nullopt;
-  BlockArgument bias = func.getBody().getArgument(call->bias->buffer);
-  return elementOf(bias).isF32() && call->bias->dtype != TN_F32 ? std::optional(call->bias->buffer) : std::nullopt;
+std::optional<plan::LibraryCall> productCall(kernel::FuncOp func) {
+  return ProductMatcher(func).run();
 }
 
 const KernelFamily &cublasLtFamily() {
   static const CublasLtFamily family;
   return family;
-}
-
-bool isLibrary(const KernelFamily &family) { return &family == &cublasLtFamily(); }
-
-bool isOfLibrary(kernel::ScheduleAttr schedule) { return schedule && schedule.getFamily().getValue() == kFamily; }
-
-std::optional<plan::LibraryCall> libraryCallOf(kernel::FuncOp func) {
-  std::optional<plan::LibraryCall> call = isOfLibrary(func.getScheduleAttr()) ? productCall(func) : std::nullopt;
-  if (call)
-    call->algorithm = uint32_t(func.getScheduleAttr().get(kAlgorithm, 0));
-  return call;
-}
-
-const KernelFamily *libraryFamilyFor(kernel::FuncOp func, const Target &target) {
-  return cublasLtFamily().matches(func, target) ? &cublasLtFamily() : nullptr;
 }
 
 } // namespace tenon::gpu

@@ -5,6 +5,7 @@
 
 #include <functional>
 #include <gtest/gtest.h>
+#include <limits>
 
 namespace tenon {
 namespace {
@@ -95,12 +96,54 @@ TEST(LibraryCall, ImpossibleOnesAreRefused) {
   }
 }
 
+TEST(LibraryCall, ImpossibleConvolutionsAreRefused) {
+  using Change = std::function<void(LibraryCall &)>;
+  const std::pair<const char *, Change> changes[] = {
+      {"its library's product has a window", [](auto &call) { call = *libraryPlan().kernels[2].library, call.window = {{}, {}}; }},
+      {"its library's activation or algorithm is unknown",
+       [](auto &call) { call = *libraryPlan().kernels[2].library, call.activation = plan::Activation::Silu; }},
+      {"its library's activation or algorithm is unknown", [](auto &call) { call.most = -1; }},
+      {"its library's activation or algorithm is unknown", [](auto &call) { call.most = std::numeric_limits<float>::quiet_NaN(); }},
+      {"has another number of axes",
+       [](auto &call) {
+         call.library = plan::Library::CublasLt;
+         call.activation = plan::Activation::None;
+       }},
+      {"the window of its library's convolution has another number of axes", [](auto &call) { call.window.pop_back(); }},
+      {"the sizes of its library's convolution do not match", [](auto &call) { call.window[0].step = 1; }},
+      {"the sizes of its library's convolution do not match", [](auto &call) { call.window[0].step = 0; }},
+      {"the sizes of its library's convolution do not match", [](auto &call) { call.window[1].dilation = 0; }},
+      {"the sizes of its library's convolution do not match", [](auto &call) { call.window[1].before = UINT32_MAX; }},
+      {"the sizes of its library's convolution do not match", [](auto &call) { call.window[1].dilation = 4; }},
+      {"the sizes of its library's convolution do not match", [](auto &call) { call.right.sizes[1] = 1; }},
+      {"the sizes of its library's convolution do not match", [](auto &call) { call.added = call.left; }},
+      {"is not channels last", [](auto &call) { call.result.strides = {16, 4, 2, 1}; }},
+      {"is not channels last", [](auto &call) { call.result.strides[3] = 3; }},
+      {"the bias of its library's convolution is not dense", [](auto &call) { call.bias->strides[0] = 2; }},
+      {"the bias of its library's convolution has other elements", [](auto &call) { call.bias->dtype = TN_F16; }},
+      {"of f32, or of tf32 that are none", [](auto &call) { call.tf32 = false; }},
+      {"a library would leave the memory of an operand", [](auto &call) { call.left.strides[0] = 24, call.left.offset = 4 * 24; }},
+  };
+  tn_plan *possible = opened(test::convolutionPlan());
+  EXPECT_TRUE(possible) << tn_last_error();
+  tn_plan_close(possible);
+  for (const auto &[sentence, change] : changes) {
+    plan::Plan plan = test::convolutionPlan();
+    change(*plan.kernels[2].library);
+    tn_plan *made = opened(plan);
+    EXPECT_EQ(made, nullptr) << sentence;
+    tn_plan_close(made);
+    EXPECT_NE(std::string(tn_last_error()).find(sentence), std::string::npos) << "expected: " << sentence << "\nfound: " << tn_last_error();
+  }
+}
+
 TEST(LibraryCall, ComputesAloneAndOnGpusOnly) {
   plan::Plan threads = libraryPlan(), maps = libraryPlan(), onCpu = test::staticPlan();
   threads.kernels[2].threads = 128;
   maps.kernels[2].maps = {{0, 16, 2, {64, 100}, {128}, {1, 1}, {64, 128}, {}, {}, 128}};
   onCpu.kernels[0].library = libraryPlan().kernels[2].library;
-  for (const auto &[plan, sentence] : {std::pair(threads, "a library computes it, and it has threads"), {maps, "a library computes it, and it has threads"},
+  for (const auto &[plan, sentence] : {std::pair(threads, "a library computes it, and it has threads"),
+                                       {maps, "a library computes it, and it has threads"},
                                        {onCpu, "a library computes it, in a plan that is not for a GPU"}}) {
     EXPECT_EQ(opened(plan), nullptr);
     EXPECT_NE(std::string(tn_last_error()).find(sentence), std::string::npos) << tn_last_error();

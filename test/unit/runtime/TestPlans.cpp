@@ -295,6 +295,42 @@ Plan libraryPlan() {
   return plan;
 }
 
+Plan convolutionPlan() {
+  static const std::array<float, 72> kFilters = [] { // [filters, rows, columns, channels]
+    std::array<float, 72> values{};
+    for (size_t i = 0; i < values.size(); ++i)
+      values[i] = i % 2 == i / 18 % 2 ? 1.0f : 0.0f;
+    return values;
+  }();
+  static const std::array<float, 4> kBias = {1, 2, 3, 4};
+  Plan plan = planWithKernels();
+  ExprTable exprs;
+  ExprId zero = exprs.constant(0), one = exprs.constant(1), two = exprs.constant(2), three = exprs.constant(3), four = exprs.constant(4);
+  ExprId workspaceBytes = exprs.constant(1024);
+  plan.inputs = {{"x", TN_F32, {one, four, three, two}, {"", "", "", ""}}};
+  plan.outputs = {{"y", TN_F32, {one, two, two, four}, {"", "", "", ""}}};
+  plan.constants = {{"w", kFilters.data(), sizeof kFilters}, {"b", kBias.data(), sizeof kBias}};
+  plan.buffers = {{workspaceBytes, 64, 0, 0, 0}};
+  Operand x{OperandKind::Input, 0, zero}, y{OperandKind::Output, 0, zero}, w{OperandKind::Constant, 0, zero}, b{OperandKind::Constant, 1, zero};
+  LibraryCall call;
+  call.library = Library::Cudnn;
+  call.left = {0, 0, 16, TN_F32, {1, 2, 4, 3}, {24, 1, 6, 2}};
+  call.right = {1, 0, 16, TN_F32, {4, 2, 3, 3}, {18, 1, 6, 2}};
+  call.bias = LibraryTensor{2, 0, 16, TN_F32, {4}, {1}};
+  call.result = {3, 0, 16, TN_F32, {1, 4, 2, 2}, {16, 1, 8, 4}};
+  call.window = {{1, 1, 2, 1}, {1, 1, 2, 1}};
+  call.activation = Activation::Clip;
+  call.most = 20;
+  call.tf32 = true;
+  call.workspaceBytes = 1024;
+  plan.steps = {Launch{2, {x, w, b, y, Operand{OperandKind::Buffer, 0, zero}}, one, {}, {"/Conv"}, one, one}};
+  plan.exprs = exprs.exprs();
+  plan.memory = {1024, 1024, 1024};
+  plan = onGpu(std::move(plan));
+  plan.kernels.push_back({"convolution", "cudnn", "algorithm=0", 0, 3, 1, true, 0, 0, 0, 0, {}, call});
+  return plan;
+}
+
 Plan twoGpusPlan() {
   static const std::array<float, 4> more = {1, 2, 3, 4};
   Plan plan = gpuPlan(), other = gpuPlan();

@@ -66,4 +66,8 @@ plan::Plan twoGpusPlan();
 ///   step 1: z = add(p, x)
 plan::Plan libraryPlan();
 
+/// A convolution of x, [1, 4, 3, 2] with its channels last, with four 3x3 filters on a GPU, in tf32: cuDNN computes it, with a workspace.
+///   y[c] = min(max(the sum of what lies under the window in channel c % 2, + c + 1, 0), 20) of every second row and column, zeros around
+plan::Plan convolutionPlan();
+
 } // namespace tenon::test

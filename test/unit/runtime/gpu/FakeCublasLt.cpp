@@ -128,7 +128,8 @@ FAKE cublasLtMatmulPreferenceDestroy(void *preference) {
 FAKE cublasLtMatmulPreferenceSetAttribute(int *, int, const void *, size_t) {
   return 0;
 }
-FAKE cublasLtMatmulAlgoGetHeuristic(void *, Product *, Matrix *, Matrix *, Matrix *, Matrix *, int *, int wanted, lt::Proposal *proposals, int *found) {
+FAKE cublasLtMatmulAlgoGetHeuristic(void *, Product *, Matrix *, Matrix *, Matrix *, Matrix *, int *, int wanted, lt::Proposal *proposals,
+                                    int *found) {
   if (lt::Status status = mayFail())
     return status;
   *found = std::min(wanted, fake.usable + 1);
@@ -140,8 +141,8 @@ FAKE cublasLtMatmulAlgoGetHeuristic(void *, Product *, Matrix *, Matrix *, Matri
   return 0;
 }
 FAKE cublasLtMatmul(void *, Product *product, const float *alpha, const float *a, Matrix *aMatrix, const float *b, Matrix *bMatrix, const float *beta,
-                    const float *c, Matrix *cMatrix, float *d, Matrix *dMatrix, const lt::Algorithm *algorithm, void *workspace, size_t workspaceBytes,
-                    StreamHandle stream) {
+                    const float *c, Matrix *cMatrix, float *d, Matrix *dMatrix, const lt::Algorithm *algorithm, void *workspace,
+                    size_t workspaceBytes, StreamHandle stream) {
   if (lt::Status status = mayFail())
     return status;
   if (*alpha != 1 || (workspaceBytes && (!workspace || uintptr_t(workspace) % 256)))

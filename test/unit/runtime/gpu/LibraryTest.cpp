@@ -55,7 +55,7 @@ TEST_F(GpuLibraries, ComputeInTheGraphOfARun) {
   EXPECT_EQ(driver.captures, 1);
   EXPECT_EQ(driver.graphLaunches, 2);
   EXPECT_EQ(library->products, 3);
-  EXPECT_EQ(library->lastAlgorithm, 2u); // the second of those that are usable
+  EXPECT_EQ(library->lastAlgorithm, 2u);   // the second of those that are usable
   EXPECT_EQ(library->lastWorkspace, 512u); // of 768 bytes, behind a multiple of 256
 }
 
@@ -112,8 +112,10 @@ TEST_F(GpuLibraries, FailAtEveryCall) {
 }
 
 TEST_F(GpuLibraries, SayWhereTheyHaveNoAlgorithm) {
-  for (auto [usable, sentence] : {std::pair(1, "proposes 1 algorithms (CUBLAS_STATUS_SUCCESS) for products of 2 x 4 by 4 x 4 f32, number 1 is wanted, as another version had it: tune again, or"),
-                                  {0, "proposes 0 algorithms (CUBLAS_STATUS_SUCCESS) for products of 2 x 4 by 4 x 4 f32, number 1 is wanted; compile without"}}) {
+  for (auto [usable, sentence] :
+       {std::pair(1, "proposes 1 algorithms (CUBLAS_STATUS_SUCCESS) for products of 2 x 4 by 4 x 4 f32, number 1 is wanted, as another version had "
+                     "it: tune again, or"),
+        {0, "proposes 0 algorithms (CUBLAS_STATUS_SUCCESS) for products of 2 x 4 by 4 x 4 f32, number 1 is wanted; compile without"}}) {
     library->usable = usable;
     Session session;
     ASSERT_EQ(session.open(libraryPlan()), TN_OK) << tn_last_error();
@@ -139,7 +141,8 @@ using GpuLibrariesDeathTest = GpuLibraries;
 TEST_F(GpuLibrariesDeathTest, ThatAreNotThere) {
   GTEST_FLAG_SET(death_test_style, "threadsafe");
   EXPECT_EXIT(startAndTell("/nonexistent/libcublasLt.so"), ::testing::ExitedWithCode(TN_WRONG_TARGET),
-              "cublasLt compute kernels, which cannot be opened .TENON_CUBLASLT: .*nonexistent.*; set TENON_CUBLASLT to the path .* or compile without --libraries cublaslt");
+              "cublasLt compute kernels, which cannot be opened .TENON_CUBLASLT: .*nonexistent.*; set TENON_CUBLASLT to the path .* or compile "
+              "without --libraries cublaslt");
   EXPECT_EXIT(startAndTell(TENON_FAKE_PROFILER), ::testing::ExitedWithCode(TN_WRONG_TARGET), "the one here lacks cublasLtCreate");
   library->version = 110803;
   EXPECT_EXIT(startAndTell(TENON_FAKE_CUBLASLT), ::testing::ExitedWithCode(TN_WRONG_TARGET), "is version 11.8, where 12 or 13 is expected");
