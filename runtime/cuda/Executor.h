@@ -84,6 +84,9 @@ private:
   tn_status queueLibraryCall(const PreparedStep &step, const tn_plan &of, const plan::format::Launch &launch, Message &message);
   tn_status failLaunch(Result result, const plan::format::Kernel &kernel, const plan::format::Launch &launch, Message &message) const;
   tn_status measureSteps(const PreparedPlan &prepared, const StepRange &range, Message &message);
+  /// The same of each step several times in a row, as a graph: what it takes to queue them is not measured.
+  tn_status measureInARow(const PreparedPlan &prepared, const StepRange &range, Message &message);
+  static void note(const StepRange &range, uint32_t step, float milliseconds);
   tn_status makeEvents(Message &message);
   void destroyEvents();
   /// Waits for all that was queued, which may use the memory of this context.

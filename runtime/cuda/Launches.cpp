@@ -110,11 +110,12 @@ tn_status Executor::queueStep(const PreparedPlan &prepared, uint32_t index, bool
 }
 
 tn_status Executor::queueSteps(const PreparedPlan &prepared, const StepRange &range, Message &message) {
-  for (uint32_t i = range.first; i < range.end; ++i) {
-    bool overlaps = i > range.first && isLaunch(prepared, i - 1) && on->capability >= kFirstWithDependentLaunch;
-    if (tn_status status = queueStep(prepared, i, overlaps, message))
-      return status;
-  }
+  for (uint32_t i = range.first; i < range.end; ++i)
+    for (int repeat = 0; repeat < range.repeats; ++repeat) {
+      bool isBehindLaunch = repeat > 0 ? isLaunch(prepared, i) : i > range.first && isLaunch(prepared, i - 1);
+      if (tn_status status = queueStep(prepared, i, isBehindLaunch && on->capability >= kFirstWithDependentLaunch, message))
+        return status;
+    }
   return TN_OK;
 }
 
@@ -139,19 +140,48 @@ void Executor::destroyEvents() {
   events.reset();
 }
 
+tn_status Executor::measureInARow(const PreparedPlan &prepared, const StepRange &range, Message &message) {
+  const Driver &driver = *on->driver;
+  for (uint32_t i = range.first; i < range.end; ++i) {
+    const auto &step = *prepared.layout().plan->metadata->steps()->Get(i);
+    if (!step.kind_as_Launch() && !step.kind_as_Copy())
+      continue;
+    GraphExecHandle exec = nullptr;
+    if (tn_status status = capture(prepared, {i, i + 1, range.segment, nullptr, range.repeats}, &exec, message))
+      return status;
+    float milliseconds = 0;
+    Result result = driver.graphLaunch(exec, stream); // brings it to the GPU
+    result = result ? result : driver.eventRecord(events[i], stream);
+    result = result ? result : driver.graphLaunch(exec, stream);
+    result = result ? result : driver.eventRecord(events[i + 1], stream);
+    result = result ? result : driver.streamSynchronize(stream);
+    result = result ? result : driver.eventElapsedTime(&milliseconds, events[i], events[i + 1]);
+    driver.graphExecDestroy(exec);
+    if (result)
+      return fail(result, "running a step in a row", message);
+    note(range, i, milliseconds);
+  }
+  return TN_OK;
+}
+
+void Executor::note(const StepRange &range, uint32_t step, float milliseconds) {
+  uint64_t elapsed = uint64_t(double(milliseconds) * 1e6 / range.repeats);
+  range.times[step] = {elapsed, std::min(range.times[step].minimum, elapsed), range.times[step].total + elapsed};
+}
+
 tn_status Executor::measureSteps(const PreparedPlan &prepared, const StepRange &range, Message &message) {
   const Driver &driver = *on->driver;
   const tn_plan &of = *prepared.layout().plan;
   if (tn_status status = makeEvents(message))
     return status;
+  if (range.repeats > 1)
+    return measureInARow(prepared, range, message);
   Ranges ranges = Ranges::open();
   Result result = driver.eventRecord(events[range.first], stream);
   for (uint32_t i = range.first; i < range.end && !result; ++i) {
     WatchedStep watched(ranges, of, i);
-    for (int repeat = 0; repeat < range.repeats; ++repeat)
-      if (tn_status status =
-              queueStep(prepared, i, repeat > 0 && isLaunch(prepared, i) && on->capability >= kFirstWithDependentLaunch, message))
-        return status;
+    if (tn_status status = queueStep(prepared, i, false, message))
+      return status;
     result = driver.eventRecord(events[i + 1], stream);
   }
   if (result || (result = driver.streamSynchronize(stream)))
@@ -162,8 +192,7 @@ tn_status Executor::measureSteps(const PreparedPlan &prepared, const StepRange &
       return fail(result, "reading an event", message);
     if (const auto &step = *of.metadata->steps()->Get(i); step.kind_as_If() || step.kind_as_Loop()) // the runner's clock measures it
       continue;
-    uint64_t elapsed = uint64_t(double(milliseconds) * 1e6 / range.repeats);
-    range.times[i] = {elapsed, std::min(range.times[i].minimum, elapsed), range.times[i].total + elapsed};
+    note(range, i, milliseconds);
   }
   return TN_OK;
 }

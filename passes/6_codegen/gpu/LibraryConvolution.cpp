@@ -48,8 +48,8 @@ public:
     call.left = std::move(*left), call.result = std::move(*result);
     if (ending->added && !(call.added = imagesOf(ending->added)))
       return std::nullopt;
-    if (ending->bias)
-      call.bias = tensor(ending->biasArgument().getArgNumber(), 0, {p.columns.asConstant().value_or(0)}, {1});
+    if (ending->bias && !(call.bias = biasOf(*ending)))
+      return std::nullopt;
     for (int axis = 0; axis < 2; ++axis)
       call.window.push_back({uint32_t(conv.getPads()[axis]), uint32_t(conv.getPads()[axis + 2]), uint32_t(conv.getStrides()[axis]),
                              uint32_t(conv.getDilations()[axis])});
@@ -89,6 +89,17 @@ private:
   }
 
   std::optional<plan::LibraryTensor> resultOf() { return images(func.getNumArguments(), 0, func.getResultTypes().front(), func.resultStrides(0)); }
+
+  /// A half type's bias is rounded to it for ReLU and nothing, for which the library has engines ready; those that it compiles for others want f32.
+  std::optional<plan::LibraryTensor> biasOf(const LibraryEnding &ending) const {
+    BlockArgument argument = ending.biasArgument();
+    bool isReady = ending.activation == plan::Activation::None || ending.activation == plan::Activation::Relu;
+    plan::LibraryTensor bias = tensor(argument.getArgNumber(), 0, {p.columns.asConstant().value_or(0)}, {1});
+    if (!isReady)
+      bias.dtype = TN_F32;
+    bool isStored = isReady || getElementTypeOrSelf(argument.getType()).isF32();
+    return isStored ? std::optional(std::move(bias)) : std::nullopt;
+  }
 
   /// Constant filters, as they come or packed already.
   bool takeFilters() {
