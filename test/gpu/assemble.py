@@ -5,7 +5,7 @@
 
 Models and skeletons come from the folder that TENON_SHARED names; without it, or without ptxas, they are skipped. Of each plan:
 
-    compile      it compiles; networks in 8 bits in fp16 alone
+    compile      it compiles; in fp32 alone where the targets differ in it (FP32), and networks in 8 bits in fp16
     machine code there is some for its architecture
     registers    a block of the kernel fits into the registers of a multiprocessor
     shared       dynamic and static shared memory fit into a block of that GPU
@@ -32,6 +32,7 @@ HERE = Path(__file__).resolve().parent
 REPORTING_PTXAS = HERE.parent / "lit" / "passes" / "6_codegen" / "gpu" / "Inputs" / "reporting-ptxas.sh"
 # Bytes of shared memory that a block may have (CUDA C++ Programming Guide, "Compute Capabilities").
 SHARED_OF_BLOCK = {75: 64 << 10, 80: 163 << 10, 86: 99 << 10, 87: 163 << 10, 89: 99 << 10, 90: 227 << 10, 100: 227 << 10, 120: 99 << 10}
+FP32 = ("cuda:sm_75", "cuda:sm_80", "cuda:sm_89", "cuda:sm_90a")  # f32 has no matrix units on the first, and what little shared memory the third has on sm_120
 TARGETS = [f"cuda:sm_{arch}" for arch in ("75", "80", "87", "89", "90a", "100a", "120a")]
 REGISTERS, REGISTERS_OF_WARP = 65536, 256  # of a multiprocessor; a warp gets them in such units
 SPILLED = 128  # stored and loaded: sixteen registers of a thread
@@ -106,10 +107,10 @@ class Checker:
             return self.say(False, name, f"exit code {done.returncode}: {done.stderr.strip()[:300]}", said)
         said = json.loads(subprocess.run([str(self.arguments.tenon), "inspect", str(plan), "--json"], capture_output=True, text=True, check=True).stdout)
         plan.unlink()
-        text = report.read_text()
+        text = report.read_text() if report.exists() else ""  # a plan may copy and decide alone
         found, capability = kernels_of(text), int(re.search(r"sm_(\d+)", target)[1])
         problems = [f"notes: {line.strip()}" for line in text.splitlines() if NOTES.search(line)]
-        if not any(not code["ptx"] and code["arch"] == target.partition(":")[2] for code in said["device_code"]):
+        if text and not any(not code["ptx"] and code["arch"] == target.partition(":")[2] for code in said["device_code"]):
             problems.append("machine code: the plan has none")
         for planned in said["kernels"]:
             if kernel := found.get(planned["name"]):
@@ -132,8 +133,9 @@ class Checker:
                 subprocess.run([sys.executable, str(path.parent.parent / "materialize.py"), str(path), str(whole)], check=True)
                 path = whole
             for target in arguments.target or TARGETS:
-                for precision in ["fp16"] if IN_BYTES.search(model) else arguments.precision.split(","):
-                    self.plan(model, path, target, precision, folder)
+                for precision in arguments.precision.split(","):
+                    if precision != "fp32" or not (IN_BYTES.search(model) or (target in TARGETS and target not in FP32)):
+                        self.plan(model, path, target, precision, folder)
 
 
 def main():
@@ -151,6 +153,7 @@ def main():
              if re.search(arguments.k, path.stem) and (not arguments.few or re.fullmatch(FEW, path.stem))]
     if arguments.few:
         arguments.precision = "fp16"
+    paths.sort(key=lambda path: (path.parent.name == "skeletons", path.stat().st_size))  # the quick ones first
     checker = Checker(arguments)
     if not paths or not shutil.which("ptxas"):
         print("skipped: " + ("there is no ptxas in PATH" if paths else "set TENON_SHARED to the folder that holds the models"))
