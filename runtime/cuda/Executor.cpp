@@ -9,6 +9,8 @@ namespace tenon::cuda {
 
 using plan::count;
 
+constexpr size_t kStagedPiece = size_t(1) << 20;
+
 Executor::~Executor() {
   if (!on)
     return;
@@ -177,9 +179,14 @@ tn_status Executor::bindInput(const tn_layout &layout, const GpuRun &run, uint32
   }
   if (run.isAsync)
     return message.fail(TN_INVALID_ARGUMENT, "input '%s' is not in the GPU's memory, as tn_run_async wants it", name);
-  memcpy(staging + slot, given.data, bytes);
-  Result result = driver.copyToDeviceAsync(own, staging + slot, bytes, on_);
-  return result ? fail(result, "copying an input to the GPU", message) : TN_OK;
+  // What is in the staging memory is on its way while the rest comes there.
+  for (size_t at = 0; at < bytes; at += kStagedPiece) {
+    size_t size = std::min(kStagedPiece, bytes - at);
+    memcpy(staging + slot + at, static_cast<const uint8_t *>(given.data) + at, size);
+    if (Result result = driver.copyToDeviceAsync(own + at, staging + slot + at, size, on_))
+      return fail(result, "copying an input to the GPU", message);
+  }
+  return TN_OK;
 }
 
 tn_status Executor::bindInputs(const tn_layout &layout, const GpuRun &run, StreamHandle on_, Message &message) {

@@ -48,6 +48,18 @@ TEST_F(GpuRuns, PlacedOutputsFollowGrowingShapes) {
     runDynamic(session, n, outputs);
 }
 
+TEST_F(GpuRuns, LargeInputsArrivePieceByPiece) {
+  driver.memory = driver.pinned = size_t(1) << 25;
+  driver.defers = true;
+  plan::Plan data = dynamicGpuPlan();
+  data.symbols[0].maximum = 1 << 20;
+  Session session;
+  ASSERT_EQ(session.open(data), TN_OK) << tn_last_error();
+  ASSERT_EQ(session.start(), TN_OK) << tn_last_error();
+  tn_tensor outputs[2] = {};
+  runDynamic(session, 150'001, outputs); // 2.4 MB
+}
+
 TEST_F(GpuRuns, InMemoryOfTheDeviceInPlace) {
   Session session;
   ASSERT_EQ(session.open(gpuPlan()), TN_OK) << tn_last_error();
