@@ -9,6 +9,7 @@
 #include "passes/6_codegen/gpu/LibraryProduct.h"
 #include "passes/6_codegen/gpu/Matrix.h"
 #include "passes/6_codegen/gpu/Pool.h"
+#include "passes/6_codegen/gpu/Recurrent.h"
 #include "passes/6_codegen/gpu/Rows.h"
 #include "passes/6_codegen/gpu/Stem.h"
 #include "passes/6_codegen/gpu/ThreadTasks.h"
@@ -26,6 +27,7 @@ llvm::ArrayRef<const KernelFamily *> families() {
                                             &rowsFamily(),
                                             &columnsFamily(),
                                             &transposeFamily(),
+                                            &recurrentFamily(),
                                             &recurrentTasksFamily(),
                                             &recurrenceTasksFamily(),
                                             &linearAttentionTasksFamily(),
