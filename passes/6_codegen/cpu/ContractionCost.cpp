@@ -241,7 +241,8 @@ private:
     s.rowsOuter = tiles >= kManyTiles && rhsFits && sizes.depth <= kShortDepth && !p.split && !p.widens(); // panels are split or widened once for all rows
     if (s.rowsOuter && !p.rhsConstant() && !p.rhsReadable())
       s.rowsOuter = false; // a panel is packed once for all rows
-    s.prefetch = !s.rowsOuter && p.rhsConstant();
+    // Few weights are in the L2 once they are sorted.
+    s.prefetch = !s.rowsOuter && p.rhsConstant() && !(p.split && weightsAreFew());
     // Far rows of a deep product push each other out of the L1; 12 ways and a panel of whole columns in the L2 bear four times the depth.
     constexpr int64_t kManyWays = 12, kLargeL2 = 1 << 20;
     int64_t inPlaceDepth = target.l1Ways >= kManyWays && target.l2Bytes >= kLargeL2 ? 4 * kShortDepth : kShortDepth;

@@ -10,6 +10,7 @@ using namespace mlir;
 using Values = KernelBuilder::Values;
 
 constexpr int64_t kFour = 4; // bytes that are copied as one element
+constexpr int64_t kLineBytes = 64;
 
 WinogradBytesEmitter::WinogradBytesEmitter(KernelBuilder &b, const ContractionProblem &p, const WinogradBytesSchedule &s)
     : b(b), p(p), s(s), layout(p, s, b.target()), epilogue(b, p.result), source(b.tensorOf(p.lhs)), isReadable(layout.depth == layout.paddedDepth),
@@ -98,9 +99,13 @@ void WinogradBytesEmitter::transformFilters(Index panel, int64_t row) {
   Registers r{b};
   Type wide = VectorType::get({layout.channelLanes}, input.element), pairsOf = VectorType::get({layout.lanes}, filters.element);
   auto transformed = [&](const Values &g) { return layout.stride == 1 ? winogradIntegerFilter(b, s.m, g) : winogradStridedFilter(b, g); };
-  Index first = b.add(weights.offset, b.mul(panel, layout.pairs * kTaps * kTaps * kPair * layout.panelColumns));
+  const int64_t ofPair = kTaps * kTaps * kPair * layout.panelColumns;
+  Index first = b.add(weights.offset, b.mul(panel, layout.pairs * ofPair));
   b.loop(0, layout.pairs, 1, [&](Index pair) {
-    Index from = b.add(first, b.mul(pair, kTaps * kTaps * kPair * layout.panelColumns));
+    Index from = b.add(first, b.mul(pair, ofPair));
+    // The next panel's bytes arrive a line for each row.
+    if (s.prefetch && row * kLineBytes < ofPair)
+      b.prefetch(weights, b.sum(from, layout.pairs * ofPair, row * kLineBytes));
     Index to = b.sum(filters.offset, b.mul(pair, layout.panelColumns), row % layout.filterRows * layout.filterEdge * layout.filterPlane);
     for (int64_t v = 0; v < s.vectors; ++v) {
       Values points;
