@@ -169,66 +169,95 @@ void SplitPanel::measure(KernelBuilder &b, const Tensor &memory, ArrayRef<Index>
   });
 }
 
-void SplitPanel::fill(KernelBuilder &b, const SplitOperand &operand) const {
-  fillGroups(b, operand);
-  fillSingles(b, operand);
-}
+namespace {
+/// Sorts the vectors of one panel into groups. Nearly all are in groups of four, for which a branch is cheap. What is left is sorted without one: every place
+/// is written to the end of each list that it may belong to, and the lists become longer where it does.
+class GroupSorter {
+public:
+  GroupSorter(KernelBuilder &b, const SplitPanel &panel, const SplitOperand &operand) : b(b), panel(panel), operand(operand), r{b} {}
 
-/// Nearly all vectors are in groups of four, for which a branch is cheap. What is left is sorted without one: every place is written to the end of each list
-/// that it may belong to, and the lists become longer where it does.
-void SplitPanel::fillGroups(KernelBuilder &b, const SplitOperand &operand) const {
-  ImplicitLocOpBuilder &ops = b.ops();
-  Registers r{b};
-  constexpr int64_t kFour = kTogether[0], kTwo = kTogether[1];
-  int64_t lanes = b.target().lanes(32), whole = operand.fours / kFour * kFour;
-  Type number = ops.getI32Type();
-  auto bytes = VectorType::get({4 * lanes}, ops.getI8Type());
-  Value one = b.integer(1, number), none = b.integer(0, number);
-  auto append = [&](const List &list, Value &count, Index place, Index offset, Value condition) {
-    Index end = widened(b, count);
-    b.store(r.truncate(b.value(place), number), list.places, b.add(list.places.offset, end));
-    b.store(r.truncate(b.value(offset), number), list.offsets, b.add(list.offsets.offset, end));
-    count = r.addi(count, condition);
+  void emit() {
+    Value none = b.integer(0, number);
+    int64_t fours = operand.fours / kFour * kFour;
+    Values counts = b.loop(0, operand.tapCount(), 1, Values(kLists, none), [&](Index tap, ValueRange ofTaps) -> Values {
+      Place begin{b.mul(tap, operand.fours), operand.tapAt(b, tap)};
+      Values carried = b.loop(0, fours, kFour, ofTaps, [&](Index k, ValueRange in) { return four(moved(begin, k), k, in); });
+      for (int64_t k = fours; k < operand.fours; ++k)
+        append(kRest, carried, moved(begin, k), one);
+      return carried;
+    });
+    for (size_t i = 0; i < kLists; ++i)
+      b.store(counts[i], list(i).length, list(i).length.offset);
+  }
+
+private:
+  static constexpr int64_t kFour = SplitPanel::kTogether[0], kTwo = SplitPanel::kTogether[1];
+  static constexpr size_t kInFours = 0, kInTwos = 1, kRest = 2, kLists = 3;
+
+  /// Where a vector of weights lies in the panel, and what it is multiplied with.
+  struct Place {
+    Index weights, operand;
   };
-  auto sort = [&](Index tapPlace, Index tapOffset, Index four, ValueRange carried) -> Values {
-    Index place = b.add(tapPlace, four), offset = b.add(tapOffset, b.mul(four, operand.depth));
-    SmallVector<Bounds> twos;
-    for (int64_t i = 0; i < kFour; i += kTwo) {
-      auto boundsOf = [&](int64_t k) {
-        Value weights = bitcast(b, b.load(packed, b.sum(first, b.mul(place, lanes), k * lanes), int(lanes)), bytes);
-        return Bounds::of(b, bitcast(b, b.broadcastLoad(largest, b.sum(largest.offset, four, k), int(lanes)), bytes), weights);
-      };
-      twos.push_back(boundsOf(i).plus(b, boundsOf(i + 1)));
-    }
-    Value fit = r.cmp(arith::CmpIPredicate::ne, twos[0].plus(b, twos[1]).fit(b), none);
-    auto together = [&]() -> Values {
-      Value inFours = carried[0];
-      append(groups[0], inFours, place, offset, one);
-      return {inFours, carried[1], carried[2]};
+
+  const SplitPanel::List &list(size_t i) const { return i == kRest ? panel.rest : panel.groups[i]; }
+  Place moved(const Place &from, Index k) { return {b.add(from.weights, k), b.add(from.operand, b.mul(k, operand.depth))}; }
+
+  /// Writes a place to the end of a list, which is longer by `longer` then.
+  void append(size_t to, Values &counts, const Place &place, Value longer) {
+    Index end = widened(b, counts[to]);
+    b.store(r.truncate(b.value(place.weights), number), list(to).places, b.add(list(to).places.offset, end));
+    b.store(r.truncate(b.value(place.operand), number), list(to).offsets, b.add(list(to).offsets.offset, end));
+    counts[to] = r.addi(counts[to], longer);
+  }
+
+  /// Of two vectors from `place` on, which are multiplied with those of a tap from `k` on.
+  Bounds boundsOfTwo(const Place &place, Index k) {
+    int64_t lanes = b.target().lanes(32);
+    auto bytes = VectorType::get({4 * lanes}, b.ops().getI8Type());
+    auto boundsOf = [&](int64_t i) {
+      Value weights = bitcast(b, b.load(panel.packed, b.sum(panel.first, b.mul(place.weights, lanes), i * lanes), int(lanes)), bytes);
+      return Bounds::of(b, bitcast(b, b.broadcastLoad(panel.largest, b.sum(panel.largest.offset, k, i), int(lanes)), bytes), weights);
     };
-    auto apart = [&]() -> Values {
-      Value inTwos = carried[1], others = carried[2];
-      for (auto [i, two] : llvm::enumerate(twos)) {
-        Value fits = two.fit(b), neither = r.subi(one, fits);
-        auto offsetAt = [&](int64_t k) { return b.add(offset, b.mul(operand.depth, k)); };
-        int64_t k = int64_t(i) * kTwo;
-        append(groups[1], inTwos, b.add(place, k), offsetAt(k), fits);
-        append(rest, others, b.add(place, k), offsetAt(k), neither);
-        append(rest, others, b.add(place, k + 1), offsetAt(k + 1), neither);
-      }
-      return {carried[0], inTwos, others};
+    Bounds first = boundsOf(0);
+    return first.plus(b, boundsOf(1));
+  }
+
+  void two(const Place &place, const Bounds &bounds, Values &counts) {
+    Value fits = bounds.fit(b), neither = r.subi(one, fits);
+    append(kInTwos, counts, place, fits);
+    append(kRest, counts, place, neither);
+    append(kRest, counts, moved(place, 1), neither);
+  }
+
+  Values four(const Place &place, Index k, ValueRange in) {
+    Bounds first = boundsOfTwo(place, k), second = boundsOfTwo(moved(place, kTwo), b.add(k, kTwo));
+    auto together = [&] {
+      Values counts(in);
+      append(kInFours, counts, place, one);
+      return counts;
     };
-    return b.ifElse(fit, {number, number, number}, together, apart);
-  };
-  Values counts = b.loop(0, operand.tapCount(), 1, {none, none, none}, [&](Index tap, ValueRange ofTaps) -> Values {
-    Index place = b.mul(tap, operand.fours), offset = operand.tapAt(b, tap);
-    Values carried = b.loop(0, whole, kFour, ofTaps, [&](Index four, ValueRange in) { return sort(place, offset, four, in); });
-    for (int64_t four = whole; four < operand.fours; ++four)
-      append(rest, carried[2], b.add(place, four), b.add(offset, b.mul(operand.depth, four)), one);
-    return carried;
-  });
-  for (auto [list, count] : llvm::zip_equal(ArrayRef<List>{groups[0], groups[1], rest}, counts))
-    b.store(count, list.length, list.length.offset);
+    auto apart = [&] {
+      Values counts(in);
+      two(place, first, counts);
+      two(moved(place, kTwo), second, counts);
+      return counts;
+    };
+    Value fits = r.cmp(arith::CmpIPredicate::ne, first.plus(b, second).fit(b), b.integer(0, number));
+    return b.ifElse(fits, SmallVector<Type>(kLists, number), together, apart);
+  }
+
+  KernelBuilder &b;
+  const SplitPanel &panel;
+  const SplitOperand &operand;
+  Registers r;
+  Type number = b.ops().getI32Type();
+  Value one = b.integer(1, number);
+};
+} // namespace
+
+void SplitPanel::fill(KernelBuilder &b, const SplitOperand &operand) const {
+  GroupSorter(b, *this, operand).emit();
+  fillSingles(b, operand);
 }
 
 void SplitPanel::fillSingles(KernelBuilder &b, const SplitOperand &operand) const {

@@ -68,7 +68,6 @@ struct SplitPanel {
   void fill(KernelBuilder &b, const SplitOperand &operand) const;
 
 private:
-  void fillGroups(KernelBuilder &b, const SplitOperand &operand) const;
   void fillSingles(KernelBuilder &b, const SplitOperand &operand) const;
 };
 
