@@ -14,7 +14,7 @@ TileProduct ContractionEmitter::tileProduct() {
   RhsAddress right = rhsAddress({}, {}, {});
   mergeTaps(shape, {}, {}, left, right);
   TileProduct found;
-  found.rowTiles = llvm::divideCeil(s.rows, TileProduct::kRows);
+  found.rowTiles = s.lines > 1 ? s.lines : llvm::divideCeil(s.rows, TileProduct::kRows);
   found.columnTiles = s.vectors;
   found.rows = s.rows / found.rowTiles;
   found.bfloat = p.bfloat;
@@ -22,15 +22,20 @@ TileProduct ContractionEmitter::tileProduct() {
   return found;
 }
 
-/// Tiles of one size, which the registers' shapes want. The last one of a line begins early where the line is no multiple of it.
+/// Tiles of one size, which the registers' shapes want. The last one of a line, or of lines, begins early where these are no multiple of it.
 void ContractionEmitter::equalTilesOf(const Block &block, llvm::function_ref<void(const TileRows &)> body) {
+  int64_t length = s.rows / s.lines; // of a tile in a line
+  // Where the part `t` of `size` begins, and how much of it the one before has.
+  auto part = [&](int64_t total, int64_t size, Index t) -> std::pair<Index, Index> {
+    Index planned = b.mul(t, size);
+    if (total % size == 0)
+      return {planned, 0};
+    Index first = b.min(planned, total - size);
+    return {first, b.sub(planned, first)};
+  };
   auto along = [&](int64_t total, Index begin, Index end, llvm::function_ref<TileRows(Index, Index)> tile) {
     b.loop(begin, end, 1, [&](Index t) {
-      Index planned = b.mul(t, s.rows), first = planned, done = 0;
-      if (total % s.rows) {
-        first = b.min(planned, total - s.rows);
-        done = b.sub(planned, first);
-      }
+      auto [first, done] = part(total, length, t);
       TileRows rows = tile(first, t);
       rows.done = done;
       body(rows);
@@ -38,10 +43,13 @@ void ContractionEmitter::equalTilesOf(const Block &block, llvm::function_ref<voi
   };
   if (!s.boxed())
     return along(block.total.get(), block.firstTile, block.endTile, [&](Index first, Index t) { return runTile(block, first, s.rows, b.sub(t, block.firstTile)); });
-  int64_t width = block.width.get(), across = llvm::divideCeil(width, s.rows);
-  b.loop(0, block.height, 1, [&](Index y) {
-    along(width, 0, across, [&](Index first, Index t) {
-      return boxTile(block, b.add(b.mul(y, width), first), s.rows, b.add(b.mul(y, across), t), [&](int64_t r) { return std::pair<Index, Index>(y, b.add(first, r)); });
+  int64_t width = block.width.get(), across = llvm::divideCeil(width, length);
+  b.loop(0, s.lines > 1 ? Index(llvm::divideCeil(block.height.get(), s.lines)) : block.height, 1, [&](Index i) {
+    auto [y, linesDone] = s.lines > 1 ? part(block.height.get(), s.lines, i) : std::pair<Index, Index>(i, 0);
+    along(width, 0, across, [&, y = y, linesDone = linesDone](Index first, Index t) {
+      TileRows tile = boxTile(block, b.add(b.mul(y, width), first), length, b.add(b.mul(i, across), t), [&](int64_t r) { return std::pair<Index, Index>(y, b.add(first, r)); });
+      tile.linesDone = linesDone;
+      return tile;
     });
   });
 }
@@ -53,7 +61,7 @@ void ContractionEmitter::tileInRegisters(const Block &block, const Panel &panel,
   mergeTaps(shape, block, rows, left, right);
   PrefetchStream ahead = nextPanel(block, panel, rows, depth, shape);
   int axis = s.boxed() ? p.rowAxes() - 1 : layout.groups.back().carrier;
-  Index rowStride = lhsStride(axis);
+  Index rowStride = lhsStride(axis), tileStride = s.lines > 1 ? lhsStride(axis - 1) : b.mul(rowStride, product.rows);
   TileProduct tile = product;
   tile.used = panel.vectors;
 
@@ -64,7 +72,7 @@ void ContractionEmitter::tileInRegisters(const Block &block, const Panel &panel,
       for (int64_t line = 0; line < ahead.lines; ++line)
         b.prefetch(ahead.memory, b.sum(lines, b.mul(i, stepLines), line * kLineUnits));
       Index k = b.mul(i, tile.units);
-      tile.multiply(b, left.memory, b.add(lhsBase, b.mul(k, left.depth)), rowStride, right.memory, b.add(rhsBase, b.mul(k, right.depth)), right.depth);
+      tile.multiply(b, left.memory, b.add(lhsBase, b.mul(k, left.depth)), rowStride, tileStride, right.memory, b.add(rhsBase, b.mul(k, right.depth)), right.depth);
     });
   };
   std::function<void(size_t, Index, Index, Index)> overTaps = [&](size_t tapAxis, Index lhsBase, Index rhsBase, Index lines) {
@@ -82,9 +90,13 @@ void ContractionEmitter::tileInRegisters(const Block &block, const Panel &panel,
   tile.store(b, tileSums);
 
   Values bias = initial(panel, 1, depth);
-  b.loop(rows.done, s.rows, 1, [&](Index r) {
+  int64_t length = s.rows / s.lines;
+  auto finishRow = [&](Index line, Index along) {
+    Index r = b.add(b.mul(line, length), along);
     SmallVector<Index> position = rows.positions.front();
-    position[axis] = b.add(position[axis], r);
+    position[axis] = b.add(position[axis], along);
+    if (s.lines > 1)
+      position[axis - 1] = b.add(position[axis - 1], line);
     position.push_back(panel.column);
     auto positionOf = [&](int64_t x) {
       position.back() = b.add(panel.column, x * layout.lanes);
@@ -100,7 +112,8 @@ void ContractionEmitter::tileInRegisters(const Block &block, const Panel &panel,
       return epilogue.storeTogether(sums, panel.vectors, positionOf, maskOf);
     for (int64_t x = 0; x < panel.vectors; ++x)
       epilogue.store(sums[x], positionOf(x), maskOf(x));
-  });
+  };
+  b.loop(rows.linesDone, s.lines, 1, [&](Index line) { b.loop(rows.done, length, 1, [&](Index along) { finishRow(line, along); }); });
 }
 
 } // namespace tenon::cpu

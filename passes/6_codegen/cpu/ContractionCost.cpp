@@ -17,6 +17,7 @@ struct RegisterTile {
   int64_t rows, vectors;
   double cycles; // of the whole product, on one core
   bool amx = false;
+  int64_t lines = 1;
 };
 
 /// What the model knows of a problem: numbers instead of expressions.
@@ -142,7 +143,7 @@ private:
     std::optional<int64_t> line = (boxed ? p.extents[p.rowAxes() - 1] : groups.back().extent).asConstant();
     if (!line || *line == 0)
       return;
-    constexpr double kLatency = 52, kRowLoads = 0.5, kTileOverhead = 80, kStoreCycles = 3, kLeastRows = 8;
+    constexpr double kLatency = 52, kRowLoads = 0.5, kTileOverhead = 80, kStoreCycles = 3, kLeastRows = 8, kFetchCycles = 1.5;
     int64_t joined = sizes.depth, outer = sizes.taps;
     if (!p.taps.empty() && p.lhsAxes[p.lhsChannel - 1].tapScale == 1) {
       joined *= p.taps.back();
@@ -150,17 +151,24 @@ private:
     }
     int64_t units = TileProduct::stepOf(joined), steps = joined / units * outer, lines = sizes.outer * sizes.rows / *line;
     auto cycles = [&](int64_t rowTiles, int64_t rows, int64_t vectors) {
-      double step = std::max({rowTiles * vectors * std::max<double>(rows, kLeastRows), kRowLoads * (rowTiles * rows + vectors * units), kLatency});
+      bool isFar = p.bfloat && vectors * lanes * sizes.depth * sizes.taps * bytes > target.l1Bytes / 2; // a panel comes from the L2 for every tile
+      double step = std::max({rowTiles * vectors * std::max<double>(rows, kLeastRows), kRowLoads * (rowTiles * rows + vectors * units), kLatency,
+                              isFar ? kFetchCycles * vectors * units : 0});
       return step * steps + kTileOverhead + kStoreCycles * rowTiles * rows * vectors;
     };
     for (int64_t vectors = 1; vectors <= TileProduct::kMostSums && (vectors - 1) * lanes < sizes.columns; ++vectors)
       for (int64_t rowTiles = 1; rowTiles * vectors <= TileProduct::kMostSums; ++rowTiles) {
+        auto allColumns = [&](int64_t rowsOfTile) {
+          int64_t full = sizes.columns / (vectors * lanes), rest = llvm::divideCeil(sizes.columns % (vectors * lanes), lanes);
+          return full * cycles(rowTiles, rowsOfTile, vectors) + (rest ? cycles(rowTiles, rowsOfTile, rest) : 0);
+        };
+        // Short lines, a tile of each: several at once, for which weights are loaded once.
+        if (p.bfloat && boxed && rowTiles > 1 && *line <= TileProduct::kRows)
+          tiles.push_back({rowTiles * *line, vectors, allColumns(*line) * llvm::divideCeil(lines, rowTiles), /*amx=*/true, rowTiles});
         int64_t count = llvm::divideCeil(*line, rowTiles * TileProduct::kRows), rows = llvm::divideCeil(llvm::divideCeil(*line, count), rowTiles);
         if (rowTiles * rows > *line)
           continue;
-        int64_t full = sizes.columns / (vectors * lanes), rest = llvm::divideCeil(sizes.columns % (vectors * lanes), lanes);
-        double all = full * cycles(rowTiles, rows, vectors) + (rest ? cycles(rowTiles, rows, rest) : 0);
-        tiles.push_back({rowTiles * rows, vectors, all * count * std::max<int64_t>(lines, 1), /*amx=*/true});
+        tiles.push_back({rowTiles * rows, vectors, allColumns(rows) * count * std::max<int64_t>(lines, 1), /*amx=*/true});
       }
   }
 
@@ -302,6 +310,7 @@ private:
     s.rows = tile.rows;
     s.vectors = tile.vectors;
     s.amx = tile.amx;
+    s.lines = tile.lines;
     nn::Dim height = p.extents[p.rowAxes() - 2], width = p.extents[p.rowAxes() - 1];
     int64_t run = p.groups == 1 && p.lhsAxes[p.lhsChannel - 1].tapScale == 1 ? sizes.depth * p.taps.back() : sizes.depth;
     constexpr int64_t kWholeRow = 16; // pairs

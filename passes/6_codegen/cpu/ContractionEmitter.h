@@ -39,6 +39,7 @@ private:
     Index packedRow; // first row, counted from the first one of the block
     Index number;    // of the tile in its block
     Index done = 0;  // rows at the start that the tile before has computed already
+    Index linesDone = 0; // the same of lines, where a tile has several
   };
   struct DepthBlock {
     Index number;

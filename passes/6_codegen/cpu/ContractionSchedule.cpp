@@ -30,6 +30,7 @@ ContractionSchedule ContractionSchedule::of(kernel::ScheduleAttr attr) {
   s.flat = attr.get("flat", int64_t(s.flat));
   s.amx = attr.get("amx", int64_t(s.amx));
   s.panels = attr.get("np", s.panels);
+  s.lines = attr.get("ln", s.lines);
   return s;
 }
 
@@ -56,6 +57,7 @@ kernel::ScheduleAttr ContractionSchedule::attr(MLIRContext *ctx) const {
   number("flat", flat, 0);
   number("amx", amx, 0);
   number("np", panels, 1);
+  number("ln", lines, 1);
   return kernel::ScheduleAttr::get(ctx, builder.getStringAttr("contraction"), list.getDictionary(ctx));
 }
 
@@ -181,14 +183,17 @@ ContractionLayout::ContractionLayout(const ContractionProblem &p, const Contract
 
 /// Why tiles of this problem cannot be multiplied in tile registers, or an empty string.
 static std::string validateAmx(const ContractionProblem &p, const ContractionSchedule &s, const ContractionLayout &layout, const Target &target) {
-  int64_t rowTiles = llvm::divideCeil(s.rows, TileProduct::kRows);
+  int64_t rowTiles = s.lines > 1 ? s.lines : llvm::divideCeil(s.rows, TileProduct::kRows);
   if (!multipliesTiles(p, target) || s.flat || s.depthBlock || s.lhs == LhsMode::Packed)
     return "amx is for bytes, pairs of bf16 and targets with tile registers for them, without flat, kc and a = packed";
-  if (s.rows % rowTiles || rowTiles * s.vectors > TileProduct::kMostSums)
+  if (s.rows % rowTiles || s.rows / rowTiles > TileProduct::kRows || rowTiles * s.vectors > TileProduct::kMostSums)
     return "amx takes up to four tiles of up to 16 rows (mr) and 16 columns (nv)";
   std::optional<int64_t> line = layout.groups.back().extent.asConstant();
-  if (!line || *line < s.rows || (s.boxed() && s.boxWidth) || !layout.depth)
+  if (!line || *line < s.rows / s.lines || (s.boxed() && s.boxWidth) || !layout.depth)
     return "amx needs whole lines of a known length, of mr rows at least";
+  std::optional<int64_t> height = s.boxed() ? layout.groups[layout.groups.size() - 2].extent.asConstant() : std::nullopt;
+  if (s.lines > 1 && (!height || *height < s.lines || (s.boxHeight > 0 && (*height % s.boxHeight || s.boxHeight < s.lines))))
+    return "ln is for boxes (bh) of equal heights, of that many lines at least";
   if (llvm::any_of(p.lhsAxes, [&](const LhsAxis &axis) { return p.skipsTaps(axis); }))
     return "amx leaves out no taps";
   return "";
@@ -198,6 +203,8 @@ std::string validate(const ContractionProblem &p, const ContractionSchedule &s, 
   constexpr int64_t kMostAccumulators = 64;
   if (s.rows < 1 || s.vectors < 1 || s.rows * s.vectors > kMostAccumulators)
     return "a register tile has 1 to 64 vectors: mr * nv";
+  if (s.lines < 1 || (s.lines > 1 && !s.amx))
+    return "ln is at least 1, and for amx";
   if (s.unroll < 1 || s.unroll > 64 || s.rowTasks < 1 || s.columnTasks < 1 || s.blockTiles < 0)
     return "ku, tm and tn are at least 1, mt at least 0";
   ContractionLayout layout(p, s, target);

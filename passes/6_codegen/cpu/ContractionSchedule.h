@@ -27,6 +27,7 @@ struct ContractionSchedule {
   // Blocks of two axes (convolutions): bh x bw outputs; 0: the whole axis; -1 (bh): blocks are runs of one merged row axis.
   int64_t boxHeight = -1, boxWidth = 0;
   bool amx = false;        // products in tile registers (TileRegisters.h): mr rows in up to four tiles, nv tiles of columns
+  int64_t lines = 1;       // ln: amx: neighbouring lines of an image that share the columns, a tile of mr / ln rows in each
   bool flat = false;       // tiles run over the rows of a box as if they were one
   int64_t panels = 1;      // np: panels of split weights (DotSplit.h) whose sums a tile's epilogue takes together
 

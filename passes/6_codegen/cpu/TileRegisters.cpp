@@ -50,9 +50,10 @@ void TileProduct::clear(KernelBuilder &b) const {
       call(b, "tilezero", number(b, sumOf(i, j)));
 }
 
-void TileProduct::multiply(KernelBuilder &b, const Tensor &lhs, Index row, Index rowStride, const Tensor &rhs, Index column, Index columnStride) const {
+void TileProduct::multiply(KernelBuilder &b, const Tensor &lhs, Index row, Index rowStride, Index tileStride, const Tensor &rhs, Index column,
+                           Index columnStride) const {
   auto loadRows = [&](int64_t to, int64_t tile) {
-    call(b, "tileloadd64", {number(b, to), b.address(lhs, b.add(row, b.mul(rowStride, tile * rows))), bytesOf(b, rowStride)});
+    call(b, "tileloadd64", {number(b, to), b.address(lhs, b.add(row, b.mul(tileStride, tile))), bytesOf(b, rowStride)});
   };
   auto loadColumns = [&](int64_t to, int64_t tile) { call(b, "tileloadd64", {number(b, to), b.address(rhs, b.add(column, tile * kColumns)), bytesOf(b, columnStride)}); };
   bool rowsFew = rowTiles <= columnTiles;

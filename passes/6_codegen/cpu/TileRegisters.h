@@ -23,8 +23,8 @@ struct TileProduct {
   void configure(KernelBuilder &b) const;
   static void release(KernelBuilder &b);
   void clear(KernelBuilder &b) const;
-  /// One step. Rows lie `rowStride` elements of 32 bits apart; of `columns` row k holds the columns' units, `columnStride` apart.
-  void multiply(KernelBuilder &b, const Tensor &lhs, Index row, Index rowStride, const Tensor &rhs, Index column, Index columnStride) const;
+  /// One step. Rows lie `rowStride` elements of 32 bits apart, tiles of rows `tileStride`; of `columns` row k holds the columns' units, `columnStride` apart.
+  void multiply(KernelBuilder &b, const Tensor &lhs, Index row, Index rowStride, Index tileStride, const Tensor &rhs, Index column, Index columnStride) const;
   /// The sums as [row][column], dense.
   void store(KernelBuilder &b, const Tensor &sums) const;
 

@@ -85,6 +85,28 @@ TEST(DotBfloat, TileRegistersAgree) {
   EXPECT_GT(tried, 4);
 }
 
+std::string linesSchedule(int64_t lines, int64_t length, int64_t vectors, int64_t height) {
+  return llvm::formatv("#kernel.schedule<\"contraction\", {{a = \"band\", amx = 1 : i64, bh = {3} : i64, ku = 4 : i64, ln = {0} : i64, mr = {1} : i64, nv = {2} : i64}>", lines,
+                       lines * length, vectors, height);
+}
+
+// Lines that are no multiple, boxes of several heights, lines that end in part of a tile.
+TEST(DotBfloat, LinesShareWeights) {
+  BfloatConvolution small{7, 7, 64, 100, 3, 1, 1}, wide{8, 21, 32, 40, 3, 1, 1};
+  KernelHarness odd(wide.text(), "sapphirerapids");
+  EXPECT_FALSE(odd.compile(linesSchedule(4, 11, 1, 3)));
+  EXPECT_NE(odd.message.find("boxes (bh) of equal heights"), std::string::npos) << odd.message;
+  KernelHarness vectors(wide.text(), "sapphirerapids");
+  EXPECT_FALSE(vectors.compile("#kernel.schedule<\"contraction\", {a = \"band\", bh = 4 : i64, ln = 2 : i64, mr = 4 : i64, nv = 2 : i64}>"));
+  EXPECT_NE(vectors.message.find("ln is at least 1, and for amx"), std::string::npos) << vectors.message;
+  if (!llvm::cantFail(Target::parse("native")).tilesOfBf16)
+    GTEST_SKIP() << "this machine has no tile registers of bf16";
+  for (auto [lines, vectors] : {std::pair(2, 2), std::pair(4, 1), std::pair(3, 1)})
+    EXPECT_EQ(checkOn("native", linesSchedule(lines, 7, vectors, 0))(small.text()), "") << lines;
+  EXPECT_EQ(checkOn("native", linesSchedule(2, 11, 2, 4))(wide.text()), "");
+  EXPECT_EQ(checkOn("native", linesSchedule(3, 16, 1, 8))(wide.text()), "");
+}
+
 std::string product(int64_t rows, int64_t depth, int64_t columns, bool transposed) {
   std::string x = tensor({rows, depth}, "bf16"), w = transposed ? tensor({columns, depth}, "bf16") : tensor({depth, columns}, "bf16"),
               sums = tensor({rows, columns}, "bf16"), y = tensor({rows, columns});

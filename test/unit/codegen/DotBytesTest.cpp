@@ -113,6 +113,14 @@ TEST(DotBytes, TileRegistersAgree) {
         c.check("native", schedule);
 }
 
+TEST(DotBytes, LinesShareWeights) {
+  if (!llvm::cantFail(Target::parse("native")).tiles)
+    GTEST_SKIP() << "this machine has no tile registers";
+  for (auto [lines, vectors] : {std::pair(2, 2), std::pair(4, 1), std::pair(3, 1)})
+    BytesConvolution{7, 7, 64, 100, 3, 1, 1, 9}.check("native", llvm::formatv("#kernel.schedule<\"contraction\", {{a = \"band\", amx = 1 : i64, bh = 0 : i64, ln = {0} : i64, mr = {1} : i64, "
+                                                                              "nv = {2} : i64}>", lines, lines * 7, vectors).str());
+}
+
 TEST(DotBytes, ProductsOfRows) {
   for (const std::string &target : dotTargets()) {
     std::string text = "kernel.func private @k(%x: tensor<13x72xui8>, %w: tensor<72x37xi8> {kernel.constant}) -> tensor<13x37xi32> {\n"
