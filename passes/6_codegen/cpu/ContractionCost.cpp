@@ -151,7 +151,7 @@ private:
     }
     int64_t units = TileProduct::stepOf(joined), steps = joined / units * outer, lines = sizes.outer * sizes.rows / *line;
     auto cycles = [&](int64_t rowTiles, int64_t rows, int64_t vectors) {
-      bool isFar = p.bfloat && vectors * lanes * sizes.depth * sizes.taps * bytes > target.l1Bytes / 2; // a panel comes from the L2 for every tile
+      bool isFar = vectors * lanes * sizes.depth * sizes.taps * bytes > target.l1Bytes / 2; // a panel comes from the L2 for every tile
       double step = std::max({rowTiles * vectors * std::max<double>(rows, kLeastRows), kRowLoads * (rowTiles * rows + vectors * units), kLatency,
                               isFar ? kFetchCycles * vectors * units : 0});
       return step * steps + kTileOverhead + kStoreCycles * rowTiles * rows * vectors;
@@ -163,7 +163,7 @@ private:
           return full * cycles(rowTiles, rowsOfTile, vectors) + (rest ? cycles(rowTiles, rowsOfTile, rest) : 0);
         };
         // Short lines, a tile of each: several at once, for which weights are loaded once.
-        if (p.bfloat && boxed && rowTiles > 1 && *line <= TileProduct::kRows)
+        if (boxed && rowTiles > 1 && *line <= TileProduct::kRows)
           tiles.push_back({rowTiles * *line, vectors, allColumns(*line) * llvm::divideCeil(lines, rowTiles), /*amx=*/true, rowTiles});
         int64_t count = llvm::divideCeil(*line, rowTiles * TileProduct::kRows), rows = llvm::divideCeil(llvm::divideCeil(*line, count), rowTiles);
         if (rowTiles * rows > *line)

@@ -69,3 +69,18 @@ func.func @imported(%x: tensor<4x16xbf16>) -> tensor<4x32xbf16> attributes {teno
   %3 = nn.cast %2 {to = bf16} : tensor<4x32xf32> -> tensor<4x32xbf16>
   return %3 : tensor<4x32xbf16>
 }
+
+// What a norm gives is added as it is.
+// CHECK-LABEL: func.func @norm
+// CHECK:         %[[NORM:.*]] = nn.layer_norm
+// CHECK:         %[[ROUNDED:.*]] = nn.cast %[[NORM]] {kernel.bf16_pairs, to = bf16}
+// CHECK:         nn.matmul %[[ROUNDED]]
+// CHECK:         nn.add %{{.*}}, %[[NORM]] : tensor<4x16xf32>
+func.func @norm(%x: tensor<4x16xf32>) -> tensor<4x16xf32> {
+  %s = nn.constant dense<0.5> : tensor<16xf32>
+  %w = nn.constant dense<0.3> : tensor<16x16xf32>
+  %0 = nn.layer_norm %x scale %s : tensor<16xf32> {axis = 1 : i64, epsilon = 1.0e-05 : f64} : tensor<4x16xf32> -> tensor<4x16xf32>
+  %1 = nn.matmul %0, %w : tensor<4x16xf32>, tensor<16x16xf32> -> tensor<4x16xf32>
+  %2 = nn.add %1, %0 : tensor<4x16xf32>, tensor<4x16xf32> -> tensor<4x16xf32>
+  return %2 : tensor<4x16xf32>
+}
