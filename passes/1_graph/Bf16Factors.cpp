@@ -42,6 +42,23 @@ bool movesNumbers(Operation *op) {
   return isa<nn::ReshapeOp, nn::TransposeOp, nn::SliceOp, nn::ConcatOp, nn::ExpandOp, nn::DepthToSpaceOp, nn::SpaceToDepthOp>(op);
 }
 
+/// Whether `value` is what elementwise ops make of such a product.
+bool isMadeOfPairs(Value value) {
+  constexpr int kMostOps = 4;
+  Operation *op = value.getDefiningOp();
+  for (int i = 0; i < kMostOps && op && op->hasTrait<nn::Elementwise>(); ++i)
+    op = op->getOperand(0).getDefiningOp();
+  return op && isProductOfPairs(op);
+}
+
+/// A convolution with one filter for each channel, which widens what it reads.
+bool isDepthwise(Operation *op) {
+  auto conv = dyn_cast<nn::ConvOp>(op);
+  auto weight = conv ? cast<RankedTensorType>(conv.getWeight().getType()) : RankedTensorType();
+  return conv && conv.getGroups() > 1 && weight.hasStaticShape() && weight.getDimSize(1) == 1 && weight.getDimSize(0) == int64_t(conv.getGroups()) &&
+         conv.getLayout() == nn::Layout::ChannelsLast && weight.getRank() <= 4;
+}
+
 /// Readers that take a value as it was computed: what leaves the function.
 bool readsInFull(Operation *op) { return op->hasTrait<OpTrait::IsTerminator>() || isa<nn::IfOp, nn::LoopOp>(op); }
 
@@ -80,6 +97,8 @@ private:
         wanted.insert(op.getOperand(0));
         continue;
       }
+      if (isDepthwise(&op) && isF32(op.getOperand(0)) && isMadeOfPairs(op.getOperand(0))) // between two products: half as many bytes
+        wanted.insert(op.getOperand(0));
       bool isWanted = op.getNumResults() == 1 && wanted.contains(op.getResult(0));
       if (!isWanted || !movesNumbers(&op) || llvm::any_of(op.getUsers(), readsInFull))
         continue;

@@ -42,7 +42,7 @@ def Bf16Factors : GraphPass<"nn-bf16-factors"> {
   let summary = "Store the factors of products as bf16";
   let description = [{
     For CPUs that multiply pairs of bf16 and add up in f32: convolutions and products with constant weights. What they read is stored as bf16, through all that
-    moves it; everything else is computed in f32, from sums that are not rounded. Readers of a factor that are no such products read what is stored, too,
+    moves it, and so is what they give to filters of single channels; everything else is computed in f32, from sums that are not rounded. Readers of a factor that are no such products read what is stored, too,
     unless it leaves the function or a norm made it: numbers are written and read once. Filters are rounded so that they keep their sums.
     Before:  %r = nn.relu %x …   %y = nn.conv %r, %w …   %z = nn.add %y, %r : tensor<…xf32>
     After:   %r = nn.relu %x …   %b = nn.cast %r {to = bf16} …   %s = nn.conv %b, %wb : … -> tensor<…xbf16>   %y = nn.cast %s {to = f32} …

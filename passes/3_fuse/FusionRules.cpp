@@ -127,6 +127,12 @@ bool readsBytes(Operation *anchor) {
 /// Of bf16 that CPUs multiply in pairs, as they lie in memory.
 bool readsPairs(Operation *anchor) { return anchor->hasAttr(kernel::kBf16PairsAttr) && isa<nn::ConvOp, nn::MatMulOp>(anchor); }
 
+/// Widens what such products read, for another reader.
+bool isWidening(Operation *op) {
+  auto cast = dyn_cast<nn::CastOp>(op);
+  return cast && cast->hasAttr(kernel::kBf16PairsAttr) && cast.getTo().isF32();
+}
+
 /// Ops cheap enough to be repeated for every panel of columns.
 bool isCheap(Operation *op) {
   return isa<nn::MulOp, nn::AddOp, nn::SubOp, nn::ReluOp, nn::ClipOp, nn::CastOp, nn::NegOp, nn::AbsOp, nn::MaxOp, nn::MinOp,
@@ -137,12 +143,6 @@ bool isCheap(Operation *op) {
 bool takesEpilogue(Operation *anchor, Operation *op) {
   return ruleOf(anchorOf(anchor)).epilogue && op->hasTrait<nn::Elementwise>() && op->getNumResults() == 1 &&
          !isa<nn::ArgReduceOp, nn::CumSumOp>(anchor);
-}
-
-/// Widens what such products read, for another reader.
-static bool isWidening(Operation *op) {
-  auto cast = dyn_cast<nn::CastOp>(op);
-  return cast && cast->hasAttr(kernel::kBf16PairsAttr) && cast.getTo().isF32();
 }
 
 bool isDecoding(Operation *op) {
@@ -161,7 +161,10 @@ bool decodesOperand(Operation *anchor, Operation *op) {
   return anchorOf(anchor) == Anchor::Contraction && readsBytes(anchor) && isDecoding(op);
 }
 
-bool decodesBytes(Operation *anchor) { return isDepthwise(anchor) && isDecoded(anchor->getOperand(0)); }
+bool decodesBytes(Operation *anchor) {
+  Operation *source = isDepthwise(anchor) ? anchor->getOperand(0).getDefiningOp() : nullptr;
+  return source && (isDecoded(anchor->getOperand(0)) || isWidening(source));
+}
 
 bool roundsImage(Operation *anchor, Operation *op) {
   auto cast = dyn_cast_or_null<nn::CastOp>(op);
@@ -238,7 +241,7 @@ bool takesPrologue(Operation *anchor, unsigned operand, Operation *op) {
   if (kind == Anchor::Contraction && (readsBytes(anchor) || (readsPairs(anchor) && !roundsImage(anchor, op))))
     return false;
   return kind == Anchor::Rows ? isAlongRows(anchor)
-                              : (readsOnce(anchor) && isCheap(op)) || (isDepthwise(anchor) && isDecoded(op->getResult(0))) || roundsImage(anchor, op);
+                              : (readsOnce(anchor) && isCheap(op)) || (isDepthwise(anchor) && (isDecoded(op->getResult(0)) || isWidening(op))) || roundsImage(anchor, op);
 }
 
 bool takesPad(Operation *anchor, nn::PadOp pad) {

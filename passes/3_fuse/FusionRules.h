@@ -22,7 +22,7 @@ bool isView(mlir::Operation *op);
 
 /// Whether the kernel around `anchor` may compute `op`, an elementwise op of the anchor's result.
 bool takesEpilogue(mlir::Operation *anchor, mlir::Operation *op);
-/// Whether the kernel of `anchor`, one filter a channel, reads bytes and subtracts their zero point itself.
+/// Whether the kernel of `anchor`, one filter a channel, reads bytes and subtracts their zero point itself, or widens bf16.
 bool decodesBytes(mlir::Operation *anchor);
 /// Whether `op` rounds an image of few channels to the half type that `anchor` multiplies: it gathers elements, and rounds them on the way.
 bool roundsImage(mlir::Operation *anchor, mlir::Operation *op);

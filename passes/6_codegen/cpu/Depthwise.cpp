@@ -1,4 +1,5 @@
 #include "passes/6_codegen/cpu/Depthwise.h"
+#include "dialects/kernel/ProductMarks.h"
 #include "passes/6_codegen/cpu/Elementwise.h"
 #include "passes/6_codegen/cpu/LoopsNest.h"
 #include "passes/6_codegen/cpu/SingleOp.h"
@@ -51,6 +52,8 @@ FilterInput FilterInput::of(Value input) {
   Type from = cast ? getElementTypeOrSelf(cast.getInput()) : Type();
   if (cast && cast.getTo().isF32() && from.isInteger() && from.getIntOrFloatBitWidth() == 8)
     return {cast.getInput(), true, from.isUnsignedInteger(), found.zeroPoint};
+  if (cast && cast->hasAttr(kernel::kBf16PairsAttr) && cast.getTo().isF32() && cast == input.getDefiningOp())
+    return {cast.getInput(), true};
   return {input};
 }
 

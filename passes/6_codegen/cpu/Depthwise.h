@@ -14,7 +14,7 @@ nn::ConvOp depthwiseOf(kernel::FuncOp func);
 /// The layout that a constant filter [C, 1, R...] is read in: [R..., 1, C].
 kernel::PackingAttr depthwisePacking(mlir::RankedTensorType filter);
 
-/// What a filter reads: an argument of floats, or bytes less their zero point, which is subtracted where they are read.
+/// What a filter reads: an argument of floats, or bytes less their zero point, which is subtracted where they are read. CPUs widen factors of bf16 as bytes.
 struct FilterInput {
   mlir::Value memory;
   bool isBytes = false, isUnsigned = false;

@@ -140,6 +140,22 @@ TEST(DotBfloat, ImagesAreWoven) {
     }
 }
 
+// One filter a channel widens bf16 as it loads it.
+TEST(DotBfloat, DepthwiseFiltersReadIt) {
+  std::string x = tensor({1, 7, 9, 40}, "bf16"), y = tensor({1, 7, 9, 40}), w = tensor({40, 1, 3, 3});
+  std::string text = llvm::formatv("kernel.func private @k(%x: {0}, %w: {1} {{kernel.constant}) -> {0} {{\n  %0 = nn.cast %x {{to = f32, kernel.bf16_pairs} : {0} -> {2}\n"
+                                   "  %1 = nn.conv %0, %w {{strides = array<i64: 1, 1>, pads = array<i64: 1, 1, 1, 1>, dilations = array<i64: 1, 1>, groups = 40 : i64, layout = "
+                                   "#nn.layout<channels_last>} : {2}, {1} -> {2}\n  %2 = nn.cast %1 {{to = bf16, kernel.bf16_pairs} : {2} -> {0}\n  kernel.return %2 : {0}\n}\n", x, w, y);
+  for (const std::string &target : bfloatTargets()) {
+    KernelHarness kernel(text, target);
+    ASSERT_TRUE(kernel.compile()) << kernel.message;
+    EXPECT_EQ(kernel.func().getSchedule()->getFamily().getValue(), "depthwise");
+    KernelCheck check = checkOn(target);
+    check.tolerance = 0x1p-8;
+    EXPECT_EQ(check(text), "") << target;
+  }
+}
+
 // An odd k, and one of a group, are no pairs: other code, the same numbers.
 TEST(DotBfloat, WhatIsNoPairIsWidened) {
   for (const std::string &target : bfloatTargets()) {

@@ -84,3 +84,18 @@ func.func @norm(%x: tensor<4x16xf32>) -> tensor<4x16xf32> {
   %2 = nn.add %1, %0 : tensor<4x16xf32>, tensor<4x16xf32> -> tensor<4x16xf32>
   return %2 : tensor<4x16xf32>
 }
+
+// Between two products a filter of single channels reads bf16 as well.
+// CHECK-LABEL: func.func @depthwise
+// CHECK:         %[[RELU:.*]] = nn.relu
+// CHECK:         %[[ROUNDED:.*]] = nn.cast %[[RELU]] {kernel.bf16_pairs, to = bf16}
+// CHECK:         %[[WIDE:.*]] = nn.cast %[[ROUNDED]] {kernel.bf16_pairs, to = f32}
+// CHECK:         nn.conv %[[WIDE]], {{.*}}groups = 16{{.*}} -> tensor<1x4x4x16xf32>
+func.func @depthwise(%x: tensor<1x4x4x16xf32>) -> tensor<1x4x4x16xf32> {
+  %w = nn.constant dense<0.3> : tensor<16x16x1x1xf32>
+  %v = nn.constant dense<0.3> : tensor<16x1x3x3xf32>
+  %0 = nn.conv %x, %w {strides = array<i64: 1, 1>, pads = array<i64: 0, 0, 0, 0>, dilations = array<i64: 1, 1>, layout = #nn.layout<channels_last>} : tensor<1x4x4x16xf32>, tensor<16x16x1x1xf32> -> tensor<1x4x4x16xf32>
+  %1 = nn.relu %0 : tensor<1x4x4x16xf32> -> tensor<1x4x4x16xf32>
+  %2 = nn.conv %1, %v {strides = array<i64: 1, 1>, pads = array<i64: 1, 1, 1, 1>, dilations = array<i64: 1, 1>, groups = 16 : i64, layout = #nn.layout<channels_last>} : tensor<1x4x4x16xf32>, tensor<16x1x3x3xf32> -> tensor<1x4x4x16xf32>
+  return %2 : tensor<1x4x4x16xf32>
+}

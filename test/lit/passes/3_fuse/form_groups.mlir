@@ -175,3 +175,21 @@ func.func @pairs(%x: tensor<1x4x4x16xbf16>, %w: tensor<16x16x1x1xbf16>, %s: tens
   %8 = nn.layer_norm %4 scale %s : tensor<16xf32> {axis = 3 : i64, epsilon = 1.0e-05 : f64} : tensor<1x4x4x16xf32> -> tensor<1x4x4x16xf32>
   return %7, %8 : tensor<1x4x4x16xf32>, tensor<1x4x4x16xf32>
 }
+
+// A filter of single channels widens bf16 itself: the kernel before stores it.
+// CHECK-LABEL: func.func @filter
+// CHECK:         nn.relu {{.*}}kernel.group = 0
+// CHECK:         nn.cast {{.*}}kernel.group = 0{{.*}}to = bf16
+// CHECK:         nn.cast {{.*}}kernel.group = 1{{.*}}to = f32
+// CHECK:         nn.conv {{.*}}kernel.group = 1
+func.func @filter(%x: tensor<1x4x4x16xbf16>, %w: tensor<16x16x1x1xbf16>, %v: tensor<16x1x3x3xf32>) -> tensor<1x4x4x16xf32> {
+  %0 = nn.conv %x, %w {strides = array<i64: 1, 1>, pads = array<i64: 0, 0, 0, 0>, dilations = array<i64: 1, 1>, layout = #nn.layout<channels_last>, kernel.bf16_pairs}
+     : tensor<1x4x4x16xbf16>, tensor<16x16x1x1xbf16> -> tensor<1x4x4x16xbf16>
+  %1 = nn.cast %0 {to = f32} : tensor<1x4x4x16xbf16> -> tensor<1x4x4x16xf32>
+  %2 = nn.relu %1 : tensor<1x4x4x16xf32> -> tensor<1x4x4x16xf32>
+  %3 = nn.cast %2 {to = bf16, kernel.bf16_pairs} : tensor<1x4x4x16xf32> -> tensor<1x4x4x16xbf16>
+  %4 = nn.cast %3 {to = f32, kernel.bf16_pairs} : tensor<1x4x4x16xbf16> -> tensor<1x4x4x16xf32>
+  %5 = nn.conv %4, %v {strides = array<i64: 1, 1>, pads = array<i64: 1, 1, 1, 1>, dilations = array<i64: 1, 1>, groups = 16 : i64, layout = #nn.layout<channels_last>}
+     : tensor<1x4x4x16xf32>, tensor<16x1x3x3xf32> -> tensor<1x4x4x16xf32>
+  return %5 : tensor<1x4x4x16xf32>
+}
