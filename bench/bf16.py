@@ -20,12 +20,13 @@ MODELS = ("resnet50", "mobilenetv2_224", "yolov8n_640", "bert_base_s128", "vit_b
 
 
 def outputs(path):
-    return {key.removeprefix("out:"): array.astype(np.float64) for key, array in np.load(path).items()}
+    """In the order of the model; OpenVINO has names of its own for them."""
+    return [array.astype(np.float64) for array in np.load(path).values()]
 
 
 def distance(found, wanted):
     """Of the output that is furthest off; one whose numbers are all 0 says nothing."""
-    pairs = [(found[name] - array, array) for name, array in wanted.items() if array.any()]
+    pairs = [(other - array, array) for other, array in zip(found, wanted, strict=True) if array.any()]
     rms = max((np.sqrt(np.mean(error**2) / np.mean(array**2)) for error, array in pairs), default=0)
     return f"{rms:.2%}, {max((np.abs(error).max() / np.abs(array).max() for error, array in pairs), default=0):.2%}"
 

@@ -224,13 +224,11 @@ std::string validate(const ContractionProblem &p, const ContractionSchedule &s, 
   }
   if (p.joined && s.rowsOuter)
     return "filters on few channels are widened panel by panel (order = ji)";
-  if (s.depthBlock && p.bfloat)
-    return "kc is not for pairs of bf16";
+  if (s.depthBlock && p.dot > 1)
+    return "kc is not for bytes and pairs of bf16, whose panels hold all k";
   if (s.depthBlock) {
     if (!layout.depth || s.depthBlock < 1 || *layout.depth % s.depthBlock || p.tapCount() != 1 || p.groups != 1)
       return "kc divides the depth of a product without taps and groups";
-    if (p.widens() && s.depthBlock % 2)
-      return "kc counts in pairs of bytes and takes whole fours of them";
     if (!layout.panels || layout.partialBytes == 0)
       return "kc needs a known number of columns and blocks of known size (mt)";
   }

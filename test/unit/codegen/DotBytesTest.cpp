@@ -113,6 +113,16 @@ TEST(DotBytes, TileRegistersAgree) {
         c.check("native", schedule);
 }
 
+// Packed panels of bytes are not cut along k.
+TEST(DotBytes, RefusesPartialSums) {
+  for (const char *target : {"x86-64", "x86-64-v4", "sapphirerapids"}) {
+    KernelHarness kernel(BytesConvolution{6, 8, 512, 80, 1}.text(), target);
+    EXPECT_FALSE(kernel.compile("#kernel.schedule<\"contraction\", {kc = 32 : i64, ku = 4 : i64, mr = 4 : i64, mt = 4 : i64, nv = 1 : i64}>"));
+    EXPECT_FALSE(kernel.compile("#kernel.schedule<\"contraction\", {a = \"packed\", kc = 32 : i64, ku = 4 : i64, mr = 4 : i64, mt = 4 : i64, nv = 2 : i64}>"));
+    EXPECT_NE(kernel.message.find("kc is not for bytes"), std::string::npos) << kernel.message;
+  }
+}
+
 TEST(DotBytes, LinesShareWeights) {
   if (!llvm::cantFail(Target::parse("native")).tiles)
     GTEST_SKIP() << "this machine has no tile registers";
