@@ -6,8 +6,9 @@ import onnx
 from onnx import TensorProto, helper, numpy_helper
 from onnxruntime import quantization
 
+from few_bits import products
 from quantization import peer
-from quantization_methods import answers, distance, save
+from quantization_methods import answers, archive, distance, save
 
 
 class Samples(quantization.CalibrationDataReader):
@@ -91,3 +92,51 @@ def test_bytes_beside_halves(driver):
     expected = np.maximum(bytes_of * 0.03125 @ (codes * 0.0078125), 0) @ constants["w"].astype(np.float64)
     found = answers(driver, model, x)
     assert distance(found, expected) < 2e-3 and distance(peer(model, x), expected) < 2e-3, (distance(found, expected), distance(peer(model, x), expected))
+
+
+def test_operators_on_bytes_are_exported(driver):
+    logging.disable(logging.WARNING)
+    model, x = network(driver), np.random.default_rng(96).standard_normal((6, 4, 9, 9)).astype(np.float32)
+    kinds = quantization.QuantType
+    for activations, weights in ((kinds.QUInt8, kinds.QInt8), (kinds.QInt8, kinds.QInt8)):
+        path, exported = driver.folder / "bytes.onnx", driver.folder / "exported.onnx"
+        quantization.quantize_static(str(model), str(path), Samples(2, 4, 9, 9), quant_format=quantization.QuantFormat.QOperator, activation_type=activations, weight_type=weights, per_channel=True)
+        assert "opset 13" in driver.ok("export", path, "-o", exported)
+        onnx.checker.check_model(str(exported), full_check=True)
+        written = onnx.load(exported)
+        assert {node.domain for node in written.graph.node} == {""} and not [node for node in written.graph.node if node.op_type.startswith("QLinear")], written
+        assert [entry.domain for entry in written.opset_import] == [""]
+        assert len(written.graph.initializer) < 2 * len(onnx.load(path).graph.initializer)
+        expected = peer(path, x)
+        for found in (peer(exported, x), answers(driver, exported, x)):
+            assert np.abs(found - expected).max() <= 1.001 / 255 and (found != expected).mean() < 0.05, (activations, np.abs(found - expected).max(), (found != expected).mean())
+
+
+def test_blocks_and_older_forms_are_exported(driver):
+    x = np.random.default_rng(97).standard_normal((5, 128)).astype(np.float32)
+    model, exported = products(driver, "blocked", 17), driver.folder / "unblocked.onnx"
+    for bits in ("int4", "int8"):
+        driver.ok("quantize", model, "--weights", bits, "-o", "blocked8.onnx", "--quiet")
+        driver.ok("export", "blocked8.onnx", "-o", exported)
+        onnx.checker.check_model(str(exported), full_check=True)
+        assert [node.op_type for node in onnx.load(exported).graph.node].count("DequantizeLinear") == 2 and onnx.load(exported).opset_import[0].version == 21
+        expected = answers(driver, driver.folder / "blocked8.onnx", x)
+        assert distance(answers(driver, exported, x), expected) < 1e-6 and distance(peer(exported, x), expected) < 1e-5, bits
+    old = products(driver, "older", 9)
+    driver.ok("quantize", old, "--calibration", archive(driver, "older", x), "-o", "older8.onnx", "--quiet")
+    assert "com.microsoft" in {node.domain for node in onnx.load(driver.folder / "older8.onnx").graph.node}
+    driver.ok("export", "older8.onnx", "-o", exported, "--quiet")
+    assert {node.domain for node in onnx.load(exported).graph.node} == {""}
+    assert np.array_equal(answers(driver, exported, x), answers(driver, driver.folder / "older8.onnx", x)) and np.array_equal(peer(exported, x), peer(driver.folder / "older8.onnx", x))
+
+
+def test_what_cannot_be_exported(driver):
+    model = products(driver, "floats", 17)
+    driver.fails("export", model, "-o", "no.onnx", message="floats.onnx: is not quantized")
+    driver.fails("export", driver.write("text.onnx", b"no model"), "-o", "no.onnx", message="no ONNX model")
+    driver.fails("export", model, "-o", "none/no.onnx", message="none/no.onnx: cannot be written")
+    other = save(driver, "other", [helper.make_node("QAttention", ["x", "w"], ["y"], name="attention", domain="com.microsoft")], [4], [4], {"w": np.ones(4, np.float32)})
+    driver.fails("export", other, "-o", "no.onnx", message="'attention', a QAttention, has no form")
+    last = save(driver, "last", [helper.make_node("QLinearGlobalAveragePool", ["x", "s", "z", "s", "z"], ["y"], name="pool", domain="com.microsoft", channels_last=1)], [4, 4, 4], [1, 1, 4],
+                {"s": np.float32(1), "z": np.uint8(0)})
+    driver.fails("export", last, "-o", "no.onnx", message="'pool'.*channels last")

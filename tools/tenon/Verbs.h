@@ -20,6 +20,7 @@ void addOps(CLI::App &app, Action &action);
 void addTargets(CLI::App &app, Action &action);
 void addTune(CLI::App &app, Action &action);
 void addQuantize(CLI::App &app, Action &action);
+void addExport(CLI::App &app, Action &action);
 void addCompare(CLI::App &app, Action &action);
 void addAgent(CLI::App &app, Action &action);
 /// Hidden: started by `tune` and `agent`.

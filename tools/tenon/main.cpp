@@ -27,7 +27,7 @@ int main(int argc, char **argv) {
   app.get_formatter()->column_width(38);
 
   Action action;
-  for (auto add : {addCompile, addRun, addBench, addInspect, addCheck, addOps, addTargets, addTune, addQuantize, addCompare, addAgent, addMeasureWorker})
+  for (auto add : {addCompile, addRun, addBench, addInspect, addCheck, addOps, addTargets, addTune, addQuantize, addExport, addCompare, addAgent, addMeasureWorker})
     add(app, action);
 
   try {

@@ -1,9 +1,9 @@
 #include "tools/tenon/quantize/Opset.h"
 #include "tools/tenon/Failure.h"
+#include "tools/tenon/quantize/GraphBodies.h"
 #include "tools/tenon/quantize/NodeAttributes.h"
 
 #include <algorithm>
-#include <set>
 
 namespace tenon::driver {
 namespace {
@@ -31,14 +31,13 @@ const std::vector<Moved> &movedAttributes() {
 class OpsetRaiser {
 public:
   OpsetRaiser(onnx::ModelProto &model, int64_t wanted, const std::string &path, const std::string &purpose)
-      : model(model), wanted(wanted), opset(opsetOf(model)), path(path), purpose(purpose) {}
+      : model(model), wanted(wanted), opset(opsetOf(model)), path(path), purpose(purpose), fresh(model.graph()) {}
 
   void run() {
     if (opset < kOldestOpset)
       fail("is of opset " + std::to_string(opset) + ", and models from opset " + std::to_string(kOldestOpset) + " on can be raised");
     if (model.functions_size())
       fail("holds functions of its own, which are not raised");
-    collectNames(model.graph());
     raise(*model.mutable_graph());
     for (onnx::OperatorSetIdProto &set : *model.mutable_opset_import())
       if (isOnnx(set.domain()))
@@ -58,45 +57,11 @@ private:
   /// Whether the meaning changed between the model's opset and the wanted one.
   bool changesAt(int64_t newer) const { return opset < newer && newer <= wanted; }
 
-  void collectNames(const onnx::GraphProto &graph) {
-    for (const onnx::TensorProto &tensor : graph.initializer())
-      taken.insert(tensor.name());
-    for (const onnx::ValueInfoProto &input : graph.input())
-      taken.insert(input.name());
-    for (const onnx::NodeProto &node : graph.node()) {
-      taken.insert(node.output().begin(), node.output().end());
-      for (const onnx::AttributeProto &attribute : node.attribute())
-        forBodies(attribute, [this](const onnx::GraphProto &body) { collectNames(body); });
-    }
-  }
-
-  template <typename Attribute, typename Visit> static void forBodies(Attribute &attribute, Visit visit) {
-    if constexpr (std::is_const_v<Attribute>) {
-      if (attribute.has_g())
-        visit(attribute.g());
-      for (const onnx::GraphProto &body : attribute.graphs())
-        visit(body);
-    } else {
-      if (attribute.has_g())
-        visit(*attribute.mutable_g());
-      for (onnx::GraphProto &body : *attribute.mutable_graphs())
-        visit(body);
-    }
-  }
-
-  std::string fresh(const std::string &wish) {
-    std::string name = wish;
-    for (int i = 1; !taken.insert(name).second; i++)
-      name = wish + "_" + std::to_string(i);
-    return name;
-  }
-
   void raise(onnx::GraphProto &graph) {
     google::protobuf::RepeatedPtrField<onnx::NodeProto> nodes;
     nodes.Swap(graph.mutable_node());
     for (onnx::NodeProto &node : nodes) {
-      for (onnx::AttributeProto &attribute : *node.mutable_attribute())
-        forBodies(attribute, [this](onnx::GraphProto &body) { raise(body); });
+      forBodies(node, [this](onnx::GraphProto &body) { raise(body); });
       if (isStandard(node)) {
         moveAttributes(node);
         raiseOthers(node);
@@ -236,7 +201,7 @@ private:
   onnx::ModelProto &model;
   int64_t wanted, opset;
   std::string path, purpose;
-  std::set<std::string> taken;
+  FreshNames fresh;
 };
 
 } // namespace
