@@ -6,10 +6,10 @@ namespace tenon::nn {
 
 constexpr StringLiteral kMark = "nn.kept_packed";
 
-void keepPacked(Operation *shift) { shift->setAttr(kMark, UnitAttr::get(shift->getContext())); }
+void keepPacked(Operation *unpacking) { unpacking->setAttr(kMark, UnitAttr::get(unpacking->getContext())); }
 bool isKeptPacked(Operation *op) { return op && op->hasAttr(kMark); }
 void unpackAtCompileTime(Operation *root) {
-  root->walk([](BitShiftOp op) { op->removeAttr(kMark); });
+  root->walk([](Operation *op) { op->removeAttr(kMark); });
 }
 
 static ArrayRef<int64_t> shapeOf(Value value) { return cast<RankedTensorType>(value.getType()).getShape(); }
@@ -36,22 +36,27 @@ std::optional<PackedWeights> PackedWeights::of(Value weights) {
   auto cast = centred ? centred.getLhs().getDefiningOp<CastOp>() : CastOp();
   auto masked = cast ? cast.getInput().getDefiningOp<BitwiseAndOp>() : BitwiseAndOp();
   auto [shift, mask] = operandsOf<BitShiftOp>(masked);
-  if (!shift || !isKeptPacked(shift))
+  bool isByte = cast && isKeptPacked(cast);
+  if (!isByte && (!shift || !isKeptPacked(shift)))
     return std::nullopt;
-  found.codes = shift.getLhs();
+  constexpr int64_t kFour = 4, kEight = 8;
+  found.bits = isByte ? kEight : kFour;
+  found.codes = isByte ? cast.getInput() : shift.getLhs();
   found.zeroPoints = centred.getRhs();
   found.scales = scales;
   ArrayRef<int64_t> codes = shapeOf(found.codes);
-  if (codes.size() != 5 || codes[3] != 1 || codes[4] != kTileBytes || !type.getElementType().isF32())
+  if (codes.size() != 5 || codes[3] != found.bits / kFour || codes[4] != kHalfTile || !type.getElementType().isF32())
     return std::nullopt;
   found.blocks = codes[0], found.size = codes[1], found.tiles = codes[2];
-  SmallVector<int64_t> perBlock{found.blocks, 1, found.tiles, 2, kTileBytes};
+  SmallVector<int64_t> perBlock{found.blocks, 1, found.tiles, 2, kHalfTile};
   bool areZeroPointsKnown = shapeOf(found.zeroPoints).empty() || shapeOf(found.zeroPoints) == ArrayRef(perBlock);
   if (!areZeroPointsKnown || shapeOf(found.scales) != ArrayRef(perBlock) || type.getDimSize(0) != found.depth() || found.columns > found.tiles * kTileColumns)
     return std::nullopt;
   if (slice)
     found.ops.push_back(slice);
-  found.ops.append({reshape, scaled, centred, cast, masked, shift});
+  found.ops.append({reshape, scaled, centred, cast});
+  if (!isByte)
+    found.ops.append({masked, shift});
   return found;
 }
 

@@ -45,20 +45,20 @@ Value zeroPoints(Node &node, const Blocks &b) {
 
 /// The weights as a plan keeps them; null where they are not known, or nothing is gained.
 Value packedWeights(Node &node, const Blocks &b) {
-  bool isUsual = b.bits == 4 && b.depth == b.count * b.size && !node.in(4) && node.element(0).isF32() && node.element(2).isF32() && node.element(1).getIntOrFloatBitWidth() == 8;
+  bool isUsual = (b.bits == 4 || b.bits == 8) && b.depth == b.count * b.size && !node.in(4) && node.element(0).isF32() && node.element(2).isF32() && node.element(1).getIntOrFloatBitWidth() == 8;
   bool arePacked = !node.in(3) || node.element(3).isUnsignedInteger(8);
   std::optional<ArrayRef<char>> codes = constantBytes(node.in(1)), scales = constantBytes(node.in(2)), points;
   if (node.in(3))
     points = constantBytes(node.in(3));
-  int64_t pointsOfRow = llvm::divideCeil(uint64_t(b.count), uint64_t(2)) * 2;
-  if (!isUsual || !arePacked || !codes || !scales || (node.in(3) && (!points || int64_t(points->size()) != b.rows * pointsOfRow / 2)))
+  int64_t inByte = 8 / b.bits, pointsOfRow = llvm::divideCeil(uint64_t(b.count), uint64_t(inByte)) * inByte; // rows begin with a byte
+  if (!isUsual || !arePacked || !codes || !scales || (node.in(3) && (!points || int64_t(points->size()) != b.rows * pointsOfRow / inByte)))
     return {};
-  auto nibble = [](ArrayRef<char> bytes, int64_t i) { return uint8_t(uint8_t(bytes[i / 2]) >> (i % 2 * 4) & 15); };
-  FourBitMatrix matrix{b.depth, b.rows, b.size, {}, {}, {}};
-  matrix.code = [&](int64_t k, int64_t row) { return nibble(*codes, row * b.depth + k); };
+  auto number = [inByte](ArrayRef<char> bytes, int64_t i) { return inByte == 1 ? uint8_t(bytes[i]) : uint8_t(uint8_t(bytes[i / 2]) >> (i % 2 * 4) & 15); };
+  PackedMatrix matrix{b.bits, b.depth, b.rows, b.size, {}, {}, {}};
+  matrix.code = [&](int64_t k, int64_t row) { return number(*codes, row * b.depth + k); };
   matrix.scale = [&](int64_t block, int64_t row) { return reinterpret_cast<const float *>(scales->data())[row * b.count + block]; };
   if (points)
-    matrix.zeroPoint = [&](int64_t block, int64_t row) { return nibble(*points, row * pointsOfRow + block); };
+    matrix.zeroPoint = [&](int64_t block, int64_t row) { return number(*points, row * pointsOfRow + block); };
   return matrix.isWorthPacking() ? unpackedAtRunTime(node, matrix) : Value();
 }
 

@@ -135,11 +135,11 @@ static Type typeFrom(Node &node, StringRef name, Type otherwise) {
   return type;
 }
 
-/// A matrix of 4-bit integers in blocks, as a plan keeps it; null where it is something else.
+/// A matrix of integers of 4 or 8 bits in blocks, as a plan keeps it; null where it is something else.
 static Value packedWeights(Node &node) {
   int64_t size = node.integer("block_size", 0), axis = node.integer("axis", 1);
   auto integers = dyn_cast<IntegerType>(node.element(0));
-  if (size < 1 || !integers || integers.getWidth() != 4 || node.rank(0) != 2 || !node.element(1).isF32() || !node.type(0).hasStaticShape() || !node.type(1).hasStaticShape())
+  if (size < 1 || !integers || (integers.getWidth() != 4 && integers.getWidth() != 8) || node.rank(0) != 2 || !node.element(1).isF32() || !node.type(0).hasStaticShape() || !node.type(1).hasStaticShape())
     return {};
   axis = node.axisOf(axis, 2);
   std::optional<ArrayRef<char>> codes = constantBytes(node.in(0)), scales = constantBytes(node.in(1)), points;
@@ -148,14 +148,15 @@ static Value packedWeights(Node &node) {
   if (node.failed() || !codes || !scales || (node.in(2) && !points))
     return {};
   ArrayRef<int64_t> shape = node.type(0).getShape();
-  FourBitMatrix matrix{shape[axis], shape[1 - axis], size, {}, {}, {}};
+  int64_t bits = integers.getWidth();
+  PackedMatrix matrix{bits, shape[axis], shape[1 - axis], size, {}, {}, {}};
   SmallVector<int64_t> counts{shape[0], shape[1]};
   counts[axis] = matrix.depth / size;
   if (!matrix.isWorthPacking() || node.type(1).getShape() != ArrayRef(counts) || (node.in(2) && node.type(2).getShape() != ArrayRef(counts)))
     return {};
   auto at = [&](int64_t along, int64_t across, int64_t extent) { return axis == 0 ? along * shape[1] + across : across * extent + along; };
-  // Integers with a sign count from -8.
-  auto code = [isSigned = !integers.isUnsigned()](char bits) { return uint8_t((uint8_t(bits) & 15) ^ (isSigned ? 8 : 0)); };
+  // Integers with a sign count from -8 or -128.
+  auto code = [bits, isSigned = !integers.isUnsigned()](char number) { return uint8_t((uint8_t(number) & ((1 << bits) - 1)) ^ (isSigned ? 1 << (bits - 1) : 0)); };
   matrix.code = [&](int64_t row, int64_t column) { return code((*codes)[at(row, column, shape[1])]); };
   matrix.scale = [&](int64_t block, int64_t column) { return reinterpret_cast<const float *>(scales->data())[at(block, column, counts[1])]; };
   if (points)

@@ -3,7 +3,7 @@
 #include "passes/6_codegen/cpu/Contraction.h"
 #include "passes/6_codegen/cpu/Depthwise.h"
 #include "passes/6_codegen/cpu/DepthwiseChain.h"
-#include "passes/6_codegen/cpu/FourBitProduct.h"
+#include "passes/6_codegen/cpu/PackedProduct.h"
 #include "passes/6_codegen/cpu/KernelFamily.h"
 #include "passes/6_codegen/cpu/LinearAttention.h"
 #include "passes/6_codegen/cpu/Loops.h"
@@ -26,7 +26,7 @@ llvm::ArrayRef<const KernelFamily *> families(const Target &target) {
   if (target.isGpu())
     return gpu::families();
   static const KernelFamily *const all[] = {
-      &depthwiseFamily(), &depthwiseChainFamily(), &narrowConvolutionFamily(), &fourBitProductFamily(), &winogradFamily(), &winogradBytesFamily(), &strassenFamily(), &contractionFamily(), &attentionFamily(), &recurrentFamily(),
+      &depthwiseFamily(), &depthwiseChainFamily(), &narrowConvolutionFamily(), &packedProductFamily(), &winogradFamily(), &winogradBytesFamily(), &strassenFamily(), &contractionFamily(), &attentionFamily(), &recurrentFamily(),
       &recurrenceFamily(),
       &linearAttentionFamily(), &topKFamily(),        &poolingFamily(),  &rowReductionFamily(), &transposeFamily(), &loopsFamily()};
   return all;

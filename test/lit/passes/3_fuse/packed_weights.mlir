@@ -28,3 +28,23 @@ func.func @token(%x: tensor<1x64xf32>, %y: tensor<1x40xf32>) -> tensor<1x40xf32>
   %8 = nn.add %7, %y : tensor<1x40xf32>, tensor<1x40xf32> -> tensor<1x40xf32>
   return %8 : tensor<1x40xf32>
 }
+
+// And of weights of eight bits, which have nothing to shift.
+// CHECK-LABEL: func.func @bytes
+// CHECK:         kernel.dispatch @[[B:[a-z_0-9]+]](
+// CHECK-NOT:     kernel.dispatch
+// CHECK:         return
+// CHECK:       kernel.func private @[[B]]({{.*}}tensor<2x32x2x2x16xui8>{{.*}}) -> tensor<1x64xf32>
+// CHECK:         nn.cast
+// CHECK:         nn.matmul
+func.func @bytes(%x: tensor<1x64xf32>) -> tensor<1x64xf32> {
+  %c = nn.constant dense_resource<bytes> : tensor<2x32x2x2x16xui8>
+  %s = nn.constant dense_resource<scales> : tensor<2x1x2x2x16xf32>
+  %z = nn.constant dense<128.0> : tensor<f32>
+  %2 = nn.cast %c {to = f32, nn.kept_packed} : tensor<2x32x2x2x16xui8> -> tensor<2x32x2x2x16xf32>
+  %3 = nn.sub %2, %z : tensor<2x32x2x2x16xf32>, tensor<f32> -> tensor<2x32x2x2x16xf32>
+  %4 = nn.mul %3, %s : tensor<2x32x2x2x16xf32>, tensor<2x1x2x2x16xf32> -> tensor<2x32x2x2x16xf32>
+  %5 = nn.reshape %4 {dims = #nn.dims<[64, 64]>} : tensor<2x32x2x2x16xf32> -> tensor<64x64xf32>
+  %7 = nn.matmul %x, %5 : tensor<1x64xf32>, tensor<64x64xf32> -> tensor<1x64xf32>
+  return %7 : tensor<1x64xf32>
+}

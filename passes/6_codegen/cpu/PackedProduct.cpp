@@ -1,6 +1,6 @@
-// The kernel of a product whose weights have four bits. A tile of 32 columns takes 16 bytes for each k, an eighth of what f32 weights take: for few rows unpacking them
+// The kernel of a product whose weights have four or eight bits. A tile of 32 columns takes 16 or 32 bytes for each k, an eighth or a quarter of what f32 weights take: for few rows unpacking them
 // costs less than those would take to arrive. For many rows a tile is unpacked once, into the workspace.
-#include "passes/6_codegen/cpu/FourBitProduct.h"
+#include "passes/6_codegen/cpu/PackedProduct.h"
 #include "dialects/nn/PackedWeights.h"
 #include "mlir/Dialect/Arith/IR/Arith.h"
 #include "passes/6_codegen/cpu/ContractionEmitter.h"
@@ -8,7 +8,7 @@
 namespace tenon::cpu {
 using namespace mlir;
 using Values = KernelBuilder::Values;
-using nn::kTileBytes;
+using nn::kHalfTile;
 using nn::kTileColumns;
 
 namespace {
@@ -50,9 +50,9 @@ kernel::PackingAttr tilesFirst(Value constant) {
   return kernel::PackingAttr::get(constant.getContext(), shape, shape, {2, 0, 1, 3, 4});
 }
 
-class FourBitEmitter {
+class PackedEmitter {
 public:
-  FourBitEmitter(KernelBuilder &b, const ContractionProblem &p, const nn::PackedWeights &w)
+  PackedEmitter(KernelBuilder &b, const ContractionProblem &p, const nn::PackedWeights &w)
       : b(b), p(p), w(w), lanes(b.target().lanes(32)), allVectors(kTileColumns / lanes), lhs(b.tensorOf(p.lhs)), codes(packed(w.codes)), scales(packed(w.scales)),
         epilogue(b, p.result), groups(p.rowGroups(/*lhsInPlace=*/true)), f32(b.ops().getF32Type()), vector(VectorType::get({lanes}, f32)) {
     if (argumentOf(w.zeroPoints))
@@ -186,7 +186,7 @@ private:
     return both;
   }
 
-  Index byteOf(Index tile, Index depth) { return b.mul(b.add(b.mul(tile, w.depth()), depth), kTileBytes); }
+  Index byteOf(Index tile, Index depth) { return b.mul(b.add(b.mul(tile, w.depth()), depth), w.tileBytes()); }
 
   Values loadStaged(Index depth) {
     Values weights;
@@ -198,10 +198,14 @@ private:
   /// The weights of 32 columns for one k: (code - zero point) * scale, rounded once.
   Values unpacked(Index byte, ArrayRef<Value> scale, ArrayRef<Value> shift) {
     auto integers = VectorType::get({lanes}, b.ops().getI32Type());
-    int64_t halves = kTileBytes / lanes;
+    int64_t halves = kHalfTile / lanes;
     Values weights(vectors);
-    for (int64_t h = 0; h < halves; ++h) {
-      Value wide = arith::ExtUIOp::create(b.ops(), integers, b.load(codes, b.add(byte, h * lanes), lanes));
+    auto wideAt = [&](int64_t vector) -> Value { return arith::ExtUIOp::create(b.ops(), integers, b.load(codes, b.add(byte, vector * lanes), lanes)); };
+    constexpr int64_t kWhole = 8; // bits
+    for (int64_t v = 0; w.bits == kWhole && v < vectors; ++v)
+      weights[v] = wideAt(v);
+    for (int64_t h = 0; w.bits != kWhole && h < halves; ++h) {
+      Value wide = wideAt(h);
       Value low = arith::AndIOp::create(b.ops(), wide, b.integer(15, integers)), high = arith::ShRUIOp::create(b.ops(), wide, b.integer(4, integers));
       weights[h] = low, weights[halves + h] = high;
     }
@@ -269,14 +273,14 @@ private:
   VectorType vector;
 };
 
-class FourBitProductFamily final : public KernelFamily {
+class PackedProductFamily final : public KernelFamily {
 public:
-  StringRef name() const override { return "four_bit_product"; }
+  StringRef name() const override { return "packed_product"; }
 
   bool matches(kernel::FuncOp func, const Target &target) const override {
     std::optional<ContractionProblem> p = ContractionProblem::of(func);
     std::optional<nn::PackedWeights> w = p ? weightsOf(*p) : std::nullopt;
-    if (!w || kTileBytes % target.lanes(32) != 0 || w->size % 2 != 0 || !Epilogue::matches(p->result) || !isa<BlockArgument>(kernel::viewOf(p->lhs).source))
+    if (!w || kHalfTile % target.lanes(32) != 0 || w->size % 2 != 0 || !Epilogue::matches(p->result) || !isa<BlockArgument>(kernel::viewOf(p->lhs).source))
       return false;
     auto isConstant = [&](Value value) {
       BlockArgument argument = argumentOf(value);
@@ -285,7 +289,7 @@ public:
     if (p->bias && !isa<BlockArgument>(kernel::viewOf(p->bias).source))
       return false;
     bool isF32 = llvm::all_of(ArrayRef<Value>{p->lhs, p->result}, [](Value value) { return cast<RankedTensorType>(value.getType()).getElementType().isF32(); });
-    return isF32 && isConstant(w->codes) && isConstant(w->scales) && (isConstant(w->zeroPoints) || FourBitEmitter::zeroPointOfAll(*w));
+    return isF32 && isConstant(w->codes) && isConstant(w->scales) && (isConstant(w->zeroPoints) || PackedEmitter::zeroPointOfAll(*w));
   }
 
   void schedules(kernel::FuncOp func, const Target &target, SmallVectorImpl<kernel::ScheduleAttr> &out) const override {
@@ -312,11 +316,11 @@ public:
     std::optional<ContractionProblem> p = ContractionProblem::of(func);
     std::optional<nn::PackedWeights> w = p ? weightsOf(*p) : std::nullopt;
     if (!w)
-      return func.emitError("the family four_bit_product computes one nn.matmul with packed weights");
+      return func.emitError("the family packed_product computes one nn.matmul with packed weights");
     for (Value constant : {w->codes, w->scales, w->zeroPoints})
       if (argumentOf(constant) && (!constant.getDefiningOp<kernel::UnpackOp>() || constant.getDefiningOp<kernel::UnpackOp>().getPacking() != tilesFirst(constant)))
-        return func.emitError("weights of four bits are read with their tiles outermost");
-    FourBitEmitter(builder, *p, *w).emit();
+        return func.emitError("packed weights are read with their tiles outermost");
+    PackedEmitter(builder, *p, *w).emit();
     return success();
   }
 
@@ -327,8 +331,8 @@ public:
 };
 } // namespace
 
-const KernelFamily &fourBitProductFamily() {
-  static const FourBitProductFamily family;
+const KernelFamily &packedProductFamily() {
+  static const PackedProductFamily family;
   return family;
 }
 
