@@ -26,7 +26,9 @@ public:
     MatrixProblem p = *MatrixProblem::of(func, target);
     MatrixSchedule s = MatrixSchedule::of(attr);
     KernelPlan plan;
-    plan.tasks = s.resident ? residentBlocks(p, s, target) : s.pipeline || s.tma ? pipelineBlocks(p, s, target) : tilesOf(p, s) * s.splits;
+    plan.tasks = s.resident                               ? residentBlocks(p, s, target)
+                 : (s.pipeline || s.tma) && s.splits == 1 ? pipelineBlocks(p, s, target)
+                                                          : tilesOf(p, s) * s.splits;
     if (p.contraction.rhsArgument())
       plan.packings.push_back({p.contraction.rhsArgument().getArgNumber(), p.packing(s)});
     for (unsigned i = 0; i < func.getNumResults(); ++i)

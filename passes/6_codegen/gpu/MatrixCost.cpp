@@ -9,15 +9,6 @@ namespace {
 constexpr int64_t kSharedOfMultiprocessor = 220 << 10, kThreadsOfMultiprocessor = 2048;
 constexpr double kComputed = 0.27; // microseconds of a step whose lhs is computed on its way: nothing is under way meanwhile
 
-/// Whether the epilogue reads something of the result's size.
-bool hasResidual(const MatrixProblem &p) {
-  Value result = p.contraction.result;
-  auto func = p.contraction.anchor->getParentOfType<kernel::FuncOp>();
-  return llvm::any_of(func.getArguments(), [&](Value argument) {
-    return argument != kernel::viewOf(p.contraction.lhs).source && nn::numElements(argument.getType()) == nn::numElements(result.getType());
-  });
-}
-
 /// Whether lhs is memory, not what a kernel makes of it on its way in.
 bool isMemory(const MatrixProblem &p) {
   return llvm::all_of(p.parts, [](Value part) { return isa<BlockArgument>(kernel::viewOf(part).source); });
@@ -120,7 +111,7 @@ double pipelineCost(const MatrixSchedule &s, int64_t rows, const MatrixProblem &
   double copies = double(llvm::divideCeil(s.tileRows, kRowsAtOnce)) * (p.contraction.tapCount() > 1 ? kGathered : kCopied);
   double step = std::max({2 * double(elements * MatrixSchedule::kStep) / kFlopsPerMicrosecond, copies, isMemory(p) ? 0 : 4 * kComputed});
   double waves = double(llvm::divideCeil(tiles, int64_t(target.cores) * s.together));
-  double epilogue = kElement + (hasResidual(p) ? kResidual : 0);
+  double epilogue = kElement + (p.readsResidual() ? kResidual : 0);
   return kStart + waves * (double(p.steps(s)) * step + epilogue * double(elements));
 }
 
@@ -136,7 +127,7 @@ double residentCost(const MatrixSchedule &s, int64_t rows, const MatrixProblem &
   double tile = std::max(products, copies + (products + kElement * elements + kTile) / parallel);
   double all = double(residentTiles(p, s).asConstant().value_or(1) * residentTilesAcross(p, s));
   double tiles = std::ceil(all / (target.cores * parallel)) * parallel;
-  double bytes = 2 * double(rows) * double(p.channels + p.columns * (hasResidual(p) ? 2 : 1));
+  double bytes = 2 * double(rows) * double(p.channels + p.columns * (p.readsResidual() ? 2 : 1));
   return kStart + std::max(tiles * tile, bytes / kAllBytesPerMicrosecond);
 }
 /// The same of tiles that come through tensor maps, fitted to the four products of BERT at batch 32 on an H200.
@@ -146,13 +137,14 @@ double tmaCost(const MatrixSchedule &s, int64_t rows, const MatrixProblem &p, co
   constexpr double kRowValues = 5e-5, kRowSums = 1.2e-4;                                  // where it reads values of rows, and gives sums of them
   double elements = double(s.tileRows * s.tileColumns);
   double step = std::max(2 * elements * double(MatrixSchedule::kStep) / kFlopsPerMicrosecond, double(s.stageBytes()) / kBytesPerMicrosecond);
-  double epilogue = kElement + (hasResidual(p) ? kResidual : 0) + (p.rowValues ? kRowValues : 0) + (p.sumsRows ? kRowSums : 0);
-  double tile = double(p.steps(s)) * step + epilogue * elements;
+  double epilogue = kElement + (p.readsResidual() ? kResidual : 0) + (p.rowValues ? kRowValues : 0) + (p.sumsRows ? kRowSums : 0);
+  constexpr double kCluster = 1.2; // of blocks that exchange sums
+  double tile = double(s.stepsOfBlock(p.steps(s))) * step + epilogue * elements / double(s.splits) + (s.splits > 1 ? kCluster : 0);
   int64_t tiles = llvm::divideCeil(rows, s.tileRows) * llvm::divideCeil(p.columns, s.tileColumns);
   // Kernels of transformers gained 2 to 10% by themselves, and nothing was seen of that in a network: they are left to those who measure.
   constexpr double kUnproven = 1.2;
   double doubt = isa<nn::ConvOp>(p.contraction.anchor) ? 1 : kUnproven;
-  return doubt * (kStart + double(llvm::divideCeil(tiles, target.cores * s.together) * s.together) * tile);
+  return doubt * (kStart + double(llvm::divideCeil(tiles * s.splits, target.cores * s.together) * s.together) * tile);
 }
 } // namespace
 

@@ -122,6 +122,9 @@ void PipelineEmitter::multiply() {
     quads.emplace(b, p, epilogue, lane, part);
   stages.forTiles({w.i32(0), w.i32(0)}, [&](Index firstRow, Index firstColumn, ValueRange ring) {
     SmallVector<QuadStore::Unit> units;
+    SmallVector<QuadStore::Columns> columns;
+    if (quads && s.tileColumns <= kMostColumns && !p.isBytes())
+      columns = quads->columnsOf(firstColumn, s.tileColumns);
     if (quads && s.tileColumns <= kMostColumns)
       units = quads->unitsOf(rowsFrom(firstRow), firstColumn, s.tileColumns);
     auto results = stages.multiply(ring, s.tileColumns / 2, lane, [&](Slot slot, MutableArrayRef<Value> sums) { multiplyStep(slot, sums); });
@@ -131,7 +134,7 @@ void PipelineEmitter::multiply() {
     else if (units.empty())
       quads->store(rowsFrom(firstRow), firstColumn, s.tileColumns, sums);
     else
-      quads->store(units, quads->columnsOf(firstColumn, s.tileColumns), sums);
+      quads->store(units, columns.empty() ? quads->columnsOf(firstColumn, s.tileColumns) : columns, sums);
     return Values{results[0], results[1]};
   });
 }

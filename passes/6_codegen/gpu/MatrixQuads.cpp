@@ -43,7 +43,7 @@ SmallVector<QuadStore::Columns> QuadStore::columnsOf(Index firstColumn, int64_t 
     };
     Columns &columnsOfPart = result.emplace_back();
     if (Value bias = p.contraction.bias)
-      columnsOfPart.bias = b.convert(read(bias), p.sum());
+      columnsOfPart.bias = read(bias);
     for (Value operand : operands)
       columnsOfPart.operands.push_back(read(operand));
   }
@@ -91,7 +91,7 @@ void QuadStore::store(ArrayRef<Unit> units, ArrayRef<Columns> columns, ArrayRef<
       Value value = vector::FromElementsOp::create(b.ops(), type, own);
       for (auto [operand, vector] : llvm::zip_equal(operands, shared.operands))
         epilogue.provide(operand, vector);
-      epilogue.store(shared.bias ? addSums(b, value, shared.bias) : value, unit.position, {}, unit.read);
+      epilogue.store(shared.bias ? addSums(b, value, b.convert(shared.bias, p.sum())) : value, unit.position, {}, unit.read);
     });
   }
 }

@@ -171,7 +171,7 @@ MatrixSchedule MatrixProblem::fitted(MatrixSchedule s) const {
 
 bool MatrixProblem::isPacked(kernel::PackingAttr packing) const {
   constexpr int64_t kWidest = 256, kParts[] = {0, 16, 32, 64};
-  for (int64_t part : ArrayRef(kParts).take_front(isBytes() ? std::size(kParts) : 1))
+  for (int64_t part : ArrayRef(kParts).take_front(isFull() ? 1 : std::size(kParts)))
     for (int64_t tile = 0; tile <= kWidest; tile += MatrixSchedule::kChunk)
       if (!part || (tile ? tile : packedColumns()) % part == 0)
         if (packing == this->packing(tile, part))
@@ -187,9 +187,19 @@ nn::Dim tilesOf(const MatrixProblem &p, const MatrixSchedule &s) {
   return p.rows().ceilDiv(s.tileRows) * int64_t(llvm::divideCeil(p.columns, s.tileColumns));
 }
 
+bool MatrixProblem::readsResidual() const {
+  Value result = contraction.result;
+  return llvm::any_of(contraction.anchor->getParentOfType<kernel::FuncOp>().getArguments(), [&](Value argument) {
+    return argument != kernel::viewOf(contraction.lhs).source && nn::numElements(argument.getType()) == nn::numElements(result.getType());
+  });
+}
+
 int64_t MatrixProblem::partColumns(const MatrixSchedule &s) const {
   constexpr int64_t kQuad = 4, kAccess = 16, kLeast = 16; // threads of a row; bytes that one stores at once
-  if (!isBytes() || isNarrow() || s.direct || s.splits > 1 || s.warpDepth > 1 || sumsRows || rowValues)
+  constexpr int64_t kForResidual = 40;                    // registers beside the sums, without which ptxas spills
+  bool hasRegisters = !readsResidual() || kRegistersOfMultiprocessor / (s.threads() * s.together) - s.sumsOfThread() >= kForResidual;
+  bool isOfHalves = (factors == Factors::F16 || factors == Factors::BF16) && s.groups && hasRegisters;
+  if (!(isBytes() || isOfHalves) || isNarrow() || s.direct || (s.splits > 1 && !s.tma) || s.warpDepth > 1 || sumsRows || rowValues)
     return 0;
   auto func = contraction.anchor->getParentOfType<kernel::FuncOp>();
   int64_t bytes = 1;
@@ -388,6 +398,14 @@ SmallVector<MatrixSchedule> matrixSchedules(const MatrixProblem &p, const Target
   llvm::sort(ranked, [&](const auto &a, const auto &b) { return order(a) < order(b); });
   SmallVector<MatrixSchedule> schedules = inTurns(llvm::map_to_vector(ranked, [](const auto &entry) { return entry.second; }));
   std::optional<MatrixSchedule> best = measuredSchedule(rows, p, target);
+  if (best && best->resident) { // as many stages as there is room for depends on what else lies there
+    auto isSame = [&](MatrixSchedule s) {
+      s.stages = best->stages;
+      return s == *best;
+    };
+    const MatrixSchedule *found = llvm::find_if(schedules, isSame);
+    best = found == schedules.end() ? best : std::optional(*found);
+  }
   // Blocks that stay compute not every product of a size.
   if (best && sumsWholeRows(*best, p) && (!(best->pipeline || best->tma || best->resident) || llvm::is_contained(schedules, *best))) {
     llvm::erase(schedules, *best);

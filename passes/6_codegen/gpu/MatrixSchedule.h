@@ -13,13 +13,15 @@ namespace tenon::gpu {
 /// registers, `stages` steps of kDirectStep ahead; no warp waits for another before the sums are added up. For small tiles, where barriers cost
 /// more than reading operands again.
 ///
-/// `pipeline`: of groups whose columns are a whole tile's, besides which four more warps copy, and whose blocks stay for many tiles (MatrixPipeline.h).
+/// `pipeline`: of groups whose columns are a whole tile's, besides which four more warps copy, and whose blocks stay for many tiles
+/// (MatrixPipeline.h).
 ///
-/// `tma`: of groups of one or more times 64 rows whose columns are a whole tile's, besides which one warp has tiles of the left operand copied through a
-/// tensor map, and whose blocks stay for many tiles (MatrixTma.h).
+/// `tma`: of groups of one or more times 64 rows whose columns are a whole tile's, besides which one warp has tiles of the left operand copied
+/// through a tensor map, and whose blocks stay for many tiles (MatrixTma.h). Of two `splits` each block of the cluster finishes the rows of one
+/// group.
 ///
-/// `resident`: of `teams` groups with tiles of their own, whose blocks stay for many tiles and keep all weights (MatrixResident.h). `tileWidth`: pixels of
-/// the result along a row of the image, of a tile that windows read; 0 where there are no windows.
+/// `resident`: of `teams` groups with tiles of their own, whose blocks stay for many tiles and keep all weights (MatrixResident.h). `tileWidth`:
+/// pixels of the result along a row of the image, of a tile that windows read; 0 where there are no windows.
 ///
 /// `groups`: four warps, a group, multiply 64 rows by its columns with one instruction (wgmma, sm_90a) that reads both operands from the stage.
 ///
@@ -48,6 +50,7 @@ struct MatrixSchedule {
   static MatrixSchedule of(kernel::ScheduleAttr attr);
   kernel::ScheduleAttr attr(mlir::MLIRContext *context) const;
 
+  int64_t sumsOfThread() const { return tileRows * tileColumns / (warpRows * warpColumns * 32); } // of groups
   int64_t multiplyThreads() const { return warpRows * warpColumns * warpDepth * teams * 32; }
   int64_t threads() const { return multiplyThreads() + (pipeline || resident ? kCopyThreads : tma ? 32 : 0); }
   int64_t groupsDown() const { return warpRows / 4; } // of a tile
@@ -66,7 +69,10 @@ struct MatrixSchedule {
   /// The same of any number of columns, and the floats between its rows: four rows of pairs lie in different banks.
   static int64_t pieceBytes(int64_t columns) { return 16 * piecePitch(columns) * 4; }
   static int64_t piecePitch(int64_t columns) { return columns % 32 == 8 || columns % 32 == 24 ? columns : columns + 8; }
-  int64_t barriersAt() const { return stages * stageBytes() + warpRows * pieceBytes(); }
+  /// Where blocks of a cluster find each other's sums, of `tma`: as threads have them, four at a time.
+  int64_t exchangeAt() const { return stages * stageBytes() + warpRows * pieceBytes(); }
+  int64_t exchangeBytes() const { return tma && splits > 1 ? tileRows / splits * tileColumns * 4 : 0; }
+  int64_t barriersAt() const { return exchangeAt() + exchangeBytes(); }
   int64_t sharedBytes() const { return pipeline || tma ? barriersAt() + 16 * stages : receivedAt() + (splits > 1 ? sumsBytes() : 0); }
   /// Of so many steps in all.
   int64_t stepsOfBlock(int64_t steps) const { return int64_t(llvm::alignTo(llvm::divideCeil(steps, splits), round)); }
@@ -104,6 +110,9 @@ struct MatrixProblem {
   /// Whether bytes lie in memory, as all families but the stem's want them.
   bool hasBytesInMemory() const { return !isBytes() || mlir::isa<mlir::BlockArgument>(kernel::viewOf(contraction.lhs).source); }
 
+  /// Whether the epilogue reads something of the result's size.
+  bool readsResidual() const;
+
   /// None where no family of matrix units computes the kernel.
   static std::optional<MatrixProblem> of(kernel::FuncOp func, const Target &target);
   int64_t steps(const MatrixSchedule &s) const { return (depth + s.step() - 1) / s.step(); }
@@ -119,8 +128,8 @@ struct MatrixProblem {
   /// Weights as [columns padded to a multiple of 8][tap][channel], or for pipelines and resident weights as [tile][tap][channels / 8][column of the tile][8]: what a stage
   /// holds of a tile is in one piece. Columns of a part are exchanged where a part is stored from registers.
   kernel::PackingAttr packing(const MatrixSchedule &s) const;
-  /// Bytes: columns that are stored straight from registers (MatrixQuads.h): of so many neighbours in the result each of the four threads that share a
-  /// row has a quarter. 0 where sums go through shared memory.
+  /// Of groups, and of bytes: columns that are stored straight from registers (MatrixQuads.h): of so many neighbours in the result each of the four
+  /// threads that share a row has a quarter. 0 where sums go through shared memory.
   int64_t partColumns(const MatrixSchedule &s) const;
   kernel::PackingAttr plainPacking() const { return packing(0, 0); } // without tiles and parts
   bool isPacked(kernel::PackingAttr packing) const;

@@ -15,9 +15,8 @@ constexpr int64_t kWarp = 32, kWarpRows = 16, kGroupThreads = 128, kGroupRows = 
 class TmaEmitter {
 public:
   TmaEmitter(KernelBuilder &b, const MatrixProblem &p, const MatrixSchedule &s)
-      : b(b), w(b), p(p), s(s), steps(p.steps(s)), rowsOfGroup(s.tileRows / s.groupsDown()), early(std::min(s.stages, steps)),
-        maps(tensorMapsOf(b.kernelFunc())), lhs(b, w, p, s),
-        epilogue(b, p.contraction.result, /*reader=*/nullptr, /*rows=*/true), stages(b, p, s) {}
+      : b(b), w(b), p(p), s(s), steps(s.stepsOfBlock(p.steps(s))), rowsOfGroup(s.tileRows / s.groupsDown()), early(std::min(s.stages, steps)),
+        maps(tensorMapsOf(b.kernelFunc())), lhs(b, w, p, s), epilogue(b, p.contraction.result, /*reader=*/nullptr, /*rows=*/true), stages(b, p, s) {}
   void emit();
 
 private:
@@ -40,6 +39,16 @@ private:
   /// Of the rows of each part of the warp.
   using RowValues = SmallVector<SmallVector<SmallVector<Value>>>;
   RowValues readRows(WarpStore &stores, Index firstRow);
+  Index stepOf(Index own) { return s.splits == 1 ? own : b.add(own, w.wide(w.mul(rank, steps))); } // of the depth
+  Value isFinished();
+  Value receivedAt(int64_t four);
+  void sendSums(ArrayRef<Value> sums);
+  void addReceived(MutableArrayRef<Value> sums);
+  int64_t partsDown() const { return rowsOfGroup / kGroupRows; }
+  std::function<WarpStore::Row(Value)> rowsFrom(Index firstRow, int64_t down);
+  bool readsAhead() const;
+  void finishQuads(ArrayRef<SmallVector<QuadStore::Unit>> units, ArrayRef<QuadStore::Columns> columns, Index firstRow, Index firstColumn,
+                   ArrayRef<Value> sums);
   void finish(WarpStore &stores, Index firstRow, Index firstColumn, const RowValues &rows, ArrayRef<Value> sums);
 
   KernelBuilder &b;
@@ -50,14 +59,19 @@ private:
   SmallVector<plan::TensorMap> maps; // of the parts of lhs; none where buffers do not lie where maps want them
   LhsLoader lhs;
   cpu::Epilogue epilogue;
+  std::optional<QuadStore> quads;
   StageRing stages;
-  Value thread, lane;
+  Value thread, lane, rank;
 };
 
 void TmaEmitter::emit() {
   thread = w.thread();
   lane = w.rem(thread, kWarp);
   stages.begin(thread, maps.empty() ? 2 : 1);
+  if (s.splits > 1) {
+    rank = w.rankInCluster();
+    w.arriveInCluster();
+  }
   b.ifThen(
       w.below(thread, w.i32(s.multiplyThreads())), [&] { multiply(); },
       [&] {
@@ -65,14 +79,18 @@ void TmaEmitter::emit() {
           copyByThreads();
         else
           b.ifThen(w.below(lane, w.i32(1)), [&] { copy(); });
+        if (s.splits > 1) { // for all threads of a cluster
+          w.waitForCluster();
+          w.clusterBarrier();
+        }
       });
 }
 
 /// One thread. Weights do not depend on the kernel before: those of the first stages are on their way before that has ended.
 void TmaEmitter::copy() {
-  Index firstColumn = stages.firstColumnOf(b.task());
+  Index firstColumn = stages.firstColumnOf(s.splits > 1 ? b.div(b.task(), s.splits) : b.task());
   for (int64_t stage = 0; stage < early; ++stage)
-    copyWeights(firstColumn, Index(stage), w.i32(stage));
+    copyWeights(firstColumn, stepOf(Index(stage)), w.i32(stage));
   b.waitForInputs();
   // The ring, and how many stages were filled, up to `early`.
   stages.forTiles({w.i32(0), w.i32(1), w.i32(0)}, [&](Index firstRow, Index firstColumn, ValueRange ring) {
@@ -82,9 +100,9 @@ void TmaEmitter::copy() {
       Value filled = carried[2], isEarly = w.below(filled, w.i32(early));
       b.ifThen(isEarly, [] {}, [&] {
         w.waitForPhase(stages.empty(slot.stage), slot.phase);
-        copyWeights(firstColumn, step, slot.stage);
+        copyWeights(firstColumn, stepOf(step), slot.stage);
       });
-      copyLhs(coordinates, w.narrow(step), slot.stage);
+      copyLhs(coordinates, w.narrow(stepOf(step)), slot.stage);
       slot = stages.next(slot);
       return Values{slot.stage, slot.phase, w.select(isEarly, w.add(filled, 1), filled)};
     });
@@ -150,8 +168,8 @@ void TmaEmitter::copyByThreads() {
     return b.loop(0, steps, 1, ring, [&](Index step, ValueRange carried) {
       Slot slot{carried[0], carried[1]};
       w.waitForPhase(stages.empty(slot.stage), slot.phase);
-      b.ifThen(isFirst, [&] { copyWeights(firstColumn, step, slot.stage); });
-      lhs.load(w.narrow(step), stages.at(slot.stage));
+      b.ifThen(isFirst, [&] { copyWeights(firstColumn, stepOf(step), slot.stage); });
+      lhs.load(w.narrow(stepOf(step)), stages.at(slot.stage));
       w.commit();
       w.waitFor(0);
       w.showToProducts();
@@ -168,10 +186,29 @@ void TmaEmitter::multiply() {
   b.waitForInputs();
   Value memory = w.add(w.add(stages.memory(), s.stages * s.stageBytes()), w.mul(w.div(thread, kWarp), s.pieceBytes()));
   WarpStore stores(b, p, epilogue, lane, memory, s.pieceColumns());
+  if (int64_t part = p.partColumns(s))
+    quads.emplace(b, p, epilogue, lane, part);
   stages.forTiles({w.i32(0), w.i32(0)}, [&](Index firstRow, Index firstColumn, ValueRange ring) {
     RowValues rows = readRows(stores, firstRow);
+    SmallVector<QuadStore::Columns> columns;
+    SmallVector<SmallVector<QuadStore::Unit>> units; // of each part of the warp's rows
+    if (quads && readsAhead()) {
+      columns = quads->columnsOf(firstColumn, s.tileColumns);
+      for (int64_t down = 0; down < partsDown(); ++down)
+        units.push_back(quads->unitsOf(rowsFrom(firstRow, down), firstColumn, s.tileColumns));
+    }
     auto results = stages.multiply(ring, rowsOfGroup / kGroupRows * s.tileColumns / 2, lane, [&](Slot slot, MutableArrayRef<Value> sums) { multiplyStep(slot, sums); });
-    finish(stores, firstRow, firstColumn, rows, ArrayRef(results).drop_front(2));
+    MutableArrayRef<Value> sums = MutableArrayRef(results).drop_front(2);
+    auto finishAll = [&] { quads ? finishQuads(units, columns, firstRow, firstColumn, sums) : finish(stores, firstRow, firstColumn, rows, sums); };
+    if (s.splits == 1) {
+      finishAll();
+    } else {
+      sendSums(sums);
+      b.ifThen(isFinished(), [&] {
+        addReceived(sums);
+        finishAll();
+      });
+    }
     return Values{results[0], results[1]};
   });
 }
@@ -218,6 +255,60 @@ TmaEmitter::RowValues TmaEmitter::readRows(WarpStore &stores, Index firstRow) {
   return all;
 }
 
+/// Whether this block finishes the rows of this group: of a cluster that of its rank.
+Value TmaEmitter::isFinished() {
+  return arith::CmpIOp::create(b.ops(), arith::CmpIPredicate::eq, w.div(thread, kGroupThreads), rank);
+}
+
+/// Where a thread that finishes rows finds its fourth number `four` of the other block's sums.
+Value TmaEmitter::receivedAt(int64_t four) {
+  constexpr int64_t kBytes = 16;
+  return w.add(w.add(stages.memory(), s.exchangeAt() + four * kGroupThreads * kBytes), w.mul(w.rem(thread, kGroupThreads), kBytes));
+}
+
+/// Rows that the other block finishes: its thread of the same number has the same ones.
+void TmaEmitter::sendSums(ArrayRef<Value> sums) {
+  auto type = VectorType::get({4}, p.sum());
+  Value group = w.div(thread, kGroupThreads);
+  w.waitForCluster();
+  b.ifThen(
+      isFinished(), [] {},
+      [&] {
+        for (int64_t four = 0; four < int64_t(sums.size()) / 4; ++four)
+          w.storePeer(w.peer(receivedAt(four), group), vector::FromElementsOp::create(b.ops(), type, sums.slice(four * 4, 4)));
+      });
+  w.clusterBarrier();
+}
+
+void TmaEmitter::addReceived(MutableArrayRef<Value> sums) {
+  for (int64_t four = 0; four < int64_t(sums.size()) / 4; ++four) {
+    Value received = w.loadSums(receivedAt(four), p.factors);
+    for (int64_t i = 0; i < 4; ++i)
+      sums[four * 4 + i] = addSums(b, sums[four * 4 + i], b.extractLane(received, i));
+  }
+}
+
+std::function<WarpStore::Row(Value)> TmaEmitter::rowsFrom(Index firstRow, int64_t down) {
+  return [this, firstRow, first = firstOfWarp(down)](Value ofWarp) { return rowAt(firstRow, w.add(first, ofWarp)); };
+}
+
+/// Whether threads have registers for what their epilogue reads beside the sums.
+bool TmaEmitter::readsAhead() const {
+  constexpr int64_t kRegisters = 65536, kOtherRegisters = 48;
+  int64_t sums = partsDown() * s.tileColumns / 2;
+  return sums + sums / 2 + s.tileColumns / 8 + kOtherRegisters <= kRegisters / (s.threads() * s.together);
+}
+
+void TmaEmitter::finishQuads(ArrayRef<SmallVector<QuadStore::Unit>> units, ArrayRef<QuadStore::Columns> columns, Index firstRow, Index firstColumn,
+                             ArrayRef<Value> sums) {
+  int64_t each = s.tileColumns / 2;
+  for (int64_t down = 0; down < partsDown(); ++down)
+    if (units.empty())
+      quads->store(rowsFrom(firstRow, down), firstColumn, s.tileColumns, sums.slice(down * each, each));
+    else
+      quads->store(units[down], columns, sums.slice(down * each, each));
+}
+
 void TmaEmitter::finish(WarpStore &stores, Index firstRow, Index firstColumn, const RowValues &rows, ArrayRef<Value> sums) {
   int64_t each = s.tileColumns / 2;
   for (int64_t down = 0; down < rowsOfGroup / kGroupRows; ++down) {
@@ -227,6 +318,19 @@ void TmaEmitter::finish(WarpStore &stores, Index firstRow, Index firstColumn, co
   }
 }
 } // namespace
+
+/// Two blocks share the depth of a tile where that is long and tiles are too few for all multiprocessors.
+static void addSplitSchedules(const MatrixProblem &p, const Target &target, SmallVectorImpl<MatrixSchedule> &schedules) {
+  constexpr int64_t kSplits = 2, kGroups = 2, kLeastSteps = 16;
+  for (auto [columns, stages] : {std::pair<int64_t, int64_t>(64, 6), {128, 5}, {256, 3}}) {
+    MatrixSchedule s{128, columns, kGroups * kGroupThreads / kWarp, 1, 1, stages, kSplits, /*direct=*/false, /*groups=*/true};
+    s.tma = true;
+    auto tiles = tilesOf(p, s).asConstant();
+    bool isNeedless = p.columns % columns || !tiles || *tiles * kSplits > target.cores || p.steps(s) % kSplits || p.steps(s) < kLeastSteps;
+    if (!isNeedless && !p.sumsRows && !p.rowValues && s.sharedBytes() <= kSharedOfBlock && lhsMapsOf(p, s))
+      schedules.push_back(s);
+  }
+}
 
 llvm::SmallVector<MatrixSchedule> tmaSchedules(const MatrixProblem &p, const Target &target) {
   constexpr int kFirst = 90;
@@ -242,6 +346,7 @@ llvm::SmallVector<MatrixSchedule> tmaSchedules(const MatrixProblem &p, const Tar
   constexpr int64_t kLeast = 72, kMost = 248, kOdd = 64; // a tile as wide as the result, where none of the others is
   if (p.packedColumns() >= kLeast && p.packedColumns() <= kMost && p.packedColumns() % kOdd)
     tiles.push_back({128, p.packedColumns(), 2, 5, 1});
+  addSplitSchedules(p, target, schedules);
   for (const Tile &tile : tiles) {
     MatrixSchedule s{tile.rows, tile.columns, tile.groups * kGroupThreads / kWarp, 1, 1, tile.stages, 1, /*direct=*/false, /*groups=*/true};
     s.tma = true;

@@ -24,6 +24,8 @@ StageRing::Slot StageRing::next(Slot slot) {
 StageRing::Values StageRing::forTiles(ValueRange init, llvm::function_ref<Values(Index, Index, ValueRange)> body) {
   Index tiles = b.dim(tilesOf(p, s)), blocks = b.tasks();
   auto one = [&](Index tile, ValueRange carried) { return body(b.mul(b.div(tile, tilesAcross()), s.tileRows), firstColumnOf(tile), carried); };
+  if (s.splits > 1)
+    return one(b.div(b.task(), s.splits), init);
   bool isOne = !tiles.isConstant() || !blocks.isConstant() || tiles.get() <= blocks.get();
   return isOne ? one(b.task(), init) : b.loop(b.task(), tiles, blocks.get(), init, one);
 }
@@ -31,7 +33,7 @@ StageRing::Values StageRing::forTiles(ValueRange init, llvm::function_ref<Values
 StageRing::Values StageRing::multiply(ValueRange slot, int64_t count, Value lane, llvm::function_ref<void(Slot, MutableArrayRef<Value>)> step) {
   Values init(slot);
   init.append(count, b.constant(0, p.sum()));
-  return b.loop(0, p.steps(s), 1, init, [&](Index, ValueRange carried) {
+  return b.loop(0, steps(), 1, init, [&](Index, ValueRange carried) {
     Values values(carried);
     Slot from{values[0], values[1]};
     w.waitForPhase(full(from.stage), from.phase);

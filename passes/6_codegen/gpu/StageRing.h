@@ -32,6 +32,7 @@ public:
   Values multiply(mlir::ValueRange slot, int64_t count, mlir::Value lane, llvm::function_ref<void(Slot, llvm::MutableArrayRef<mlir::Value>)> step);
 
 private:
+  int64_t steps() const { return s.stepsOfBlock(p.steps(s)); }
   int64_t tilesAcross() const { return llvm::divideCeil(p.columns, s.tileColumns); }
 
   KernelBuilder &b;

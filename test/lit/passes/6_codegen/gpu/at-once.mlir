@@ -31,10 +31,10 @@ kernel.func private @once(%x: tensor<196x2304xf16>, %packed: tensor<256x2304xf16
 // CHECK-COUNT-12: wgmma.mma_async
 // CHECK-NOT:     ld.global.b16
 // CHECK:         ret;
-kernel.func private @beside(%x: tensor<1x4x4x64xf16>, %y: tensor<1x8x8x128xf16>, %packed: tensor<64x1x1x192xf16> {kernel.constant}) -> tensor<1x4x4x64xf16> attributes {
+kernel.func private @beside(%x: tensor<1x4x4x64xf16>, %y: tensor<1x8x8x128xf16>, %packed: tensor<2x4x4x2x1x192xf16> {kernel.constant}) -> tensor<1x4x4x64xf16> attributes {
     schedule = #kernel.schedule<"gpu.matrix", {rows = 64 : i64, columns = 64 : i64, warp_rows = 4 : i64, warp_columns = 1 : i64, warp_depth = 1 : i64, stages = 3 : i64, splits = 1 : i64, groups = 1 : i64}>,
     tasks = #nn.expr<1>, tenon.alignments = array<i64: 16, 16, 16, 16>} {
-  %w = kernel.unpack %packed {packing = #kernel.packing<padded = [64, 192, 1, 1], split = [64, 192, 1, 1], perm = [0, 2, 3, 1]>} : tensor<64x1x1x192xf16> -> tensor<64x192x1x1xf16>
+  %w = kernel.unpack %packed {packing = #kernel.packing<padded = [64, 192, 1, 1], split = [2, 4, 4, 2, 192, 1], perm = [0, 2, 1, 3, 5, 4]>} : tensor<2x4x4x2x1x192xf16> -> tensor<64x192x1x1xf16>
   %s = nn.slice %y {starts = #nn.dims<[0, 0, 0, 0]>, sizes = #nn.dims<[1, 4, 4, 128]>, steps = array<i64: 1, 2, 2, 1>} : tensor<1x8x8x128xf16> -> tensor<1x4x4x128xf16>
   %c = nn.concat %x, %s {axis = 3 : i64} : tensor<1x4x4x64xf16>, tensor<1x4x4x128xf16> -> tensor<1x4x4x192xf16>
   %0 = nn.conv %c, %w {strides = array<i64: 1, 1>, pads = array<i64: 0, 0, 0, 0>, dilations = array<i64: 1, 1>, layout = #nn.layout<channels_last>} : tensor<1x4x4x192xf16>, tensor<64x192x1x1xf16> -> tensor<1x4x4x64xf16>

@@ -17,10 +17,10 @@
 // CHECK:         cp.async.cg.shared.global
 // CHECK-NOT:     mma.sync
 // CHECK:         ret;
-kernel.func private @wide(%x: tensor<4096x768xf16>, %packed: tensor<2304x768xf16> {kernel.constant}, %y: tensor<4096x2304xf16>) -> tensor<4096x2304xf16> attributes {
+kernel.func private @wide(%x: tensor<4096x768xf16>, %packed: tensor<72x4x4x2x768xf16> {kernel.constant}, %y: tensor<4096x2304xf16>) -> tensor<4096x2304xf16> attributes {
     schedule = #kernel.schedule<"gpu.matrix", {rows = 128 : i64, columns = 128 : i64, warp_rows = 8 : i64, warp_columns = 1 : i64, warp_depth = 1 : i64, stages = 3 : i64, splits = 1 : i64, groups = 1 : i64}>,
     tasks = #nn.expr<576>, tenon.alignments = array<i64: 16, 16, 16, 16>} {
-  %w = kernel.unpack %packed {packing = #kernel.packing<padded = [2304, 768], split = [2304, 768], perm = [0, 1]>} : tensor<2304x768xf16> -> tensor<2304x768xf16>
+  %w = kernel.unpack %packed {packing = #kernel.packing<padded = [2304, 768], split = [72, 4, 4, 2, 768], perm = [0, 2, 1, 3, 4]>} : tensor<72x4x4x2x768xf16> -> tensor<2304x768xf16>
   %0 = nn.matmul %x, %w {transpose_rhs} : tensor<4096x768xf16>, tensor<2304x768xf16> -> tensor<4096x2304xf16>
   %1 = nn.add %0, %y : tensor<4096x2304xf16>, tensor<4096x2304xf16> -> tensor<4096x2304xf16>
   kernel.return %1 : tensor<4096x2304xf16>

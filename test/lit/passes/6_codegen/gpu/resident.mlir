@@ -14,10 +14,10 @@
 // CHECK:         griddepcontrol.wait
 // CHECK:         cp.async.cg.shared.global
 // CHECK:         ret;
-kernel.func private @window(%x: tensor<32x80x80x32xf16>, %packed: tensor<1x3x3x4x32x8xf16> {kernel.constant}, %bias: tensor<32xf16> {kernel.constant}, %y: tensor<32x80x80x32xf16>) -> tensor<32x80x80x32xf16> attributes {
+kernel.func private @window(%x: tensor<32x80x80x32xf16>, %packed: tensor<1x9x4x1x4x4x2x8xf16> {kernel.constant}, %bias: tensor<32xf16> {kernel.constant}, %y: tensor<32x80x80x32xf16>) -> tensor<32x80x80x32xf16> attributes {
     schedule = #kernel.schedule<"gpu.matrix", {rows = 128 : i64, columns = 32 : i64, warp_rows = 4 : i64, warp_columns = 1 : i64, warp_depth = 1 : i64, stages = 4 : i64, splits = 1 : i64, groups = 1 : i64, resident = 1 : i64, teams = 2 : i64, tile_width = 40 : i64}>,
     tasks = #nn.expr<131>, tenon.alignments = array<i64: 16, 16, 16, 16, 16>} {
-  %w = kernel.unpack %packed {packing = #kernel.packing<padded = [32, 32, 3, 3], split = [1, 32, 4, 8, 3, 3], perm = [0, 4, 5, 2, 1, 3]>} : tensor<1x3x3x4x32x8xf16> -> tensor<32x32x3x3xf16>
+  %w = kernel.unpack %packed {packing = #kernel.packing<padded = [32, 32, 3, 3], split = [1, 1, 4, 4, 2, 4, 8, 9], perm = [0, 7, 5, 1, 3, 2, 4, 6]>} : tensor<1x9x4x1x4x4x2x8xf16> -> tensor<32x32x3x3xf16>
   %0 = nn.conv %x, %w bias %bias {strides = array<i64: 1, 1>, pads = array<i64: 1, 1, 1, 1>, dilations = array<i64: 1, 1>, layout = #nn.layout<channels_last>} : tensor<32x80x80x32xf16>, tensor<32x32x3x3xf16>, tensor<32xf16> -> tensor<32x80x80x32xf16>
   %1 = nn.silu %0 : tensor<32x80x80x32xf16> -> tensor<32x80x80x32xf16>
   %2 = nn.add %1, %y : tensor<32x80x80x32xf16>, tensor<32x80x80x32xf16> -> tensor<32x80x80x32xf16>
@@ -31,10 +31,10 @@ kernel.func private @window(%x: tensor<32x80x80x32xf16>, %packed: tensor<1x3x3x4
 // CHECK-COUNT-4: wgmma.mma_async.sync.aligned.m64n96k16.f32.f16.f16
 // CHECK-NOT:     wgmma.mma_async
 // CHECK:         ret;
-kernel.func private @rows(%x: tensor<100352x24xf16>, %packed: tensor<1x3x96x8xf16> {kernel.constant}) -> tensor<100352x96xf16> attributes {
+kernel.func private @rows(%x: tensor<100352x24xf16>, %packed: tensor<1x3x3x4x4x2x8xf16> {kernel.constant}) -> tensor<100352x96xf16> attributes {
     schedule = #kernel.schedule<"gpu.matrix", {rows = 128 : i64, columns = 96 : i64, warp_rows = 4 : i64, warp_columns = 1 : i64, warp_depth = 1 : i64, stages = 8 : i64, splits = 1 : i64, groups = 1 : i64, resident = 1 : i64, teams = 2 : i64}>,
     tasks = #nn.expr<131>, tenon.alignments = array<i64: 16, 16, 16>} {
-  %w = kernel.unpack %packed {packing = #kernel.packing<padded = [96, 24], split = [1, 96, 3, 8], perm = [0, 2, 1, 3]>} : tensor<1x3x96x8xf16> -> tensor<96x24xf16>
+  %w = kernel.unpack %packed {packing = #kernel.packing<padded = [96, 24], split = [1, 3, 4, 4, 2, 3, 8], perm = [0, 5, 1, 3, 2, 4, 6]>} : tensor<1x3x3x4x4x2x8xf16> -> tensor<96x24xf16>
   %0 = nn.matmul %x, %w {transpose_rhs} : tensor<100352x24xf16>, tensor<96x24xf16> -> tensor<100352x96xf16>
   kernel.return %0 : tensor<100352x96xf16>
 }
