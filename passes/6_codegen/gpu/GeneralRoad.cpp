@@ -74,8 +74,10 @@ public:
     SmallVector<int64_t> lanesInOrder = isMany ? SmallVector<int64_t>{8, 4, 2, 1} : SmallVector<int64_t>{4, 8, 2, 1};
     if (widestBytes(func) == 1) // a thread moves no less where elements are bytes
       lanesInOrder.insert(lanesInOrder.begin(), kAccessBytes);
+    // The GPU starts some 800 blocks a microsecond: of many elements large blocks.
+    SmallVector<int64_t> blocks = isMany ? SmallVector<int64_t>{4 * kThreads, 2 * kThreads, kThreads} : SmallVector<int64_t>{kThreads, 2 * kThreads};
     for (int64_t lanes : lanesInOrder)
-      for (int64_t threads : {kThreads, 2 * kThreads})
+      for (int64_t threads : blocks)
         out.push_back(kernel::ScheduleAttr::get(func.getContext(), name(), {{"threads", threads}, {"lanes", lanes}}));
   }
 

@@ -338,7 +338,7 @@ public:
     constexpr int64_t kFewWarps = 16, kManyWarps = 512; // of a multiprocessor
     int64_t sharing = threadsOfRow(func), rows = nn::product(func.getContext(), rowDims(func)).asConstant().value_or(1);
     int64_t warps = rows * sharing / (int64_t(target.cores) * kWarp);
-    SmallVector<int64_t> counts = warps > kManyWarps  ? SmallVector<int64_t>{8, 4, 1}
+    SmallVector<int64_t> counts = warps > kManyWarps  ? SmallVector<int64_t>{16, 8, 4}
                                   : warps > kFewWarps ? SmallVector<int64_t>{4, 8, 1}
                                                       : SmallVector<int64_t>{1, 4};
     for (int64_t count : counts)

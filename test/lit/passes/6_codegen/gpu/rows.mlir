@@ -24,12 +24,12 @@ kernel.func private @short_rows(%x: tensor<64x8xf32>) -> tensor<64xf32> {
   kernel.return %0 : tensor<64xf32>
 }
 
-// So many short rows: four threads have one, eight warps of a block 64.
+// So many short rows: four threads have one, 16 warps of a block 128.
 // FAMILY-LABEL: kernel.func private @many_rows
-// FAMILY-SAME:    schedule = #kernel.schedule<"gpu.rows", {threads = 256 : i64}>
-// FAMILY-SAME:    tasks = #nn.expr<16800>
+// FAMILY-SAME:    schedule = #kernel.schedule<"gpu.rows", {threads = 512 : i64}>
+// FAMILY-SAME:    tasks = #nn.expr<8400>
 // CHECK-LABEL: .visible .entry many_rows(
-// CHECK:         .reqntid 256
+// CHECK:         .reqntid 512
 // CHECK:         shfl.sync.bfly.b32 {{.*}}, 2, 31, -1;
 // CHECK:         ret;
 kernel.func private @many_rows(%x: tensor<32x8400x4x16xf16>) -> tensor<32x8400x4x16xf16> {
