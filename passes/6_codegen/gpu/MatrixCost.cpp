@@ -141,10 +141,7 @@ double tmaCost(const MatrixSchedule &s, int64_t rows, const MatrixProblem &p, co
   constexpr double kCluster = 1.2; // of blocks that exchange sums
   double tile = double(s.stepsOfBlock(p.steps(s))) * step + epilogue * elements / double(s.splits) + (s.splits > 1 ? kCluster : 0);
   int64_t tiles = llvm::divideCeil(rows, s.tileRows) * llvm::divideCeil(p.columns, s.tileColumns);
-  // Kernels of transformers gained 2 to 10% by themselves, and nothing was seen of that in a network: they are left to those who measure.
-  constexpr double kUnproven = 1.2;
-  double doubt = isa<nn::ConvOp>(p.contraction.anchor) ? 1 : kUnproven;
-  return doubt * (kStart + double(llvm::divideCeil(tiles * s.splits, target.cores * s.together) * s.together) * tile);
+  return kStart + double(llvm::divideCeil(tiles * s.splits, target.cores * s.together) * s.together) * tile;
 }
 } // namespace
 
