@@ -9,6 +9,7 @@
 #include "passes/6_codegen/gpu/LibraryProduct.h"
 #include "passes/6_codegen/gpu/Matrix.h"
 #include "passes/6_codegen/gpu/Pool.h"
+#include "passes/6_codegen/gpu/Ranks.h"
 #include "passes/6_codegen/gpu/Recurrent.h"
 #include "passes/6_codegen/gpu/Rows.h"
 #include "passes/6_codegen/gpu/Stem.h"
@@ -31,6 +32,7 @@ llvm::ArrayRef<const KernelFamily *> families() {
                                             &recurrentTasksFamily(),
                                             &recurrenceTasksFamily(),
                                             &linearAttentionTasksFamily(),
+                                            &ranksFamily(),
                                             &topKTasksFamily(),
                                             &sequentialTasksFamily(),
                                             &cublasLtFamily(),
