@@ -20,15 +20,13 @@ kernel.func private @depthwise(%x: tensor<1x14x14x384xf16>, %packed: tensor<3x3x
 
 // Of many images a thread has two channels of 4 x 4 neighbouring pixels: 36 loads for 144 taps, a row of the image after the other.
 // FAMILY-LABEL: kernel.func private @images
-// FAMILY-SAME:    schedule = #kernel.schedule<"gpu.depthwise", {groups = 24 : i64, lanes = 4 : i64, pixels = 7 : i64}>
-// FAMILY-SAME:    tasks = #nn.expr<3584>
+// FAMILY-SAME:    lanes = 2 : i64, pixels = 4 : i64, rows = 4 : i64
+// FAMILY-SAME:    tasks = #nn.expr<1204224>
 // CHECK-LABEL: .visible .entry images(
-// CHECK:         .reqntid 384
 // CHECK:         griddepcontrol.wait
-// CHECK-COUNT-27: @p ld.global.v2.b32
+// CHECK-COUNT-36: @p ld.global.b32
 // CHECK-NOT:     @p ld.global
-// CHECK-COUNT-7: st.global.v2.b32
-// CHECK-NOT:     st.shared
+// CHECK-COUNT-16: st.global.b32
 // CHECK:         ret;
 kernel.func private @images(%x: tensor<32x112x112x96xf16>, %packed: tensor<3x3x1x96xf16> {kernel.constant}) -> tensor<32x112x112x96xf16> attributes {tenon.alignments = array<i64: 16, 16, 16>} {
   %w = kernel.unpack %packed {packing = #kernel.packing<padded = [96, 1, 3, 3], split = [96, 1, 3, 3], perm = [2, 3, 1, 0]>} : tensor<3x3x1x96xf16> -> tensor<96x1x3x3xf16>
