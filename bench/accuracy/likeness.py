@@ -31,7 +31,8 @@ class Faces(Likeness):
         self.data = data
 
     def calibration(self):
-        return (small(file) for file in imagenet_files(self.data)[0][:1000:10])
+        files = imagenet_files(self.data)[0]
+        return (small(file) for first in (0, 2, 8) for file in files[first:1000:10])  # faces are rare in them
 
     def evaluation(self):
         return map(small, coco_files(self.data))

@@ -92,6 +92,9 @@ TEST(RowSample, KnowsTheLargestMagnitudesOfAllThatItSees) {
   for (size_t row = 0; row < 2; row++)
     rows.add(matrix.data() + 3 * row, {1, 3});
   EXPECT_EQ(rows.largest(), (std::vector<float>{7, 2, 3}));
+  matrix = {1, 1, 48, 1e4f, 33, 1};
+  rows.add(matrix.data(), {2, 3});
+  EXPECT_EQ(rows.largest(), (std::vector<float>{7, 2, 48})) << "what lies far beyond all others is an accident: 1e4 beside 7 and 33 beside 2, but not 48 beside 3";
 }
 
 struct Layer {

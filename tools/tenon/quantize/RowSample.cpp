@@ -19,12 +19,27 @@ void RowSample::measure(const float *input, const std::vector<int64_t> &dims) {
     before *= size_t(dims[i]);
   for (size_t i = axis + 1; i < dims.size(); i++)
     inner *= size_t(dims[i]);
-  magnitudes.resize(channels, 0);
+  std::vector<float> here(channels, 0);
   for (size_t i = 0; i < before * channels; i++) {
-    float &largest = magnitudes[i % channels];
+    float &largest = here[i % channels];
     for (const float *value = input + i * inner; value < input + (i + 1) * inner; value++)
       largest = std::max(largest, std::abs(*value));
   }
+  magnitudes.resize(channels, 0);
+  others.resize(channels, 0);
+  for (size_t c = 0; c < channels; c++) {
+    others[c] = std::max(others[c], std::min(magnitudes[c], here[c]));
+    magnitudes[c] = std::max(magnitudes[c], here[c]);
+  }
+}
+
+std::vector<float> RowSample::largest() const {
+  constexpr float kTimesBeyond = 16;
+  std::vector<float> usual = magnitudes;
+  for (size_t c = 0; c < usual.size(); c++)
+    if (others[c] > 0 && magnitudes[c] > kTimesBeyond * others[c])
+      usual[c] = others[c];
+  return usual;
 }
 
 void RowSample::add(const float *input, const std::vector<int64_t> &dims) {

@@ -18,8 +18,9 @@ public:
   size_t rows() const { return layer.rowSize() ? values.size() / size_t(layer.rowSize()) : 0; }
   /// Row-major.
   const std::vector<float> &data() const { return values; }
-  /// The largest magnitude of each channel of the input, over all that was seen: few rows miss what is rare. Products have a channel for each number of a row.
-  const std::vector<float> &largest() const { return magnitudes; }
+  /// The largest magnitude of each channel of the inputs: few rows miss what is rare. That of one input which lies more than 16 times beyond those of all others
+  /// is an accident, and does not count. Products have a channel for each number of a row.
+  std::vector<float> largest() const;
 
 private:
   uint64_t random();
@@ -28,7 +29,7 @@ private:
   LayerShape layer;
   size_t capacity;
   uint64_t state, seen = 0;
-  std::vector<float> values, magnitudes;
+  std::vector<float> values, magnitudes, others; // others: the largest magnitudes beside that of the input with the largest one
 };
 
 /// How many rows are kept of each of these layers: several times what its sums are over, as far as `bytes` for all of them allow.
