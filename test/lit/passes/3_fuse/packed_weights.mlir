@@ -1,4 +1,4 @@
-// RUN: tenon-opt %s --kernel-form-groups --kernel-outline | FileCheck %s
+// RUN: tenon-opt %s --split-input-file --kernel-form-groups --kernel-outline | FileCheck %s
 
 // What unpacks weights of four bits is in the kernel that multiplies with them, the sum behind the product too; the codes are an argument, bytes as they are.
 // CHECK-LABEL: func.func @token
@@ -28,6 +28,8 @@ func.func @token(%x: tensor<1x64xf32>, %y: tensor<1x40xf32>) -> tensor<1x40xf32>
   %8 = nn.add %7, %y : tensor<1x40xf32>, tensor<1x40xf32> -> tensor<1x40xf32>
   return %8 : tensor<1x40xf32>
 }
+
+// -----
 
 // And of weights of eight bits, which have nothing to shift.
 // CHECK-LABEL: func.func @bytes
