@@ -170,8 +170,9 @@ TEST_F(GpuLargeWeights, AnyCallOfTheDriverMayFail) {
   driver.failure = kIoError;
   int failed = 0;
   bool wasReached = true;
-  constexpr int kEach = 30, kStep = 12; // up to the first pieces, and of the others some: each of 33 is copied, and waits for the one before
-  for (int call = 1; wasReached; call += call < kEach ? 1 : kStep) {
+  // Some of the calls: FaultsTest.cpp has those of small weights fail, and here each of 33 pieces is copied, and waits for the one before.
+  constexpr int kStep = 7;
+  for (int call = 1; wasReached; call += kStep) {
     driver.failingCall = call;
     tn_status status = session.start();
     wasReached = driver.failingCall == 0;
@@ -183,7 +184,7 @@ TEST_F(GpuLargeWeights, AnyCallOfTheDriverMayFail) {
     open();
     EXPECT_EQ(driver.used[0] + driver.usedPinned, 0u) << call;
   }
-  EXPECT_GT(failed, 10);
+  EXPECT_GT(failed, 6);
 }
 
 } // namespace
