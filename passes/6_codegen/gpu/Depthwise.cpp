@@ -274,10 +274,8 @@ public:
       for (int64_t threads : byRows ? SmallVector<int64_t>() : SmallVector<int64_t>{128, 64, 256})
         out.push_back(schedule("threads", threads));
     };
-    for (const Tile &tile : fewPixels(conv, target))
+    for (const Tile &tile : sums ? fewPixels(conv, target) : squares(conv, target))
       add(tile, sums);
-    for (const Tile &tile : sums ? SmallVector<Tile>() : squares(conv, target))
-      add(tile, /*byRows=*/false);
     for (const Tile &tile : narrowRows(conv, target))
       add(tile, /*byRows=*/true);
     for (const Tile &tile : wideRows(conv, target))
@@ -313,15 +311,16 @@ private:
     std::optional<int64_t> all = nn::numElements(conv.getResult().getType()).asConstant();
     return all && *all / (tile.lanes * tile.rows * tile.pixels) >= ofMultiprocessor * target.cores;
   }
-  static bool isBytes(nn::ConvOp conv) { return cpu::FilterInput::of(conv.getInput()).isBytes; }
+  /// What all but `wideRows` was measured for.
+  static bool isHalf(nn::ConvOp conv) { return nn::elementBytes(elementOf(conv.getInput())) == 2 && !cpu::FilterInput::of(conv.getInput()).isBytes; }
   static std::optional<int64_t> widthOf(nn::ConvOp conv) { return nn::dimOf(conv.getResult().getType(), 2).asConstant(); }
 
-  /// Of few pixels each thread does little, so that all of them run at once.
+  /// Of few pixels that are summed up, too, each thread does little, so that all of them run at once.
   static SmallVector<Tile> fewPixels(nn::ConvOp conv, const Target &target) {
     constexpr Tile kPair{2, 1, 1};
     constexpr int64_t kMost = 768; // of a multiprocessor
     std::optional<int64_t> all = nn::numElements(conv.getResult().getType()).asConstant();
-    bool isFew = all && !isBytes(conv) && *all / kPair.lanes <= kMost * target.cores;
+    bool isFew = all && isHalf(conv) && *all / kPair.lanes <= kMost * target.cores;
     return isFew ? SmallVector<Tile>{kPair} : SmallVector<Tile>();
   }
 
@@ -329,9 +328,9 @@ private:
   /// 32 on an H200, 15 tiles each.
   static SmallVector<Tile> squares(nn::ConvOp conv, const Target &target) {
     constexpr Tile kOfHalves[] = {{2, 4, 4}, {4, 4, 2}, {4, 2, 4}, {4, 2, 7}};
-    constexpr int64_t kHalves = 8, kThreads = 256;
+    constexpr int64_t kThreads = 256;
     SmallVector<Tile> tiles;
-    if (lanesOf(conv) == kHalves && !isBytes(conv))
+    if (isHalf(conv))
       llvm::copy_if(kOfHalves, std::back_inserter(tiles), [&](const Tile &tile) { return hasThreads(conv, target, tile, kThreads); });
     return tiles;
   }
@@ -341,7 +340,7 @@ private:
     constexpr int64_t kNarrow = 4, kThreads = 256;
     std::optional<int64_t> width = widthOf(conv);
     SmallVector<Tile> tiles;
-    if (isBytes(conv) || !width || *width > kMostThreads)
+    if (!isHalf(conv) || !width || *width > kMostThreads)
       return tiles;
     for (int64_t pixels : neighbours(conv))
       if (Tile tile{kNarrow, 1, pixels}; *width % pixels == 0 && hasThreads(conv, target, tile, kThreads))

@@ -1,15 +1,15 @@
 // RUN: tenon-opt %s --kernel-assign-schedules=target=cuda:sm_90 | FileCheck %s --check-prefix=FAMILY
 // RUN: tenon-opt %s --kernel-assign-schedules=target=cuda:sm_90 --codegen-emit-cpu="target=cuda:sm_90 assembly" | FileCheck %s
 
-// Of few pixels a thread has two channels of one: 14 x 14 x 384 / 2 tasks. Weights are loaded before the kernel waits for the one before; a tap outside the
+// Of few pixels a thread has eight channels of one: 14 x 14 x 384 / 8 tasks. Weights are loaded before the kernel waits for the one before; a tap outside the
 // image costs a predicate, no branch.
 // FAMILY-LABEL: kernel.func private @depthwise
 // FAMILY-SAME:    schedule = #kernel.schedule<"gpu.depthwise"
-// FAMILY-SAME:    tasks = #nn.expr<37632>
+// FAMILY-SAME:    tasks = #nn.expr<9408>
 // CHECK-LABEL: .visible .entry depthwise(
 // CHECK-COUNT-9: ld.global
 // CHECK:         griddepcontrol.wait
-// CHECK-COUNT-9: @p ld.global.b32
+// CHECK-COUNT-9: @p ld.global.v4.b32
 // CHECK:         ret;
 kernel.func private @depthwise(%x: tensor<1x14x14x384xf16>, %packed: tensor<3x3x1x384xf16> {kernel.constant}) -> tensor<1x14x14x384xf16> attributes {tenon.alignments = array<i64: 16, 16, 16>} {
   %w = kernel.unpack %packed {packing = #kernel.packing<padded = [384, 1, 3, 3], split = [384, 1, 3, 3], perm = [2, 3, 1, 0]>} : tensor<3x3x1x384xf16> -> tensor<384x1x3x3xf16>
@@ -34,8 +34,8 @@ kernel.func private @images(%x: tensor<32x112x112x96xf16>, %packed: tensor<3x3x1
   kernel.return %0 : tensor<32x112x112x96xf16>
 }
 
-// With sums of its rows a block has a row of 14 pixels and 16 groups of two channels; what its threads have is added in shared memory, in f32, and stored
-// beside the pixels.
+// With sums of its rows a block has a row of 14 pixels and 16 groups of two channels, so that more threads wait for less; what its threads have is added
+// in shared memory, in f32, and stored beside the pixels.
 // FAMILY-LABEL: kernel.func private @sums
 // FAMILY-SAME:    schedule = #kernel.schedule<"gpu.depthwise", {groups = 16 : i64, lanes = 2 : i64, pixels = 1 : i64, rows = 1 : i64}>
 // FAMILY-SAME:    tasks = #nn.expr<168>
