@@ -67,7 +67,8 @@ private:
     Index first = b.mul(w.wide(warp), share), end = b.min(b.add(first, share), size);
     Index whole = b.add(first, b.mul(b.div(b.max(b.sub(end, first), 0), kAtOnce), kAtOnce));
     auto countOne = [&](Value count, Index other) {
-      return arith::AddIOp::create(ops, count, arith::ExtUIOp::create(ops, ops.getI32Type(), comesBefore(at(other), other, element, position))).getResult();
+      return arith::AddIOp::create(ops, count, arith::ExtUIOp::create(ops, ops.getI32Type(), comesBefore(at(other), other, element, position)))
+          .getResult();
     };
     KernelBuilder::Values count = b.loop(first, whole, kAtOnce, KernelBuilder::Values{w.i32(0)}, [&](Index i, ValueRange carried) {
       Value next = carried[0];
@@ -137,7 +138,8 @@ public:
 
   KernelPlan plan(kernel::FuncOp func, kernel::ScheduleAttr, const Target &) const override {
     nn::TopKOp op = cpu::singleOp<nn::TopKOp>(func);
-    int64_t size = *nn::dimOf(op.getInput().getType(), op.getAxis()).asConstant(), rows = *nn::numElements(op.getInput().getType()).asConstant() / size;
+    int64_t size = *nn::dimOf(op.getInput().getType(), op.getAxis()).asConstant(),
+            rows = *nn::numElements(op.getInput().getType()).asConstant() / size;
     KernelPlan plan;
     plan.tasks = nn::Dim::constant(func.getContext(), rows * llvm::divideCeil(size, kWarp));
     plan.overwrites.assign(func.getNumResults(), -1);

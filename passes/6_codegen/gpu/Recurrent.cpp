@@ -1,5 +1,6 @@
-// LSTMs. A block computes all steps of one direction and one element of the batch: the states stay in shared memory, and weights come from the L2 cache
-// in every step. A warp has a unit of the state at a time: its threads share the depth of the four gates' products, whose sums all of them then have.
+// LSTMs. A block computes all steps of one direction and one element of the batch: the states stay in shared memory, and weights come from the L2
+// cache in every step. A warp has a unit of the state at a time: its threads share the depth of the four gates' products, whose sums all of them then
+// have.
 #include "passes/6_codegen/gpu/Recurrent.h"
 #include "passes/6_codegen/cpu/Recurrent.h"
 #include "passes/6_codegen/cpu/RecurrentProblem.h"
@@ -19,13 +20,15 @@ struct StateLayout {
   int64_t inputs, hidden; // padded
 
   explicit StateLayout(const RecurrentProblem &p) : inputs(llvm::alignTo(p.inputs, kWarp)), hidden(llvm::alignTo(p.hidden, kWarp)) {}
-  int64_t inputAt() const { return 0; }                                  // two: of this step, and of the next one
-  int64_t stateAt() const { return 2 * inputs * kFloatBytes; }           // two: of the step before, and of this one
+  int64_t inputAt() const { return 0; }                        // two: of this step, and of the next one
+  int64_t stateAt() const { return 2 * inputs * kFloatBytes; } // two: of the step before, and of this one
   int64_t cellAt() const { return stateAt() + 2 * hidden * kFloatBytes; }
   int64_t bytes() const { return cellAt() + hidden * kFloatBytes; }
 };
 
-int64_t warpsOf(const RecurrentProblem &p) { return std::min(p.hidden, kMostWarps); }
+int64_t warpsOf(const RecurrentProblem &p) {
+  return std::min(p.hidden, kMostWarps);
+}
 
 class RecurrentEmitter {
 public:
@@ -72,7 +75,9 @@ private:
 
   Value addressOf(int64_t vectorAt, Index number) { return w.add(shared, w.add(w.mul(w.narrow(number), kFloatBytes), vectorAt)); }
   /// One of two vectors that take turns.
-  Value turn(int64_t firstAt, int64_t elements, Index step) { return w.add(shared, w.add(w.mul(w.narrow(b.rem(step, 2)), elements * kFloatBytes), firstAt)); }
+  Value turn(int64_t firstAt, int64_t elements, Index step) {
+    return w.add(shared, w.add(w.mul(w.narrow(b.rem(step, 2)), elements * kFloatBytes), firstAt));
+  }
   void put(Value x, Value address) { w.store(address, b.splat(x, 1)); }
   void eachOfThread(Index count, llvm::function_ref<void(Index)> body) { b.loop(w.wide(thread), count, threads, body); }
 

@@ -24,7 +24,9 @@ tn_tensor vectorOf(std::vector<float> &values) {
   return {values.data(), values.size() * sizeof(float), TN_F32, 1, {int64_t(values.size())}};
 }
 
-tn_tensor numberOf(int64_t &value) { return {&value, sizeof value, TN_I64, 0, {}}; }
+tn_tensor numberOf(int64_t &value) {
+  return {&value, sizeof value, TN_I64, 0, {}};
+}
 
 tn_status runReading(Opened &opened, int64_t count, tn_tensor &output) {
   std::vector<float> x = {1, 2, 3, 4, 5, 6, 7, 8};
