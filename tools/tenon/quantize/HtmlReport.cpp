@@ -75,12 +75,15 @@ struct Scales {
   double error = 0, drop = 0, seconds = 0;
 };
 
+/// In microseconds below a millisecond, where thousandths of one would show nothing.
+std::string durationText(double seconds) { return seconds < 1e-3 ? formatted("%.1f", seconds * 1e6) + " µs" : formatted("%.3f", seconds * 1e3) + " ms"; }
+
 std::string timeCell(const LayerReport &layer, const Scales &scales) {
   std::string cell = "<td class=number>";
   if (layer.seconds)
-    cell += formatted("%.3f", *layer.seconds * 1e3) + " ms" + meter("now", *layer.seconds / scales.seconds);
+    cell += durationText(*layer.seconds) + meter("now", *layer.seconds / scales.seconds);
   if (layer.floatSeconds)
-    cell += "<span class=\"soft small\">f32 " + formatted("%.3f", *layer.floatSeconds * 1e3) + "</span>" + meter("before", *layer.floatSeconds / scales.seconds);
+    cell += "<span class=\"soft small\">f32 " + durationText(*layer.floatSeconds) + "</span>" + meter("before", *layer.floatSeconds / scales.seconds);
   return cell + "</td>";
 }
 
