@@ -9,7 +9,7 @@ golden there gets one from ONNX Runtime. NAME@8 is a model or skeleton whose bat
 and again. NAME+int8 and NAME@8+int8 are the same in 8 bits, as `tenon quantize` makes them, NAME+fp8 in floats of 8 bits; their goldens, and those of published models in 8 bits, are
 what a plan for this machine's CPU gives; yolov8n_640_detect is YOLOv8n up to the results of its detector's branches.
 With --times weights of two values are others, which take no room: for times alone. With --driver `tenon`, which needs no compiler to run plans, and the
-libraries that it is linked with go into FOLDER/bin and FOLDER/lib: for `python3 FOLDER/profile.py`. Run `python3 FOLDER/check.py` there, which compares numbers, and
+libraries that it is linked with go into FOLDER/bin and FOLDER/lib: for `python3 FOLDER/kernels.py`. Run `python3 FOLDER/check.py` there, which compares numbers, and
 `python3 FOLDER/endure.py`, which runs plans for long and under bad conditions.
 """
 import argparse
@@ -220,7 +220,7 @@ def copy_driver(tenon, folder):
     for name, path in re.findall(r"(\S+) => (/\S+)", linked):
         if not re.match(r"(libc|libm)\.so", name):
             shutil.copy(path, folder / "lib" / name)
-    shutil.copy(HERE.parent.parent / "bench" / "gpu" / "profile.py", folder / "profile.py")
+    shutil.copy(HERE.parent.parent / "bench" / "gpu" / "kernels.py", folder / "kernels.py")
 
 
 def main():

@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 """Profiles every plan of a folder kernel by kernel, with the driver: times, FLOP/s, bytes/s, shares of the GPU's peak, and a trace of each.
 
-    python3 FOLDER/profile.py [-k PATTERN] [--traces FOLDER]
+    python3 FOLDER/kernels.py [-k PATTERN] [--traces FOLDER]
 
 FOLDER is one that `test/gpu/pack.py --driver` made; weights that --times made up there are made up again. Runs
 `tenon bench PLAN --profile --trace TRACE` for each; traces are for chrome://tracing or Perfetto.
