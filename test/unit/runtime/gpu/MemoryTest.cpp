@@ -166,6 +166,8 @@ TEST_F(GpuLargeWeights, NeedNoPinnedMemory) {
 }
 
 TEST_F(GpuLargeWeights, AnyCallOfTheDriverMayFail) {
+  ASSERT_EQ(session.start(), TN_OK) << tn_last_error(); // a process opens the driver once
+  open();
   constexpr int kIoError = 999;
   driver.failure = kIoError;
   int failed = 0;
