@@ -72,7 +72,8 @@ def test_a_killed_compilation_leaves_nothing(driver):
     environment = os.environ | {"TENON_PTXAS": str(slow), "TMPDIR": str(temporary), "ASSEMBLING": str(assembling)}
     command = [str(driver.tenon), "compile", str(driver.model("residual_convolutions")), *TARGET, "-o", "killed.plan", "--quiet"]
     for kill in (signal.SIGINT, signal.SIGTERM, signal.SIGKILL):
-        process = subprocess.Popen(command, cwd=driver.folder, env=environment, stderr=subprocess.DEVNULL)
+        heeds = lambda: signal.signal(signal.SIGINT, signal.SIG_DFL)  # what a shell starts behind its back ignores it, and so does all that follows
+        process = subprocess.Popen(command, cwd=driver.folder, env=environment, stderr=subprocess.DEVNULL, preexec_fn=heeds)
         try:
             while not assembling.exists():
                 assert process.poll() is None, "it ended before it was killed"
@@ -200,9 +201,10 @@ def test_libraries_that_cannot_be(driver):
 def test_libraries_are_candidates(driver):
     """A tuner tries them behind the cost model's choice, and with a cache nothing else decides."""
     model = product_model(driver)
-    (driver.folder / "candidates").mkdir()
-    driver.ok("tune", model, *TARGET, "--libraries", "cublaslt", "--candidates", driver.folder / "candidates", "--most", "3")
-    lines = [json.loads(line) for line in (driver.folder / "candidates" / "index.jsonl").read_text().splitlines()]
+    candidates = driver.folder / "library-candidates"
+    candidates.mkdir()
+    driver.ok("tune", model, *TARGET, "--libraries", "cublaslt", "--candidates", candidates, "--most", "3")
+    lines = [json.loads(line) for line in (candidates / "index.jsonl").read_text().splitlines()]
     first = [line for line in lines if line["kernel"] == lines[0]["kernel"]]
     assert [line["schedule"].split('"')[1] for line in first] == ["gpu.matrix", "cublaslt", "cublaslt"], first
     assert {line["target"] for line in lines} == {"sm_90+cublaslt"}, lines
