@@ -54,6 +54,7 @@ MeasuredPlan::MeasuredPlan(const std::string &path, int threads, const std::func
 }
 
 MeasuredPlan::~MeasuredPlan() {
+  device.reset();
   context.reset();
   plan.reset();
   if (mapping && mapping != MAP_FAILED)
@@ -84,6 +85,14 @@ double MeasuredPlan::runKernels() {
     seconds += 1e-9 * double(infoOf<tn_step_profile>([&](tn_step_profile *info) { return tn_profile_step(context.get(), step, info); }).last_ns);
   require(tn_profile(context.get(), 0), "profile");
   return seconds;
+}
+
+double MeasuredPlan::runNetwork() {
+  if (!isForGpu())
+    return run();
+  if (!device)
+    device = std::make_unique<DeviceRuns>(context.get(), views, outputs);
+  return device->run();
 }
 
 void MeasuredPlan::cool() {

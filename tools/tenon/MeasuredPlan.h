@@ -1,5 +1,6 @@
 // A plan that a measuring process opens, feeds and times.
 #pragma once
+#include "tools/tenon/DeviceRuns.h"
 #include "tools/tenon/Failure.h"
 #include "tools/tenon/Plan.h"
 
@@ -30,6 +31,8 @@ public:
   /// Of a plan for a GPU, the seconds of its kernels as they follow each other in a long run, without what copies and starting it take; results are of no
   /// use then. Of others, those of a run. Throws Failure.
   double runKernels();
+  /// Seconds of a run as a network; of a plan for a GPU as one of many that follow each other, with tensors that stay in its memory. Throws Failure.
+  double runNetwork();
   bool isForGpu() const;
   /// Drops the plan's weights from the caches.
   void cool();
@@ -54,6 +57,7 @@ private:
   ContextHandle context;
   std::vector<HostTensor> inputs;
   std::vector<tn_tensor> views, outputs;
+  std::unique_ptr<DeviceRuns> device; ///< of a plan for a GPU, from the first that is measured
   std::vector<HostTensor> first; ///< outputs that repeatsItself compares with
 };
 
