@@ -6,6 +6,12 @@
 
 namespace tenon {
 
+/// A schedule that was not much slower than the best, or the cost model's choice.
+struct CloseSchedule {
+  std::string schedule;
+  double ns = 0;
+};
+
 /// The best schedule found for one kernel: one line of a tuning cache.
 struct TuningRecord {
   std::string kernel;   ///< signature: 32 hexadecimal digits, a hash of what the kernel computes
@@ -20,6 +26,8 @@ struct TuningRecord {
   int candidates = 0;    ///< schedules tried, from the first of the compiler's list
   int discarded = 0;     ///< of those, how many crashed, hung, computed wrong numbers or could not be compiled
   bool complete = false; ///< false: time ran out before the list ended
+  int network = 0; ///< how often a schedule that made a whole network faster took the place of another; of two records the one with more counts
+  std::vector<CloseSchedule> close; ///< what may be tried in a network, the fastest alone first
   int line = 0;          ///< where it was read
 };
 
@@ -44,7 +52,7 @@ TENON_API std::string rewriteTuningCache(const std::string &path, const std::vec
 struct MeasureJob {
   enum class Kind {
     Kernels, ///< plans of one kernel: weights cold, plans 1... against plan 0, those that are clearly slower given up early
-    Models,  ///< whole models in turn, as they run
+    Models,  ///< whole models in turn, as they run; on a GPU with their tensors in its memory
     Profile, ///< one whole model, step by step
   };
   Kind kind = Kind::Kernels;
@@ -106,6 +114,12 @@ struct KernelTuning {
   enum class State { Tuned, Partial, Cached, NotReached, Failed } state = State::NotReached;
 };
 
+/// A schedule that was kept for what the whole model gained.
+struct NetworkChange {
+  std::string kernel, before, after; ///< a name, and schedules
+  double gain = 1;                   ///< of the model: time before / time after
+};
+
 struct TuneReport {
   bool ok = false;
   std::string message;               ///< diagnostics, one a line
@@ -113,6 +127,9 @@ struct TuneReport {
   int candidates = 0;
   double seconds = 0;
   double predictedGain = 1;          ///< from the kernels' times
+  int networkTrials = 0;             ///< schedules that were tried in the whole model
+  double networkGain = 1;            ///< what the model gained by those that were kept
+  std::vector<NetworkChange> networkChanges;
   double untunedNs = 0, tunedNs = 0; ///< of the whole model, measured in turn; 0 where time ran out before
 };
 

@@ -27,6 +27,7 @@ void KernelSearch::start(const TuningRecord *known) {
   best = proposals.front();
   if (!known)
     return;
+  network = known->network;
   auto found = llvm::find_if(proposals, [&](kernel::ScheduleAttr schedule) { return text(schedule) == known->schedule; });
   if (found == proposals.end())
     return; // of another compiler: its list is not this one's
@@ -35,6 +36,12 @@ void KernelSearch::start(const TuningRecord *known) {
   earlierDiscards = known->discarded;
   untunedNs = known->untunedNs;
   bestNs = known->ns;
+  if (untunedNs <= 0)
+    return;
+  note(best, bestNs / untunedNs);
+  for (const CloseSchedule &close : known->close)
+    if (auto it = llvm::find_if(proposals, [&](kernel::ScheduleAttr schedule) { return text(schedule) == close.schedule; }); it != proposals.end())
+      note(*it, close.ns / untunedNs);
 }
 
 bool KernelSearch::step(const Deadline &limit) {
@@ -95,6 +102,8 @@ void KernelSearch::measure(ArrayRef<kernel::ScheduleAttr> schedules, ArrayRef<Ca
       discard(schedules[i], result.problem);
     else if (schedules[i] == best)
       champion = best, championNs = result.ns;
+    if (result.problem.empty() && untunedNs > 0)
+      note(schedules[i], result.ns / untunedNs);
   }
   kernel::ScheduleAttr fastest = champion;
   double fastestNs = championNs;
@@ -106,7 +115,28 @@ void KernelSearch::measure(ArrayRef<kernel::ScheduleAttr> schedules, ArrayRef<Ca
   bestNs = replaced ? fastestNs : championNs;
 }
 
+void KernelSearch::note(kernel::ScheduleAttr schedule, double share) {
+  shares[schedule] = share;
+}
+
+std::vector<CloseSchedule> KernelSearch::closeSchedules() const {
+  constexpr double kClose = 1.25; // times as long as the best; the cost model's choice was made for networks, however long it takes alone
+  constexpr size_t kMost = 4;
+  std::vector<CloseSchedule> close;
+  for (auto [schedule, share] : shares)
+    if (schedule != best && (schedule == proposals.front() || share * untunedNs <= kClose * bestNs))
+      close.push_back({text(schedule), share * untunedNs});
+  llvm::stable_sort(close, [](const CloseSchedule &a, const CloseSchedule &b) { return a.ns < b.ns; });
+  std::string untuned = text(proposals.front());
+  while (close.size() > kMost) {
+    bool isUntuned = close.back().schedule == untuned;
+    close.erase(close.end() - (isUntuned ? 2 : 1));
+  }
+  return close;
+}
+
 void KernelSearch::discard(kernel::ScheduleAttr schedule, const std::string &why) {
+  shares.erase(schedule);
   discards.push_back(text(schedule) + ": " + why);
 }
 
@@ -119,6 +149,8 @@ TuningRecord KernelSearch::record() const {
   record.candidates = int(next);
   record.discarded = earlierDiscards + int(discards.size());
   record.complete = next >= proposals.size();
+  record.network = network; // or what time did not suffice for now would be forgotten for what was known before
+  record.close = closeSchedules();
   return record;
 }
 

@@ -2,6 +2,7 @@
 #pragma once
 #include "include/tenon/tuner.h"
 #include "lib/Tuner/CandidatePlans.h"
+#include "llvm/ADT/MapVector.h"
 #include <chrono>
 
 namespace tenon {
@@ -55,6 +56,9 @@ public:
 
 private:
   void measure(llvm::ArrayRef<kernel::ScheduleAttr> schedules, llvm::ArrayRef<CandidatePlan> plans, double seconds);
+  /// Notes how long a schedule took, as a share of the cost model's choice in the same rounds.
+  void note(kernel::ScheduleAttr schedule, double share);
+  std::vector<CloseSchedule> closeSchedules() const;
   void discard(kernel::ScheduleAttr schedule, const std::string &why);
 
   kernel::FuncOp func;
@@ -66,7 +70,8 @@ private:
   size_t first = 0, next = 0;                        // proposals tried by this object: [first, next)
   kernel::ScheduleAttr best;
   double untunedNs = 0, bestNs = 0;
-  int earlierDiscards = 0;
+  llvm::MapVector<kernel::ScheduleAttr, double> shares; // of those that ran, by what note was told last
+  int earlierDiscards = 0, network = 0;                 // of the record that this goes on with
   bool broken = false, jobLost = false;
   std::vector<std::string> discards;
 };

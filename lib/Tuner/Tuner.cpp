@@ -2,8 +2,7 @@
 #include "include/tenon/tuner.h"
 #include "lib/Compiler/DiagnosticText.h"
 #include "lib/Compiler/Session.h"
-#include "lib/Tuner/KernelSearch.h"
-#include "lib/Tuner/TuningCache.h"
+#include "lib/Tuner/NetworkTuning.h"
 #include "passes/4_schedule/ByteSums.h"
 #include "passes/4_schedule/Schedules.h"
 #include "passes/4_schedule/SplitShares.h"
@@ -40,6 +39,7 @@ public:
     if (failed(compileUntuned()) || failed(profile(context)))
       return failure();
     tuneKernels();
+    tuneInNetwork();
     LogicalResult result = finish();
     for (Kernel &kernel : kernels)
       report.kernels.push_back(std::move(kernel.report));
@@ -89,7 +89,8 @@ private:
     // The tuned plan at the end takes as long, and the comparison some runs.
     constexpr double kCompareShare = 0.05, kLongestCompare = 2;
     compareSeconds = std::min(kLongestCompare, kCompareShare * options.seconds);
-    reserved = (deadline.elapsed() - before) * 1.1 + compareSeconds;
+    compileSeconds = deadline.elapsed() - before;
+    reserved = compileSeconds * 1.1 + compareSeconds;
     return success();
   }
 
@@ -196,7 +197,7 @@ private:
     TuningCache cache = readTuningCache(options.cache);
     for (const std::string &problem : cache.problems)
       report.message += options.cache + ": " + problem + "; skipped\n";
-    double outstanding = 0;
+    double outstanding = 0, forNetwork = networkSeconds();
     for (const Kernel &kernel : kernels)
       outstanding += kernel.totalNs;
     for (auto [index, kernel] : llvm::enumerate(kernels)) {
@@ -204,7 +205,7 @@ private:
         report.message += "jobs were lost again and again: what is left was not tuned; resume with the same cache\n";
         return;
       }
-      double left = deadline.left() - reserved;
+      double left = deadline.left() - reserved - forNetwork;
       constexpr double kLeastSeconds = 0.2; // for a kernel; less measures nothing
       // Its share of the time that is left: what one kernel does not need goes to the others.
       double allotted = std::max(kLeastSeconds, outstanding > 0 ? left * kernel.totalNs / outstanding : left);
@@ -274,6 +275,41 @@ private:
     return mine ? records.front() : nullptr;
   }
 
+  NetworkSetting networkSetting() { return {*module, target, options, deadline, reserved, compileSeconds, modelNs}; }
+
+  /// What is kept for trying schedules in the whole network. On a processor that takes what kernels leave: their weights come from memory alone as
+  /// they do in a network, and times alone say more.
+  double networkSeconds() {
+    constexpr double kShare = 0.25;
+    constexpr int kFewest = 3; // trials; fewer are not worth what compiling the network first takes
+    double seconds = kShare * options.seconds;
+    return target.isGpu() && seconds >= kFewest * secondsOfTrial(networkSetting()) ? seconds : 0;
+  }
+
+  void tuneInNetwork() {
+    report.predictedGain = predictedGain();
+    if (lostInARow >= kGone)
+      return;
+    TuningCache cache = readTuningCache(options.cache);
+    std::vector<TuningRecord> records;
+    std::vector<double> ns;
+    for (const Kernel &kernel : kernels) {
+      const TuningRecord *known = knownRecord(kernel, cache);
+      if (!known)
+        continue;
+      if (auto same = llvm::find_if(records, [&](const TuningRecord &record) { return record.kernel == known->kernel; }); same != records.end()) {
+        ns[same - records.begin()] += kernel.totalNs;
+        continue;
+      }
+      records.push_back(*known);
+      ns.push_back(kernel.totalNs);
+      for (const TuningRecord &record : cache.records) // another machine's must not come before what is tried here
+        if (record.kernel == known->kernel && record.target == known->target)
+          records.back().network = std::max(records.back().network, record.network);
+    }
+    NetworkTuning(networkSetting(), std::move(records), std::move(ns)).run(report);
+  }
+
   double predictedGain() const {
     double tuned = modelNs;
     for (const Kernel &kernel : kernels)
@@ -283,7 +319,6 @@ private:
   }
 
   LogicalResult finish() {
-    report.predictedGain = predictedGain();
     std::string path = options.output.empty() ? options.folder + "/tuned.plan" : options.output;
     if (failed(compileScheduled(*module, target, path, options.cache)))
       return failure();
@@ -316,7 +351,7 @@ private:
   SearchPace pace;
   static constexpr int kGone = 3; // jobs lost one after the other
   int lostInARow = 0;
-  double reserved = 0, compareSeconds = 0, modelNs = 0;
+  double reserved = 0, compareSeconds = 0, compileSeconds = 0, modelNs = 0;
 };
 
 } // namespace

@@ -21,6 +21,7 @@ namespace {
 constexpr int kVersion = 1;
 constexpr size_t kLongestLine = 64 << 10;
 constexpr int kMostThreads = 4096;
+constexpr double kDayNs = 86400e9;
 
 std::string describeErrno(StringRef path) {
   return path.str() + ": " + std::strerror(errno);
@@ -53,6 +54,26 @@ public:
 
 auto keyOf(const TuningRecord &r) {
   return std::tie(r.kernel, r.target, r.cpu, r.threads);
+}
+
+/// Whether the schedules beside the best are as they should be, if there are any.
+bool readClose(const llvm::json::Object &object, std::vector<CloseSchedule> &close) {
+  constexpr size_t kMost = 64;
+  const llvm::json::Value *given = object.get("close");
+  const llvm::json::Array *list = given ? given->getAsArray() : nullptr;
+  if (!given)
+    return true;
+  if (!list || list->size() > kMost)
+    return false;
+  for (const llvm::json::Value &value : *list) {
+    const llvm::json::Object *entry = value.getAsObject();
+    std::optional<StringRef> schedule = entry ? entry->getString("schedule") : std::nullopt;
+    std::optional<double> ns = entry ? entry->getNumber("ns") : std::nullopt;
+    if (!schedule || !ns || *ns < 0 || *ns > kDayNs)
+      return false;
+    close.push_back({schedule->str(), *ns});
+  }
+  return true;
 }
 } // namespace
 
@@ -97,6 +118,17 @@ std::string tuningLine(const TuningRecord &r) {
     json.attribute("candidates", r.candidates);
     json.attribute("discarded", r.discarded);
     json.attribute("complete", r.complete);
+    if (r.network > 0)
+      json.attribute("network", r.network);
+    if (r.close.empty())
+      return;
+    json.attributeArray("close", [&] {
+      for (const CloseSchedule &close : r.close)
+        json.object([&] {
+          json.attribute("schedule", close.schedule);
+          json.attribute("ns", std::round(close.ns));
+        });
+    });
   });
   stream << '\n';
   return text;
@@ -133,7 +165,6 @@ llvm::Expected<TuningRecord> parseTuningLine(StringRef line) {
     else if (wrong.empty())
       wrong = name.str() + "' is missing or no possible number";
   };
-  constexpr double kDayNs = 86400e9;
   text("kernel", record.kernel);
   text("name", record.name);
   text("family", record.family);
@@ -149,6 +180,10 @@ llvm::Expected<TuningRecord> parseTuningLine(StringRef line) {
     record.complete = *complete;
   else if (wrong.empty())
     wrong = "complete' is missing or not true or false";
+  if (object->get("network"))
+    number("network", record.network, 0, INT32_MAX - 1);
+  if (wrong.empty() && !readClose(*object, record.close))
+    wrong = "close' is no short list of schedules with their times";
   if (wrong.empty() && (record.kernel.size() != 32 || !llvm::all_of(record.kernel, llvm::isHexDigit)))
     wrong = "kernel' is not 32 hexadecimal digits";
   if (!wrong.empty())
@@ -218,7 +253,7 @@ std::string rewriteTuningCache(const std::string &path, const std::vector<Tuning
 }
 
 bool isBetter(const TuningRecord &a, const TuningRecord &b) {
-  return std::tuple(!a.complete, a.ns) < std::tuple(!b.complete, b.ns);
+  return std::tuple(!a.complete, -a.network, a.ns) < std::tuple(!b.complete, -b.network, b.ns);
 }
 
 std::vector<const TuningRecord *> recordsFor(const TuningCache &cache, StringRef kernel, StringRef instructionSet, StringRef cpu, int threads) {

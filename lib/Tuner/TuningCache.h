@@ -15,7 +15,8 @@ std::string tuningLine(const TuningRecord &record);
 /// The record on a line, or why it is none.
 llvm::Expected<TuningRecord> parseTuningLine(llvm::StringRef line);
 
-/// Whether `a` is of more use than `b`, for the same kernel: complete before partial, then the faster one, then the earlier one.
+/// Whether `a` is of more use than `b`, for the same kernel: complete before partial, then the one that was chosen in a network
+/// more often, then the faster one, then the earlier one.
 bool isBetter(const TuningRecord &a, const TuningRecord &b);
 
 /// Records of a kernel for an instruction set, the preferred ones first: measured on `cpu`, with `threads` threads, then with more, then better.

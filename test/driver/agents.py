@@ -237,6 +237,71 @@ def fake_agent(replies):
     return thread, f"127.0.0.1:{server.getsockname()[1]}"
 
 
+@contextlib.contextmanager
+def scripted_agent(machine, measure):
+    """The address of a server that gives one host the results that `measure(job, contents of plans)` makes up."""
+    server = socket.create_server(("127.0.0.1", 0))
+
+    def serve():
+        with contextlib.suppress(OSError), server:
+            connection, _ = server.accept()
+            with connection, connection.makefile("rwb") as stream:
+                def say(reply):
+                    stream.write(json.dumps(reply).encode() + b"\n")
+                    stream.flush()
+
+                stream.readline()
+                say({"machine": machine})
+                while line := stream.readline():
+                    asked = json.loads(line)
+                    say({"ready": True})
+                    say({"results": measure(asked["job"], [stream.read(size) for size in asked["sizes"]])})
+
+    thread = threading.Thread(target=serve, daemon=True)
+    thread.start()
+    yield f"127.0.0.1:{server.getsockname()[1]}"
+    server.close()
+    thread.join(timeout=20)
+
+
+def test_networks_of_a_gpu_choose_schedules(driver):
+    """On a made-up GPU every schedule takes a little longer alone than the cost model's choice, and makes the network a tenth faster."""
+    machine = {"cpu": "x", "target": "x86-64", "cores": 1, "l1_bytes": 32768, "l1_ways": 8, "l2_bytes": 0, "l3_bytes": 0, "gpu": "Made-up GPU", "gpu_target": "cuda:sm_90"}
+    untuned, compared = {}, []
+
+    def schedules(plan):
+        return {kernel["name"]: kernel["schedule"] for kernel in driver.json("inspect", driver.write("made_up.plan", plan))["kernels"]}
+
+    def measure(job, plans):
+        times, kernels = [1000 + 20 * min(i, 5) for i in range(len(plans))], []
+        if job["kind"] == 2:
+            untuned.update(schedules(plans[0]))
+            kernels = [[name, 1000] for name in untuned]
+        if job["kind"] == 1:
+            compared.append([sum(schedule != untuned[name] for name, schedule in schedules(plan).items()) for plan in plans])
+            times = [10000 * 0.9**count for count in compared[-1]]
+        return [{"ns": ns, "runs": 1, "problem": "", "kernels": kernels} for ns in times]
+
+    words = ("--target", "cuda", "--precision", "fp16", "--cache", "network.jsonl", "--budget", "60s", "--json", "-o", "network.plan")
+    with scripted_agent(machine, measure) as address:
+        done = driver.execute("tune", model(driver), *SHAPE, "--agent", address, *words)
+    assert done.returncode == 0, done.stderr
+    network, changed = json.loads(done.stdout)["network"], [change["kernel"] for change in json.loads(done.stdout)["network"]["changes"]]
+    assert len(changed) == len(set(changed)) == len(untuned) > 1 and network["tried"] > len(changed), (network, untuned)
+    assert abs(network["gain"] - 0.9 ** -len(changed)) < 1e-6 and compared[-1] == [0, len(changed)], (network, compared)
+    lines = [json.loads(line) for line in (driver.folder / "network.jsonl").read_text().splitlines()]
+    assert [line["name"] for line in lines if line.get("network")] == changed, lines
+    assert all(line["cpu"] == "Made-up GPU" and line["complete"] for line in lines), lines
+    final = schedules((driver.folder / "network.plan").read_bytes())
+    assert all(final[name] != untuned[name] for name in untuned), (final, untuned)
+    # Resumed, it starts with what was kept; nothing is faster any more.
+    compared.clear()
+    with scripted_agent(machine, measure) as address:
+        done = driver.execute("tune", model(driver), *SHAPE, "--agent", address, *words)
+    assert done.returncode == 0 and not json.loads(done.stdout)["network"]["changes"], done.stdout + done.stderr
+    assert compared[0][0] == len(changed) and json.loads(done.stdout)["candidates"] == 0, compared
+
+
 def test_agents_that_lie(driver):
     machine = json.dumps({"machine": {"cpu": "x", "target": "x86-64", "cores": 1, "l1_bytes": 32768, "l1_ways": 8, "l2_bytes": 0, "l3_bytes": 0}}).encode() + b"\n"
     cases = ((b"", "no agent at"), (b"SSH-2.0-x\r\n", "no agent"), (b"{}\n", "no tenon agent"), (b'{"machine": {"cores": -1}}\n', "no agent"),

@@ -50,10 +50,18 @@ def test_tune_reports_and_records(driver):
     assert report["candidates"] > 0 and report["seconds"] < 60, report
     assert report["untuned_ms"] > 0 and report["tuned_ms"] > 0 and report["predicted_gain"] >= 1, report
     lines = records(driver, "tuned.jsonl")
+    alone = [record for record in lines if not record.get("network")]
     measured = [kernel for kernel in report["kernels"] if kernel["state"] in ("all tried", "time ran out")]
-    assert len(lines) == len(measured) > 0, (lines, report)
+    assert len(alone) == len(measured) > 0, (lines, report)
     for record in lines:
-        assert len(record["kernel"]) == 32 and record["threads"] == 1 and 0 < record["ns"] <= record["untuned_ns"], record
+        assert len(record["kernel"]) == 32 and record["threads"] == 1 and record["ns"] > 0, record
+    for record in alone:
+        assert record["ns"] <= record["untuned_ns"] and len(record.get("close", [])) <= 4, record
+        assert all(close["ns"] >= 0.9 * record["ns"] and close["schedule"] != record["schedule"] for close in record.get("close", [])), record
+    # What was close alone was tried in the network, as often as the cache says.
+    network = report["network"]
+    assert len(lines) - len(alone) == len(network["changes"]) <= network["tried"], report
+    assert network["tried"] > 0 and network["gain"] >= 1, report
 
 
 def test_tuned_plans_compute_the_same(driver):
@@ -124,13 +132,19 @@ def test_bad_candidates_are_discarded_and_named(driver):
         assert report["tuned_ms"] > 0, report
 
 
-def test_transformed_convolutions_are_among_the_candidates(driver):
-    """Winograd's transforms depend on the filter's values: the tuner must see them as the compiler does, or it makes plans slower."""
+def convolution(driver):
+    """One that Winograd's transforms make faster."""
     weight = helper.make_tensor("w", TensorProto.FLOAT, [128, 128, 3, 3], np.random.default_rng(0).standard_normal((128, 128, 3, 3)).astype(np.float32).tobytes(), raw=True)
     x, y = (helper.make_tensor_value_info(name, TensorProto.FLOAT, [1, 128, 28, 28]) for name in "xy")
     graph = helper.make_graph([helper.make_node("Conv", ["x", "w"], ["y"], "conv", pads=[1, 1, 1, 1])], "g", [x], [y], [weight])
     path = driver.folder / "conv3x3.onnx"
     onnx.save(helper.make_model(graph, opset_imports=[helper.make_opsetid("", 17)], ir_version=8), path)
+    return path
+
+
+def test_transformed_convolutions_are_among_the_candidates(driver):
+    """Winograd's transforms depend on the filter's values: the tuner must see them as the compiler does, or it makes plans slower."""
+    path = convolution(driver)
 
     def families(plan):
         return {kernel["family"] for kernel in driver.json("inspect", plan)["kernels"]}
@@ -149,6 +163,32 @@ def test_transformed_convolutions_are_among_the_candidates(driver):
     assert done.returncode == 0 and "not a schedule" not in done.stderr and "winograd" in families("cached.plan"), done.stderr
     done = driver.execute("compile", path, "--tuning-cache", "winograd.jsonl", "--exact-order", "-o", "exact.plan")
     assert done.returncode == 0 and "not a schedule" in done.stderr and "winograd" not in families("exact.plan"), done.stderr
+
+
+def test_schedules_are_chosen_in_the_network(driver):
+    """A cache that says that a slow schedule is the fastest, and the fast one close to it: the network tells them apart, and the cache says so from then on."""
+    path = convolution(driver)
+    folder = driver.folder / "direct"
+    folder.mkdir()
+    driver.ok("tune", path, "--threads", 1, "--candidates", folder, "--family", "winograd", "--quiet")
+    entries = records(driver, "direct/index.jsonl")
+    fast, slow = (next(entry for entry in entries if entry["schedule"].startswith(f'#kernel.schedule<"{family}"')) for family in ("winograd", "contraction"))
+    line = {"tenon_tuning": 1, **{key: slow[key] for key in ("kernel", "name", "schedule", "target", "threads")}, "family": "contraction", "cpu": "Another CPU", "ns": 10, "untuned_ns": 10,
+            "candidates": 2, "discarded": 0, "complete": True, "close": [{"schedule": fast["schedule"], "ns": 11}]}
+    cpu = next(text.split(":")[1].strip() for text in open("/proc/cpuinfo") if text.startswith("model name"))
+    cache = driver.folder / "chosen.jsonl"
+    cache.write_text("".join(json.dumps(dict(line, cpu=name)) + "\n" for name in ("Another CPU", cpu)))
+    done = driver.execute("tune", path, "--cache", cache, "--budget", "10s", "--threads", 1, "-o", "chosen.plan")
+    assert done.returncode == 0 and " kept: " in done.stdout and "instead of #kernel.schedule<\"contraction\"" in done.stdout, done.stdout + done.stderr
+    chosen = next(record for record in records(driver, "chosen.jsonl") if record["kernel"] == slow["kernel"] and "network" in record)
+    assert chosen["schedule"] == fast["schedule"] and chosen["network"] == 1 and chosen["ns"] == 11 and chosen["cpu"] == cpu and chosen["complete"], chosen
+    assert chosen["close"] == [{"schedule": slow["schedule"], "ns": 10}], chosen
+    driver.ok("compile", path, "--tuning-cache", cache, "-o", "chosen_again.plan", "--quiet")
+    for plan in ("chosen.plan", "chosen_again.plan"):
+        assert "winograd" in {kernel["family"] for kernel in driver.json("inspect", plan)["kernels"]}, plan
+    # The slow one does not come back.
+    report = json.loads(driver.ok("tune", path, "--cache", cache, "--budget", "10s", "--threads", 1, "--json"))
+    assert report["network"]["tried"] > 0 and slow["name"] not in [change["kernel"] for change in report["network"]["changes"]], report
 
 
 def test_a_terminal_shows_progress_and_gain(driver):

@@ -22,6 +22,9 @@ double gainOf(double untuned, double tuned) { return tuned > 0 ? untuned / tuned
 
 std::string gainText(double gain) { return numberText(gain, 2) + "x"; }
 
+/// Of a gain too small for gainText.
+std::string percentText(double gain) { return numberText(100 * (gain - 1), 1) + " % faster"; }
+
 std::string minutesText(double seconds) {
   return seconds < 60 ? timeText(seconds) : std::to_string(int(seconds) / 60) + " min " + std::to_string(int(seconds) % 60) + " s";
 }
@@ -51,6 +54,11 @@ void printTuneReport(const std::string &model, const TuneReport &report, int thr
       std::printf("  discarded for %s: %s\n", kernel.name.c_str(), why.c_str());
   std::printf("%s: %d schedules tried (%zu discarded) in %s with %d thread%s; %zu kernels, %zu known before, %zu not reached\n", model.c_str(), report.candidates, discarded,
               minutesText(report.seconds).c_str(), threads, threads == 1 ? "" : "s", report.kernels.size(), cached, missed);
+  for (const NetworkChange &change : report.networkChanges)
+    std::printf("  in the network %s for %s, instead of %s: %s\n", change.after.c_str(), change.kernel.c_str(), change.before.c_str(), percentText(change.gain).c_str());
+  if (report.networkTrials > 0)
+    std::printf("  in the network: %d other schedule%s tried, %zu kept: %s\n", report.networkTrials, report.networkTrials == 1 ? "" : "s", report.networkChanges.size(),
+                percentText(report.networkGain).c_str());
   if (report.tunedNs > 0 && report.untunedNs > 0)
     std::printf("  one run: untuned %s, tuned %s: %s (kernels alone say %s)\n", timeText(report.untunedNs * 1e-9).c_str(), timeText(report.tunedNs * 1e-9).c_str(),
                 gainText(gainOf(report.untunedNs, report.tunedNs)).c_str(), gainText(report.predictedGain).c_str());
@@ -67,6 +75,10 @@ void printTuneJson(const std::string &model, const std::string &cache, const Tun
   json["tuned_ms"] = report.tunedNs * 1e-6;
   json["gain"] = gainOf(report.untunedNs, report.tunedNs);
   json["predicted_gain"] = report.predictedGain;
+  nlohmann::ordered_json changes = nlohmann::ordered_json::array();
+  for (const NetworkChange &change : report.networkChanges)
+    changes.push_back({{"kernel", change.kernel}, {"before", change.before}, {"after", change.after}, {"gain", change.gain}});
+  json["network"] = {{"tried", report.networkTrials}, {"gain", report.networkGain}, {"changes", changes}};
   json["kernels"] = nlohmann::ordered_json::array();
   for (const KernelTuning &kernel : report.kernels)
     json["kernels"].push_back({{"name", kernel.name}, {"family", kernel.family}, {"dispatches", kernel.dispatches}, {"share", kernel.share},

@@ -28,10 +28,10 @@ int listCache(const std::string &path, bool json) {
   Table table({{"untuned us", Align::Right}, {"tuned us", Align::Right}, {"tried", Align::Right}, {"threads", Align::Right}, {"state"}, {"family"}, {"kernel"}, {"cpu"}});
   for (const TuningRecord &record : cache.records) {
     table.add({numberText(record.untunedNs * 1e-3, 1), numberText(record.ns * 1e-3, 1), std::to_string(record.candidates), std::to_string(record.threads),
-               record.complete ? "complete" : "partial", record.family, record.name, record.cpu});
+               std::string(record.complete ? "complete" : "partial") + (record.network ? ", in a network" : ""), record.family, record.name, record.cpu});
     list.push_back({{"line", record.line}, {"kernel", record.kernel}, {"name", record.name}, {"family", record.family}, {"schedule", record.schedule}, {"target", record.target},
                     {"cpu", record.cpu}, {"threads", record.threads}, {"ns", record.ns}, {"untuned_ns", record.untunedNs}, {"candidates", record.candidates},
-                    {"discarded", record.discarded}, {"complete", record.complete}});
+                    {"discarded", record.discarded}, {"complete", record.complete}, {"network", record.network}});
   }
   if (json)
     std::printf("%s\n", list.dump(2, ' ', false, nlohmann::ordered_json::error_handler_t::replace).c_str());

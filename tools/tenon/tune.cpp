@@ -38,9 +38,9 @@ public:
     std::snprintf(text, sizeof text, "gain %.2fx, %d/%d, %d tried, %d:%02d left, %s", progress.gain, progress.index, progress.kernels,
                   progress.candidates, int(left) / 60, int(left) % 60, progress.kernel.c_str());
     bar.update(text, 1 - left / std::max(seconds, 1e-9));
-    if (lines && progress.index != shown)
+    if (lines && progress.kernel != shown)
       std::fprintf(stderr, "%s\n", text);
-    shown = progress.index;
+    shown = progress.kernel;
   }
   void finish() { bar.finish(); }
 
@@ -48,7 +48,7 @@ private:
   Progress bar;
   bool lines;
   double seconds;
-  int shown = 0;
+  std::string shown;
 };
 
 int manageCache(const Arguments &arguments) {

@@ -52,6 +52,21 @@ TEST_F(CacheFile, RecordsSurviveAppendingAndReading) {
   EXPECT_EQ(cache.records[0].cpu, "A \"quoted\" CPU");
 }
 
+TEST_F(CacheFile, WhatIsKnownOfNetworksSurvivesToo) {
+  TuningRecord record = someRecord();
+  EXPECT_EQ(tuningLine(record).find("network"), std::string::npos);
+  EXPECT_EQ(tuningLine(record).find("close"), std::string::npos);
+  record.network = 3;
+  record.close = {{"#kernel.schedule<\"loops\", {}>", 1600}, {"#kernel.schedule<\"contraction\", {}>", 1700}};
+  EXPECT_EQ(appendTuningRecord(path, record), "");
+  TuningCache cache = readTuningCache(path);
+  ASSERT_EQ(cache.records.size(), 1u);
+  EXPECT_EQ(tuningLine(cache.records[0]), tuningLine(record));
+  EXPECT_EQ(cache.records[0].network, 3);
+  ASSERT_EQ(cache.records[0].close.size(), 2u);
+  EXPECT_EQ(cache.records[0].close[1].ns, 1700);
+}
+
 TEST_F(CacheFile, AnAbsentFileIsAnEmptyCache) {
   TuningCache cache = readTuningCache(path);
   EXPECT_TRUE(cache.records.empty() && cache.problems.empty());
@@ -72,9 +87,15 @@ TEST_F(CacheFile, BadLinesAreSkippedByNumber) {
 }
 
 TEST_F(CacheFile, NumbersMustBePossible) {
-  std::string good = tuningLine(someRecord());
-  for (auto [from, to] : {std::pair("\"threads\":2", "\"threads\":0"), std::pair("\"threads\":2", "\"threads\":1e300"), std::pair("\"ns\":1500", "\"ns\":-1"),
-                          std::pair("\"ns\":1500", "\"ns\":\"1\""), std::pair("\"complete\":true", "\"complete\":1"), std::pair("0123456789abcdef", "xyz")}) {
+  TuningRecord written = someRecord();
+  written.network = 1;
+  written.close = {{"x", 1600}};
+  std::string good = tuningLine(written);
+  for (auto [from, to] :
+       {std::pair("\"network\":1", "\"network\":-1"), std::pair("\"network\":1", "\"network\":true"),
+        std::pair("\"schedule\":\"x\"", "\"schedule\":7"), std::pair("\"ns\":1600", "\"ns\":-1600"), std::pair("\"close\":[{", "\"close\":[5,{"),
+        std::pair("\"threads\":2", "\"threads\":0"), std::pair("\"threads\":2", "\"threads\":1e300"), std::pair("\"ns\":1500", "\"ns\":-1"),
+        std::pair("\"ns\":1500", "\"ns\":\"1\""), std::pair("\"complete\":true", "\"complete\":1"), std::pair("0123456789abcdef", "xyz")}) {
     std::string line = good;
     ASSERT_NE(line.find(from), std::string::npos) << from << " in " << line;
     line.replace(line.find(from), strlen(from), to);
@@ -117,6 +138,19 @@ TEST_F(CacheFile, ErrorsOfTheFileSystemAreReturned) {
   EXPECT_NE(appendTuningRecord("/nowhere/at/all.jsonl", someRecord()), "");
   EXPECT_NE(rewriteTuningCache("/nowhere/at/all.jsonl", {}), "");
   EXPECT_EQ(readTuningCache(std::filesystem::temp_directory_path().string()).problems.size(), 1u);
+}
+
+TEST(TuningLookup, WhatWasChosenInANetworkComesBeforeWhatIsFasterAlone) {
+  TuningRecord alone = someRecord(), first = someRecord(), second = someRecord();
+  first.network = 1;
+  second.network = 2;
+  first.ns = 2 * alone.ns;
+  second.ns = 3 * alone.ns;
+  TuningCache cache{{alone, second, first}, {}};
+  auto found = recordsFor(cache, alone.kernel, alone.target, alone.cpu, 2);
+  ASSERT_EQ(found.size(), 3u);
+  EXPECT_EQ(found[0]->network, 2);
+  EXPECT_EQ(found[1]->network, 1);
 }
 
 TEST(TuningLookup, ThisMachineThenThreadsThenComplete) {

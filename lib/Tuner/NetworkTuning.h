@@ -1,0 +1,49 @@
+// The second stage of tuning: schedules that were close to the fastest alone, tried in the whole network.
+#pragma once
+#include "lib/Tuner/KernelSearch.h"
+#include "lib/Tuner/NetworkSearch.h"
+#include "lib/Tuner/TuningCache.h"
+
+namespace tenon {
+
+struct NetworkSetting {
+  mlir::ModuleOp module; ///< up to its kernels, without schedules
+  const Target &target;
+  const TuneOptions &options;
+  const Deadline &deadline;
+  double reserved = 0;       ///< seconds that must be left at the end
+  double compileSeconds = 0; ///< of the whole network
+  double modelNs = 0;        ///< of one run, about
+};
+
+/// What one more trial takes, about.
+double secondsOfTrial(const NetworkSetting &setting);
+
+class NetworkTuning : NetworkPlans {
+public:
+  /// `records` are what the cache now says of kernels of this network, `ns` the time of all calls of each in a run.
+  NetworkTuning(const NetworkSetting &setting, std::vector<TuningRecord> records, std::vector<double> ns);
+
+  /// Appends what was kept to the cache, and tells of it in `report`.
+  void run(TuneReport &report);
+
+private:
+  bool hasTime() const override;
+  bool make(const NetworkTrial &trial) override;
+  std::optional<NetworkTimes> compare() override;
+  void keep(const NetworkTrial &trial, const NetworkTimes &times) override;
+
+  bool compile(const std::string &path, const std::string &cache);
+  /// The record that says that a trial's schedule is the kernel's.
+  TuningRecord recordOf(const NetworkTrial &trial) const;
+
+  NetworkSetting setting;
+  std::vector<TuningRecord> records;
+  std::vector<double> kernelNs;
+  std::string best, trial, trialCache; // files
+  double firstNs = 0, lastNs = 0;      // of the network before and after all that was kept
+  double pace = 0;                     // seconds that a trial took
+  TuneReport *report = nullptr;
+};
+
+} // namespace tenon
