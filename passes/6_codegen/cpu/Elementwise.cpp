@@ -239,6 +239,9 @@ Value emitElementwise(KernelBuilder &b, Operation *op, ValueRange registers) {
   if (auto silu = dyn_cast<nn::SiluOp>(op))
     if (Value product = emitSiluOfSums(b, silu, x))
       return product;
+  if (isa<nn::SubOp, nn::MulOp>(op))
+    if (Value sum = emitWithBytes(b, op, x))
+      return sum;
   if (isa<nn::SelectOp>(op))
     return r.select(x, operands[1], operands[2]);
   // A power of a float may have an integer exponent, and the other way round.

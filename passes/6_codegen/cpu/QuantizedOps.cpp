@@ -85,6 +85,12 @@ static Value permuteBytes(KernelBuilder &b, Value x, Value y, int64_t numbers) {
   return intrinsic(b, "llvm.nvvm.prmt", word, {x, y, b.integer(numbers, word)});
 }
 
+static Value bytesOf(KernelBuilder &b, ArrayRef<Value> words) {
+  int64_t count = int64_t(words.size());
+  Value all = vector::FromElementsOp::create(b.ops(), VectorType::get({count}, b.ops().getI32Type()), words);
+  return split(b, all, VectorType::get({count * 4}, b.ops().getI8Type()));
+}
+
 /// The lowest bytes of four words at a time.
 static Value lowestBytes(KernelBuilder &b, Value words) {
   int64_t lanes = cast<VectorType>(words.getType()).getNumElements();
@@ -94,8 +100,7 @@ static Value lowestBytes(KernelBuilder &b, Value words) {
     Value high = permuteBytes(b, b.extractLane(words, i + 2), b.extractLane(words, i + 3), 0x0040);
     packed.push_back(permuteBytes(b, low, high, 0x5410));
   }
-  Type bytes = VectorType::get({lanes}, b.ops().getI8Type()), all = VectorType::get({lanes / 4}, b.ops().getI32Type());
-  return split(b, vector::FromElementsOp::create(b.ops(), cast<VectorType>(all), packed), bytes);
+  return bytesOf(b, packed);
 }
 
 /// Whether a GPU has these lanes in whole words of bytes.
@@ -104,12 +109,14 @@ static bool isOfWords(KernelBuilder &b, Value x) {
   return b.target().isGpu() && vector && vector.getNumElements() % 4 == 0;
 }
 
+constexpr double kOneBesideByte = 8388608; // 2^23
+
 Value emitFromBytes(KernelBuilder &b, Value bytes, bool isUnsigned) {
   if (!isOfWords(b, bytes))
     return {};
   // The byte as the last bits of 2^23, from which that is subtracted again.
   constexpr int64_t kExponent = 0x4b000000, kSigns = 0x80808080, kWithByte = 0x7540;
-  constexpr double kOne = 8388608, kSign = 128;
+  constexpr double kSign = 128;
   Registers r{b};
   int64_t lanes = cast<VectorType>(bytes.getType()).getNumElements();
   Value words = split(b, bytes, VectorType::get({lanes / 4}, b.ops().getI32Type())), exponent = b.integer(kExponent, b.ops().getI32Type());
@@ -119,7 +126,106 @@ Value emitFromBytes(KernelBuilder &b, Value bytes, bool isUnsigned) {
   for (int64_t i = 0; i < lanes; ++i)
     all.push_back(permuteBytes(b, b.extractLane(words, i / 4), exponent, kWithByte + i % 4));
   Value bits = vector::FromElementsOp::create(b.ops(), VectorType::get({lanes}, b.ops().getI32Type()), all);
-  return r.sub(r.asFloat(bits), isUnsigned ? kOne : kOne + kSign);
+  return r.sub(r.asFloat(bits), isUnsigned ? kOneBesideByte : kOneBesideByte + kSign);
+}
+
+Value emitWithBytes(KernelBuilder &b, Operation *op, Value x) {
+  constexpr float kSmallest = 1e-30f, kLargest = 1e30f, kMostZeroPoint = 255;
+  auto bytes = op->getOperand(0).getDefiningOp<nn::CastOp>();
+  auto constant = op->getNumOperands() == 2 ? op->getOperand(1).getDefiningOp<nn::ConstantOp>() : nn::ConstantOp();
+  auto contents = constant ? dyn_cast<DenseElementsAttr>(constant.getValue()) : DenseElementsAttr();
+  if (!isFloatOnGpu(b, x) || !bytes || !getElementTypeOrSelf(bytes.getInput()).isInteger(8) || !contents || contents.getNumElements() != 1)
+    return {};
+  auto difference = x.getDefiningOp<arith::SubFOp>(); // of emitFromBytes
+  APFloat exponent(0.0f);
+  if (!difference || !matchPattern(difference.getRhs(), m_ConstantFloat(&exponent)))
+    return {};
+  Registers r{b};
+  double one = exponent.convertToDouble();
+  float y = (*contents.value_begin<APFloat>()).convertToFloat();
+  if (isa<nn::SubOp>(op) && y >= 0 && y <= kMostZeroPoint && y == std::floor(y))
+    return r.sub(difference.getLhs(), one + y);
+  if (isa<nn::MulOp>(op) && one == kOneBesideByte && y >= kSmallest && y <= kLargest) // times a power of two: exact
+    return r.fma(difference.getLhs(), y, r.c(-one * y, x));
+  return {};
+}
+
+/// The largest magnitude that a value of bytes, and of sums of their products, can have; none where there is no telling.
+static std::optional<double> largest(Value value) {
+  constexpr double kUnsigned = 255, kSigned = 128, kWord = 2147483648;
+  Operation *op = value.getDefiningOp();
+  Type element = getElementTypeOrSelf(value);
+  if (element.isInteger(8))
+    return element.isUnsignedInteger() ? kUnsigned : kSigned;
+  if (auto constant = dyn_cast_if_present<nn::ConstantOp>(op)) {
+    auto contents = dyn_cast<DenseElementsAttr>(constant.getValue());
+    if (!contents || !element.isF32())
+      return std::nullopt;
+    double most = 0;
+    for (const APFloat &x : contents.getValues<APFloat>())
+      most = std::max(most, x.isFinite() ? std::abs(x.convertToDouble()) : HUGE_VAL);
+    return most;
+  }
+  if (auto conv = dyn_cast_if_present<nn::ConvOp>(op)) {
+    auto filter = dyn_cast<RankedTensorType>(conv.getWeight().getType());
+    bool isOfBytes = getElementTypeOrSelf(conv.getInput()).isInteger(8) && filter && filter.getElementType().isInteger(8) && filter.hasStaticShape();
+    if (isOfBytes && !conv.getBias())
+      return double(filter.getNumElements() / filter.getDimSize(0)) * *largest(conv.getInput()) * *largest(conv.getWeight());
+  }
+  if (element.isSignlessInteger(32))
+    return kWord;
+  if (isa_and_present<nn::CastOp>(op) && element.isF32() && getElementTypeOrSelf(op->getOperand(0)).isInteger())
+    return largest(op->getOperand(0));
+  if (!isa_and_present<nn::AddOp, nn::SubOp, nn::MulOp>(op) || !element.isF32())
+    return std::nullopt;
+  std::optional<double> x = largest(op->getOperand(0)), y = largest(op->getOperand(1));
+  if (!x || !y)
+    return std::nullopt;
+  return isa<nn::MulOp>(op) ? *x * *y : *x + *y;
+}
+
+static Value instructions(KernelBuilder &b, StringRef text, StringRef constraints, ValueRange operands) {
+  auto op = LLVM::InlineAsmOp::create(b.ops(), TypeRange{b.ops().getI32Type()}, operands, text, constraints, /*has_side_effects=*/false,
+                                      /*is_align_stack=*/false, LLVM::tailcallkind::TailCallKind::None, LLVM::AsmDialectAttr(), ArrayAttr());
+  return op->getResult(0);
+}
+
+/// Integers of 16 bits, two of a word, and what is added to both; held from 0 to 255.
+static Value holdPair(KernelBuilder &b, Value pair, int64_t added) {
+  Type word = pair.getType();
+  Value most = b.integer(0x00ff00ff, word);
+  if (!added)
+    return instructions(b, "min.relu.s16x2 $0, $1, $2;", "=r,r,r", {pair, most});
+  Value both = b.integer(added << 16 | added, word);
+  return instructions(b, "{ .reg .b32 sum; add.s16x2 sum, $1, $3; min.relu.s16x2 $0, sum, $2; }", "=r,r,r,r", {pair, most, both});
+}
+
+/// Four integers of 32 bits as bytes from 0 to 255.
+static Value holdFour(KernelBuilder &b, ArrayRef<Value> four) {
+  StringRef text = "{ .reg .b32 high; cvt.pack.sat.u8.s32.b32 high, $4, $3, 0; cvt.pack.sat.u8.s32.b32 $0, $2, $1, high; }";
+  return instructions(b, text, "=r,r,r,r,r", four);
+}
+
+/// Numbers that are held to what a byte can be after a sum has rounded them, which takes fewer instructions: no infinities, nor NaN. `arePairs`:
+/// integers of 16 bits, of which an instruction holds two.
+static Value quantizeRounded(KernelBuilder &b, nn::QuantizeOp op, Value x, bool arePairs) {
+  constexpr int64_t kLowHalves = 0x5410, kEvenBytes = 0x6420, kSigns = 0x80808080;
+  Registers r{b};
+  bool isSigned = !op.getTo().isUnsignedInteger();
+  int64_t above = int64_t(op.getZeroPoint()) + (isSigned ? 128 : 0); // the lowest byte
+  int64_t odd = above & 1;                                           // that an even number is added before rounding changes no tie
+  Value bits = r.bits(r.add(x, arePairs ? kMagic + double(above - odd) : kMagic));
+  if (!arePairs)
+    bits = r.addi(bits, r.integer(above - kMagicBits, bits.getType()));
+  auto pairAt = [&](int64_t lane) { return holdPair(b, permuteBytes(b, b.extractLane(bits, lane), b.extractLane(bits, lane + 1), kLowHalves), odd); };
+  int64_t lanes = cast<VectorType>(x.getType()).getNumElements();
+  SmallVector<Value> words;
+  for (int64_t first = 0; first < lanes; first += 4) {
+    auto four = llvm::map_to_vector(llvm::seq<int64_t>(first, first + 4), [&](int64_t lane) { return b.extractLane(bits, int(lane)); });
+    Value word = arePairs ? permuteBytes(b, pairAt(first), pairAt(first + 2), kEvenBytes) : holdFour(b, four);
+    words.push_back(isSigned ? r.xori(word, r.integer(int32_t(kSigns), word.getType())) : word);
+  }
+  return bytesOf(b, words);
 }
 
 Value emitQuantize(KernelBuilder &b, nn::QuantizeOp op, Value x) {
@@ -127,6 +233,13 @@ Value emitQuantize(KernelBuilder &b, nn::QuantizeOp op, Value x) {
     return quantizeRegisters(b, op, x);
   Registers r{b};
   if (isFloatOnGpu(b, x) && isOfWords(b, x)) {
+    constexpr int kFirstWithPairs = 90;
+    constexpr double kMostOfPair = 32000, kMostOfSum = 4e6; // and a zero point, and what roundings add
+    std::optional<double> most = b.target().computeCapability >= kFirstWithPairs ? largest(op.getInput()) : std::nullopt;
+    if (most && *most <= kMostOfPair)
+      return quantizeRounded(b, op, x, /*arePairs=*/true);
+    if (most && *most <= kMostOfSum)
+      return quantizeRounded(b, op, x, /*arePairs=*/false);
     // An even zero point is part of the sum that rounds: halves still go to even integers.
     int64_t zeroPoint = op.getZeroPoint(), odd = zeroPoint & 1;
     Value bits = r.bits(r.add(inRange(b, op, x), kMagic + double(zeroPoint - odd)));

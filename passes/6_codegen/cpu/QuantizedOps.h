@@ -14,6 +14,8 @@ mlir::Value emitSteps(KernelBuilder &b, nn::DivOp op, mlir::Value x, bool isClam
 mlir::Value emitSiluOfSums(KernelBuilder &b, nn::SiluOp op, mlir::Value x);
 /// Bytes as f32, on a GPU and whole words of them at once; null otherwise. Conversions run at a fraction of the rate of sums there.
 mlir::Value emitFromBytes(KernelBuilder &b, mlir::Value bytes, bool isUnsigned);
+/// What emitFromBytes gave, less a zero point or times a constant, on a GPU: both as one instruction where that is exact; null for others.
+mlir::Value emitWithBytes(KernelBuilder &b, mlir::Operation *op, mlir::Value x);
 mlir::Value emitLookup(KernelBuilder &b, nn::LookupOp op, mlir::Value x);
 
 } // namespace tenon::cpu
