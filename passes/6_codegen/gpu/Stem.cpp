@@ -227,13 +227,35 @@ private:
         Value to = w.add(w.mul(w.div(chunk, chunksOfColumn), s.columnPitch(p)), w.mul(w.rem(chunk, chunksOfColumn), kChunkBytes));
         Index element = w.wide(w.mul(chunk, kChunk));
         if (p.matrix.isBytes())
-          return w.store(w.add(weightsAt(), to), b.convert(b.load(packed, element, int(kChunk)), half));
+          return w.store(w.add(weightsAt(), to), weightsOfChunk(packed, element));
         Value from = LLVM::GEPOp::create(ops, packed.base.getType(), half, packed.base, ArrayRef<LLVM::GEPArg>{b.value(element)});
         w.copyAsync(w.add(weightsAt(), to), from, w.i32(kChunkBytes));
       };
       first + s.threads(p) <= chunks ? copy() : b.ifThen(w.below(chunk, w.i32(chunks)), copy);
     }
     w.commit();
+  }
+
+  /// Bytes as halves: a byte as the last bits of 1024, from which that and the sign are subtracted again; conversions are slower.
+  Value weightsOfChunk(const Tensor &packed, Index element) {
+    if (half.isBF16())
+      return b.convert(b.load(packed, element, int(kChunk)), half);
+    constexpr int64_t kSigns = 0x80808080, kExponents = 0x64646464, kLowBytes = 0x4140, kHighBytes = 0x4342;
+    constexpr double kSubtracted = 1024 + 128;
+    Type word = ops.getI32Type();
+    Value from = LLVM::GEPOp::create(ops, packed.base.getType(), ops.getI8Type(), packed.base, ArrayRef<LLVM::GEPArg>{b.value(element)});
+    Value words = LLVM::LoadOp::create(ops, VectorType::get({2}, word), from, /*alignment=*/kChunk);
+    SmallVector<Value> pairs;
+    for (int64_t i = 0; i < 2; ++i) {
+      Value own = w.bitXor(b.extractLane(words, int(i)), w.i32(int32_t(kSigns)));
+      for (int64_t bytes : {kLowBytes, kHighBytes})
+        pairs.push_back(
+            LLVM::CallIntrinsicOp::create(ops, word, ops.getStringAttr("llvm.nvvm.prmt"), ValueRange{own, w.i32(kExponents), w.i32(bytes)})
+                ->getResult(0));
+    }
+    auto all = VectorType::get({kChunk}, half);
+    Value halves = vector::BitCastOp::create(ops, all, vector::FromElementsOp::create(ops, VectorType::get({kChunk / 2}, word), pairs));
+    return arith::SubFOp::create(ops, halves, b.constant(kSubtracted, all));
   }
 
   /// Some pixels of a row of the patch, one channel after the other.
@@ -403,7 +425,11 @@ private:
       int64_t lanes = int64_t(own.size());
       Value values = vector::FromElementsOp::create(ops, VectorType::get({lanes}, ops.getF32Type()), own);
       Index channel = b.mul(w.wide(w.add(w.mul(panel, 4), w.rem(lane, 4))), lanes);
-      if (p.matrix.isBytes())
+      bool isLeftExact = !c.bias && llvm::all_of(c.result.getUsers(), [](Operation *user) { // f32 of the integers is what these sums are
+        auto conversion = dyn_cast<nn::CastOp>(user);
+        return conversion && conversion.getTo().isF32();
+      });
+      if (p.matrix.isBytes() && !isLeftExact)
         values = integers(values);
       if (c.bias) {
         Tensor bias = b.tensorOf(c.bias);

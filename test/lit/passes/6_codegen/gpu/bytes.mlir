@@ -74,6 +74,23 @@ kernel.func private @image(%x: tensor<1x3x640x640xui8>, %w: tensor<16x3x3x3xi8> 
   kernel.return %6 : tensor<1x320x320x16xui8>
 }
 
+// Without a bias sums that go on as f32 stay what they are. Weights become halves without conversions, two at once.
+// CHECK-LABEL: .visible .entry image_without_bias(
+// CHECK:         ld.global.v2.b32
+// CHECK:         prmt.b32 {{.*}}, 1684300900, {{16704|0x4140U?}}
+// CHECK-NOT:     {{cvt.rn.f16.s16|cvt.rzi|cvt.rn.f32.s32}}
+// CHECK:         ret;
+kernel.func private @image_without_bias(%x: tensor<1x224x224x3xui8>, %w: tensor<64x3x7x7xi8> {kernel.constant}) -> tensor<1x112x112x64xui8> attributes {tenon.alignments = array<i64: 16, 16, 16>} {
+  %z = nn.constant dense<114> : tensor<ui8>
+  %s = nn.constant dense<0.001> : tensor<f32>
+  %0 = nn.pad %x value %z {high = #nn.dims<[0, 3, 3, 0]>, low = #nn.dims<[0, 3, 3, 0]>} : tensor<1x224x224x3xui8>, tensor<ui8> -> tensor<1x230x230x3xui8>
+  %1 = nn.conv %0, %w {strides = array<i64: 2, 2>, pads = array<i64: 0, 0, 0, 0>, dilations = array<i64: 1, 1>, layout = #nn.layout<channels_last>} : tensor<1x230x230x3xui8>, tensor<64x3x7x7xi8> -> tensor<1x112x112x64xi32>
+  %2 = nn.cast %1 {to = f32} : tensor<1x112x112x64xi32> -> tensor<1x112x112x64xf32>
+  %3 = nn.mul %2, %s : tensor<1x112x112x64xf32>, tensor<f32> -> tensor<1x112x112x64xf32>
+  %4 = nn.quantize %3 {to = ui8, zero_point = 0 : i64} : tensor<1x112x112x64xf32> -> tensor<1x112x112x64xui8>
+  kernel.return %4 : tensor<1x112x112x64xui8>
+}
+
 // A filter of one channel reads bytes less their zero point; outside of the image it reads that.
 // FAMILY-LABEL: kernel.func private @depthwise
 // FAMILY-SAME:    schedule = #kernel.schedule<"gpu.depthwise"
