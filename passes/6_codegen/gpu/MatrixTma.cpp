@@ -335,7 +335,7 @@ static void addSplitSchedules(const MatrixProblem &p, const Target &target, Smal
 llvm::SmallVector<MatrixSchedule> tmaSchedules(const MatrixProblem &p, const Target &target) {
   constexpr int kFirst = 90;
   SmallVector<MatrixSchedule> schedules;
-  if (target.computeCapability != kFirst || !target.archSpecific || p.scale || p.isFull() || p.isBytes())
+  if (target.computeCapability != kFirst || !target.archSpecific || p.scale || p.isFull() || p.isNarrow())
     return schedules;
   struct Tile {
     int64_t rows, columns, groups, stages, together;
@@ -344,7 +344,8 @@ llvm::SmallVector<MatrixSchedule> tmaSchedules(const MatrixProblem &p, const Tar
                              {128, 192, 2, 5, 1}, {128, 256, 2, 4, 1}, {192, 128, 3, 4, 1}, {192, 192, 3, 4, 1}, {256, 128, 2, 4, 1}};
   SmallVector<Tile> tiles(kTiles, std::end(kTiles));
   constexpr int64_t kLeast = 72, kMost = 248, kOdd = 64; // a tile as wide as the result, where none of the others is
-  if (p.packedColumns() >= kLeast && p.packedColumns() <= kMost && p.packedColumns() % kOdd)
+  constexpr int64_t kOfBytes = 16;                       // columns of an instruction are a multiple of these
+  if (p.packedColumns() >= kLeast && p.packedColumns() <= kMost && p.packedColumns() % kOdd && !(p.isBytes() && p.packedColumns() % kOfBytes))
     tiles.push_back({128, p.packedColumns(), 2, 5, 1});
   addSplitSchedules(p, target, schedules);
   for (const Tile &tile : tiles) {

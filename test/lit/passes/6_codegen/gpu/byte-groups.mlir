@@ -37,6 +37,25 @@ kernel.func private @pipeline(%x: tensor<8192x1536xui8>, %packed: tensor<4x96x3x
   kernel.return %3 : tensor<8192x768xui8>
 }
 
+// A tensor map counts bytes in pairs, as the depth is counted.
+// CHECK-LABEL: .visible .entry tma(
+// CHECK:         .param .align 64 .b8 tma_param_4[128]
+// CHECK-DAG:     cp.async.bulk.tensor.2d.shared::cluster.global.tile.mbarrier::complete_tx::bytes
+// CHECK-DAG:     wgmma.mma_async.sync.aligned.m64n192k32.s32.u8.s8
+// CHECK-DAG:     prmt.b32
+// CHECK-DAG:     st.global.v4.b32
+// CHECK:         ret;
+kernel.func private @tma(%x: tensor<8192x1536xui8>, %packed: tensor<4x96x3x8x4x2x16xi8> {kernel.constant}, %scale: tensor<768xf32> {kernel.constant}) -> tensor<8192x768xui8> attributes {
+    schedule = #kernel.schedule<"gpu.matrix", {rows = 128 : i64, columns = 192 : i64, warp_rows = 8 : i64, warp_columns = 1 : i64, warp_depth = 1 : i64, stages = 5 : i64, splits = 1 : i64, groups = 1 : i64, tma = 1 : i64}>,
+    tasks = #nn.expr<128>, tenon.alignments = array<i64: 16, 16, 16, 16>} {
+  %w = kernel.unpack %packed {packing = #kernel.packing<padded = [768, 1536], split = [4, 3, 4, 8, 2, 96, 16], perm = [0, 5, 1, 3, 2, 4, 6]>} : tensor<4x96x3x8x4x2x16xi8> -> tensor<768x1536xi8>
+  %0 = nn.matmul %x, %w {transpose_rhs} : tensor<8192x1536xui8>, tensor<768x1536xi8> -> tensor<8192x768xi32>
+  %1 = nn.cast %0 {to = f32} : tensor<8192x768xi32> -> tensor<8192x768xf32>
+  %2 = nn.mul %1, %scale : tensor<8192x768xf32>, tensor<768xf32> -> tensor<8192x768xf32>
+  %3 = nn.quantize %2 {to = ui8, zero_point = 0 : i64} : tensor<8192x768xf32> -> tensor<8192x768xui8>
+  kernel.return %3 : tensor<8192x768xui8>
+}
+
 // Sixteen channels are half of what a product takes: it takes those of two taps, which lie one pixel of the copy apart, or a row. Nine taps are five
 // products; the last one's other half is zeros.
 // CHECK-LABEL: .visible .entry resident(
