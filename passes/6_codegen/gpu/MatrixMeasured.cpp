@@ -16,6 +16,7 @@ struct Measured {
   int64_t tileRows, tileColumns, warpDepth, stages, splits, round;
   int64_t together = 1, teams = 1, tileWidth = 0; // teams: of Tma groups of warps
   bool isComputed = false; // lhs: by the kernel, from what it reads
+  bool isPlain = false;    // nothing of the result's size is read
 };
 
 constexpr Measured kMeasured[] = {
@@ -199,15 +200,15 @@ constexpr Measured kMeasuredShort[] = {
 // Products of bytes at batch 32, of ResNet-50 and YOLOv8n in 8 bits; depth and channels are counted in pairs of bytes.
 constexpr Measured kMeasuredBytes[] = {
     {32, 1000, 1024, 1024, Kind::Staged, 32, 32, 2, 4, 4, 1},
-    {1568, 512, 1024, 1024, Kind::Groups, 64, 64, 1, 6, 1, 1},
-    {1568, 512, 2304, 256, Kind::Groups, 128, 128, 1, 4, 2, 1},
+    {1568, 512, 1024, 1024, Kind::Tma, 128, 64, 1, 6, 2, 1, 1, 2, 0},
+    {1568, 512, 2304, 256, Kind::Tma, 128, 64, 1, 6, 2, 1, 1, 2, 0},
     {1568, 2048, 256, 256, Kind::Groups, 128, 128, 1, 3, 1, 1},
-    {1568, 2048, 512, 512, Kind::Groups, 128, 128, 1, 3, 1, 1},
-    {6272, 256, 512, 512, Kind::Pipeline, 128, 128, 1, 5, 1, 1},
-    {6272, 256, 1152, 128, Kind::Pipeline, 128, 128, 1, 5, 1, 1},
-    {6272, 512, 512, 512, Kind::Pipeline, 192, 128, 1, 4, 1, 1},
-    {6272, 1024, 128, 128, Kind::Pipeline, 192, 128, 1, 4, 1, 1},
-    {6272, 1024, 256, 256, Kind::Pipeline, 128, 128, 1, 5, 1, 1},
+    {1568, 2048, 512, 512, Kind::Tma, 64, 128, 1, 4, 1, 1, 2, 1, 0},
+    {6272, 256, 512, 512, Kind::Tma, 64, 128, 1, 4, 1, 1, 2, 1, 0},
+    {6272, 256, 1152, 128, Kind::Tma, 128, 128, 1, 6, 1, 1, 1, 2, 0},
+    {6272, 512, 512, 512, Kind::Tma, 192, 128, 1, 4, 1, 1, 1, 3, 0},
+    {6272, 1024, 128, 128, Kind::Tma, 64, 128, 1, 4, 1, 1, 2, 1, 0},
+    {6272, 1024, 256, 256, Kind::Tma, 128, 128, 1, 6, 1, 1, 1, 2, 0},
     {12800, 64, 1152, 128, Kind::Groups, 64, 64, 1, 6, 1, 2},
     {12800, 80, 1152, 128, Kind::Pipeline, 128, 80, 1, 5, 1, 1},
     {12800, 128, 128, 128, Kind::Groups, 64, 32, 1, 2, 1, 1},
@@ -216,11 +217,11 @@ constexpr Measured kMeasuredBytes[] = {
     {12800, 256, 192, 192, Kind::Groups, 128, 128, 1, 3, 1, 1},
     {12800, 256, 256, 256, Kind::Groups, 128, 128, 1, 3, 1, 1},
     {12800, 256, 576, 64, Kind::Pipeline, 128, 256, 1, 4, 1, 1},
-    {25088, 128, 256, 256, Kind::Pipeline, 192, 128, 1, 4, 1, 1},
-    {25088, 128, 576, 64, Kind::Pipeline, 192, 128, 1, 4, 1, 1},
-    {25088, 256, 256, 256, Kind::Pipeline, 128, 128, 1, 5, 1, 1},
+    {25088, 128, 256, 256, Kind::Tma, 192, 128, 1, 4, 1, 1, 1, 3, 0},
+    {25088, 128, 576, 64, Kind::Tma, 192, 128, 1, 4, 1, 1, 1, 3, 0},
+    {25088, 256, 256, 256, Kind::Tma, 192, 128, 1, 4, 1, 1, 1, 3, 0},
     {25088, 512, 64, 64, Kind::Groups, 64, 128, 1, 1, 1, 1},
-    {25088, 512, 128, 128, Kind::Groups, 64, 128, 1, 2, 1, 1},
+    {25088, 512, 128, 128, Kind::Tma, 64, 128, 1, 4, 1, 1, 2, 1, 0},
     {51200, 64, 32, 32, Kind::Groups, 128, 64, 1, 1, 1, 1},
     {51200, 64, 288, 32, Kind::Groups, 128, 64, 1, 4, 1, 1},
     {51200, 64, 576, 64, Kind::Resident, 64, 64, 1, 7, 1, 1, 1, 3, 14},
@@ -233,9 +234,10 @@ constexpr Measured kMeasuredBytes[] = {
     {51200, 128, 192, 192, Kind::Groups, 128, 128, 1, 3, 1, 1},
     {51200, 128, 288, 32, Kind::Resident, 64, 128, 1, 4, 1, 1, 1, 3, 7},
     {100352, 64, 32, 32, Kind::Resident, 64, 64, 1, 8, 1, 1, 1, 4, 0},
-    {100352, 64, 128, 128, Kind::Groups, 64, 64, 1, 2, 1, 1},
+    {100352, 64, 128, 128, Kind::Tma, 128, 64, 1, 4, 1, 1, 2, 1, 0},
     {100352, 64, 288, 32, Kind::Resident, 64, 64, 1, 8, 1, 1, 1, 4, 14},
-    {100352, 128, 128, 128, Kind::Pipeline, 128, 128, 1, 5, 1, 1},
+    {100352, 128, 128, 128, Kind::Tma, 192, 128, 1, 4, 1, 1, 1, 3, 0},
+    {100352, 256, 32, 32, Kind::Resident, 64, 128, 1, 8, 1, 1, 1, 3, 0, false, true},
     {100352, 256, 32, 32, Kind::Groups, 64, 128, 1, 1, 1, 1},
     {204800, 32, 144, 16, Kind::Resident, 128, 32, 1, 8, 1, 1, 1, 4, 14},
     {204800, 64, 32, 32, Kind::Resident, 64, 64, 1, 8, 1, 1, 1, 4, 0},
@@ -294,7 +296,8 @@ std::optional<MatrixSchedule> measuredSchedule(int64_t rows, const MatrixProblem
   bool isComputed = !llvm::all_of(p.parts, [](mlir::Value part) { return isa<mlir::BlockArgument>(kernel::viewOf(part).source); });
   auto find = [&](llvm::ArrayRef<Measured> table) -> const Measured * {
     const Measured *found = llvm::find_if(table, [&](const Measured &m) {
-      return m.rows == rows && m.columns == p.columns && m.depth * unitsOfElement == p.depth && m.channels * unitsOfElement == p.channels && m.isComputed == isComputed;
+      return m.rows == rows && m.columns == p.columns && m.depth * unitsOfElement == p.depth && m.channels * unitsOfElement == p.channels &&
+             m.isComputed == isComputed && !(m.isPlain && p.readsResidual());
     });
     return found == table.end() ? nullptr : found;
   };
