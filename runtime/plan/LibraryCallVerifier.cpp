@@ -23,6 +23,8 @@ const char *tensorProblem(const LibraryTensor &tensor, uint32_t axes, const form
     return "the alignment of a tensor of its library's is impossible";
   if (count(tensor.sizes()) != axes || count(tensor.strides()) != axes)
     return "a tensor of its library's has another number of axes";
+  if (!isAligned(tensor.sizes()) || !isAligned(tensor.strides()))
+    return "the sizes of a tensor of its library's are not aligned";
   for (uint32_t axis = 0; axis < axes; ++axis)
     if (tensor.sizes()->Get(axis) == 0 || tensor.sizes()->Get(axis) >= kMostSize || tensor.strides()->Get(axis) >= kMostStride)
       return "a tensor of its library's is empty or too large";

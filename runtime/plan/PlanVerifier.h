@@ -11,6 +11,11 @@ namespace tenon::plan {
 /// Number of entries of a list that may be absent.
 template <typename List> uint32_t count(const List *list) { return list ? list->size() : 0; }
 
+/// Whether numbers lie where they can be read: FlatBuffers' verifier looks at the alignment of a list's length alone.
+inline bool isAligned(const flatbuffers::Vector<uint64_t> *list) {
+  return !list || list->size() == 0 || reinterpret_cast<uintptr_t>(list->Data()) % alignof(uint64_t) == 0;
+}
+
 /// A string that may be absent.
 inline const char *text(const flatbuffers::String *string) { return string ? string->c_str() : ""; }
 

@@ -22,6 +22,8 @@ const char *axesProblem(const format::TensorMap &map) {
   uint32_t rank = count(map.sizes());
   if (rank < 1 || rank > kMostAxes || count(map.strides()) != rank - 1 || count(map.steps()) != rank)
     return "it has no axes or too many, or their strides and steps do not match their number";
+  if (!isAligned(map.sizes()) || !isAligned(map.strides()))
+    return "its sizes or strides are not aligned";
   if (!all(map.sizes(), [](uint64_t size) { return size >= 1 && size <= kMostSize; }))
     return "an axis has an impossible size";
   if (rank > 1 && !all(map.strides(), [](uint64_t stride) { return stride > 0 && stride < kMostStride && stride % kUnit == 0; }))
