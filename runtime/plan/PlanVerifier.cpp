@@ -55,11 +55,6 @@ private:
     return message.fail(TN_BAD_PLAN, "corrupted metadata: %s %u: %s", what, index, why);
   }
 
-  /// FlatBuffers' verifier does not look at the alignment of structs in a vector; an empty one need not be aligned.
-  template <typename Struct> static bool isAligned(const flatbuffers::Vector<const Struct *> *list) {
-    return !list || list->size() == 0 || reinterpret_cast<uintptr_t>(list->Data()) % alignof(Struct) == 0;
-  }
-
   tn_status exprs() {
     if (!isAligned(metadata.exprs()) || !isAligned(metadata.buffers()))
       return message.fail(TN_BAD_PLAN, "corrupted metadata: expressions or buffers are not aligned");

@@ -5,15 +5,17 @@
 #include "runtime/support/Message.h"
 
 #include <span>
+#include <type_traits>
 
 namespace tenon::plan {
 
 /// Number of entries of a list that may be absent.
 template <typename List> uint32_t count(const List *list) { return list ? list->size() : 0; }
 
-/// Whether numbers lie where they can be read: FlatBuffers' verifier looks at the alignment of a list's length alone.
-inline bool isAligned(const flatbuffers::Vector<uint64_t> *list) {
-  return !list || list->size() == 0 || reinterpret_cast<uintptr_t>(list->Data()) % alignof(uint64_t) == 0;
+/// Whether the entries of a list lie where they can be read: FlatBuffers' verifier does not look at the alignment of structs and of 64-bit numbers in a
+/// vector. An absent or empty one need not be aligned.
+template <typename Entry> bool isAligned(const flatbuffers::Vector<Entry> *list) {
+  return !list || list->size() == 0 || reinterpret_cast<uintptr_t>(list->Data()) % alignof(std::remove_pointer_t<Entry>) == 0;
 }
 
 /// A string that may be absent.
