@@ -8,8 +8,7 @@
 namespace tenon::cuda::lt {
 namespace {
 
-constexpr LibraryFile kFile = {"cublasLt", "cublaslt", "TENON_CUBLASLT", {"libcublasLt.so.13", "libcublasLt.so.12", nullptr}, "12 or 13"};
-constexpr size_t kOldest = 120000, kNewer = 140000; // in a later major version types and numbers may be others
+constexpr LibraryFile kFile = {"cublasLt", "cublaslt", "TENON_CUBLASLT", {"libcublasLt.so.13", "libcublasLt.so.12", nullptr}, "12 or 13", "cublasLtGetVersion", 120000, 140000};
 
 struct OpenedLibrary {
   Library library;
@@ -20,18 +19,12 @@ pthread_once_t once = PTHREAD_ONCE_INIT;
 
 void openOnce() {
   Library &library = opened.library;
-  size_t (*version)() = nullptr;
   const LibraryFunction functions[] = {
 #define TENON_CUBLASLT_ENTRY(member, symbol, parameters) {reinterpret_cast<void **>(&library.member), symbol},
       TENON_CUBLASLT_FUNCTIONS(TENON_CUBLASLT_ENTRY)
 #undef TENON_CUBLASLT_ENTRY
-          {reinterpret_cast<void **>(&library.statusName), "cublasLtGetStatusName"},
-      {reinterpret_cast<void **>(&version), "cublasLtGetVersion"}};
-  if (!openLibrary(kFile, functions, std::size(functions), opened.problem, sizeof opened.problem))
-    return;
-  library.version = version();
-  if (library.version < kOldest || library.version >= kNewer)
-    refuseVersion(kFile, library.version / 10000, library.version / 100 % 100, opened.problem, sizeof opened.problem);
+          {reinterpret_cast<void **>(&library.statusName), "cublasLtGetStatusName"}};
+  openLibrary(kFile, functions, std::size(functions), &library.version, opened.problem, sizeof opened.problem);
 }
 
 } // namespace

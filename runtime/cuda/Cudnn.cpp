@@ -8,8 +8,7 @@
 namespace tenon::cuda::dnn {
 namespace {
 
-constexpr LibraryFile kFile = {"cuDNN", "cudnn", "TENON_CUDNN", {"libcudnn.so.9", nullptr, nullptr}, "9"};
-constexpr size_t kOldest = 90000, kNewer = 100000;
+constexpr LibraryFile kFile = {"cuDNN", "cudnn", "TENON_CUDNN", {"libcudnn.so.9", nullptr, nullptr}, "9", "cudnnGetVersion", 90000, 100000};
 
 struct OpenedLibrary {
   Library library;
@@ -20,18 +19,12 @@ pthread_once_t once = PTHREAD_ONCE_INIT;
 
 void openOnce() {
   Library &library = opened.library;
-  size_t (*version)() = nullptr;
   const LibraryFunction functions[] = {
 #define TENON_CUDNN_ENTRY(member, symbol, parameters) {reinterpret_cast<void **>(&library.member), symbol},
       TENON_CUDNN_FUNCTIONS(TENON_CUDNN_ENTRY)
 #undef TENON_CUDNN_ENTRY
-          {reinterpret_cast<void **>(&library.statusName), "cudnnGetErrorString"},
-      {reinterpret_cast<void **>(&version), "cudnnGetVersion"}};
-  if (!openLibrary(kFile, functions, std::size(functions), opened.problem, sizeof opened.problem))
-    return;
-  library.version = version();
-  if (library.version < kOldest || library.version >= kNewer)
-    refuseVersion(kFile, library.version / 10000, library.version / 100 % 100, opened.problem, sizeof opened.problem);
+          {reinterpret_cast<void **>(&library.statusName), "cudnnGetErrorString"}};
+  openLibrary(kFile, functions, std::size(functions), &library.version, opened.problem, sizeof opened.problem);
 }
 
 } // namespace

@@ -32,24 +32,29 @@ void tell(const LibraryFile &file, const char *what, char *problem, size_t room)
 
 } // namespace
 
-bool openLibrary(const LibraryFile &file, const LibraryFunction *functions, size_t count, char *problem, size_t room) {
+void openLibrary(const LibraryFile &file, const LibraryFunction *functions, size_t count, size_t *version, char *problem, size_t room) {
   char why[300] = "", what[340];
   void *library = load(file, why, sizeof why);
   if (!library) {
     snprintf(what, sizeof what, "which cannot be opened (%s)", why);
-    return tell(file, what, problem, room), false;
+    return tell(file, what, problem, room);
   }
+  size_t (*versionOf)() = nullptr;
+  auto find = [&](const LibraryFunction &function) {
+    if ((*function.place = dlsym(library, function.symbol)))
+      return true;
+    snprintf(what, sizeof what, "and the one here lacks %s", function.symbol);
+    return tell(file, what, problem, room), false;
+  };
   for (size_t i = 0; i < count; ++i)
-    if (!(*functions[i].place = dlsym(library, functions[i].symbol))) {
-      snprintf(what, sizeof what, "and the one here lacks %s", functions[i].symbol);
-      return tell(file, what, problem, room), false;
-    }
-  return true;
-}
-
-void refuseVersion(const LibraryFile &file, size_t major, size_t minor, char *problem, size_t room) {
-  char what[160];
-  snprintf(what, sizeof what, "and the one here is version %zu.%zu, where %s is expected", major, minor, file.versions);
+    if (!find(functions[i]))
+      return;
+  if (!find({reinterpret_cast<void **>(&versionOf), file.version}))
+    return;
+  *version = versionOf();
+  if (*version >= file.oldest && *version < file.newer)
+    return;
+  snprintf(what, sizeof what, "and the one here is version %zu.%zu, where %s is expected", *version / 10000, *version / 100 % 100, file.versions);
   tell(file, what, problem, room);
 }
 

@@ -12,6 +12,8 @@ struct LibraryFile {
   const char *variable; ///< of the environment, for its path
   const char *names[3]; ///< that the system is asked for where that is not set, the newest first; null at the end
   const char *versions; ///< "12 or 13"
+  const char *version;  ///< the function that gives it, 130100 for 13.1
+  size_t oldest, newer; ///< versions that are known: in one from `newer` on types and numbers may be others
 };
 
 struct LibraryFunction {
@@ -19,9 +21,7 @@ struct LibraryFunction {
   const char *symbol;
 };
 
-/// Opens one and finds its functions; where that fails, `problem` says what was found and what to do.
-bool openLibrary(const LibraryFile &file, const LibraryFunction *functions, size_t count, char *problem, size_t room);
-/// The sentence for a version that is not expected.
-void refuseVersion(const LibraryFile &file, size_t major, size_t minor, char *problem, size_t room);
+/// Opens one, finds its functions and its version; where that fails, `problem` says what was found and what to do.
+void openLibrary(const LibraryFile &file, const LibraryFunction *functions, size_t count, size_t *version, char *problem, size_t room);
 
 } // namespace tenon::cuda
