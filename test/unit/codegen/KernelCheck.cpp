@@ -46,6 +46,56 @@ struct Memory {
 };
 
 Type elementOf(Type tensor) { return cast<RankedTensorType>(tensor).getElementType(); }
+
+void addResults(std::vector<Memory> &memories, ArrayRef<Type> types, ArrayRef<Array> expected) {
+  for (auto [type, array] : llvm::zip_equal(types, expected)) {
+    memories.emplace_back(elementOf(type), array.size());
+    for (int64_t i = 0; i < array.size(); ++i)
+      memories.back().set(i, -77);
+  }
+}
+
+KernelHarness::Buffers buffersOf(std::vector<Memory> &memories) {
+  KernelHarness::Buffers buffers;
+  for (Memory &memory : memories)
+    buffers.push_back(memory.bytes.data());
+  return buffers;
+}
+
+std::string difference(ArrayRef<Array> expected, ArrayRef<Type> types, ArrayRef<void *> found, double tolerance) {
+  for (auto [index, array] : llvm::enumerate(expected)) {
+    Memory result(elementOf(types[index]), array.size());
+    std::memcpy(result.bytes.data(), found[index], array.size() * Memory::width(result.element));
+    double largest = 1e-30;
+    for (double value : array.data)
+      largest = std::isfinite(value) ? std::max(largest, std::abs(value)) : largest;
+    for (int64_t i = 0; i < array.size(); ++i) {
+      double own = result.get(i), wanted = array.data[i];
+      if (!(std::abs(own - wanted) <= tolerance * largest) && !(std::isnan(own) && std::isnan(wanted)))
+        return llvm::formatv("result {0}, element {1}: found {2}, expected {3}", index, i, own, wanted).str();
+    }
+  }
+  return "";
+}
+
+/// What the CPU's first choice gives for a kernel.
+std::string computeOnCpu(const std::string &text, const Sizes &sizes, std::vector<Memory> &arguments, std::vector<Array> &results) {
+  KernelHarness harness(text);
+  if (!harness.func())
+    return harness.message;
+  SmallVector<Type> types(harness.func().getResultTypes());
+  for (Type type : types)
+    results.push_back(Array::zeros(shapeOf(type, sizes)));
+  if (!harness.compile())
+    return "does not compile for the CPU: " + harness.message;
+  std::vector<Memory> memories = arguments;
+  addResults(memories, types, results);
+  harness.run(buffersOf(memories), sizes);
+  for (auto [index, array] : llvm::enumerate(results))
+    for (int64_t i = 0; i < array.size(); ++i)
+      array.data[i] = memories[arguments.size() + index].get(i);
+  return "";
+}
 } // namespace
 
 std::string KernelCheck::operator()(const std::string &text) const {
@@ -70,35 +120,37 @@ std::string KernelCheck::operator()(const std::string &text) const {
       arguments.back().data[i] = memories.back().get(i);
     }
   }
-  std::vector<Array> expected = evaluate(func, arguments, sizes);
+  std::vector<Array> expected;
+  if (onCpu) {
+    std::string problem = computeOnCpu(text, sizes, memories, expected);
+    if (!problem.empty())
+      return problem;
+  } else {
+    expected = evaluate(func, arguments, sizes);
+  }
   SmallVector<Type> types(func.getResultTypes());
   if (!harness.compile(schedule))
     return "does not compile: " + harness.message;
-  for (auto [type, array] : llvm::zip_equal(types, expected)) {
-    memories.emplace_back(elementOf(type), array.size());
-    for (int64_t i = 0; i < array.size(); ++i)
-      memories.back().set(i, -77);
-  }
-  KernelHarness::Buffers buffers;
-  for (Memory &memory : memories)
-    buffers.push_back(memory.bytes.data());
+  addResults(memories, types, expected);
+  KernelHarness::Buffers buffers = buffersOf(memories);
   auto overwrites = harness.func().getOverwrites();
   for (size_t i = 0; inPlace && overwrites && i < types.size(); ++i)
     if ((*overwrites)[i] >= 0)
       buffers[arguments.size() + i] = buffers[(*overwrites)[i]];
-  harness.run(buffers, sizes);
-
-  for (auto [index, array] : llvm::enumerate(expected)) {
-    Memory result(elementOf(types[index]), array.size());
-    std::memcpy(result.bytes.data(), buffers[arguments.size() + index], result.bytes.size());
-    double largest = 1e-30;
-    for (double value : array.data)
-      largest = std::isfinite(value) ? std::max(largest, std::abs(value)) : largest;
-    for (int64_t i = 0; i < array.size(); ++i) {
-      double found = result.get(i), wanted = array.data[i];
-      if (!(std::abs(found - wanted) <= tolerance * largest) && !(std::isnan(found) && std::isnan(wanted)))
-        return llvm::formatv("result {0}, element {1}: found {2}, expected {3}", index, i, found, wanted).str();
-    }
+  auto compared = [&] { return difference(expected, types, ArrayRef(buffers).drop_front(arguments.size()), tolerance); };
+  if (!harness.target().isGpu()) {
+    harness.run(buffers, sizes);
+    return compared();
+  }
+  for (bool isEager : {true, false}) {
+    memories.erase(memories.begin() + int64_t(arguments.size()), memories.end());
+    addResults(memories, types, expected);
+    buffers = buffersOf(memories);
+    std::string problem = harness.runOnGpu(buffers, sizes, isEager);
+    if (problem.empty())
+      problem = compared();
+    if (!problem.empty())
+      return (isEager ? "first threads first: " : "last threads first: ") + problem;
   }
   return "";
 }

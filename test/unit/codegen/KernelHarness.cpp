@@ -3,8 +3,10 @@
 #include "mlir/Dialect/Func/Extensions/AllExtensions.h"
 #include "passes/4_schedule/Schedules.h"
 #include "passes/6_codegen/cpu/EmitKernels.h"
-#include "passes/6_codegen/cpu/KernelFamily.h"
+#include "passes/6_codegen/gpu/TensorMaps.h"
 #include "llvm/Object/ELFObjectFile.h"
+#include "test/unit/codegen/gpu/Machine.h"
+#include "test/unit/codegen/gpu/MappedTensor.h"
 #include <chrono>
 #include <cstring>
 #include <sys/mman.h>
@@ -127,12 +129,19 @@ bool KernelHarness::compile(llvm::StringRef text) {
     message += "no family has the schedule's name";
     return false;
   }
-  for (auto [index, packing] : family->plan(func(), schedule, machine).packings)
+  cpu::KernelPlan plan = family->plan(func(), schedule, machine);
+  block = plan.block;
+  for (auto [index, packing] : plan.packings)
     if (func().getArgAttr(index, "kernel.constant"))
       packings.push_back({index, packing});
   schedule::setSchedule(func(), schedule, machine);
   for (auto [index, packing] : packings)
     schedule::packArgument(func(), index, packing);
+  if (machine.isGpu()) { // as whole buffers of a plan are
+    constexpr int64_t kAlignment = 16;
+    SmallVector<int64_t> alignments(func().getNumArguments() + func().getNumResults() + (func().getWorkspaceBytes() != 0), kAlignment);
+    func()->setAttr("tenon.alignments", DenseI64ArrayAttr::get(context.get(), alignments));
+  }
   FailureOr<OwningOpRef<ModuleOp>> emitted = cpu::emitKernel(func(), machine);
   return succeeded(emitted) && link(**emitted);
 }
@@ -150,10 +159,16 @@ bool KernelHarness::compileBy(llvm::function_ref<void(kernel::FuncOp, ModuleOp)>
 bool KernelHarness::link(ModuleOp emitted) {
   if (failed(verify(emitted)) || failed(cpu::lowerKernel(emitted)))
     return false;
-  FailureOr<llvm::SmallVector<char, 0>> object = generateObject(emitted, machine);
+  Target runsOn = machine;
+  if (machine.isGpu()) {
+    if (!host.rewrite(emitted, func().getSymName(), message))
+      return false;
+    runsOn = llvm::cantFail(Target::parse("native"));
+  }
+  FailureOr<llvm::SmallVector<char, 0>> object = generateObject(emitted, runsOn);
   if (failed(object))
     return false;
-  llvm::Expected<CodeImage> image = linkObjects({*object}, machine);
+  llvm::Expected<CodeImage> image = linkObjects({*object}, runsOn);
   if (!image) {
     message += llvm::toString(image.takeError());
     return false;
@@ -211,6 +226,30 @@ KernelHarness::Launch KernelHarness::prepare(const Buffers &buffers, const Sizes
   if (kernel.getWorkspaceBytes())
     launch.buffers.push_back(reinterpret_cast<void *>(llvm::alignTo(reinterpret_cast<uintptr_t>(launch.workspace.data()), 64)));
   return launch;
+}
+
+std::string KernelHarness::runOnGpu(const Buffers &buffers, const Sizes &sizes, bool isEager) {
+  Launch launch = prepare(buffers, sizes);
+  std::vector<MappedTensor> maps;
+  for (plan::TensorMap &map : gpu::tensorMapsOf(func())) {
+    auto *memory = static_cast<const uint8_t *>(launch.buffers[map.buffer]);
+    maps.push_back({std::move(map), memory});
+  }
+  std::vector<void *> parameters;
+  for (void *&buffer : launch.buffers)
+    parameters.push_back(&buffer);
+  for (int64_t &symbol : launch.symbols)
+    parameters.push_back(&symbol);
+  for (MappedTensor &map : maps)
+    parameters.push_back(&map);
+  int32_t tasks = int32_t(launch.tasks);
+  parameters.push_back(&tasks);
+  GpuLaunch on;
+  on.blocks = llvm::divideCeil(launch.tasks, block.tasksPerBlock);
+  on.threads = block.threads, on.sharedBytes = block.sharedBytes, on.cluster = block.cluster, on.isEager = isEager;
+  on.kernel = reinterpret_cast<void (*)(void *const *)>(reinterpret_cast<uintptr_t>(launch.function));
+  on.parameters = parameters.data();
+  return runOnEmulatedGpu(on);
 }
 
 void KernelHarness::run(const Buffers &buffers, const Sizes &sizes) { prepare(buffers, sizes).run(); }

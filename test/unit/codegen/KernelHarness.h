@@ -9,11 +9,15 @@
 //   double seconds = k.bestSeconds({x.data(), w.data(), y.data()});
 //
 // Symbolic sizes: k.run(buffers, {{"batch", 3}}). `compiles` only generates code, for targets that cannot run here.
+//
+// Kernels for GPUs run here, too, thread by thread on the machine of gpu/Machine.h: target "cuda:sm_90a".
 #pragma once
 #include "dialects/kernel/Kernel.h"
 #include "lib/Target/ObjectCode.h"
 #include "lib/Target/Target.h"
+#include "passes/6_codegen/cpu/KernelFamily.h"
 #include "runtime/kernel_abi.h"
+#include "test/unit/codegen/gpu/HostCode.h"
 
 namespace tenon::test {
 
@@ -38,6 +42,8 @@ public:
 
   /// Runs all tasks, in order, on this thread. Constant arguments that the schedule packs are given unpacked.
   void run(const Buffers &buffers, const Sizes &sizes = Sizes());
+  /// The same of a kernel for a GPU, in one of the two orders of gpu/Machine.h; empty, or what went wrong.
+  std::string runOnGpu(const Buffers &buffers, const Sizes &sizes, bool isEager);
   /// The shortest of `rounds` runs, packing not counted. Numbers count on an idle machine only.
   double bestSeconds(const Buffers &buffers, const Sizes &sizes = Sizes(), int rounds = 20);
 
@@ -55,6 +61,8 @@ private:
   mlir::OwningOpRef<mlir::ModuleOp> module;
   Target machine;
   std::vector<std::pair<unsigned, kernel::PackingAttr>> packings;
+  cpu::BlockShape block; // of a kernel for a GPU
+  HostCode host;         // what its code calls
   CodeImage code;
   void *mapping = nullptr;
   size_t mapped = 0;

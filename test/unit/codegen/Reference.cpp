@@ -87,6 +87,26 @@ static Array convolve(nn::ConvOp op, ArrayRef<int64_t> shape, const Array &input
   });
 }
 
+/// A sum, of squares too, or a mean.
+static std::optional<Array> reduce(nn::ReduceOp op, ArrayRef<int64_t> shape, const Array &input) {
+  bool squares = op.getKind() == nn::ReduceKind::SumSquare, isMean = op.getKind() == nn::ReduceKind::Mean;
+  if (op.getKind() != nn::ReduceKind::Sum && !squares && !isMean)
+    return std::nullopt;
+  Array out = Array::zeros(shape);
+  double terms = double(input.size()) / double(std::max<int64_t>(out.size(), 1));
+  Position position(input.shape.size(), 0);
+  for (double x : input.data) {
+    int64_t offset = 0;
+    for (size_t axis = 0; axis < position.size(); ++axis)
+      if (!llvm::is_contained(op.getAxes(), int64_t(axis)))
+        offset = offset * input.shape[axis] + position[axis];
+    out.data[offset] += (squares ? x * x : x) / (isMean ? terms : 1);
+    for (int axis = int(position.size()) - 1; axis >= 0 && ++position[axis] == input.shape[axis]; --axis)
+      position[axis] = 0;
+  }
+  return out;
+}
+
 static Array attend(nn::AttentionOp op, ArrayRef<int64_t> shape, const Array &query, const Array &key, const Array &value, const Array *mask) {
   int64_t depth = query.shape[3], keys = key.shape[2], share = query.shape[1] / key.shape[1];
   bool boolean = mask && cast<RankedTensorType>(op.getMask().getType()).getElementType().isInteger(1);
@@ -211,6 +231,10 @@ std::vector<Array> evaluate(kernel::FuncOp func, ArrayRef<Array> arguments, cons
           from[source] = p[axis];
         return get(transpose.getInput())->at(from);
       });
+    } else if (auto reduction = dyn_cast<nn::ReduceOp>(op)) {
+      std::optional<Array> sums = reduce(reduction, shape, *get(reduction.getInput()));
+      EXPECT_TRUE(sums) << "no reference for this reduction";
+      out = sums.value_or(Array::zeros(shape));
     } else if (isa<nn::ReshapeOp>(op)) {
       out = *get(op.getOperand(0));
       out.shape.assign(shape.begin(), shape.end());
