@@ -168,6 +168,7 @@ struct ContextOptions {
   std::span<std::byte> arena = {};
   size_t maxBytes = 0;
   bool profile = false;
+  uint32_t device = 0; ///< of a plan for a GPU: which one, as the driver counts them
 };
 
 /// Runs a plan. For one thread at a time; move-only.
@@ -182,6 +183,7 @@ public:
     given.arena_bytes = options.arena.size();
     given.max_bytes = options.maxBytes;
     given.profile = options.profile;
+    given.device = options.device;
     tn_context *context = nullptr;
     if (tn_status status = tn_context_create(plan.get(), &given, &context))
       return Error{status, tn_last_error()};
@@ -199,15 +201,23 @@ public:
   Result<std::span<Output>> run(std::initializer_list<tn_tensor> inputs) { return run(std::span(inputs.begin(), inputs.size())); }
   /// Runs into the caller's outputs, one for each of the signature.
   Result<std::span<Output>> run(std::span<const tn_tensor> inputs, std::span<Output> results) {
-    if (inputs.size() != inputCount || results.size() != outputs.size())
-      return Error{TN_INVALID_ARGUMENT, "the plan has " + std::to_string(inputCount) + " inputs and " + std::to_string(outputs.size()) + " outputs, given are " +
-                                            std::to_string(inputs.size()) + " and " + std::to_string(results.size())};
-    if (tn_status status = tn_run(get(), inputs.data(), results.data()))
-      return Error{status, tn_last_message(get())};
-    return results;
+    return checked(inputs, results, [&] { return tn_run(get(), inputs.data(), results.data()); });
+  }
+  /// Queues a run on a CUDA stream (null: the default one) and returns at once. All tensors are in the GPU's memory and stay there until the stream has
+  /// passed the run; runs of one context are queued on one stream.
+  Result<std::span<Output>> runAsync(std::span<const tn_tensor> inputs, std::span<Output> results, void *stream = nullptr) {
+    return checked(inputs, results, [&] { return tn_run_async(get(), inputs.data(), results.data(), stream); });
   }
 
 private:
+  template <typename Run> Result<std::span<Output>> checked(std::span<const tn_tensor> inputs, std::span<Output> results, Run run) {
+    if (inputs.size() != inputCount || results.size() != outputs.size())
+      return Error{TN_INVALID_ARGUMENT, "the plan has " + std::to_string(inputCount) + " inputs and " + std::to_string(outputs.size()) + " outputs, given are " +
+                                            std::to_string(inputs.size()) + " and " + std::to_string(results.size())};
+    if (tn_status status = run())
+      return Error{status, tn_last_message(get())};
+    return results;
+  }
   Context(tn_context *context, size_t inputCount, size_t outputCount) : handle(context, tn_context_destroy), inputCount(inputCount), outputs(outputCount) {}
   std::unique_ptr<tn_context, decltype(&tn_context_destroy)> handle;
   size_t inputCount;

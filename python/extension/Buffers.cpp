@@ -53,7 +53,21 @@ static void setDims(tn_tensor &tensor, size_t rank, auto dim) {
     tensor.dims[axis] = dim(axis);
 }
 
+/// (address, bytes, shape)
+static tn_tensor onDevice(nb::handle parts, tn_dtype dtype) {
+  tn_tensor tensor{};
+  tensor.data = reinterpret_cast<void *>(nb::cast<uintptr_t>(parts[0]));
+  tensor.bytes = nb::cast<size_t>(parts[1]);
+  tensor.dtype = dtype;
+  nb::object shape = parts[2];
+  setDims(tensor, nb::len(shape), [&](size_t axis) { return nb::cast<int64_t>(shape[axis]); });
+  return tensor;
+}
+
 tn_tensor HeldBuffers::hold(nb::handle object, tn_dtype dtype, bool writable) {
+  constexpr size_t kPartsOnDevice = 3;
+  if (nb::isinstance<nb::tuple>(object) && nb::len(object) == kPartsOnDevice)
+    return onDevice(object, dtype);
   bool packed = nb::isinstance<nb::tuple>(object);
   nb::handle memory = packed ? nb::handle(object[0].ptr()) : object;
   Py_buffer view{};

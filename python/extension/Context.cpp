@@ -13,10 +13,11 @@ namespace {
 
 class Context {
 public:
-  Context(const Plan &plan, uint32_t threads, uint64_t maxBytes) : plan(plan) {
+  Context(const Plan &plan, uint32_t threads, uint64_t maxBytes, uint32_t device) : plan(plan) {
     tn_context_options options = TN_CONTEXT_OPTIONS_INIT;
     options.threads = threads;
     options.max_bytes = maxBytes;
+    options.device = device;
     tn_context *made = nullptr;
     check(tn_context_create(plan.get(), &options, &made));
     handle.reset(made, tn_context_destroy);
@@ -30,9 +31,7 @@ public:
 
   /// Runs with one array for each input; `results` holds one for each output, or None where it is to be made. Returns all outputs.
   nb::list run(const nb::list &arrays, const nb::list &results) {
-    if (arrays.size() != inputTypes.size() || results.size() != outputTypes.size())
-      raiseStatus(TN_INVALID_ARGUMENT, "the plan has " + std::to_string(inputTypes.size()) + " inputs and " + std::to_string(outputTypes.size()) +
-                                           " outputs; given are " + std::to_string(arrays.size()) + " and " + std::to_string(results.size()));
+    requireCounts(arrays, results);
     HeldBuffers held;
     std::vector<tn_tensor> inputs(inputTypes.size()), outputs(outputTypes.size());
     for (size_t index = 0; index < inputs.size(); ++index)
@@ -41,15 +40,14 @@ public:
     std::vector<nb::object> made(outputs.size());
     for (size_t index = 0; index < outputs.size(); ++index) {
       made[index] = results[index];
-      bool isKnown = std::all_of(outputs[index].dims, outputs[index].dims + outputs[index].rank, [](int64_t dim) { return dim >= 0; });
-      if (made[index].is_none() && isKnown)
+      if (made[index].is_none() && isKnown(outputs[index]))
         made[index] = emptyFor(outputs[index]);
       if (made[index].is_none()) {
         outputs[index] = {}; // the context's memory: only the run knows how much
         continue;
       }
       tn_tensor given = held.hold(made[index], outputTypes[index], /*writable=*/true);
-      if (isKnown)
+      if (isKnown(outputs[index]))
         requireShape(index, given, outputs[index]);
       outputs[index] = given;
     }
@@ -66,10 +64,38 @@ public:
     return out;
   }
 
+  /// Queues a run on a CUDA stream. All arrays are in the GPU's memory.
+  void runAsync(const nb::list &arrays, const nb::list &results, uintptr_t stream) {
+    requireCounts(arrays, results);
+    HeldBuffers held;
+    std::vector<tn_tensor> inputs(inputTypes.size()), outputs(outputTypes.size());
+    for (size_t index = 0; index < inputs.size(); ++index)
+      inputs[index] = held.hold(arrays[index], inputTypes[index], /*writable=*/false);
+    call([&] { return tn_output_shapes(handle.get(), inputs.data(), outputs.data()); });
+    for (size_t index = 0; index < outputs.size(); ++index) {
+      tn_tensor given = held.hold(results[index], outputTypes[index], /*writable=*/true);
+      if (isKnown(outputs[index]))
+        requireShape(uint32_t(index), given, outputs[index]);
+      outputs[index] = given;
+    }
+    call([&] { return tn_run_async(handle.get(), inputs.data(), outputs.data(), reinterpret_cast<void *>(stream)); });
+  }
+
   uint32_t threads() const { return tn_context_threads(handle.get()); }
   uint64_t bytes() const { return tn_context_bytes(handle.get()); }
 
 private:
+  void requireCounts(const nb::list &arrays, const nb::list &results) const {
+    if (arrays.size() != inputTypes.size() || results.size() != outputTypes.size())
+      raiseStatus(TN_INVALID_ARGUMENT, "the plan has " + std::to_string(inputTypes.size()) + " inputs and " + std::to_string(outputTypes.size()) +
+                                           " outputs; given are " + std::to_string(arrays.size()) + " and " + std::to_string(results.size()));
+  }
+
+  /// Whether the shapes of the inputs say what the output's is.
+  static bool isKnown(const tn_tensor &output) {
+    return std::all_of(output.dims, output.dims + output.rank, [](int64_t dim) { return dim >= 0; });
+  }
+
   /// The runtime needs room only, but an array of another shape would show the numbers in other places.
   void requireShape(uint32_t index, const tn_tensor &given, const tn_tensor &expected) {
     if (given.rank == expected.rank && std::equal(given.dims, given.dims + given.rank, expected.dims))
@@ -114,8 +140,9 @@ private:
 
 void defineContext(nb::module_ &module) {
   nb::class_<Context>(module, "Context")
-      .def(nb::init<const Plan &, uint32_t, uint64_t>(), nb::arg("plan"), nb::arg("threads") = 0, nb::arg("max_bytes") = 0)
+      .def(nb::init<const Plan &, uint32_t, uint64_t, uint32_t>(), nb::arg("plan"), nb::arg("threads") = 0, nb::arg("max_bytes") = 0, nb::arg("device") = 0)
       .def("run", &Context::run, nb::arg("inputs"), nb::arg("outputs"))
+      .def("run_async", &Context::runAsync, nb::arg("inputs"), nb::arg("outputs"), nb::arg("stream"))
       .def_prop_ro("threads", &Context::threads)
       .def_prop_ro("bytes", &Context::bytes);
 }

@@ -9,6 +9,7 @@ import numpy as np
 
 from tenon import _tenon
 from tenon._arrays import PACKED, from_buffer, numpy_type, to_buffer
+from tenon._device import device_buffer, is_on_device, require_apart, stream_handle
 from tenon._errors import InputError
 from tenon._values import group
 
@@ -30,9 +31,10 @@ class TensorInfo(NamedTuple):
 class Plan:
     """A compiled model: immutable, safe to run from any number of threads, each of which gets a context of its own."""
 
-    def __init__(self, plan: _tenon.Plan, path=None, *, threads=0, max_bytes=0, warnings=""):
+    def __init__(self, plan: _tenon.Plan, path=None, *, threads=0, max_bytes=0, device=0, warnings=""):
         self._plan, self._path = plan, path
         self._threads, self._max_bytes = _count("threads", threads, 1 << 32), _count("max_bytes", max_bytes, 1 << 64)
+        self._device = _count("device", device, 1 << 31)
         self._idle: list[_tenon.Context] = []
         self._process = os.getpid()
         self.warnings = warnings
@@ -42,19 +44,20 @@ class Plan:
         self._outputs = {tensor.name: index for index, tensor in enumerate(self.outputs)}
 
     @classmethod
-    def load(cls, path, *, threads=0, max_bytes=0, verify=False) -> Plan:
-        """Maps a plan file. `threads` for each run, the caller included (0: one for each core); `max_bytes` limits its memory (0: no limit).
+    def load(cls, path, *, threads=0, max_bytes=0, device=0, verify=False) -> Plan:
+        """Maps a plan file. `threads` for each run, the caller included (0: one for each core); `max_bytes` limits its memory (0: no limit);
+        `device`: the number of the GPU, of plans for GPUs.
 
         All but the weights is verified; `verify` checks the weights' checksums too, which reads the whole file.
         """
-        return cls(_tenon.Plan.open(os.fspath(path), verify), os.fspath(path), threads=threads, max_bytes=max_bytes)
+        return cls(_tenon.Plan.open(os.fspath(path), verify), os.fspath(path), threads=threads, max_bytes=max_bytes, device=device)
 
     @classmethod
-    def from_bytes(cls, contents, *, threads=0, max_bytes=0, verify=False, warnings="") -> Plan:
+    def from_bytes(cls, contents, *, threads=0, max_bytes=0, device=0, verify=False, warnings="") -> Plan:
         """Opens a plan that lies in memory, which is copied; the rest as in `load`."""
         if not isinstance(contents, (bytes, bytearray, memoryview)):
             raise TypeError(f"a plan in memory is bytes, not {type(contents).__name__}")
-        return cls(_tenon.Plan.from_bytes(bytes(contents), verify), threads=threads, max_bytes=max_bytes, warnings=warnings)
+        return cls(_tenon.Plan.from_bytes(bytes(contents), verify), threads=threads, max_bytes=max_bytes, device=device, warnings=warnings)
 
     def to_bytes(self) -> bytes:
         if self._path is None:
@@ -85,9 +88,15 @@ class Plan:
 
         `inputs`: {name: array}, or a sequence in the order of `self.inputs`. Arrays, or anything with DLPack, are read in place
         where they are contiguous. `outputs`: the names to return, all by default. `out`: {output name: array} to write into.
+        A plan for a GPU takes tensors there too (`__cuda_array_interface__`: PyTorch, CuPy, JAX, Numba), for inputs and in `out`, and waits for what
+        was queued on the default stream before; outputs that `out` does not name come to NumPy arrays.
         """
         names = list(self._outputs) if outputs is None else outputs
         return dict(zip(names, self.run_named(inputs, names, out), strict=True))
+
+    def queue(self, stream=None) -> Queue:
+        """Where runs of a plan for a GPU are queued behind what else a CUDA stream does: the default one, a number, or a stream of PyTorch or CuPy."""
+        return Queue(self, stream)
 
     def run_named(self, inputs, names, out=None) -> list:
         """The outputs called `names`, in that order."""
@@ -121,27 +130,40 @@ class Plan:
     def _run(self, arrays, out):
         """All outputs, in order."""
         buffers = []
-        for array, value in zip(arrays, self._input_values, strict=True):
+        for array, value, info in zip(arrays, self._input_values, self.inputs, strict=True):
+            if is_on_device(array):
+                buffers.append(device_buffer(array, "input", info))
+                continue
             buffers += [to_buffer(part, tensor.type) for part, tensor in zip(value.split(array), value.parts.values(), strict=True)]
         self._check_outputs(out)
-        buffers = _apart(buffers, out)
+        buffers = _apart(buffers, [array for array in out.values() if isinstance(array, np.ndarray)])
         results = []
         for value, tensor in zip(self._output_values, self.outputs, strict=True):
             results += [self._result_buffer(out[tensor.name], value, tensor)] if tensor.name in out else [None] * len(value.parts)
+        require_apart(*([buffer for buffer in some if isinstance(buffer, tuple) and len(buffer) == 3] for some in (buffers, results)))
         if self._process != os.getpid():  # after a fork: the threads of these contexts are the parent's
             self._idle, self._process = [], os.getpid()
-        context = self._idle.pop() if self._idle else _tenon.Context(self._plan, self._threads, self._max_bytes)
+        context = self._idle.pop() if self._idle else self._context()
         try:
             made = context.run(buffers, results)
         finally:
             self._idle.append(context)
         outputs, made = [], iter(made)
         for value in self._output_values:
-            parts = [from_buffer(next(made), tensor.type) for tensor in value.parts.values()]
-            outputs.append(out[value.name] if value.name in out else parts[0] if value.is_tensor else value.join(parts))
+            parts = [(next(made), tensor.type) for tensor in value.parts.values()]
+            if value.name in out:
+                outputs.append(out[value.name])
+                continue
+            parts = [from_buffer(*part) for part in parts]
+            outputs.append(parts[0] if value.is_tensor else value.join(parts))
         return outputs
 
+    def _context(self) -> _tenon.Context:
+        return _tenon.Context(self._plan, self._threads, self._max_bytes, self._device)
+
     def _result_buffer(self, array, value, tensor):
+        if is_on_device(array):
+            return device_buffer(array, "output", tensor, writes=True)
         if not value.is_tensor or tensor.type in PACKED:
             raise InputError(f"output '{tensor.name}' is {tensor.type}: only tensors of numbers of whole bytes can be written into arrays")
         if not isinstance(array, np.ndarray) or array.dtype != tensor.dtype:
@@ -155,6 +177,32 @@ class Plan:
         return f"<tenon.Plan {self.properties['model']!r}: {_list(self.inputs)} -> {_list(self.outputs)}>"
 
 
+class Queue:
+    """Runs of a plan behind each other on one CUDA stream; for one thread at a time."""
+
+    def __init__(self, plan: Plan, stream=None):
+        self._plan, self._stream = plan, stream_handle(stream)
+        self._context = plan._context()
+
+    def run(self, inputs, out) -> None:
+        """Queues a run and returns at once. `inputs` as for Plan.run, `out` with every output; all tensors are on the GPU, and stay there as they are
+        until the stream has passed the run."""
+        plan = self._plan
+        missing = [tensor for tensor in plan.outputs if tensor.name not in out]
+        if missing:
+            raise InputError(f"no tensor was given to write {_list(missing)} into")
+        plan._check_outputs(out)
+        read = [self._buffer(array, "input", tensor) for array, tensor in zip(plan._in_order(inputs), plan.inputs, strict=True)]
+        written = [self._buffer(out[tensor.name], "output", tensor) for tensor in plan.outputs]
+        require_apart(read, written)
+        self._context.run_async(read, written, self._stream)
+
+    def _buffer(self, array, what, tensor):
+        if not is_on_device(array):
+            raise InputError(f"{what} '{tensor.name}': a tensor in the GPU's memory was expected, not {type(array).__name__}")
+        return device_buffer(array, what, tensor, writes=what == "output")
+
+
 def _count(what, value, end) -> int:
     """A number of threads or bytes."""
     try:
@@ -166,9 +214,8 @@ def _count(what, value, end) -> int:
     return number
 
 
-def _apart(buffers, out):
+def _apart(buffers, written):
     """The inputs; those that a run would overwrite while it reads them as copies."""
-    written = list(out.values())
     for index, array in enumerate(written):
         if any(np.may_share_memory(array, other) for other in written[:index]):
             raise InputError("two of the arrays to write into share memory")
@@ -196,6 +243,7 @@ def compile(  # noqa: A001 - tenon.compile reads well
     name=None,
     threads=0,
     max_bytes=0,
+    device=0,
 ) -> Plan:
     """Compiles an ONNX model: a path, the bytes of a model, or an onnx.ModelProto. Raises CompileError with the compiler's messages.
 
@@ -203,10 +251,10 @@ def compile(  # noqa: A001 - tenon.compile reads well
     `tuning_cache`: a file that `tenon tune` wrote. `exact_order`: no Winograd, no Strassen. `precision`: on GPUs, how f32 is stored and multiplied:
     "fp32", "tf32", "fp16" or "bf16"; on CPUs that multiply it "bf16" is for the factors of products. `dump_phases`: a folder for the modules after each phase.
     `reproducer`: a file for what reproduces a failure with tenon-opt; the error then ends with the command.
-    External data is found beside a path only. `threads` and `max_bytes` as in Plan.load.
+    External data is found beside a path only. `threads`, `max_bytes` and `device` as in Plan.load.
     """
     plan, _, warnings = _compile(model, target, shapes, tuning_cache, exact_order, dump_phases, name, reproducer=reproducer, precision=precision)
-    return Plan.from_bytes(plan, threads=threads, max_bytes=max_bytes, warnings=warnings)
+    return Plan.from_bytes(plan, threads=threads, max_bytes=max_bytes, device=device, warnings=warnings)
 
 
 def _compile(

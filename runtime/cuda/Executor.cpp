@@ -85,6 +85,11 @@ tn_status Executor::locate(const char *what, const char *name, const tn_tensor &
   return TN_OK;
 }
 
+tn_status Executor::waitForDefaultStream(Message &message) const {
+  Result result = on->driver->streamSynchronize(nullptr);
+  return result ? fail(result, "waiting for the default stream", message) : TN_OK;
+}
+
 void Executor::waitForQueued() {
   if (stream)
     on->driver->streamSynchronize(stream);
@@ -170,6 +175,9 @@ tn_status Executor::bindInput(const tn_layout &layout, const GpuRun &run, uint32
   if (tn_status status = locate("input", name, given, bytes, &isOnDevice, message))
     return status;
   if (isOnDevice) {
+    if (!run.isAsync)
+      if (tn_status status = waitForDefaultStream(message))
+        return status;
     if (uintptr_t(given.data) % kTensorAlignment == 0) {
       inputs[index].data = given.data;
       return TN_OK;
@@ -210,6 +218,9 @@ tn_status Executor::bindOutput(const tn_layout &layout, const GpuRun &run, uint3
     return message.fail(TN_INVALID_ARGUMENT, "output '%s' is not in the GPU's memory, as tn_run_async wants it", name);
   if (given.data && room < needed)
     return message.fail(TN_SHAPE_MISMATCH, "output '%s' has %zu bytes of memory, its shape needs %zu", name, room, needed);
+  if (outputIsOnDevice[index] && !run.isAsync)
+    if (tn_status status = waitForDefaultStream(message))
+      return status;
   layout.describeOutput(index, given);
   outputs[index] = given;
   outputs[index].data = reinterpret_cast<void *>(block + arenaRoom + slot);

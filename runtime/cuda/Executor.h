@@ -96,6 +96,8 @@ private:
   /// Whether memory of the caller is on this GPU. Errors: TN_INVALID_ARGUMENT where it is on another one, or ends inside of the `bytes` that a run
   /// needs.
   tn_status locate(const char *what, const char *name, const tn_tensor &tensor, size_t bytes, bool *isOnDevice, Message &message) const;
+  /// Waits for what the application queued on the default stream, which may use its tensors still; this context's stream does not.
+  tn_status waitForDefaultStream(Message &message) const;
 
   tn_plan &plan;
   Memory &memory;

@@ -16,7 +16,7 @@ import unittest
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent.parent.parent
-MODULES = ("running", "refusals", "lengths", "gradients", "values", "sessions", "microsoft", "comparing", "quantizing", "installing")
+MODULES = ("running", "refusals", "lengths", "gradients", "values", "sessions", "microsoft", "comparing", "devices", "quantizing", "installing")
 
 
 def main():

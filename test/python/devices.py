@@ -1,0 +1,120 @@
+"""Plans for GPUs from Python, over a driver without a GPU (test/unit/runtime/gpu/FakeDriver.cpp): tensors there, GPUs by number, queues."""
+import ctypes
+import os
+import subprocess
+import sys
+import unittest
+from pathlib import Path
+
+import models
+import numpy as np
+import tenon
+
+
+def driver_folder():
+    for package in map(Path, sys.path):
+        if (folder := package.parent / "test/unit/runtime/fake-driver").is_dir():
+            return folder
+    raise unittest.SkipTest("the build has no driver for tests")
+
+
+class OnDevice:
+    """A tensor in the memory of GPU `device`, as other libraries show theirs; the driver's is the host's."""
+
+    def __init__(self, shape, dtype=np.float32, device=0, **changes):
+        self.fake = ctypes.CDLL("libcuda.so.1")
+        self.fake.tenonFakeAllocate.restype = ctypes.c_void_p
+        count = int(np.prod(shape, dtype=np.int64)) * np.dtype(dtype).itemsize
+        address = self.fake.tenonFakeAllocate(ctypes.c_size_t(max(count, 1)), device)
+        self.array = np.frombuffer((ctypes.c_char * count).from_address(address), dtype).reshape(shape)
+        self.__cuda_array_interface__ = {"shape": shape, "typestr": np.dtype(dtype).str, "data": (address, False), "strides": None, "version": 3} | changes
+
+
+def refused(message, call, *arguments, kind=None):
+    try:
+        call(*arguments)
+    except kind or tenon.InputError as error:
+        assert message in str(error), error
+    else:
+        raise AssertionError(f"expected: {message}")
+
+
+def with_driver(name, folder):
+    """Runs a function of this module in a process of its own, which finds that driver: it is opened once."""
+    environment = os.environ | {"LD_LIBRARY_PATH": str(driver_folder()), "PYTHONPATH": os.pathsep.join((str(Path(__file__).parent), os.environ["PYTHONPATH"]))}
+    done = subprocess.run([sys.executable, "-c", f"import devices, pathlib; devices.{name}(pathlib.Path({str(folder)!r}))"], capture_output=True, text=True, env=environment)
+    assert done.returncode == 0, done.stdout + done.stderr
+
+
+def test_tensors_on_the_gpu(folder):
+    with_driver("tensors_on_the_gpu", folder)
+
+
+def tensors_on_the_gpu(folder):
+    plan = tenon.compile(models.identity("float"), target="cuda:sm_90")
+    x, y = OnDevice((5,)), OnDevice((5, 1))
+    x.array[:] = np.arange(5)
+    result = plan.run({"x": x})["y"]
+    assert isinstance(result, np.ndarray) and (result[:, 0] == x.array).all(), result
+    result = plan.run({"x": x}, out={"y": y})["y"]
+    assert result is y and (y.array[:, 0] == x.array).all(), y.array
+    y.array[:] = 0
+    assert plan.run({"x": np.arange(5, dtype=np.float32)}, out={"y": y})["y"] is y and (y.array[:, 0] == np.arange(5)).all()
+
+
+def test_queues(folder):
+    with_driver("queues", folder)
+
+
+def queues(folder):
+    plan = tenon.compile(models.identity("float"), target="cuda:sm_90")
+    x, y = OnDevice((4,)), OnDevice((4, 1))
+    for stream in (None, 0):
+        queue = plan.queue(stream)
+        for value in (1, 2):
+            x.array[:] = value
+            queue.run({"x": x}, {"y": y})
+            assert (y.array == value).all(), y.array
+    refused("no tensor was given to write 'y'", queue.run, [x], {})
+    refused("input 'x': a tensor in the GPU's memory was expected, not ndarray", queue.run, [np.zeros(4, np.float32)], {"y": y})
+    refused("output 'y': a tensor in the GPU's memory was expected, not ndarray", queue.run, [x], {"y": np.zeros((4, 1), np.float32)})
+    refused("output 'y' has the shape (4, 1); the array to write into has (5, 1)", queue.run, [x], {"y": OnDevice((5, 1))}, kind=tenon.Error)
+    for stream in ("0", -1, 1.5, True):
+        refused("a stream is the number of a CUDA stream", plan.queue, stream)
+
+
+def test_gpus_by_number(folder):
+    with_driver("gpus_by_number", folder)
+
+
+def gpus_by_number(folder):
+    path = folder / "x.plan"
+    tenon.compile(models.identity("float"), target="cuda:sm_90").save(path)
+    second = tenon.Plan.load(path, device=1)
+    x, elsewhere, y = OnDevice((3,), device=1), OnDevice((3,)), OnDevice((3, 1), device=1)
+    x.array[:] = 7
+    assert (second.run([x])["y"] == 7).all()
+    refused("input 'x' is in the memory of GPU 0, the context runs on GPU 1", second.run, [elsewhere], kind=tenon.Error)
+    second.queue().run([x], {"y": y})
+    assert (y.array == 7).all()
+    refused("GPU 5 does not exist; the driver shows 2", tenon.Plan.load(path, device=5).run, [x], kind=tenon.Error)
+    refused("device is -1; 0 or more were expected", lambda: tenon.Plan.load(path, device=-1))
+
+
+def test_tensors_that_are_refused(folder):
+    with_driver("tensors_that_are_refused", folder)
+
+
+def tensors_that_are_refused(folder):
+    plan = tenon.compile(models.identity("float"), target="cuda:sm_90")
+    refused("input 'x': a tensor of float64 was given; float32 was expected", plan.run, [OnDevice((4,), np.float64)])
+    refused("input 'x': the tensor on the GPU must be contiguous", plan.run, [OnDevice((4,), strides=(8,))])
+    refused("the tensor on the GPU cannot be read", plan.run, [OnDevice((4,), typestr="<f3")])
+    x = OnDevice((4,))
+    refused("output 'y': the tensor on the GPU is read-only", plan.run, [x], None, {"y": OnDevice((4, 1), data=(x.array.ctypes.data, True))})
+    refused("shares memory", plan.run, [x], None, {"y": OnDevice((4, 1), data=(x.array.ctypes.data + 4, False))})
+    freed = OnDevice((4,))
+    freed.fake.tenonFakeRelease(ctypes.c_void_p(freed.array.ctypes.data))
+    refused("is not in the GPU's memory", plan.queue().run, [freed], {"y": OnDevice((4, 1))}, kind=tenon.Error)
+    on_cpu = tenon.compile(models.identity("float"))
+    refused("runs on the CPU", on_cpu.queue().run, [x], {"y": OnDevice((4, 1))}, kind=tenon.Error)
