@@ -2,6 +2,7 @@
 #include "include/tenon/compiler.h"
 #include "dialects/kernel/Kernel.h"
 #include "dialects/plan/Plan.h"
+#include "lib/Compiler/BoardMemory.h"
 #include "lib/Compiler/DiagnosticText.h"
 #include "lib/Compiler/Dump.h"
 #include "lib/Compiler/Reproducer.h"
@@ -152,6 +153,8 @@ private:
       if (options.progress)
         options.progress(phaseName(phase).str(), double(number * phases + next - int(done)) / (variants.size() * phases + 1));
       if (failed(runPhase(phase, *variant.module, variant.target, options.tuningCache, options.exactOrder, options.reproducer, storage)))
+        return failure();
+      if (phase == Phase::Memory && failed(requireBoardMemory(*variant.module, variant.target)))
         return failure();
       if (phase == Phase::Codegen && failed(emit(variant)))
         return failure();

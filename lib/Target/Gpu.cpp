@@ -23,8 +23,11 @@ struct Board {
   StringRef name;
   int capability;
   int multiprocessors;
+  int64_t gigabytes; // that processor and GPU share
 };
-constexpr Board kBoards[] = {{"jetson-orin", 87, 16}, {"jetson-orin-nano", 87, 8}};
+// NVIDIA, Jetson modules, technical specifications: AGX Orin 64 GB and 32 GB, Orin NX 16 GB, Orin Nano 8 GB.
+constexpr Board kBoards[] = {
+    {"jetson-orin", 87, 16, 64}, {"jetson-orin-32gb", 87, 14, 32}, {"jetson-orin-nx", 87, 8, 16}, {"jetson-orin-nano", 87, 8, 8}};
 
 const GpuModel *modelOf(int capability) {
   const GpuModel *found = llvm::find_if(kGpus, [&](const GpuModel &model) { return model.capability == capability; });
@@ -98,6 +101,13 @@ Target withoutLibraries(Target target) {
   if (target.isGpu())
     target.name = StringRef(target.name).split('+').first.str();
   return target;
+}
+
+std::optional<int64_t> boardMemory(const Target &target) {
+  for (const Board &board : kBoards)
+    if (withoutLibraries(target).name == board.name)
+      return board.gigabytes << 30;
+  return std::nullopt;
 }
 
 std::vector<std::string> knownGpus() {

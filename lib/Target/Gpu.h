@@ -9,6 +9,8 @@ namespace tenon {
 /// The GPU that `name` means, "cuda:sm_90" or a board's name; none for other names.
 std::optional<Target> parseGpu(llvm::StringRef name);
 std::vector<std::string> knownGpus();
+/// Bytes of memory of the board that `target` names; none for architectures, whose cards differ.
+std::optional<int64_t> boardMemory(const Target &target);
 
 /// NVIDIA's libraries that a plan may have compute kernels, as names of targets list them: "cuda:sm_90a+cublaslt".
 llvm::ArrayRef<llvm::StringRef> gpuLibraries();

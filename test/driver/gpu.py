@@ -53,6 +53,17 @@ def test_several_targets_that_cannot_be(driver):
     driver.fails("compile", model, "-o", "no.plan", "--target", "cuda:sm_90,sm_87", "--dump-phases", "dump", message="one target, found 2")
 
 
+def test_memory_of_boards(driver):
+    """What does not fit into a board's memory is refused; the same for an architecture, whose cards differ, is not."""
+    shape = [5, 1 << 14, 1 << 14]  # of f32: 5 GiB
+    model = driver.write("large.onnx", graph([helper.make_node("Relu", ["x"], ["y"])], inputs=[("x", FLOAT, shape)], outputs=[("y", FLOAT, shape)]).SerializeToString())
+    driver.fails("compile", model, "-o", "no.plan", "--target", "cuda:sm_90,jetson-orin-nano",
+                 message="jetson-orin-nano has 8192 MiB of memory, for everything on it; a run needs 10240 MiB: weights 0 MiB, arena 0 MiB, inputs and outputs 10240 MiB")
+    assert not (driver.folder / "no.plan").exists()
+    for target in ("jetson-orin", "cuda:sm_87"):
+        driver.ok("compile", model, "-o", "large.plan", "--quiet", "--target", target)
+
+
 def test_without_an_assembler_there_is_ptx(driver):
     os.environ["TENON_PTXAS"] = "/nonexistent"
     try:

@@ -1,4 +1,5 @@
 // Targets by name: what the emitters read off them, and what is said about names that nobody knows.
+#include "lib/Target/Gpu.h"
 #include "lib/Target/Target.h"
 #include "llvm/Target/TargetMachine.h"
 #include <gtest/gtest.h>
@@ -65,6 +66,13 @@ TEST(Target, GpusByArchitectureAndByBoard) {
     EXPECT_FALSE(bool(target)) << name.str();
     EXPECT_NE(llvm::toString(target.takeError()).find("cuda:sm_90a"), std::string::npos);
   }
+}
+
+TEST(Target, MemoryOfBoards) {
+  EXPECT_EQ(boardMemory(parsed("jetson-orin")), int64_t(64) << 30);
+  EXPECT_EQ(boardMemory(parsed("jetson-orin-nano+cublaslt")), int64_t(8) << 30);
+  EXPECT_FALSE(boardMemory(parsed("cuda:sm_87")) || boardMemory(parsed("native")));
+  EXPECT_LT(parsed("jetson-orin-nano").cores, parsed("jetson-orin").cores);
 }
 
 TEST(Target, UnknownNamesAreRefusedWithTheKnownOnes) {
