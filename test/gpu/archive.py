@@ -6,7 +6,7 @@ import struct
 
 import numpy as np
 
-GROUP = 64  # 16-bit words that share a table of two values
+GROUP = 64  # 16-bit words, every other one, that share a table of two values
 SECTION_TABLE, ENTRY, WEIGHTS = 64, 40, 2  # runtime/plan/PlanFormat.h
 
 
@@ -32,9 +32,19 @@ def checked(plan):
     return bytes(data)
 
 
+def interleaved(words):
+    """Groups of every other word, of which two lie in the same bytes: the leading halves of f32 weights, and the others."""
+    return np.ascontiguousarray(words.reshape(-1, GROUP, 2).transpose(0, 2, 1)).reshape(-1, GROUP)
+
+
+def whole(groups):
+    """The words of `interleaved` groups as they lie."""
+    return np.ascontiguousarray(groups.reshape(-1, 2, GROUP).transpose(0, 2, 1)).reshape(-1)
+
+
 def split(data):
     """Groups of words, and which of them have at most two values, and these values."""
-    words = np.frombuffer(data[: len(data) // (2 * GROUP) * (2 * GROUP)], np.uint16).reshape(-1, GROUP)
+    words = interleaved(np.frombuffer(data[: len(data) // (4 * GROUP) * (4 * GROUP)], np.uint16))
     low, high = words.min(axis=1), words.max(axis=1)
     binary = ((words == low[:, None]) | (words == high[:, None])).all(axis=1)
     return words, binary, low[binary], high[binary]
@@ -48,14 +58,13 @@ def drawn(count):
 def redrawn(plan):
     """A plan whose weights of two values are others of them, which need no room in an archive; and the groups of words that were changed, [first, last)."""
     offset, size = next((offset, size) for kind, offset, size in sections(plan) if kind == WEIGHTS)
-    first, last = -(-offset // (2 * GROUP)), (offset + size) // (2 * GROUP)
+    first, last = 2 * -(-offset // (4 * GROUP)), 2 * ((offset + size) // (4 * GROUP))
     words, binary, low, high = split(plan)
-    words = words.copy()
     inside = np.flatnonzero(binary)
     chosen = (inside >= first) & (inside < last)
     ones = np.unpackbits(drawn(int(chosen.sum())), axis=1).astype(bool)
     words[inside[chosen]] = np.where(ones, high[chosen, None], low[chosen, None])
-    return checked(words.tobytes() + plan[words.size * 2 :]), first, last
+    return checked(whole(words).tobytes() + plan[words.size * 2 :]), first, last
 
 
 def squeeze(data, made_up=False):
@@ -91,7 +100,7 @@ def expand(archive):
     words = np.empty((groups, GROUP), np.uint16)
     words[binary] = np.where(np.unpackbits(bits, axis=1).astype(bool), high[:, None], low[:, None])
     words[~binary] = take((groups - pairs) * GROUP, np.uint16).reshape(-1, GROUP)
-    return (words.tobytes() + raw[at:])[:size]
+    return (whole(words).tobytes() + raw[at:])[:size]
 
 
 def loaded(golden, batch):

@@ -22,6 +22,7 @@ import os
 import shutil
 import subprocess
 import sys
+import time
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
@@ -33,6 +34,7 @@ from runtime import Failure, Library, Plan
 HERE = Path(__file__).resolve().parent
 ALONE = {"repeat", "exhausted", "reload"}  # they measure or fill the device's memory
 SANITIZERS = ["memcheck", "racecheck", "synccheck", "initcheck"]
+SANITIZED_RUNS = 3  # the third is a graph of everything
 FOREIGN = "foreign.plan.xz"
 SKIP = 77
 
@@ -71,7 +73,7 @@ def tasks(arguments, entries):
         for tool in arguments.sanitize or SANITIZERS:
             options = ["--tool", tool, "--error-exitcode", "9", "--print-limit", "5", *(["--leak-check", "full"] if tool == "memcheck" else [])]
             for i, entry in chosen:
-                yield f"{tool:9} {entry['plan'][:-8]}", [program, *options, sys.executable, str(HERE / "check.py"), "--one", str(i)], {}
+                yield f"{tool:9} {entry['plan'][:-8]}", [program, *options, sys.executable, str(HERE / "check.py"), "--runs", str(SANITIZED_RUNS), "--one", str(i)], {}
         return
     for check in arguments.only or [*PER_PLAN, "foreign"]:
         if check == "foreign":
@@ -98,6 +100,7 @@ def main():
 
     def child(task):
         name, command, environment = task
+        start = time.monotonic()
         try:
             done = subprocess.run(command, capture_output=True, text=True, check=False, timeout=arguments.timeout, env=os.environ | environment)
             code, text = done.returncode, (done.stdout + done.stderr[-2000:]).strip()
@@ -108,7 +111,7 @@ def main():
             text = f"exit code {code}: {text[:4000]}"
         elif arguments.sanitize is not None:
             text = text.splitlines()[-1] if text else ""
-        print(f"{verdict:4} {name:40} {text}", flush=True)
+        print(f"{verdict:4} {name:40} {time.monotonic() - start:5.1f} s {text}", flush=True)
         return verdict
 
     listed = list(tasks(arguments, entries))

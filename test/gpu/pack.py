@@ -50,6 +50,12 @@ def signs(tensor):
     return whole * np.tile(tile, (rows, columns))[: dims[0], : dims[1]].reshape(*dims[:2], *[1] * (len(dims) - 2))
 
 
+def in_bf16(number):
+    """Rounded to what every half type holds: rounding weights would make more values than two of them."""
+    fraction, exponent = np.frexp(number)
+    return np.ldexp(np.round(fraction * 256) / 256, exponent)
+
+
 def fill(source, target, batch, gain):
     """A skeleton with weights: mean plus or minus the deviation that it names; for weights of products and convolutions the one
     of `gain`, which should keep activations about as large as they are."""
@@ -66,6 +72,8 @@ def fill(source, target, batch, gain):
             if len(tensor.dims) >= 2 and "embed" not in tensor.name:
                 inputs = np.prod(tensor.dims[1:]) if len(tensor.dims) > 2 else tensor.dims[0]
                 mean, deviation = 0, (gain / inputs) ** 0.5
+                if np.prod(tensor.dims) >= LARGE:
+                    deviation = in_bf16(deviation)
             tensor.raw_data = (signs(tensor) * deviation + mean).astype(helper.tensor_dtype_to_np_dtype(tensor.data_type)).tobytes()
     del model.metadata_props[:]
     if batch:
@@ -272,7 +280,8 @@ def main():
             packed.write_bytes(squeeze(plan.read_bytes(), arguments.times))
             plan.unlink()
             listed = [entry for entry in listed if entry["plan"] != packed.name]
-            listed.append({"name": model.stem, "plan": packed.name, "golden": golden.name, "precision": precision, "batch": batch, "bytes": is_bytes})
+            listed.append({"name": model.stem, "plan": packed.name, "golden": golden.name, "precision": precision, "batch": batch, "bytes": is_bytes,
+                           "made_up": arguments.times})
             print(f"{model.stem} {precision}: {packed.stat().st_size / 1e6:.1f} MB", flush=True)
         if model.parent == folder:
             model.unlink()
