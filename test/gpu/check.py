@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 """Runs every plan of the folder on the GPU and compares all outputs with the goldens: max |a - b| <= rtol * max |b|.
 
-    check.py [-k PATTERN] [--runs N]
+    check.py [-k PATTERN] [--runs N] [--part I/N]
 
 Each plan runs in a process of its own: an error on a GPU ends all that a process can do there.
 rtol is 2e-4 for fp32 and 1e-2 for tf32, fp16 and bf16. In 8 bits, where rounding another way makes a whole step, the length of the difference counts, and rtol is
@@ -94,12 +94,15 @@ def main():
     parser.add_argument("-k", default="", help="only plans whose name contains this")
     parser.add_argument("-j", type=int, default=4, help="processes at a time")
     parser.add_argument("--runs", type=int, default=RUNS, help="of each plan, at least 2")
+    parser.add_argument("--part", default="0/1", metavar="I/N", help="every Nth plan, from the Ith on: for several GPUs")
     parser.add_argument("--one", type=int, help=argparse.SUPPRESS)
     arguments = parser.parse_args()
     entries = json.loads((HERE / "plans.json").read_text())
     if arguments.one is not None:
         return run_one(entries[arguments.one], max(2, arguments.runs))
     chosen = [i for i, entry in enumerate(entries) if arguments.k in entry["plan"]]
+    first, parts = map(int, arguments.part.split("/"))
+    chosen = chosen[first::parts]
 
     def child(index):
         done = subprocess.run([sys.executable, __file__, "--runs", str(arguments.runs), "--one", str(index)], capture_output=True, text=True, check=False)

@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 """Runs plans of the folder for long and under bad conditions on the GPU: what check.py, which compares numbers, does not show.
 
-    endure.py [-k PATTERN] [--only CHECK ...] [--runs N] [--sanitize TOOL ...]
+    endure.py [-k PATTERN] [--fewest] [--only CHECK ...] [--runs N] [--sanitize TOOL ...]
 
 Checks, each of every plan in a process of its own:
     repeat      N runs: the same bytes every time, no memory of the device or the host taken
@@ -29,6 +29,7 @@ from pathlib import Path
 from archive import expand
 from endurance import PER_PLAN, Case, Skipped, Wrong, refused
 from device import DeviceError
+from kinds import fewest
 from runtime import Failure, Library, Plan
 
 HERE = Path(__file__).resolve().parent
@@ -68,6 +69,8 @@ def run_one(check, entry, runs):
 def tasks(arguments, entries):
     """(name, command, environment) of every child."""
     chosen = [(i, entry) for i, entry in enumerate(entries) if arguments.k in entry["plan"]]
+    if arguments.fewest:
+        chosen = [chosen[i] for i in fewest([entry for _, entry in chosen])]
     if arguments.sanitize is not None:
         program = shutil.which("compute-sanitizer") or "/usr/local/cuda/bin/compute-sanitizer"
         for tool in arguments.sanitize or SANITIZERS:
@@ -91,6 +94,7 @@ def main():
     parser.add_argument("--only", nargs="+", choices=[*PER_PLAN, "foreign"], help="only these checks")
     parser.add_argument("--runs", type=int, default=10_000, help="of `repeat`; others take a part of it")
     parser.add_argument("--sanitize", nargs="*", choices=SANITIZERS, help="tools of compute-sanitizer; none named: all")
+    parser.add_argument("--fewest", action="store_true", help="plans that together launch every kind of kernel, and no others (kinds.py)")
     parser.add_argument("--timeout", type=int, default=600, help="seconds for each child")
     parser.add_argument("--one", nargs=2, help=argparse.SUPPRESS)
     arguments = parser.parse_args()

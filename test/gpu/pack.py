@@ -26,6 +26,7 @@ import numpy as np
 
 from archive import loaded, squeeze
 from batch import repeat_tokens, set_batch
+from kinds import kinds_of
 
 HERE = Path(__file__).resolve().parent
 SHARED = Path(os.environ.get("TENON_SHARED", "/nonexistent")) / "models"
@@ -244,7 +245,7 @@ def main():
     folder = arguments.to
     folder.mkdir(parents=True, exist_ok=True)
     shutil.copy(arguments.tenon.parent.parent / "lib" / "libtenon_runtime.so.0", folder / "libtenon_runtime.so")
-    for script in ("runtime.py", "check.py", "archive.py", "endure.py", "endurance.py", "device.py"):
+    for script in ("runtime.py", "check.py", "archive.py", "endure.py", "endurance.py", "device.py", "kinds.py"):
         shutil.copy(HERE / script, folder / script)
     if arguments.driver:
         copy_driver(arguments.tenon, folder)
@@ -278,10 +279,11 @@ def main():
                 continue
             packed = plan.with_suffix(".plan.xz")
             packed.write_bytes(squeeze(plan.read_bytes(), arguments.times))
+            kinds = kinds_of(arguments.tenon, plan)
             plan.unlink()
             listed = [entry for entry in listed if entry["plan"] != packed.name]
             listed.append({"name": model.stem, "plan": packed.name, "golden": golden.name, "precision": precision, "batch": batch, "bytes": is_bytes,
-                           "made_up": arguments.times})
+                           "made_up": arguments.times, "kinds": kinds})
             print(f"{model.stem} {precision}: {packed.stat().st_size / 1e6:.1f} MB", flush=True)
         if model.parent == folder:
             model.unlink()
