@@ -106,4 +106,5 @@ def expand(archive):
 def loaded(golden, batch):
     """{key: array} of a golden; where it has fewer samples than `batch` they follow each other again and again."""
     arrays = np.load(golden)
-    return {key: np.resize(arrays[key], (batch, *arrays[key].shape[1:])) if batch and arrays[key].ndim else arrays[key] for key in arrays.files}
+    of_batch = {key for key in arrays.files if batch and arrays[key].ndim and not key.startswith("every:")}
+    return {key: np.resize(arrays[key], (batch, *arrays[key].shape[1:])) if key in of_batch else arrays[key] for key in arrays.files}

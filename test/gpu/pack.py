@@ -33,6 +33,7 @@ SHARED = Path(os.environ.get("TENON_SHARED", "/nonexistent")) / "models"
 SMALLEST, LARGEST = 0.01, 100  # deviations of outputs that are compared
 DETECT = "yolov8n_640_detect"
 LARGE = 1 << 18  # elements of weights that are made to compress
+KEPT = 1 << 18  # elements of an output, or less than thrice as many
 SAMPLES = 3  # of a large batch: not a divisor of a tile's rows
 DYNAMIC, QUANTIZED = re.compile(r"_dynq_.8$"), re.compile(r"_qdq(@|$)")
 
@@ -105,8 +106,16 @@ def golden_of(model, path):
     outputs = session.run(None, arrays)
     magnitude = max(float(value.std()) if np.isfinite(value).all() else float("inf") for value in outputs)
     np.savez_compressed(path, **{f"in:{name}": value for name, value in arrays.items()},
-                        **{f"out:{given.name}": value for given, value in zip(session.get_outputs(), outputs)})
+                        **{key: value for given, output in zip(session.get_outputs(), outputs) for key, value in sampled(given.name, output).items()})
     return magnitude
+
+
+def sampled(name, output):
+    """What a golden holds of an output: of large ones every so manieth element of each sample of the batch, and, behind that number, the shape of a sample."""
+    every = output.size // KEPT | 1
+    if every == 1 or output.ndim < 2:
+        return {f"out:{name}": output}
+    return {f"out:{name}": output.reshape(len(output), -1)[:, ::every], f"every:{name}": np.array([every, *output.shape[1:]])}
 
 
 def up_to_detect(folder):
