@@ -24,6 +24,7 @@ import bad_tensors
 import few_bits
 import float8
 import gpu
+import gpu_folders
 import invalid_models
 import other_quantizers
 import quantization
@@ -33,7 +34,7 @@ import tuning
 import verbs
 from harness import Driver, Skip
 
-MODULES = (tuning, agents, reports, accuracy, quantization, quantization_methods, few_bits, float8, other_quantizers, gpu, verbs, invalid_models, bad_models, bad_tensors, bad_plans)  # what takes longest first
+MODULES = (tuning, agents, reports, accuracy, quantization, quantization_methods, few_bits, float8, other_quantizers, gpu, gpu_folders, verbs, invalid_models, bad_models, bad_tensors, bad_plans)  # what takes longest first
 
 
 def start(tenon, folder):

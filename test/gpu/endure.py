@@ -36,6 +36,7 @@ HERE = Path(__file__).resolve().parent
 ALONE = {"repeat", "exhausted", "reload"}  # they measure or fill the device's memory
 SANITIZERS = ["memcheck", "racecheck", "synccheck", "initcheck"]
 SANITIZED_RUNS = 3  # the third is a graph of everything
+RACING_RUNS = 1     # each takes a thousand times as long as without the tool, and more
 FOREIGN = "foreign.plan.xz"
 SKIP = 77
 
@@ -68,22 +69,24 @@ def run_one(check, entry, runs):
 
 def tasks(arguments, entries):
     """(name, command, environment) of every child."""
-    chosen = [(i, entry) for i, entry in enumerate(entries) if arguments.k in entry["plan"]]
+    chosen = [(i, entry, list(entry.get("kinds", []))) for i, entry in enumerate(entries) if arguments.k in entry["plan"]]
     if arguments.fewest:
-        chosen = [chosen[i] for i in fewest([entry for _, entry in chosen])]
+        chosen = [(*chosen[i][:2], kinds) for i, kinds in fewest([entry for _, entry, _ in chosen])]
     if arguments.sanitize is not None:
         program = shutil.which("compute-sanitizer") or "/usr/local/cuda/bin/compute-sanitizer"
         for tool in arguments.sanitize or SANITIZERS:
             options = ["--tool", tool, "--error-exitcode", "9", "--print-limit", "5", *(["--leak-check", "full"] if tool == "memcheck" else [])]
-            for i, entry in chosen:
-                yield f"{tool:9} {entry['plan'][:-8]}", [program, *options, sys.executable, str(HERE / "check.py"), "--runs", str(SANITIZED_RUNS), "--one", str(i)], {}
+            for i, entry, kinds in chosen:
+                kernels = [word for kind in kinds for word in ("--kernel-name", f"kne={entry['kinds'][kind]}")] if tool == "racecheck" and arguments.fewest else []
+                runs = str(RACING_RUNS if tool == "racecheck" else SANITIZED_RUNS)
+                yield f"{tool:9} {entry['plan'][:-8]}", [program, *options, *kernels, sys.executable, str(HERE / "check.py"), "--runs", runs, "--one", str(i)], {}
         return
     for check in arguments.only or [*PER_PLAN, "foreign"]:
         if check == "foreign":
             for visible in ({}, {"CUDA_VISIBLE_DEVICES": ""}):
                 yield f"{check:9} {'without a GPU' if visible else 'another GPU'}", [sys.executable, __file__, "--one", check, "0"], visible
             continue
-        for i, entry in chosen:
+        for i, entry, _ in chosen:
             yield f"{check:9} {entry['plan'][:-8]}", [sys.executable, __file__, "--runs", str(arguments.runs), "--one", check, str(i)], {}
 
 
@@ -94,7 +97,7 @@ def main():
     parser.add_argument("--only", nargs="+", choices=[*PER_PLAN, "foreign"], help="only these checks")
     parser.add_argument("--runs", type=int, default=10_000, help="of `repeat`; others take a part of it")
     parser.add_argument("--sanitize", nargs="*", choices=SANITIZERS, help="tools of compute-sanitizer; none named: all")
-    parser.add_argument("--fewest", action="store_true", help="plans that together launch every kind of kernel, and no others (kinds.py)")
+    parser.add_argument("--fewest", action="store_true", help="only plans that together launch every kind of kernel (kinds.py); racecheck looks at one kernel of each kind")
     parser.add_argument("--timeout", type=int, default=600, help="seconds for each child")
     parser.add_argument("--one", nargs=2, help=argparse.SUPPRESS)
     arguments = parser.parse_args()

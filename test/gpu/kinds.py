@@ -4,7 +4,7 @@
     kinds.py FOLDER [-k PATTERN]
 
 A kind is a family, the way in which its schedule computes, and the instructions by which threads wait for each other, share memory and multiply. pack.py lists them
-in plans.json, `endure.py --sanitize --fewest` runs the plans that are chosen here. The last line is `N kinds in N plans`.
+in plans.json, with a kernel of each; `endure.py --sanitize --fewest` runs the plans that are chosen here, and has racecheck look at these kernels alone. The last line is `N kinds in N plans`.
 """
 import argparse
 import json
@@ -43,22 +43,25 @@ def bodies_of(plan):
 
 
 def kinds_of(tenon, path):
-    """The kinds of a plan's kernels, sorted; of several targets those of the first."""
+    """{kind: kernel} of a plan, of the kernels of a kind the one with the fewest operations; of several targets those of the first."""
     said = json.loads(subprocess.run([str(tenon), "inspect", str(path), "--json"], capture_output=True, text=True, check=True).stdout)
-    bodies = bodies_of(path.read_bytes())
-    kinds = set()
-    for kernel in said["kernels"]:
+    bodies, operations, kinds = bodies_of(path.read_bytes()), {}, {}
+    for step in said["steps"]:
+        if name := step.get("kernel"):
+            operations[name] = min(operations.get(name, float("inf")), step.get("flops") or 0)
+    for kernel in sorted(said["kernels"], key=lambda kernel: operations.get(kernel["name"], 0)):
         used = sorted({instruction(name) for name in INSTRUCTIONS.findall(bodies.get(kernel["name"], ""))})
-        kinds.add(" ".join(filter(None, [kernel["family"], way_of(kernel["schedule"]), *used])))
-    return sorted(kinds)
+        kinds.setdefault(" ".join(filter(None, [kernel["family"], way_of(kernel["schedule"]), *used])), kernel["name"])
+    return dict(sorted(kinds.items()))
 
 
 def fewest(entries):
-    """Numbers of plans that launch every kind which `entries` launch: each time the plan with the most new ones, of the same count the one with the fewest others."""
+    """[(number of a plan, new kinds)] of plans that launch every kind which `entries` launch: each time the one with the most new kinds, of the same count the one
+    with the fewest others."""
     left, chosen = {kind for entry in entries for kind in entry["kinds"]}, []
     while left:
         best = max(range(len(entries)), key=lambda i: (len(left & set(entries[i]["kinds"])), -len(entries[i]["kinds"])))
-        chosen.append(best)
+        chosen.append((best, sorted(left & set(entries[best]["kinds"]))))
         left -= set(entries[best]["kinds"])
     return chosen
 
@@ -69,14 +72,12 @@ def main():
     parser.add_argument("-k", default="", help="only plans whose name contains this")
     arguments = parser.parse_args()
     entries = [entry for entry in json.loads((arguments.folder / "plans.json").read_text()) if arguments.k in entry["plan"]]
-    shown, chosen = set(), fewest(entries)
-    for i in chosen:
+    chosen = fewest(entries)
+    for i, kinds in chosen:
         print(entries[i]["plan"].removesuffix(".plan.xz"))
-        for kind in entries[i]["kinds"]:
-            if kind not in shown:
-                print(f"    {kind}")
-        shown |= set(entries[i]["kinds"])
-    print(f"{len(shown)} kinds in {len(chosen)} plans")
+        for kind in kinds:
+            print(f"    {entries[i]['kinds'][kind]}: {kind}")
+    print(f"{sum(len(kinds) for _, kinds in chosen)} kinds in {len(chosen)} plans")
     return 0
 
 
