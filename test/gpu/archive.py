@@ -57,7 +57,7 @@ def drawn(count):
 
 def redrawn(plan):
     """A plan whose weights of two values are others of them, which need no room in an archive; and the groups of words that were changed, [first, last)."""
-    offset, size = next((offset, size) for kind, offset, size in sections(plan) if kind == WEIGHTS)
+    offset, size = next(((offset, size) for kind, offset, size in sections(plan) if kind == WEIGHTS), (0, 0))  # a plan need not have any
     first, last = 2 * -(-offset // (4 * GROUP)), 2 * ((offset + size) // (4 * GROUP))
     words, binary, low, high = split(plan)
     inside = np.flatnonzero(binary)
