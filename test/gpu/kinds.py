@@ -55,6 +55,11 @@ def kinds_of(tenon, path):
     return dict(sorted(kinds.items()))
 
 
+def clusters_of(path):
+    """Kernels of a plan whose blocks are launched in clusters."""
+    return sorted(name for name, body in bodies_of(path.read_bytes()).items() if "barrier.cluster" in body)
+
+
 def fewest(entries):
     """[(number of a plan, new kinds)] of plans that launch every kind which `entries` launch: each time the one with the most new kinds, of the same count the one
     with the fewest others."""

@@ -26,7 +26,7 @@ import numpy as np
 
 from archive import loaded, squeeze
 from batch import repeat_tokens, set_batch
-from kinds import kinds_of
+from kinds import clusters_of, kinds_of
 
 HERE = Path(__file__).resolve().parent
 SHARED = Path(os.environ.get("TENON_SHARED", "/nonexistent")) / "models"
@@ -295,11 +295,11 @@ def main():
                 continue
             packed = plan.with_suffix(".plan.xz")
             packed.write_bytes(squeeze(plan.read_bytes(), arguments.times))
-            kinds = kinds_of(arguments.tenon, plan)
+            kinds, clusters = kinds_of(arguments.tenon, plan), clusters_of(plan)
             plan.unlink()
             listed = [entry for entry in listed if entry["plan"] != packed.name]
             listed.append({"name": model.stem, "plan": packed.name, "golden": golden.name, "precision": precision, "batch": batch, "bytes": is_bytes,
-                           "made_up": arguments.times, "kinds": kinds})
+                           "made_up": arguments.times, "kinds": kinds, "clusters": clusters})
             print(f"{model.stem} {precision}: {packed.stat().st_size / 1e6:.1f} MB", flush=True)
         if model.parent == folder:
             model.unlink()
