@@ -18,6 +18,10 @@ static Tensor inHalves(KernelBuilder &b, Tensor floats) {
   return halves;
 }
 
+Tensor inUnits(KernelBuilder &b, const MatrixProblem &p, Tensor memory) {
+  return p.isBytes() ? inPairs(b, memory) : p.isFull() ? inHalves(b, memory) : memory;
+}
+
 static bool hasChunks(const MatrixProblem &p, Value part) {
   const cpu::ContractionProblem &c = p.contraction;
   kernel::View view = kernel::viewOf(part);
@@ -44,7 +48,7 @@ static std::optional<Tensor> chunkMemory(KernelBuilder &b, const MatrixProblem &
   Tensor memory = b.tensorOf(part);
   if (memory.alignment % kAccess)
     return std::nullopt;
-  return p.isBytes() ? inPairs(b, memory) : p.isFull() ? inHalves(b, memory) : memory;
+  return inUnits(b, p, memory);
 }
 
 Value withinTile(Warp &w, Value own, int64_t first, int64_t step, int64_t edge) {

@@ -87,6 +87,8 @@ bool hasChunks(const MatrixProblem &p);
 int64_t outsideWord(const cpu::ContractionProblem &contraction);
 /// Memory of bytes in pairs, as the depth of bytes is counted. Strides and offset are even, except along the last axis.
 Tensor inPairs(KernelBuilder &b, Tensor bytes);
+/// Memory of lhs as its depth is counted: of bytes in pairs, of f32 in halves.
+Tensor inUnits(KernelBuilder &b, const MatrixProblem &p, Tensor memory);
 
 /// Whether a thread whose number along a tile's edge is `own` has something to copy there: null where every thread has.
 mlir::Value withinTile(Warp &w, mlir::Value own, int64_t first, int64_t step, int64_t edge);

@@ -11,7 +11,7 @@ constexpr int64_t kCopyWarps = MatrixSchedule::kCopyThreads / kWarp;
 class ResidentEmitter {
 public:
   ResidentEmitter(KernelBuilder &b, const MatrixProblem &p, const MatrixSchedule &s)
-      : b(b), w(b), p(p), c(p.contraction), s(s), l(residentLayout(p, s)), lhs(p.isBytes() ? inPairs(b, b.tensorOf(p.lhs)) : b.tensorOf(p.lhs)), epilogue(b, p.contraction.result) {}
+      : b(b), w(b), p(p), c(p.contraction), s(s), l(residentLayout(p, s)), lhs(inUnits(b, p, b.tensorOf(p.lhs))), epilogue(b, p.contraction.result) {}
 
   void emit() {
     thread = w.thread();
@@ -198,7 +198,7 @@ private:
     if (isAligned)
       return w.copyAsync(to, b.address(from, offset), w.select(inside, w.i32(kChunkBytes), w.i32(0)));
     auto type = VectorType::get({kChunk}, lhs.element);
-    int64_t alignment = nn::elementBytes(lhs.element) / p.elements(1);
+    int64_t alignment = p.units(2); // bytes of an element
     Value outside = p.isBytes() ? b.integer(outsideWord(c), type) : b.constant(0, type); // a word is two units
     Value loaded = b.ifElse(
         inside, type, [&] { return Values{LLVM::LoadOp::create(b.ops(), type, b.address(from, offset), alignment)}; }, [&] { return Values{outside}; })[0];

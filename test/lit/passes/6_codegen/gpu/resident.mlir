@@ -38,3 +38,22 @@ kernel.func private @rows(%x: tensor<100352x24xf16>, %packed: tensor<1x3x3x4x4x2
   %0 = nn.matmul %x, %w {transpose_rhs} : tensor<100352x24xf16>, tensor<96x24xf16> -> tensor<100352x96xf16>
   kernel.return %0 : tensor<100352x96xf16>
 }
+
+// A chunk of f32 is four elements: one of 16 bytes, of a pixel's 32.
+// CHECK-LABEL: .visible .entry floats(
+// CHECK-COUNT-2: wgmma.mma_async.sync.aligned.m64n96k8.f32.tf32.tf32
+// CHECK:         shl.b32 [[CHUNK:%r[0-9]+]], {{%r[0-9]+}}, 3;
+// CHECK-NEXT:    shl.b32 [[PIXEL:%r[0-9]+]], {{%r[0-9]+}}, 4;
+// CHECK-NEXT:    or.b32 [[HALF:%r[0-9]+]], [[PIXEL]], [[CHUNK]];
+// CHECK-NEXT:    cvt.u64.u32 [[WIDE:%rd[0-9]+]], [[HALF]];
+// CHECK:         shl.b64 [[BYTE:%rd[0-9]+]], [[WIDE]], 1;
+// CHECK:         add.s64 [[FROM:%rd[0-9]+]], {{%rd[0-9]+}}, [[BYTE]];
+// CHECK:         cp.async.cg.shared.global [{{%r[0-9]+}}], {{\[}}[[FROM]]], 16, {{%r[0-9]+}};
+// CHECK:         ret;
+kernel.func private @floats(%x: tensor<100352x8xf32>, %packed: tensor<1x2x96x4xf32> {kernel.constant}) -> tensor<100352x96xf32> attributes {
+    schedule = #kernel.schedule<"gpu.matrix", {rows = 128 : i64, columns = 96 : i64, warp_rows = 4 : i64, warp_columns = 1 : i64, warp_depth = 1 : i64, stages = 8 : i64, splits = 1 : i64, groups = 1 : i64, resident = 1 : i64, teams = 2 : i64}>,
+    tasks = #nn.expr<131>, tenon.alignments = array<i64: 16, 16, 16>} {
+  %w = kernel.unpack %packed {packing = #kernel.packing<padded = [96, 8], split = [1, 96, 2, 4], perm = [0, 2, 1, 3]>} : tensor<1x2x96x4xf32> -> tensor<96x8xf32>
+  %0 = nn.matmul %x, %w {transpose_rhs, kernel.tf32} : tensor<100352x8xf32>, tensor<96x8xf32> -> tensor<100352x96xf32>
+  kernel.return %0 : tensor<100352x96xf32>
+}
