@@ -60,6 +60,7 @@ struct MeasureJob {
   int threads = 1;
   bool verify = false; ///< compare outputs with those of plan 0
   double seconds = 1;  ///< the most that measuring may take, about
+  double tolerance = 0; ///< of `verify`: the largest difference, as a share of the largest number; 0: by the outputs' types
 };
 
 struct Measured {

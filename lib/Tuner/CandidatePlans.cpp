@@ -3,6 +3,7 @@
 #include "lib/Compiler/Session.h"
 #include "lib/Target/Gpu.h"
 #include "mlir/Dialect/Func/IR/FuncOps.h"
+#include "mlir/IR/DialectResourceBlobManager.h"
 #include "mlir/IR/IRMapping.h"
 #include "mlir/IR/Threading.h"
 
@@ -109,6 +110,23 @@ LogicalResult compileScheduled(ModuleOp module, const Target &target, StringRef 
   return finishPlan(module, target, path);
 }
 
+/// Calls `visit` with what holds each large constant of a module.
+static void forConstants(ModuleOp module, llvm::function_ref<void(DialectResourceBlobManager::BlobEntry &)> visit) {
+  module.walk([&](Operation *op) {
+    for (NamedAttribute attribute : op->getAttrs())
+      attribute.getValue().walk([&](DenseResourceElementsAttr resource) { visit(*resource.getRawHandle().getResource()); });
+  });
+}
+
+void releaseConstants(ModuleOp module, ModuleOp original) {
+  llvm::DenseSet<DialectResourceBlobManager::BlobEntry *> kept;
+  forConstants(original, [&](auto &entry) { kept.insert(&entry); });
+  forConstants(module, [&](auto &entry) {
+    if (!kept.contains(&entry))
+      entry.setBlob(AsmResourceBlob());
+  });
+}
+
 std::vector<CandidatePlan> compileCandidates(kernel::FuncOp func, kernel::DispatchOp dispatch, ArrayRef<kernel::ScheduleAttr> schedules,
                                              const Target &target, StringRef folder, size_t firstNumber) {
   MLIRContext *context = func.getContext();
@@ -145,6 +163,7 @@ std::vector<CandidatePlan> compileCandidates(kernel::FuncOp func, kernel::Dispat
       plan.problem = "cannot be compiled: " + plan.problem;
     }
   });
+  releaseConstants(*all, func->getParentOfType<ModuleOp>());
   return plans;
 }
 

@@ -21,4 +21,8 @@ std::vector<CandidatePlan> compileCandidates(kernel::FuncOp func, kernel::Dispat
 /// Runs the phases from schedule to plan on `module`, and writes the plan to `path`. `tuningCache` as in runPhase.
 mlir::LogicalResult compileScheduled(mlir::ModuleOp module, const Target &target, llvm::StringRef path, llvm::StringRef tuningCache = {});
 
+/// Frees the constants that compiling `module`, made from `original` and not used any more, has made: a context keeps them as long as it lives, and a
+/// search compiles a network many times.
+void releaseConstants(mlir::ModuleOp module, mlir::ModuleOp original);
+
 } // namespace tenon

@@ -1,13 +1,20 @@
 #include "lib/Tuner/KernelSearch.h"
 #include "passes/4_schedule/Schedules.h"
 #include "llvm/Support/FileSystem.h"
+#include <thread>
 
 namespace tenon {
 using namespace mlir;
 
-static constexpr size_t kBatch = 8;          // candidates compiled and measured together
 static constexpr double kWorthwhile = 0.98;  // a schedule replaces another only if it takes less than this share of its time
 static constexpr double kSecondsEach = 0.25; // most that measuring takes for one candidate
+
+/// Candidates that are compiled and measured together. For a GPU the processes that assemble them take a core each, and one that measures takes long to start;
+/// on a processor others wait in turn, while the machine changes.
+static size_t batchFor(const Target &target) {
+  constexpr size_t kFewest = 8, kMost = 32;
+  return target.isGpu() ? std::clamp<size_t>(std::thread::hardware_concurrency(), kFewest, kMost) : kFewest;
+}
 
 static std::string text(kernel::ScheduleAttr schedule) {
   std::string result;
@@ -51,8 +58,8 @@ bool KernelSearch::step(const Deadline &limit) {
   SmallVector<kernel::ScheduleAttr> schedules{proposals.front()};
   if (best != proposals.front())
     schedules.push_back(best);
-  double room = pace.secondsEach > 0 ? limit.left() / pace.secondsEach - double(schedules.size()) : double(kBatch);
-  size_t end = std::min(proposals.size(), std::max<size_t>(next, 1) + size_t(std::clamp(room, 1.0, double(kBatch))));
+  double most = double(batchFor(target)), room = pace.secondsEach > 0 ? limit.left() / pace.secondsEach - double(schedules.size()) : most;
+  size_t end = std::min(proposals.size(), std::max<size_t>(next, 1) + size_t(std::clamp(room, 1.0, most)));
   for (size_t i = std::max<size_t>(next, 1); i < end; ++i)
     if (proposals[i] != best)
       schedules.push_back(proposals[i]);
@@ -74,7 +81,7 @@ void KernelSearch::measure(ArrayRef<kernel::ScheduleAttr> schedules, ArrayRef<Ca
     broken = true;
     return;
   }
-  MeasureJob job{MeasureJob::Kind::Kernels, {}, measuringThreads(target), options.verify, seconds};
+  MeasureJob job{MeasureJob::Kind::Kernels, {}, measuringThreads(target), options.verify, seconds, verifyTolerance(options)};
   SmallVector<size_t> measuredIndex;
   for (auto [i, plan] : llvm::enumerate(plans)) {
     if (!plan.problem.empty()) {
@@ -120,8 +127,9 @@ void KernelSearch::note(kernel::ScheduleAttr schedule, double share) {
 }
 
 std::vector<CloseSchedule> KernelSearch::closeSchedules() const {
-  constexpr double kClose = 1.25; // times as long as the best; the cost model's choice was made for networks, however long it takes alone
-  constexpr size_t kMost = 4;
+  // Times as long as the best; the cost model's choice was made for networks, however long it takes alone. On a GPU, whose kernels overlap, times alone say less.
+  const double kClose = target.isGpu() ? 1.5 : 1.25;
+  const size_t kMost = target.isGpu() ? 32 : 4;
   std::vector<CloseSchedule> close;
   for (auto [schedule, share] : shares)
     if (schedule != best && (schedule == proposals.front() || share * untunedNs <= kClose * bestNs))

@@ -16,32 +16,41 @@ struct NetworkKernel {
 struct NetworkTrial {
   size_t kernel = 0;
   std::string schedule;
+
+  bool operator==(const NetworkTrial &) const = default;
 };
 
-/// Of the whole network, one run with all that was kept and one with a trial's schedule beside it, measured in turn. No `trialNs`: it cannot be used.
+/// Of the whole network, one run with all that was kept, and one with each trial's schedule beside it, measured in turn. 0 of a trial: it cannot be used.
 struct NetworkTimes {
-  double bestNs = 0, trialNs = 0;
+  double bestNs = 0;
+  std::vector<double> trialNs;
 };
 
 /// Whole networks: compiled and measured by the tuner, made up by tests.
 class NetworkPlans {
 public:
   virtual ~NetworkPlans() = default;
-  /// Whether another trial can be made and measured.
-  virtual bool hasTime() const = 0;
-  /// Compiles the network as it is with one more change; false where that is not possible.
-  virtual bool make(const NetworkTrial &trial) = 0;
-  /// Compares what was made last with the best; nothing where measuring is over.
-  virtual std::optional<NetworkTimes> compare() = 0;
-  /// What was made last is the best from now on.
-  virtual void keep(const NetworkTrial &trial, const NetworkTimes &times) = 0;
+  /// How many trials can be made and measured together in the time that is left; 0: none.
+  virtual size_t room() const = 0;
+  /// Compiles the network as it is with one more change, for each trial.
+  virtual void make(const std::vector<NetworkTrial> &trials) = 0;
+  /// Compares some of what was made last, by number, with the best; nothing where measuring is over.
+  virtual std::optional<NetworkTimes> compare(const std::vector<size_t> &numbers) = 0;
+  /// What was made last under this number is the best from now on.
+  virtual void keep(size_t number, const NetworkTrial &trial, double bestNs, double trialNs) = 0;
 };
 
-/// In the order of trying: of all kernels that matter the most promising schedule, those that take longest first; then the next ones.
-std::vector<NetworkTrial> networkTrials(const std::vector<NetworkKernel> &kernels);
+/// In the order of trying: of all kernels that matter the most promising schedules, up to `together` of one kernel, those that take longest first; then
+/// the next ones.
+std::vector<std::vector<NetworkTrial>> networkTrials(const std::vector<NetworkKernel> &kernels, size_t together);
 
-/// Tries one change after the other, and keeps those with which the network takes less than `worthwhile` of its time, twice. Returns how many were
-/// tried.
-int chooseInNetwork(const std::vector<NetworkKernel> &kernels, double worthwhile, NetworkPlans &plans);
+struct NetworkChoice {
+  double worthwhile = 0.99; ///< a change is kept if the network takes less than this share of its time, twice
+  size_t together = 1;      ///< schedules of a kernel that are compared at once, of which one may be kept
+};
+
+/// Tries one change after the other. While something is kept, what was nearly as fast is tried again when all have been: its neighbours are others then. Returns
+/// how many were tried.
+int chooseInNetwork(std::vector<NetworkKernel> kernels, const NetworkChoice &choice, NetworkPlans &plans);
 
 } // namespace tenon

@@ -1,6 +1,8 @@
 #include "lib/Tuner/NetworkTuning.h"
 #include "mlir/IR/Diagnostics.h"
+#include "mlir/IR/Threading.h"
 #include "llvm/Support/FileSystem.h"
+#include <thread>
 
 namespace tenon {
 using namespace mlir;
@@ -20,9 +22,21 @@ double secondsOfTrial(const NetworkSetting &setting) {
   return kSpread * setting.compileSeconds + 2 * (comparisonSeconds(setting) + start);
 }
 
+/// How many plans of the whole network are made and measured together. A processor measures one against the best, as others would take its caches.
+static size_t mostTogether(const NetworkSetting &setting) {
+  constexpr size_t kMost = 16, kFewest = 2;
+  constexpr uint64_t kBytes = uint64_t(2) << 30; // of a GPU's memory, and of files
+  if (!setting.target.isGpu())
+    return 1;
+  uint64_t size = 0;
+  if (llvm::sys::fs::file_size(setting.options.folder + "/untuned.plan", size) || size == 0)
+    return 1;
+  return std::clamp<size_t>(std::min<size_t>(kBytes / size, std::thread::hardware_concurrency()), kFewest, kMost);
+}
+
 NetworkTuning::NetworkTuning(const NetworkSetting &setting, std::vector<TuningRecord> given, std::vector<double> ns)
-    : setting(setting), records(std::move(given)), kernelNs(std::move(ns)), best(setting.options.folder + "/network.plan"),
-      trial(setting.options.folder + "/trial.plan"), trialCache(setting.options.folder + "/trial.jsonl"), pace(secondsOfTrial(setting)) {}
+    : setting(setting), records(std::move(given)), kernelNs(std::move(ns)), best(setting.options.folder + "/network.plan"), together(mostTogether(setting)),
+      pace(secondsOfTrial(setting)) {}
 
 void NetworkTuning::run(TuneReport &told) {
   report = &told;
@@ -37,63 +51,96 @@ void NetworkTuning::run(TuneReport &told) {
   double left = setting.deadline.left() - setting.reserved - setting.compileSeconds;
   if (!hasOthers || left < pace || !compile(best, setting.options.cache))
     return;
-  report->networkTrials = chooseInNetwork(kernels, setting.target.isGpu() ? kWorthwhileOnGpu : kWorthwhile, *this);
+  report->networkTrials = chooseInNetwork(std::move(kernels), {setting.target.isGpu() ? kWorthwhileOnGpu : kWorthwhile, together}, *this);
   report->networkGain = firstNs > 0 && lastNs > 0 ? firstNs / lastNs : 1;
-  for (const std::string &file : {best, trial, trialCache})
-    llvm::sys::fs::remove(file);
+  llvm::sys::fs::remove(best);
+  for (size_t i = 0; i < together; i++)
+    for (const char *ending : {"plan", "jsonl"})
+      llvm::sys::fs::remove(trialFile(i, ending));
 }
 
-bool NetworkTuning::hasTime() const {
-  return setting.deadline.left() - setting.reserved >= pace;
+std::string NetworkTuning::trialFile(size_t number, const char *ending) const {
+  return setting.options.folder + "/trial" + std::to_string(number) + "." + ending;
 }
 
+size_t NetworkTuning::room() const {
+  double left = setting.deadline.left() - setting.reserved;
+  return std::min(together, size_t(std::max(0.0, left / pace)));
+}
+
+/// May be called by several threads at once.
 bool NetworkTuning::compile(const std::string &path, const std::string &cache) {
-  // What the cache holds is told of once, when the tuned plan is made.
-  ScopedDiagnosticHandler quiet(setting.module.getContext(), [](Diagnostic &) { return success(); });
   OwningOpRef<ModuleOp> module = setting.module.clone();
-  return succeeded(compileScheduled(*module, setting.target, path, cache));
-}
-
-bool NetworkTuning::make(const NetworkTrial &wanted) {
-  TuningRecord record = recordOf(wanted);
-  if (setting.options.progress) {
-    double gain = firstNs > 0 && lastNs > 0 ? firstNs / lastNs : 1;
-    setting.options.progress({"in the network: " + record.name, int(records.size()), int(records.size()), report->candidates,
-                              report->predictedGain * gain, setting.deadline.left()});
-  }
-  Deadline compiling(0);
-  // What is measured is what a compilation with the cache gives, once it says so.
-  if (llvm::sys::fs::copy_file(setting.options.cache, trialCache) || !appendTuningRecord(trialCache, record).empty())
-    return false;
-  bool made = compile(trial, trialCache);
-  constexpr double kSpread = 1.1;
-  setting.compileSeconds = compiling.elapsed();
-  pace = std::max(secondsOfTrial(setting), kSpread * compiling.elapsed());
+  bool made = succeeded(compileScheduled(*module, setting.target, path, cache));
+  releaseConstants(*module, setting.module);
   return made;
 }
 
-std::optional<NetworkTimes> NetworkTuning::compare() {
-  MeasureJob job{MeasureJob::Kind::Models, {best, trial}, measuringThreads(setting.target), setting.options.verify, comparisonSeconds(setting)};
-  std::vector<Measured> both = setting.options.measure(job);
-  if (both.empty() || !both[0].problem.empty())
+void NetworkTuning::tell(const NetworkTrial &trial) const {
+  if (!setting.options.progress)
+    return;
+  double gain = firstNs > 0 && lastNs > 0 ? firstNs / lastNs : 1;
+  setting.options.progress({"in the network: " + records[trial.kernel].name, int(records.size()), int(records.size()), report->candidates,
+                            report->predictedGain * gain, setting.deadline.left()});
+}
+
+void NetworkTuning::make(const std::vector<NetworkTrial> &trials) {
+  tell(trials.front());
+  MLIRContext *context = setting.module.getContext();
+  // What the cache holds is told of once, when the tuned plan is made.
+  ScopedDiagnosticHandler quiet(context, [](Diagnostic &) { return success(); });
+  Deadline compiling(0);
+  isMade.assign(trials.size(), false);
+  parallelFor(context, 0, trials.size(), [&](size_t i) {
+    // What is measured is what a compilation with the cache gives, once it says so.
+    std::string cache = trialFile(i, "jsonl");
+    isMade[i] = !llvm::sys::fs::copy_file(setting.options.cache, cache) && appendTuningRecord(cache, recordOf(trials[i])).empty() &&
+                compile(trialFile(i, "plan"), cache);
+  });
+  if (trials.size() == 1)
+    setting.compileSeconds = compiling.elapsed();
+  lastMade = compiling.elapsed();
+}
+
+std::optional<NetworkTimes> NetworkTuning::compare(const std::vector<size_t> &numbers) {
+  Deadline comparing(0);
+  NetworkTimes times{0, std::vector<double>(numbers.size(), 0)};
+  MeasureJob job{MeasureJob::Kind::Models, {best}, measuringThreads(setting.target), setting.options.verify, 0, verifyTolerance(setting.options)};
+  std::vector<size_t> places;
+  for (auto [place, number] : llvm::enumerate(numbers)) {
+    if (!isMade[number])
+      continue;
+    job.plans.push_back(trialFile(number, "plan"));
+    places.push_back(place);
+  }
+  if (places.empty())
+    return times;
+  job.seconds = comparisonSeconds(setting) * double(job.plans.size()) / 2;
+  std::vector<Measured> measured = setting.options.measure(job);
+  if (measured.empty() || !measured[0].problem.empty())
     return std::nullopt;
-  NetworkTimes times{both[0].ns, both[1].problem.empty() ? both[1].ns : 0};
+  times.bestNs = measured[0].ns;
+  for (auto [place, result] : llvm::zip_equal(places, ArrayRef(measured).drop_front()))
+    times.trialNs[place] = result.problem.empty() ? result.ns : 0;
   if (firstNs == 0)
     firstNs = lastNs = times.bestNs;
+  constexpr double kSpread = 1.1, kTwice = 2; // what is faster is measured once more
+  if (numbers.size() == isMade.size())
+    pace = kSpread * (lastMade + kTwice * comparing.elapsed()) / double(numbers.size());
   return times;
 }
 
-void NetworkTuning::keep(const NetworkTrial &kept, const NetworkTimes &times) {
+void NetworkTuning::keep(size_t number, const NetworkTrial &kept, double bestNs, double trialNs) {
   TuningRecord record = recordOf(kept);
   if (std::string problem = appendTuningRecord(setting.options.cache, record); !problem.empty()) {
     report->message += problem + ": the record of '" + record.name + "' is lost\n";
     return;
   }
-  if (llvm::sys::fs::rename(trial, best))
+  if (llvm::sys::fs::rename(trialFile(number, "plan"), best))
     return; // the next trials are compared with what was the best before
   // Machines drift: what counts is the share of the time in each comparison.
-  lastNs *= times.trialNs / times.bestNs;
-  report->networkChanges.push_back({record.name, records[kept.kernel].schedule, record.schedule, times.bestNs / times.trialNs});
+  lastNs *= trialNs / bestNs;
+  report->networkChanges.push_back({record.name, records[kept.kernel].schedule, record.schedule, bestNs / trialNs});
   records[kept.kernel] = std::move(record);
 }
 

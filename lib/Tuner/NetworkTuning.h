@@ -16,7 +16,7 @@ struct NetworkSetting {
   double modelNs = 0;        ///< of one run, about
 };
 
-/// What one more trial takes, about.
+/// What one more trial takes, about, by itself.
 double secondsOfTrial(const NetworkSetting &setting);
 
 class NetworkTuning : NetworkPlans {
@@ -28,21 +28,26 @@ public:
   void run(TuneReport &report);
 
 private:
-  bool hasTime() const override;
-  bool make(const NetworkTrial &trial) override;
-  std::optional<NetworkTimes> compare() override;
-  void keep(const NetworkTrial &trial, const NetworkTimes &times) override;
+  size_t room() const override;
+  void make(const std::vector<NetworkTrial> &trials) override;
+  std::optional<NetworkTimes> compare(const std::vector<size_t> &numbers) override;
+  void keep(size_t number, const NetworkTrial &trial, double bestNs, double trialNs) override;
 
   bool compile(const std::string &path, const std::string &cache);
+  std::string trialFile(size_t number, const char *ending) const;
   /// The record that says that a trial's schedule is the kernel's.
   TuningRecord recordOf(const NetworkTrial &trial) const;
+  void tell(const NetworkTrial &trial) const;
 
   NetworkSetting setting;
   std::vector<TuningRecord> records;
   std::vector<double> kernelNs;
-  std::string best, trial, trialCache; // files
-  double firstNs = 0, lastNs = 0;      // of the network before and after all that was kept
-  double pace = 0;                     // seconds that a trial took
+  std::string best;            // file
+  std::vector<char> isMade;    // of the trials that were made last
+  size_t together = 1;         // the most trials
+  double firstNs = 0, lastNs = 0; // of the network before and after all that was kept
+  double lastMade = 0;            // seconds that making the last trials took
+  double pace = 0;                // seconds of a trial, beside others
   TuneReport *report = nullptr;
 };
 

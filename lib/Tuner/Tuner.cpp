@@ -86,6 +86,7 @@ private:
     OwningOpRef<ModuleOp> untuned = module->clone();
     if (failed(compileScheduled(*untuned, target, untunedPlan())))
       return failure();
+    releaseConstants(*untuned, *module);
     // The tuned plan at the end takes as long, and the comparison some runs.
     constexpr double kCompareShare = 0.05, kLongestCompare = 2;
     compareSeconds = std::min(kLongestCompare, kCompareShare * options.seconds);
@@ -280,7 +281,7 @@ private:
   /// What is kept for trying schedules in the whole network. On a processor that takes what kernels leave: their weights come from memory alone as
   /// they do in a network, and times alone say more.
   double networkSeconds() {
-    constexpr double kShare = 0.25;
+    constexpr double kShare = 0.4;
     constexpr int kFewest = 3; // trials; fewer are not worth what compiling the network first takes
     double seconds = kShare * options.seconds;
     return target.isGpu() && seconds >= kFewest * secondsOfTrial(networkSetting()) ? seconds : 0;
@@ -323,7 +324,7 @@ private:
     if (failed(compileScheduled(*module, target, path, options.cache)))
       return failure();
     std::vector<Measured> both = options.measure(
-        {MeasureJob::Kind::Models, {untunedPlan(), path}, measuringThreads(target), options.verify, std::max(0.2, std::min(compareSeconds, deadline.left()))});
+        {MeasureJob::Kind::Models, {untunedPlan(), path}, measuringThreads(target), options.verify, std::max(0.2, std::min(compareSeconds, deadline.left())), verifyTolerance(options)});
     if (both.empty()) {
       report.message += "the whole model was not compared: what measures is gone\n";
       return success();

@@ -14,7 +14,7 @@ std::string line(const Json &json) {
 } // namespace
 
 std::string jobLine(const MeasureJob &job) {
-  return line({{"kind", int(job.kind)}, {"plans", job.plans}, {"threads", job.threads}, {"verify", job.verify}, {"seconds", job.seconds}});
+  return line({{"kind", int(job.kind)}, {"plans", job.plans}, {"threads", job.threads}, {"verify", job.verify}, {"seconds", job.seconds}, {"tolerance", job.tolerance}});
 }
 
 MeasureJob parseJob(const std::string &text) {
@@ -27,6 +27,7 @@ MeasureJob parseJob(const std::string &text) {
     job.threads = int(wholeNumber(json.at("threads"), "job: threads", 1, kMostThreads));
     job.verify = json.at("verify");
     job.seconds = json.at("seconds");
+    job.tolerance = json.value("tolerance", 0.0);
     return job;
   } catch (const Json::exception &error) {
     throw Failure(std::string("job: ") + error.what());

@@ -1,6 +1,6 @@
 // What a tuning process and a measuring process say to each other: JSON, one object a line.
 //
-//   job:     {"kind": 0, "plans": ["/tmp/x/0.plan", ...], "threads": 2, "verify": true, "seconds": 1.5}
+//   job:     {"kind": 0, "plans": ["/tmp/x/0.plan", ...], "threads": 2, "verify": true, "seconds": 1.5, "tolerance": 0}
 //   events:  {"at": 3, "limit": 1.2}          plan 3 runs now; longer than 1.2 s means that it hangs
 //   result:  {"results": [{"ns": 1200, "runs": 24, "problem": "", "kernels": [["conv_0", 1200]]}, ...]}
 #pragma once

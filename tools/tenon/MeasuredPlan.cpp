@@ -110,11 +110,11 @@ std::vector<HostTensor> MeasuredPlan::results() const {
   return copies;
 }
 
-std::string MeasuredPlan::difference(const std::vector<HostTensor> &expected) const {
+std::string MeasuredPlan::difference(const std::vector<HostTensor> &expected, double tolerance) const {
   if (outputs.size() != expected.size())
     return "has another number of outputs";
   for (size_t i = 0; i < outputs.size(); i++) {
-    Comparison comparison = compare(outputs[i], expected[i], {});
+    Comparison comparison = compare(outputs[i], expected[i], {tolerance > 0 ? std::optional(tolerance) : std::nullopt});
     if (!comparison.problem.empty())
       return comparison.problem;
     char text[96];

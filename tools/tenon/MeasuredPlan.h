@@ -41,7 +41,7 @@ public:
   /// Copies of the outputs of the last run.
   std::vector<HostTensor> results() const;
   /// Why the outputs of the last run are not `expected`, or "".
-  std::string difference(const std::vector<HostTensor> &expected) const;
+  std::string difference(const std::vector<HostTensor> &expected, double tolerance) const;
 
   /// Whether the last run gave the same bytes as the first one that this asked about: threads that race do not always.
   bool repeatsItself();

@@ -58,6 +58,16 @@ SmallVector<AttentionTile> stagedTiles(const cpu::AttentionProblem &p, int64_t t
   }
   return result;
 }
+/// For a tuner the same rows with other numbers of warps, none of which would be without keys.
+SmallVector<AttentionTile> withOtherWarps(const AttentionTile &best, int64_t keys, const Target &target) {
+  SmallVector<AttentionTile> result{best};
+  for (AttentionTile tile = best; int64_t warps : {1, 2, 4, 8}) {
+    tile.warps = warps;
+    if (warps != best.warps && (warps - 1) * tile.keys < keys && tile.sharedBytes() <= sharedLimit(target))
+      result.push_back(tile);
+  }
+  return result;
+}
 } // namespace
 
 SmallVector<AttentionTile> attentionTiles(const cpu::AttentionProblem &p, const Target &target) {
@@ -78,7 +88,7 @@ SmallVector<AttentionTile> attentionTiles(const cpu::AttentionProblem &p, const 
   constexpr int64_t kMostRowWarps = 8, kBusyWarps = 8;
   int64_t tiles = p.rows.ceilDiv(kRows).asConstant().value_or(1), all = (p.batch * p.heads).asConstant().value_or(1) * tiles;
   if (tiles == 1 || all < target.cores * kBusyWarps)
-    return {tile};
+    return withOtherWarps(tile, known, target);
   SmallVector<AttentionTile> result = stagedTiles(p, tiles, target);
   tile.warps = 1;
   int64_t fitting = std::min(kMostRowWarps, sharedLimit(target) / tile.groupBytes());

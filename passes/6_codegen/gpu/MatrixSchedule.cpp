@@ -395,7 +395,18 @@ SmallVector<MatrixSchedule> matrixSchedules(const MatrixProblem &p, const Target
     const MatrixSchedule &s = entry.second;
     return std::tuple(entry.first, s.splits, s.tileRows, s.tileColumns, s.warpDepth, s.stages, s.teams, s.together, s.tileWidth);
   };
-  llvm::sort(ranked, [&](const auto &a, const auto &b) { return order(a) < order(b); });
+  auto rank = [&] { llvm::sort(ranked, [&](const auto &a, const auto &b) { return order(a) < order(b); }); };
+  rank();
+  std::optional<MatrixSchedule> chosen = ranked.empty() ? std::nullopt : std::optional(ranked.front().second);
+  constexpr double kMost = 2; // times the cost of the best
+  double leastCost = ranked.empty() ? 0 : ranked.front().first;
+  for (const MatrixSchedule &s : otherSchedules(p, target)) {
+    double cost = costOf(s, rows, p, target);
+    bool isKnown = llvm::any_of(ranked, [&](const auto &entry) { return entry.second == s; });
+    if (!isKnown && sumsWholeRows(s, p) && cost < kMost * leastCost)
+      ranked.push_back({cost, s});
+  }
+  rank();
   SmallVector<MatrixSchedule> schedules = inTurns(llvm::map_to_vector(ranked, [](const auto &entry) { return entry.second; }));
   std::optional<MatrixSchedule> best = measuredSchedule(rows, p, target);
   if (best && best->resident) { // as many stages as there is room for depends on what else lies there
@@ -407,9 +418,11 @@ SmallVector<MatrixSchedule> matrixSchedules(const MatrixProblem &p, const Target
     best = found == schedules.end() ? best : std::optional(*found);
   }
   // Blocks that stay compute not every product of a size.
-  if (best && sumsWholeRows(*best, p) && (!(best->pipeline || best->tma || best->resident) || llvm::is_contained(schedules, *best))) {
-    llvm::erase(schedules, *best);
-    schedules.insert(schedules.begin(), *best);
+  if (best && sumsWholeRows(*best, p) && (!(best->pipeline || best->tma || best->resident) || llvm::is_contained(schedules, *best)))
+    chosen = best;
+  if (chosen) {
+    llvm::erase(schedules, *chosen);
+    schedules.insert(schedules.begin(), *chosen);
   }
   return schedules;
 }
