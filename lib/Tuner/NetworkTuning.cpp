@@ -8,7 +8,7 @@ namespace tenon {
 using namespace mlir;
 
 // Runs of a GPU repeat within a few thousandths; a processor shares caches and clock with what else runs on it.
-static constexpr double kWorthwhileOnGpu = 0.995, kWorthwhile = 0.99;
+static constexpr double kWorthwhileOnGpu = 0.997, kWorthwhile = 0.99;
 
 /// That measuring two plans in turn takes: some tens of runs of each.
 static double comparisonSeconds(const NetworkSetting &setting) {

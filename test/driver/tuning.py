@@ -236,6 +236,26 @@ def test_candidates_become_plans(driver):
     driver.fails("tune", *words[:-2], "--most", 2, code=2, message="are for --candidates")
 
 
+def test_candidates_are_more_than_the_compiler_chooses_from(driver):
+    """A tuner also tries tiles with as many stages as a block has steps; the first candidate is what the compiler takes."""
+    weight = helper.make_tensor("w", TensorProto.FLOAT, [512, 128], np.random.default_rng(0).standard_normal((512, 128)).astype(np.float32).tobytes(), raw=True)
+    x, y = (helper.make_tensor_value_info(name, TensorProto.FLOAT16, [96, size]) for name, size in (("x", 512), ("y", 128)))
+    nodes = [helper.make_node("Cast", ["w"], ["h"], to=TensorProto.FLOAT16), helper.make_node("MatMul", ["x", "h"], ["y"])]
+    path = driver.folder / "product.onnx"
+    onnx.save(helper.make_model(helper.make_graph(nodes, "g", [x], [y], [weight]), opset_imports=[helper.make_opsetid("", 17)], ir_version=8), path)
+    folder = driver.folder / "product"
+    folder.mkdir()
+    words = (path, "--target", "cuda:sm_90a", "--precision", "fp16")
+    driver.ok("tune", *words, "--candidates", folder, "--family", "gpu.matrix", "--most", 12)
+    schedules = [{name: int(value) for name, value in re.findall(r"(\w+) = (\d+)", entry["schedule"])} for entry in records(driver, "product/index.jsonl")]
+    assert len(schedules) == 12, schedules
+    steps = 512 // 64
+    assert any(s["groups"] and not s.get("tma") and s["splits"] * s["stages"] == steps for s in schedules), schedules
+    driver.ok("compile", *words, "-o", "product.plan", "--quiet")
+    chosen = dict(word.split("=") for word in driver.json("inspect", "product.plan")["kernels"][0]["schedule"].split())
+    assert {name: int(value) for name, value in chosen.items()} == schedules[0], (chosen, schedules[0])
+
+
 def test_caches_are_listed_pruned_and_merged(driver):
     tuned(driver)
     lines = (driver.folder / "tuned.jsonl").read_text()
