@@ -165,19 +165,26 @@ def test_transformed_convolutions_are_among_the_candidates(driver):
     assert done.returncode == 0 and "not a schedule" in done.stderr and "winograd" not in families("exact.plan"), done.stderr
 
 
-def test_schedules_are_chosen_in_the_network(driver):
-    """A cache that says that a slow schedule is the fastest, and the fast one close to it: the network tells them apart, and the cache says so from then on."""
-    path = convolution(driver)
-    folder = driver.folder / "direct"
-    folder.mkdir()
-    driver.ok("tune", path, "--threads", 1, "--candidates", folder, "--family", "winograd", "--quiet")
+def misleading(driver, name):
+    """A cache that says that a slow schedule is the fastest, and the fast one close to it: its path, and both."""
+    path, folder = convolution(driver), driver.folder / "direct"
+    if not folder.exists():
+        folder.mkdir()
+        driver.ok("tune", path, "--threads", 1, "--candidates", folder, "--family", "winograd", "--quiet")
     entries = records(driver, "direct/index.jsonl")
     fast, slow = (next(entry for entry in entries if entry["schedule"].startswith(f'#kernel.schedule<"{family}"')) for family in ("winograd", "contraction"))
     line = {"tenon_tuning": 1, **{key: slow[key] for key in ("kernel", "name", "schedule", "target", "threads")}, "family": "contraction", "cpu": "Another CPU", "ns": 10, "untuned_ns": 10,
             "candidates": 2, "discarded": 0, "complete": True, "close": [{"schedule": fast["schedule"], "ns": 11}]}
     cpu = next(text.split(":")[1].strip() for text in open("/proc/cpuinfo") if text.startswith("model name"))
-    cache = driver.folder / "chosen.jsonl"
+    cache = driver.folder / name
     cache.write_text("".join(json.dumps(dict(line, cpu=name)) + "\n" for name in ("Another CPU", cpu)))
+    return cache, fast, slow, cpu
+
+
+def test_schedules_are_chosen_in_the_network(driver):
+    """The network tells the fast schedule from the slow one, and the cache says so from then on."""
+    path = convolution(driver)
+    cache, fast, slow, cpu = misleading(driver, "chosen.jsonl")
     done = driver.execute("tune", path, "--cache", cache, "--budget", "10s", "--threads", 1, "-o", "chosen.plan")
     assert done.returncode == 0 and " kept: " in done.stdout and "instead of #kernel.schedule<\"contraction\"" in done.stdout, done.stdout + done.stderr
     chosen = next(record for record in records(driver, "chosen.jsonl") if record["kernel"] == slow["kernel"] and "network" in record)
@@ -189,6 +196,17 @@ def test_schedules_are_chosen_in_the_network(driver):
     # The slow one does not come back.
     report = json.loads(driver.ok("tune", path, "--cache", cache, "--budget", "10s", "--threads", 1, "--json"))
     assert report["network"]["tried"] > 0 and slow["name"] not in [change["kernel"] for change in report["network"]["changes"]], report
+
+
+def test_bad_plans_of_the_network_are_passed_over(driver):
+    for fault in ("crash", "hang", "wrong"):
+        cache, *_ = misleading(driver, f"network_{fault}.jsonl")
+        words = ("tune", convolution(driver), "--cache", cache, "--budget", "10s", "--threads", 1, "--verify", "--json")
+        done = subprocess.run([str(word) for word in (driver.tenon, *words)], cwd=driver.folder, capture_output=True, text=True, timeout=60, env=os.environ | {"TENON_TUNE_FAULT": f"trial0={fault}"})
+        assert done.returncode == 0, done.stderr
+        network = json.loads(done.stdout)["network"]
+        assert network["tried"] > 0 and not network["changes"], (fault, network)
+        assert not any(record.get("network") for record in records(driver, cache.name)), fault
 
 
 def test_a_terminal_shows_progress_and_gain(driver):

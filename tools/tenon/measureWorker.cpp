@@ -26,6 +26,7 @@ using Clock = std::chrono::steady_clock;
 constexpr double kReferenceLimit = 60;   // seconds that a plan may take that nothing is known of
 constexpr double kLeastLimit = 1;        // and one that is compared with another
 constexpr double kHangsAfter = 50;       // times as long as the reference
+constexpr double kLoadsAfter = 10;       // times as long as the reference of a whole network takes to be opened, with its weights
 
 /// "3=crash,5=hang,6=wrong,7=race" in TENON_TUNE_FAULT: what the plan in the file 3.plan does instead of running. For tests of what survives it.
 std::string plantedFault(const std::string &path) {
@@ -74,7 +75,7 @@ private:
 
   double elapsed() const { return std::chrono::duration<double>(Clock::now() - start).count(); }
 
-  void tell(size_t plan) { tell(plan, plan == 0 || job.kind != MeasureJob::Kind::Kernels ? kReferenceLimit : std::max(kLeastLimit, kHangsAfter * reference)); }
+  void tell(size_t plan) { tell(plan, plan == 0 ? kReferenceLimit : std::max(kLeastLimit, kHangsAfter * reference) + kLoadsAfter * referenceOpens); }
 
   /// What comes is about `plan`, and takes at most `seconds`.
   void tell(size_t plan, double seconds) {
@@ -108,6 +109,8 @@ private:
         slot.plan = std::make_unique<MeasuredPlan>(job.plans[i], job.threads, [&] { tell(i, kReferenceLimit); });
         if (i == 0)
           reference = slot.plan->run();
+        if (i == 0 && job.kind == MeasureJob::Kind::Models)
+          referenceOpens = elapsed();
         if (!job.verify)
           return;
         if (i == 0)
@@ -214,7 +217,7 @@ private:
 
   MeasureJob job;
   Clock::time_point start;
-  double reference = 0; // seconds of plan 0
+  double reference = 0, referenceOpens = 0; // seconds of plan 0: a run, and until it ran where plans are whole networks
   std::vector<std::unique_ptr<Slot>> plans;
 };
 
