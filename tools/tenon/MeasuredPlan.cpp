@@ -12,6 +12,15 @@
 
 namespace tenon::driver {
 
+/// Whether a GPU's driver compiles it when it is opened.
+static bool hasOnlyPtx(const tn_plan *plan) {
+  uint32_t count = infoOfPlan(plan).device_code_count;
+  for (uint32_t i = 0; i < count; i++)
+    if (!infoOf<tn_device_code_info>([&](tn_device_code_info *info) { return tn_plan_device_code(plan, i, info); }).is_ptx)
+      return false;
+  return count > 0;
+}
+
 static bool callsLibraries(const tn_plan *plan) {
   for (uint32_t i = 0; i < infoOfPlan(plan).kernel_count; i++)
     if (infoOf<tn_kernel_info>([&](tn_kernel_info *info) { return tn_plan_kernel(plan, i, info); }).library[0])
@@ -19,7 +28,7 @@ static bool callsLibraries(const tn_plan *plan) {
   return false;
 }
 
-MeasuredPlan::MeasuredPlan(const std::string &path, int threads, const std::function<void()> &isSlow) {
+MeasuredPlan::MeasuredPlan(const std::string &path, int threads, const std::function<void(bool)> &tellSlow) {
   int file = ::open(path.c_str(), O_RDONLY | O_CLOEXEC);
   struct stat status{};
   if (file < 0 || ::fstat(file, &status) != 0) {
@@ -41,11 +50,14 @@ MeasuredPlan::MeasuredPlan(const std::string &path, int threads, const std::func
   tn_context_options options = TN_CONTEXT_OPTIONS_INIT;
   options.threads = uint32_t(threads);
   options.spin_us = uint32_t(spinTime.count());
-  if (callsLibraries(opened))
-    isSlow();
+  bool isCompiled = hasOnlyPtx(opened), isOfLibraries = callsLibraries(opened);
+  if (isCompiled || isOfLibraries)
+    tellSlow(true);
   tn_context *made = nullptr;
   require(tn_context_create(opened, &options, &made), path);
   context.reset(made);
+  if (isCompiled && !isOfLibraries)
+    tellSlow(false);
   inputs = randomInputs(opened, inputShapes(opened, {}, nullptr));
   for (HostTensor &input : inputs)
     views.push_back(input.view());

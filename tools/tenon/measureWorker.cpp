@@ -106,7 +106,7 @@ private:
           std::raise(SIGSEGV);
         while (fault == "hang")
           std::this_thread::sleep_for(std::chrono::seconds(1));
-        slot.plan = std::make_unique<MeasuredPlan>(job.plans[i], job.threads, [&] { tell(i, kReferenceLimit); });
+        slot.plan = std::make_unique<MeasuredPlan>(job.plans[i], job.threads, [&](bool isSlow) { isSlow ? tell(i, kReferenceLimit) : tell(i); });
         if (i == 0)
           reference = slot.plan->run();
         if (i == 0 && job.kind == MeasureJob::Kind::Models)
