@@ -64,6 +64,7 @@ static void addPasses(OpPassManager &pm, Phase phase, const Target &target, Stri
     return graph::buildGraphPipeline(pm, {.matrixUnits = hasMatrixUnits(target, storage),
                                           .bf16Factors = bf16Factors(target, storage),
                                           .storage = target.isGpu() ? storage.str() : "",
+                                          .splitLSTMs = target.isGpu(),
                                           .evaluator = evaluator});
   case Phase::Fuse:
     return fuse::buildFusePipeline(pm, {.target = target});

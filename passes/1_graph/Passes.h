@@ -27,6 +27,7 @@ struct GraphOptions {
   bool matrixUnits = false;               // kernels of products give and take sums of rows, and read operands side by side: those of GPUs
   Bf16Models bf16Factors = Bf16Models::None; // CPUs that multiply bf16: where to store the factors of products in it
   std::string storage;                    // "f16" or "bf16": store f32 tensors in this type; "tf32": round what products read; empty: as they are
+  bool splitLSTMs = false;                // multiply the inputs of all steps before the steps
   ConstantEvaluator *evaluator = nullptr; // null: constant subgraphs stay as they are
 };
 

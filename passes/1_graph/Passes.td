@@ -238,6 +238,17 @@ def PatchesIntoProducts : GraphPass<"nn-patches-into-products"> {
   let statistics = [Statistic<"replaced", "replaced", "convolutions that became products">];
 }
 
+def LSTMsIntoProducts : GraphPass<"nn-lstms-into-products"> {
+  let summary = "Compute the products of an LSTM's inputs for all steps at once";
+  let description = [{
+    For GPUs, where a product of many rows is spread over all multiprocessors and what is left of a step is the product of the state.
+    Before:  %s, %h, %c = nn.lstm %x, %w, %r bias(%b) …
+    After:   %g = nn.reshape (nn.add (nn.matmul (nn.reshape %x), (nn.reshape %w) {transpose_rhs}), %both)
+             %s, %h, %c = nn.recurrence %g, (nn.transpose %r) {cell = #nn.cell<lstm>, activations = ["Sigmoid", "Tanh", "Tanh"], …}
+  }];
+  let statistics = [Statistic<"replaced", "replaced", "LSTMs whose inputs are multiplied at once">];
+}
+
 def FlushTinyWeights : GraphPass<"nn-flush-tiny-weights"> {
   let summary = "Set weights to zero that are too small to matter";
   let description = [{

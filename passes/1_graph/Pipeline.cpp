@@ -80,6 +80,8 @@ void buildGraphPipeline(OpPassManager &manager, const GraphOptions &options) {
     pm.addPass(createNormsIntoProducts());
     pm.addPass(createJoinAddedConvs());
   }
+  if (options.splitLSTMs)
+    pm.addPass(createLSTMsIntoProducts()); // whose products are f32, as their steps are
   pm.addPass(createFoldConstantsPass(options.evaluator));
   if (!options.storage.empty() && !isHalf)
     pm.addPass(createLowerPrecision(options.storage)); // after everything that changes weights
@@ -101,7 +103,7 @@ struct GraphPipelineOptions : PassPipelineOptions<GraphPipelineOptions> {
 
 void registerGraphPipeline() {
   PassPipelineRegistration<GraphPipelineOptions>("graph", "Phase graph: nn to nn", [](OpPassManager &manager, const GraphPipelineOptions &o) {
-    buildGraphPipeline(manager, {o.channelsLast, o.promoteHalf, o.mergeMatMuls, o.matrixUnits, o.bf16Factors ? Bf16Models::All : Bf16Models::None, o.storage, nullptr});
+    buildGraphPipeline(manager, {o.channelsLast, o.promoteHalf, o.mergeMatMuls, o.matrixUnits, o.bf16Factors ? Bf16Models::All : Bf16Models::None, o.storage, o.matrixUnits, nullptr});
   });
 }
 

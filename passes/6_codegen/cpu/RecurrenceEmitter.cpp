@@ -115,7 +115,7 @@ Values RecurrenceEmitter::products(const Panel &panel, Index from, int first, in
   });
 }
 
-Value RecurrenceEmitter::activate(int function, Value x) {
+Value emitActivation(KernelBuilder &b, nn::RecurrenceOp op, int function, Value x) {
   Registers r{b};
   if (double limit = op.getClip().convertToDouble(); limit > 0)
     x = r.clamp(x, -limit, limit);

@@ -17,6 +17,9 @@ struct RecurrenceLayout {
   unsigned elementBytes;
 };
 
+/// A function of the layer by its number in `activations`, behind the clip.
+mlir::Value emitActivation(KernelBuilder &b, nn::RecurrenceOp op, int function, mlir::Value x);
+
 class RecurrenceEmitter {
 public:
   RecurrenceEmitter(KernelBuilder &b, nn::RecurrenceOp op, kernel::FuncOp func);
@@ -41,7 +44,7 @@ private:
   /// For each gate in [first, end): `init` plus the state of row `from` times the recurrence weights.
   KernelBuilder::Values products(const Panel &panel, Index from, int first, int end, KernelBuilder::Values init);
   KernelBuilder::Values gatesAt(const Panel &panel, Index t, int first, int end);
-  mlir::Value activate(int function, mlir::Value x);
+  mlir::Value activate(int function, mlir::Value x) { return emitActivation(b, op, function, x); }
   mlir::Value peephole(const Panel &panel, int part, mlir::Value state, mlir::Value sum);
   void rnnPanel(const Panel &panel, Index t);
   void gruGates(const Panel &panel, Index t);

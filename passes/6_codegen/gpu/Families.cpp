@@ -29,7 +29,6 @@ llvm::ArrayRef<const KernelFamily *> families() {
                                             &columnsFamily(),
                                             &transposeFamily(),
                                             &recurrentFamily(),
-                                            &recurrentTasksFamily(),
                                             &recurrenceTasksFamily(),
                                             &linearAttentionTasksFamily(),
                                             &ranksFamily(),

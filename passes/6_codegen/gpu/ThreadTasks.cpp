@@ -3,7 +3,6 @@
 #include "passes/6_codegen/cpu/Loops.h"
 #include "passes/6_codegen/cpu/LoopsSequential.h"
 #include "passes/6_codegen/cpu/Recurrence.h"
-#include "passes/6_codegen/cpu/Recurrent.h"
 #include "passes/6_codegen/cpu/TopK.h"
 
 using namespace mlir;
@@ -55,11 +54,6 @@ private:
   Condition condition; // of kernels that are computed so; null: all that `inner` matches
 };
 } // namespace
-
-const KernelFamily &recurrentTasksFamily() {
-  static const ThreadTasks family("gpu.recurrent-tasks", cpu::recurrentFamily());
-  return family;
-}
 
 const KernelFamily &recurrenceTasksFamily() {
   static const ThreadTasks family("gpu.recurrence-tasks", cpu::recurrenceFamily());

@@ -4,7 +4,6 @@
 
 namespace tenon::gpu {
 
-const KernelFamily &recurrentTasksFamily();
 const KernelFamily &recurrenceTasksFamily();
 const KernelFamily &linearAttentionTasksFamily();
 const KernelFamily &topKTasksFamily();
