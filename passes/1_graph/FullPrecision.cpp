@@ -7,26 +7,36 @@
 using namespace mlir;
 
 namespace tenon::graph {
-namespace {
 
-using OpSet = llvm::DenseSet<Operation *>;
-
-bool givesFloats(Operation *op) {
+static bool givesFloats(Operation *op) {
   auto tensor = op->getNumResults() == 1 ? dyn_cast<RankedTensorType>(op->getResult(0).getType()) : RankedTensorType();
   return tensor && tensor.getElementType().isF32();
-}
-
-bool isByte(Type element) {
-  return element.isInteger() && element.getIntOrFloatBitWidth() == 8;
 }
 
 bool isProduct(Operation *op) {
   return isa<nn::ConvOp, nn::ConvTransposeOp, nn::MatMulOp, nn::AttentionOp, nn::LSTMOp, nn::RecurrenceOp, nn::LinearAttentionOp>(op);
 }
 
-/// Whether floats go through `op` as they are, or a few of them make one: no product, whose factors should be halves.
 bool passesFloats(Operation *op) {
   return givesFloats(op) && !isProduct(op) && !isa<nn::ConstantOp>(op);
+}
+
+int64_t termsOf(Operation *op) {
+  std::optional<int64_t> terms;
+  if (auto matmul = dyn_cast<nn::MatMulOp>(op))
+    terms = nn::dimOf(matmul.getRhs().getType(), rankOf(matmul.getRhs()) - (matmul.getTransposeRhs() ? 1 : 2)).asConstant();
+  if (auto conv = dyn_cast<nn::ConvOp>(op))
+    if (auto weight = cast<RankedTensorType>(conv.getWeight().getType()); weight.hasStaticShape() && weight.getDimSize(0))
+      terms = weight.getNumElements() / weight.getDimSize(0);
+  return terms.value_or(std::numeric_limits<int64_t>::max());
+}
+
+namespace {
+
+using OpSet = llvm::DenseSet<Operation *>;
+
+bool isByte(Type element) {
+  return element.isInteger() && element.getIntOrFloatBitWidth() == 8;
 }
 
 /// Sums of products of bytes, with or without a bias.
@@ -182,16 +192,6 @@ private:
     return products >= kManyLayers && wide * kFewWide <= products;
   }
   static bool isPart(Operation *op) { return isa<nn::ConvOp>(op) ? givesFloats(op) && termsOf(op) <= kFewTerms : passesFloats(op); }
-  /// How many products each sum has; of others than convolutions and plain products, and where only a run knows, many.
-  static int64_t termsOf(Operation *op) {
-    std::optional<int64_t> terms;
-    if (auto matmul = dyn_cast<nn::MatMulOp>(op))
-      terms = nn::dimOf(matmul.getRhs().getType(), rankOf(matmul.getRhs()) - (matmul.getTransposeRhs() ? 1 : 2)).asConstant();
-    if (auto conv = dyn_cast<nn::ConvOp>(op))
-      if (auto weight = cast<RankedTensorType>(conv.getWeight().getType()); weight.hasStaticShape() && weight.getDimSize(0))
-        terms = weight.getNumElements() / weight.getDimSize(0);
-    return terms.value_or(std::numeric_limits<int64_t>::max());
-  }
   static float largestBias(nn::ConvOp conv) {
     auto constant = conv.getBias() ? conv.getBias().getDefiningOp<nn::ConstantOp>() : nn::ConstantOp();
     if (!constant)

@@ -9,4 +9,14 @@ namespace tenon::graph {
 /// are large, and the few numbers that sizes, trip counts and conditions are computed from. Biases and ops that never take halves are not among them.
 llvm::DenseSet<mlir::Operation *> opsInFull(mlir::Block &body);
 
+/// Adds to `full` what bf16 would spoil besides, whose mantissa has three bits less than that of f16: small networks and those of short sums, in others short sums
+/// among longer ones, and what only outputs, decisions and such ops read. `keepsFull` are ops that are f32 in any case.
+void addOpsForShortMantissa(mlir::Block &body, llvm::function_ref<bool(mlir::Operation *)> keepsFull, llvm::DenseSet<mlir::Operation *> &full);
+
+bool isProduct(mlir::Operation *op);
+/// Whether floats go through `op` as they are, or a few of them make one: no product, whose factors should be halves.
+bool passesFloats(mlir::Operation *op);
+/// How many products each sum has; of others than convolutions and plain products, and where only a run knows, many.
+int64_t termsOf(mlir::Operation *op);
+
 } // namespace tenon::graph

@@ -53,6 +53,8 @@ struct LowerPrecision : impl::LowerPrecisionBase<LowerPrecision> {
     lower = to == "f16" ? Type(Float16Type::get(&getContext())) : Type(BFloat16Type::get(&getContext()));
     Block &body = func.getBody().front();
     full = opsInFull(body);
+    if (lower.isBF16())
+      addOpsForShortMantissa(body, keepsFull, full);
     for (Operation &op : body)
       if (isa<nn::IfOp, nn::LoopOp>(op))
         llvm::append_range(passed[&op], op.getOperandTypes());

@@ -25,7 +25,7 @@ def LowerPrecision : GraphPass<"nn-lower-precision"> {
     For GPUs, whose matrix units multiply half types and add up in f32. Kernels compute in f32 and round where they store. Inputs and outputs
     keep their type; weights are cast by constant folding, values beyond the range to the largest one. Filters are rounded so that they keep their sums, and their
     biases stay f32. Ranges, running sums and recurrences stay f32, and so does what leads from bytes and sums of bytes on, or to bytes, and what leads
-    linearly to a logarithm.
+    linearly to a logarithm. In bf16 small networks and short sums stay f32, too, and what only outputs read.
     Before:  %y = nn.relu %x : tensor<4xf32> -> tensor<4xf32>
     After:   %0 = nn.cast %x {to = f16} …   %1 = nn.relu %0 : tensor<4xf16> …   %y = nn.cast %1 {to = f32} …
 

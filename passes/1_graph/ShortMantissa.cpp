@@ -1,0 +1,104 @@
+#include "passes/1_graph/FullPrecision.h"
+#include "passes/1_graph/Match.h"
+
+using namespace mlir;
+
+namespace tenon::graph {
+namespace {
+
+using OpSet = llvm::DenseSet<Operation *>;
+
+bool isF32(Value value) {
+  auto tensor = dyn_cast<RankedTensorType>(value.getType());
+  return tensor && tensor.getElementType().isF32();
+}
+
+/// A sum of products of floats whose terms can be counted.
+bool isCounted(Operation *op) { return isa<nn::ConvOp, nn::ConvTransposeOp, nn::MatMulOp>(op) && isF32(op->getResult(0)); }
+
+int64_t elementsOf(Value value) {
+  int64_t elements = 1; // of one image, where only a run knows how many there are
+  for (nn::Dim size : nn::dimsOf(value.getType()))
+    elements *= size.asConstant().value_or(1);
+  return elements;
+}
+
+/// How long the sums of a network are, and how many: few terms are those of networks with few channels, whose every number counts.
+class Sums {
+public:
+  explicit Sums(Block &body) {
+    constexpr int64_t kShort = 288, kMiddling = 576;
+    for (Operation &op : body)
+      if (isCounted(&op)) {
+        int64_t terms = termsOf(&op);
+        ++sums;
+        beyondShort += terms > kShort;
+        beyondMiddling += terms > kMiddling;
+        weights += elementsOf(op.getOperand(1));
+        products += double(elementsOf(op.getResult(0))) * double(terms);
+      }
+  }
+  /// Whether the network's time is that of launches more than of products.
+  bool areFew() const {
+    constexpr int64_t kFewWeights = 1 << 19;
+    constexpr double kFewProducts = 1 << 28;
+    return sums && weights <= kFewWeights && products <= kFewProducts;
+  }
+  bool areShort() const { return sums && beyondShort * 6 <= sums; }
+  bool areMiddling() const { return sums && beyondMiddling * 6 <= sums; }
+
+private:
+  int64_t sums = 0, beyondShort = 0, beyondMiddling = 0, weights = 0;
+  double products = 0;
+};
+
+/// The products of a gate, one row of each image, whose kernel is one of halves. What they give scales a channel as a whole.
+bool isOfOnePixel(Operation *op) {
+  auto conv = dyn_cast<nn::ConvOp>(op);
+  if (!conv || conv.getLayout() != nn::Layout::ChannelsLast)
+    return false;
+  SmallVector<nn::Dim> sizes = nn::dimsOf(conv.getType());
+  return llvm::all_of(ArrayRef(sizes).drop_front().drop_back(), [](nn::Dim size) { return size.asConstant() == 1; });
+}
+
+/// Comparisons, conversions to other types, positions of maxima: floats end there.
+bool endsFloats(Operation *op) {
+  return !op->hasTrait<OpTrait::IsTerminator>() && llvm::any_of(op->getOperands(), isF32) && llvm::none_of(op->getResults(), isF32);
+}
+
+/// Small networks, and those of short sums, stay f32: bf16 would gain them little.
+void addNetwork(Block &body, OpSet &ops) {
+  for (Operation &op : body)
+    if (passesFloats(&op) || isCounted(&op) || isa<nn::AttentionOp>(op) || endsFloats(&op))
+      ops.insert(&op);
+}
+
+/// Every layer adds its roundings, and those of the first layers, of few channels, are carried through all others.
+void addShortSums(Block &body, OpSet &ops) {
+  constexpr int64_t kFewTerms = 144;
+  for (Operation &op : body)
+    if (isCounted(&op) && termsOf(&op) <= kFewTerms && !isOfOnePixel(&op))
+      ops.insert(&op);
+}
+
+/// What only outputs, decisions and f32 ops read: sums are stored as they are then. An exponential makes its argument's absolute error a relative one, and
+/// the logits of a classifier are 30 where half a last place of bf16 is 2^-4.
+void addBetween(Block &body, llvm::function_ref<bool(Operation *)> keepsFull, OpSet &ops) {
+  auto readsInFull = [&](Operation *user) { return user->hasTrait<OpTrait::IsTerminator>() || ops.contains(user) || keepsFull(user); };
+  for (Operation &op : llvm::reverse(body))
+    if (endsFloats(&op) || (passesFloats(&op) && llvm::all_of(op.getUsers(), readsInFull)))
+      ops.insert(&op);
+}
+
+} // namespace
+
+void addOpsForShortMantissa(Block &body, llvm::function_ref<bool(Operation *)> keepsFull, OpSet &full) {
+  Sums sums(body);
+  if (sums.areFew() || sums.areShort())
+    return addNetwork(body, full);
+  if (sums.areMiddling())
+    addShortSums(body, full);
+  addBetween(body, keepsFull, full);
+}
+
+} // namespace tenon::graph
