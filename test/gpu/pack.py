@@ -104,7 +104,7 @@ def golden_of(model, path):
         value = value if integers or value.size < 1 << 18 else np.sign(value) * np.where(np.abs(value) > 1, 1.5, 0.5)
         arrays[given.name] = value.astype(np.int64 if given.type == "tensor(int64)" else np.int32 if integers else np.float32)
     outputs = session.run(None, arrays)
-    magnitude = max(float(value.std()) if np.isfinite(value).all() else float("inf") for value in outputs)
+    magnitude = max(float(value.std(dtype=np.float64)) if np.isfinite(value).all() else float("inf") for value in outputs)
     np.savez_compressed(path, **{f"in:{name}": value for name, value in arrays.items()},
                         **{key: value for given, output in zip(session.get_outputs(), outputs) for key, value in sampled(given.name, output).items()})
     return magnitude
@@ -126,14 +126,13 @@ def thinned(golden, path):
     np.savez_compressed(path, **arrays)
 
 
-def up_to_detect(folder):
-    """YOLOv8n up to the six results of its detector's branches, channels last in fp16, as its first processing step would read them."""
+def up_to_detect(model):
+    """Writes YOLOv8n up to the six results of its detector's branches, channels last in fp16, as its first processing step would read them."""
     import onnx
-    import onnxruntime
     from onnx import helper
 
     branches = [f"/model.22/cv{branch}.{scale}/cv{branch}.{scale}.2/Conv_output_0" for scale in range(3) for branch in (2, 3)]
-    source, model, golden = SHARED / "yolov8n_640.onnx", folder / f"{DETECT}.onnx", folder / f"{DETECT}.npz"
+    source = SHARED / "yolov8n_640.onnx"
     onnx.utils.extract_model(str(source), str(model), [onnx.load(source).graph.input[0].name], branches)
     cut = onnx.load(model)
     del cut.graph.output[:]
@@ -141,22 +140,30 @@ def up_to_detect(folder):
         cut.graph.node.append(helper.make_node("Transpose", [name], [f"last_{i}"], perm=[0, 2, 3, 1]))
         cut.graph.node.append(helper.make_node("Cast", [f"last_{i}"], [f"branch_{i}"], to=onnx.TensorProto.FLOAT16))
         cut.graph.output.append(helper.make_tensor_value_info(f"branch_{i}", onnx.TensorProto.FLOAT16, None))
-    cut = onnx.shape_inference.infer_shapes(cut)
-    onnx.save(cut, model)
+    onnx.save(onnx.shape_inference.infer_shapes(cut), model)
+
+
+def detect_golden(model, golden):
+    """What ONNX Runtime makes of it, and of the picture of the whole network's golden."""
+    import onnxruntime
+
     given = {key[3:]: array for key, array in loaded(SHARED / "golden" / "yolov8n_640.npz", 0).items() if key.startswith("in:")}
     session = onnxruntime.InferenceSession(str(model), providers=["CPUExecutionProvider"])
     np.savez_compressed(golden, **{f"in:{name}": value for name, value in given.items()},
                         **{f"out:{output.name}": value for output, value in zip(session.get_outputs(), session.run(None, given))})
-    return model, golden
 
 
 def found(word, folder):
     """(model, golden) of what the command line names."""
-    if word == DETECT:
-        return up_to_detect(folder)
     if "=" in word:
         return tuple(Path(part) for part in word.split("="))
     name, _, batch = word.partition("@")
+    if name == DETECT:
+        cut, golden = folder / f"{DETECT}.onnx", folder / f"{DETECT}.npz"
+        up_to_detect(cut)
+        if not batch:
+            detect_golden(cut, golden)
+            return cut, golden
     trained, known = SHARED / f"{name}.onnx", SHARED / "golden" / f"{name}.npz"
     if trained.exists() and not batch:
         if not known.exists():
@@ -165,7 +172,7 @@ def found(word, folder):
         return trained, known
     batch, stem = int(batch or 0), f"{name}{'_b' + batch if batch else ''}"
     model, golden = folder / f"{stem}.onnx", folder / f"{stem}.npz"
-    source = trained if trained.exists() else SHARED / "skeletons" / f"{name}.onnx"
+    source = cut if name == DETECT else trained if trained.exists() else SHARED / "skeletons" / f"{name}.onnx"
     low, gain, high = 0.25, 1.5, 32
     for _ in range(12):
         fill(source, model, min(batch, SAMPLES), gain)

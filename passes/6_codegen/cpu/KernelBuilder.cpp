@@ -4,6 +4,7 @@
 #include "dialects/nn/DimFold.h"
 #include "mlir/Dialect/LLVMIR/NVVMDialect.h"
 #include "passes/6_codegen/cpu/NarrowFloat.h"
+#include "passes/6_codegen/gpu/Directions.h"
 #include "passes/6_codegen/gpu/TensorMaps.h"
 
 namespace tenon::cpu {
@@ -151,6 +152,10 @@ void KernelBuilder::emitGpuEntryPoint() {
   if (!block.waits)
     waitForInputs();
   Value task = NVVM::BlockIdXOp::create(builder, i32), tasks = entry.getArguments().back();
+  if (func->hasAttr(gpu::kBackwardAttr) && block.cluster == 1) { // blocks of a cluster stay in their order
+    Value last = arith::SubIOp::create(builder, NVVM::GridDimXOp::create(builder, i32), arith::ConstantOp::create(builder, builder.getI32IntegerAttr(1)));
+    task = arith::SubIOp::create(builder, last, task);
+  }
   auto call = [&] {
     SmallVector<Value> operands(entry.getArguments().drop_back());
     operands.push_back(arith::ExtUIOp::create(builder, i64, task));

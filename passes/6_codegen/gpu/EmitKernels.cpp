@@ -2,6 +2,7 @@
 #include "dialects/kernel/Kernel.h"
 #include "mlir/IR/Threading.h"
 #include "passes/6_codegen/cpu/EmitKernels.h"
+#include "passes/6_codegen/gpu/Directions.h"
 #include "passes/6_codegen/gpu/Libraries.h"
 
 namespace tenon::gpu {
@@ -9,6 +10,7 @@ using namespace mlir;
 
 FailureOr<CodeImage> emitKernels(ModuleOp module, const Target &target) {
   markAlignments(module);
+  markDirections(module);
   SmallVector<kernel::FuncOp> kernels(module.getOps<kernel::FuncOp>());
   std::vector<std::string> texts(kernels.size());
   auto compile = [&](size_t index) -> LogicalResult {

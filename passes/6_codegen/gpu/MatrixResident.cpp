@@ -1,4 +1,5 @@
 #include "passes/6_codegen/gpu/MatrixResident.h"
+#include "passes/6_codegen/gpu/Directions.h"
 #include "passes/6_codegen/gpu/MatrixEmitter.h"
 
 namespace tenon::gpu {
@@ -87,8 +88,8 @@ private:
   /// Emits `body` for every `teams`th tile of the block, from number `first` on.
   Values forTiles(Value first, int64_t teams, ValueRange init, llvm::function_ref<Values(const Tile &, ValueRange)> body) {
     int64_t across = residentTilesAcross(p, s), blocks = b.tasks().get() / across;
-    Index low = b.add(b.div(b.task(), across), b.mul(w.wide(first), blocks));
-    return b.loop(low, b.dim(residentTiles(p, s)), blocks * teams, init, [&](Index number, ValueRange carried) { return body(tileOf(number), carried); });
+    Index low = b.add(b.div(b.task(), across), b.mul(w.wide(first), blocks)), tiles = b.dim(residentTiles(p, s));
+    return b.loop(low, tiles, blocks * teams, init, [&](Index number, ValueRange carried) { return body(tileOf(tileInOrder(b, number, tiles)), carried); });
   }
 
   // --- the warps that copy

@@ -1,4 +1,5 @@
 #include "passes/6_codegen/gpu/MatrixTma.h"
+#include "passes/6_codegen/gpu/Directions.h"
 #include "passes/6_codegen/gpu/MatrixEmitter.h"
 #include "passes/6_codegen/gpu/MatrixMaps.h"
 #include "passes/6_codegen/gpu/MatrixStore.h"
@@ -88,7 +89,7 @@ void TmaEmitter::emit() {
 
 /// One thread. Weights do not depend on the kernel before: those of the first stages are on their way before that has ended.
 void TmaEmitter::copy() {
-  Index firstColumn = stages.firstColumnOf(s.splits > 1 ? b.div(b.task(), s.splits) : b.task());
+  Index firstColumn = stages.firstColumnOf(s.splits > 1 ? b.div(b.task(), s.splits) : tileInOrder(b, b.task(), b.dim(tilesOf(p, s))));
   for (int64_t stage = 0; stage < early; ++stage)
     copyWeights(firstColumn, stepOf(Index(stage)), w.i32(stage));
   b.waitForInputs();

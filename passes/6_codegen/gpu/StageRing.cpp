@@ -1,4 +1,5 @@
 #include "passes/6_codegen/gpu/StageRing.h"
+#include "passes/6_codegen/gpu/Directions.h"
 
 namespace tenon::gpu {
 using namespace mlir;
@@ -23,7 +24,10 @@ StageRing::Slot StageRing::next(Slot slot) {
 
 StageRing::Values StageRing::forTiles(ValueRange init, llvm::function_ref<Values(Index, Index, ValueRange)> body) {
   Index tiles = b.dim(tilesOf(p, s)), blocks = b.tasks();
-  auto one = [&](Index tile, ValueRange carried) { return body(b.mul(b.div(tile, tilesAcross()), s.tileRows), firstColumnOf(tile), carried); };
+  auto one = [&](Index number, ValueRange carried) {
+    Index tile = s.splits > 1 ? number : tileInOrder(b, number, tiles);
+    return body(b.mul(b.div(tile, tilesAcross()), s.tileRows), firstColumnOf(tile), carried);
+  };
   if (s.splits > 1)
     return one(b.div(b.task(), s.splits), init);
   bool isOne = !tiles.isConstant() || !blocks.isConstant() || tiles.get() <= blocks.get();
