@@ -192,6 +192,27 @@ def DropMasks : GraphPass<"nn-drop-masks"> {
   let statistics = [Statistic<"dropped", "dropped", "masks that hide nothing">];
 }
 
+def DropUnreadRows : GraphPass<"nn-drop-unread-rows"> {
+  let summary = "Compute of products and attention what is read";
+  let description = [{
+    A slice of what a product, attention or ops behind them compute, of which nothing else is read, becomes one of their operands. A vision
+    transformer whose head reads the class token alone computes one row of an image in its last layer, behind keys and values.
+    Before:  %y = nn.matmul %x, %w : tensor<1x197x768xf16>, …   %z = nn.layer_norm %y …   %r = nn.slice %z {sizes = [1, 1, 768], …}
+    After:   %s = nn.slice %x {sizes = [1, 1, 768], …}   %y = nn.matmul %s, %w : tensor<1x1x768xf16>, …   %r = nn.layer_norm %y …
+  }];
+}
+
+def TokensIntoProducts : GraphPass<"nn-tokens-into-products"> {
+  let summary = "Let the product of patches write the tokens beside them";
+  let description = [{
+    Constant rows before or behind those of a product, a class token, and a constant that is added to all of them, positions: the product has rows of zeros
+    for the first, and adds both as one constant.
+    Before:  %y = nn.matmul %x, %w bias %b : tensor<1x196x768xf16>, …   %t = nn.concat %token, %y {axis = 1}   %r = nn.add %t, %positions
+    After:   %p = nn.pad %x {low = [0, 1, 0], …}   %c = (%token, %b below) + %positions   %r = nn.add (nn.matmul %p, %w), %c
+  }];
+  let statistics = [Statistic<"joined", "joined", "products that write tokens">];
+}
+
 def NormsIntoProducts : GraphPass<"nn-norms-into-products"> {
   let summary = "Let the products around a layer norm compute it";
   let description = [{

@@ -72,9 +72,11 @@ void buildGraphPipeline(OpPassManager &manager, const GraphOptions &options) {
   if (options.bf16Factors != Bf16Models::None)
     pm.addPass(createBf16Factors({options.bf16Factors == Bf16Models::OfBf16}));
   if (options.matrixUnits) {
+    pm.addPass(createDropUnreadRows());
     pm.addPass(createPatchesIntoProducts());
     pm.addPass(createMeansIntoDepthwise());
     pm.addPass(createCanonicalizerPass());
+    pm.addPass(createTokensIntoProducts());
   }
   if (options.matrixUnits && isHalf) {
     pm.addPass(createNormsIntoProducts());
