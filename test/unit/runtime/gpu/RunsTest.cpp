@@ -1,6 +1,8 @@
 // Runs on a GPU: what is computed from where to where, and which work is queued for it.
 #include "test/unit/runtime/gpu/Session.h"
 
+#include "tenon/runtime.hpp"
+
 #include <cstring>
 #include <thread>
 
@@ -78,6 +80,24 @@ TEST_F(GpuRuns, InMemoryOfTheDeviceInPlace) {
 }
 
 // Applications copy into one set of tensors while another one is computed with.
+TEST_F(GpuRuns, QueuedThroughTheWrapperOnTheSecondGpu) {
+  auto plan = Plan::openMemory(plan::writePlanToMemory(gpuPlan()));
+  ASSERT_TRUE(plan) << plan.error().message;
+  auto context = Context::create(*plan, {.device = 1});
+  ASSERT_TRUE(context) << context.error().message;
+  auto *x = static_cast<float *>(tenonFakeAllocate(32, 1)), *y = static_cast<float *>(tenonFakeAllocate(32, 1));
+  std::fill_n(x, 8, 5.0f);
+  tn_tensor input = deviceTensor(x, {8});
+  Output output;
+  static_cast<tn_tensor &>(output) = deviceTensor(y, {8});
+  auto queued = context->runAsync({&input, 1}, {&output, 1});
+  ASSERT_TRUE(queued) << queued.error().message;
+  EXPECT_EQ(y[7], 2 * (5 + 7));
+  EXPECT_EQ(context->runAsync({}, {&output, 1}).error().status, TN_INVALID_ARGUMENT);
+  tenonFakeRelease(x);
+  tenonFakeRelease(y);
+}
+
 TEST_F(GpuRuns, GraphsStayForTensorsThatTakeTurns) {
   Session session;
   ASSERT_EQ(session.open(gpuPlan()), TN_OK) << tn_last_error();
