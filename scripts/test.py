@@ -2,12 +2,12 @@
 """Builds Tenon and runs all its tests; the last line is `N passed, N failed, N skipped`.
 
     scripts/test.py               lit, unit tests, model suite, embedding examples, Python package, ONNX's conformance
-                                  cases, applications from PyPI, commands of the documentation, and code of some models for
-                                  GPUs in the release build;
+                                  cases, applications from PyPI, commands of the documentation, and code and numbers of some
+                                  models' kernels for GPUs in the release build;
                                   unit tests of what reads files, the planner's, and fuzzers in the asan build
     scripts/test.py --asan        all of it in the asan build
     scripts/test.py --fuzz        the fuzzers alone, ten minutes each, from another seed every time: for every night
-    scripts/test.py --gpu-code    every model compiled for every generation of GPUs, assembled, and ptxas's report tested: for every night
+    scripts/test.py --gpu-code    every model compiled for every generation of GPUs, assembled, and ptxas's report tested; their kernels' numbers: for every night
 
 Fuzzers that run with the tests start from one seed and the same inputs, so that two runs of one build try the same things.
 Models that cannot be part of the repository are read from the folder that TENON_SHARED names, and count as skipped without it.
@@ -146,6 +146,8 @@ def pages(tests, preset, python):
 def gpu_code(tests, preset, python, few):
     command = [python, "test/gpu/assemble.py", "--tenon", f"build/{preset}/bin/tenon", "--report", LOGS / "gpu-code.tsv"]
     tests.counted(f"code for GPUs{' of some models' if few else ''}, {preset}", command + (["--few"] if few else []))
+    command = [python, "test/gpu/kernel_numbers.py", "--build", f"build/{preset}"]
+    tests.counted(f"numbers of kernels for GPUs{' of some models' if few else ''}, {preset}", command + (["--few"] if few else []))
 
 
 def embed(tests, preset):
@@ -194,7 +196,7 @@ def main():
         print(f"{tests.passed} passed, {tests.failed} failed, {tests.skipped} skipped")
         return tests.failed != 0
     if arguments.gpu_code:
-        if build(tests, "release", ["tenon", "tenon_compiler_module"]):
+        if build(tests, "release", ["tenon", "tenon_compiler_module", "tenon_kernel_numbers"]):
             gpu_code(tests, "release", sys.executable, few=False)
         print(f"{tests.passed} passed, {tests.failed} failed, {tests.skipped} skipped")
         return tests.failed != 0

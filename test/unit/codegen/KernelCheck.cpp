@@ -71,7 +71,7 @@ std::string difference(ArrayRef<Array> expected, ArrayRef<Type> types, ArrayRef<
       largest = std::isfinite(value) ? std::max(largest, std::abs(value)) : largest;
     for (int64_t i = 0; i < array.size(); ++i) {
       double own = result.get(i), wanted = array.data[i];
-      if (!(std::abs(own - wanted) <= tolerance * largest) && !(std::isnan(own) && std::isnan(wanted)))
+      if (own != wanted && !(std::abs(own - wanted) <= tolerance * largest) && !(std::isnan(own) && std::isnan(wanted)))
         return llvm::formatv("result {0}, element {1}: found {2}, expected {3}", index, i, own, wanted).str();
     }
   }

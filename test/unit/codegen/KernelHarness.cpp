@@ -15,16 +15,6 @@ namespace tenon::test {
 using namespace mlir;
 
 namespace {
-std::unique_ptr<MLIRContext> makeContext() {
-  DialectRegistry registry;
-  registry.insert<nn::NNDialect, kernel::KernelDialect>();
-  cpu::registerCodegenDialects(registry);
-  func::registerAllExtensions(registry);
-  auto context = std::make_unique<MLIRContext>(registry, MLIRContext::Threading::DISABLED);
-  context->loadAllAvailableDialects();
-  return context;
-}
-
 /// Collects diagnostics as long as it lives.
 struct Collect {
   Collect(MLIRContext *context, std::string &text) : handler(context, [&text](Diagnostic &d) { text += d.str() + "\n"; }) {}
@@ -88,6 +78,16 @@ std::vector<char> packConstant(const void *source, RankedTensorType type, kernel
   return pack(reinterpret_cast<const char *>(points.data()), shape, packing, sizeof(float));
 }
 } // namespace
+
+std::unique_ptr<MLIRContext> KernelHarness::makeContext() {
+  DialectRegistry registry;
+  registry.insert<nn::NNDialect, kernel::KernelDialect>();
+  cpu::registerCodegenDialects(registry);
+  func::registerAllExtensions(registry);
+  auto context = std::make_unique<MLIRContext>(registry, MLIRContext::Threading::DISABLED);
+  context->loadAllAvailableDialects();
+  return context;
+}
 
 KernelHarness::KernelHarness(llvm::StringRef text, llvm::StringRef target) : context(makeContext()) {
   Collect collect(context.get(), message);

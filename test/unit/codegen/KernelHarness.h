@@ -26,6 +26,9 @@ public:
   using Buffers = std::vector<void *>;
   using Sizes = llvm::DenseMap<llvm::StringRef, int64_t>;
 
+  /// With what kernels are made of, and what they are lowered to.
+  static std::unique_ptr<mlir::MLIRContext> makeContext();
+
   explicit KernelHarness(llvm::StringRef text, llvm::StringRef target = "native");
   ~KernelHarness();
 

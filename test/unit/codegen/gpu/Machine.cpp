@@ -9,6 +9,14 @@ constexpr int64_t kWarp = 32, kGroup = 128;
 constexpr size_t kStackBytes = 256 << 10;
 GpuThread *current = nullptr;
 
+/// Blocks have the same stacks, one after the other.
+uint8_t *stackOf(size_t thread) {
+  static std::vector<std::unique_ptr<uint8_t[]>> stacks;
+  while (stacks.size() <= thread)
+    stacks.emplace_back(new uint8_t[kStackBytes]);
+  return stacks[thread].get();
+}
+
 std::string describe(const GpuThread &thread, const Statement *at, int64_t block) {
   return "thread " + std::to_string(thread.number()) + " of block " + std::to_string(block) + (at ? " at '" + at->text + "'" : "");
 }
@@ -107,9 +115,8 @@ GpuCluster::GpuCluster(const GpuLaunch &launch, int64_t firstBlock) : launch(lau
     for (int64_t i = 0; i < launch.threads; ++i) {
       GpuThread &thread = block.threads[i];
       thread.block = &block, thread.ownNumber = i;
-      thread.stack.reset(new uint8_t[kStackBytes]);
       getcontext(&thread.context);
-      thread.context.uc_stack.ss_sp = thread.stack.get();
+      thread.context.uc_stack.ss_sp = stackOf(rank * launch.threads + i);
       thread.context.uc_stack.ss_size = kStackBytes;
       thread.context.uc_link = &scheduler;
       makecontext(&thread.context, reinterpret_cast<void (*)()>(&GpuCluster::start), 0);
@@ -158,7 +165,6 @@ std::string GpuCluster::run() {
 
 std::string runOnEmulatedGpu(const GpuLaunch &launch) {
   for (int64_t first = 0; first < launch.blocks; first += launch.cluster) {
-    // Of many blocks the memory of fibers is the same, one after the other.
     GpuCluster cluster(launch, first);
     if (std::string problem = cluster.run(); !problem.empty())
       return problem;

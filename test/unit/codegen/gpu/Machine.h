@@ -71,7 +71,6 @@ private:
   GpuBlock *block = nullptr;
   int64_t ownNumber = 0;
   ucontext_t context;
-  std::unique_ptr<uint8_t[]> stack;
   bool isOver = false;
   const Meeting *waitsFor = nullptr;
   uint64_t meetingNumber = 0;
