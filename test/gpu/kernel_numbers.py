@@ -3,7 +3,7 @@
 
     kernel_numbers.py --build build/release [-k PATTERN] [--target cuda:sm_90a ...] [--precision fp16,fp32] [--most-operations 2e7] [--few]
 
-Models come from the folder that TENON_SHARED names; without it they are skipped. Each is compiled up to its kernels, every free size 1, and tenon_kernel_numbers runs these on noise (test/unit/codegen/gpu). Kernels of sizes that
+Models come from the folder that TENON_SHARED names; without it they are skipped. Each is compiled up to its kernels, of its golden's sizes, and tenon_kernel_numbers runs these on noise (test/unit/codegen/gpu). Kernels of sizes that
 are still free, and those of more than --most-operations, are left out: ten million take a second or two. --few takes small models: for every `make test`.
 The last line is `N passed, N failed, N skipped`; it counts kernels.
 """
@@ -15,6 +15,7 @@ import sys
 import tempfile
 from pathlib import Path
 
+import numpy as np
 import onnx
 
 TARGETS = ["cuda:sm_80", "cuda:sm_90a"]
@@ -25,13 +26,19 @@ COUNTS = re.compile(r"^(\d+) passed, (\d+) failed, (\d+) skipped$", re.M)
 
 
 def shapes_of(path):
-    """Options that fix the free sizes of a model's inputs."""
+    """Options that fix the free sizes of a model's inputs: as its golden has them, or 1."""
+    golden = path.parent / "golden" / f"{path.stem}.npz"
+    given = {}
+    if golden.exists():
+        with np.load(golden) as arrays:
+            given = {name.removeprefix("in:"): arrays[name].shape for name in arrays if name.startswith("in:")}
     graph = onnx.load(path, load_external_data=False).graph
     constants = {tensor.name for tensor in graph.initializer}
     for tensor in graph.input:
         dims = tensor.type.tensor_type.shape.dim
         if tensor.name not in constants and any(not dim.HasField("dim_value") for dim in dims):
-            yield from ("--shape", f"{tensor.name}={'x'.join(str(dim.dim_value or 1) for dim in dims)}")
+            shape = given.get(tensor.name, [dim.dim_value or 1 for dim in dims])
+            yield from ("--shape", f"{tensor.name}={'x'.join(str(max(size, 1)) for size in shape)}")
 
 
 def counts_of(build, model, target, precision, most):
