@@ -101,6 +101,27 @@ static void replaceByChoice(Operation *op) {
   op->erase();
 }
 
+/// To bf16, ties to even: processors without an instruction for it call a function.
+static void replaceRounding(LLVM::FPTruncOp op) {
+  OpBuilder b(op);
+  Location location = op.getLoc();
+  auto vector = dyn_cast<VectorType>(op.getArg().getType());
+  auto integers = [&](unsigned bits) { return vector ? Type(VectorType::get(vector.getShape(), b.getIntegerType(bits))) : Type(b.getIntegerType(bits)); };
+  auto constant = [&](int32_t x) -> Value {
+    IntegerAttr number = b.getI32IntegerAttr(x);
+    Attribute value = vector ? Attribute(DenseElementsAttr::get(cast<ShapedType>(integers(32)), Attribute(number))) : number;
+    return LLVM::ConstantOp::create(b, location, integers(32), cast<TypedAttr>(value));
+  };
+  Value bits = LLVM::BitcastOp::create(b, location, integers(32), op.getArg()), half = constant(16);
+  Value odd = LLVM::AndOp::create(b, location, LLVM::LShrOp::create(b, location, bits, half), constant(1));
+  Value rounded = LLVM::AddOp::create(b, location, LLVM::AddOp::create(b, location, bits, constant(0x7fff)), odd);
+  Value quiet = LLVM::OrOp::create(b, location, bits, constant(1 << 22));
+  Value isNaN = LLVM::FCmpOp::create(b, location, LLVM::FCmpPredicate::uno, op.getArg(), op.getArg());
+  Value word = LLVM::LShrOp::create(b, location, LLVM::SelectOp::create(b, location, isNaN, quiet, rounded), half);
+  op.replaceAllUsesWith(LLVM::BitcastOp::create(b, location, op.getType(), LLVM::TruncOp::create(b, location, integers(16), word)).getResult());
+  op.erase();
+}
+
 /// The value that `text` computes of scalars.
 Value HostCode::call(OpBuilder &b, Location location, Value values, llvm::StringRef text, llvm::StringRef constraints, ValueRange operands, Type type) {
   auto &assembly = *assemblies.emplace_back(std::make_unique<Assembly>(text, constraints, foreign));
@@ -162,6 +183,8 @@ void HostCode::replace(Operation *op) {
     return replaceByCall(op, "ex2.approx.f32 $0, $1;", "=f,f");
   if (isa<LLVM::MaxNumOp, LLVM::MinNumOp>(op))
     return replaceByChoice(op);
+  if (auto rounding = dyn_cast<LLVM::FPTruncOp>(op); rounding && getElementTypeOrSelf(rounding.getType()).isBF16())
+    return replaceRounding(rounding);
   if (isa<NVVM::ThreadIdXOp>(op))
     return replaceByNumber(op, tenonGpuThreadNumber);
   if (isa<NVVM::BlockIdXOp>(op))
