@@ -3,6 +3,8 @@
 #include "lib/Target/NarrowStores.h"
 #include "lib/Target/ObjectCode.h"
 #include "mlir/Target/LLVMIR/Export.h"
+#include "llvm/IR/InlineAsm.h"
+#include "llvm/IR/InstIterator.h"
 #include "llvm/IR/LegacyPassManager.h"
 #include "llvm/IR/Module.h"
 #include "llvm/Passes/PassBuilder.h"
@@ -28,6 +30,23 @@ static void optimize(llvm::Module &module, llvm::TargetMachine &machine) {
   builder.buildPerModuleDefaultPipeline(llvm::OptimizationLevel::O3).run(module, modules);
 }
 
+/// What threads do together must not be moved into a branch, or copied into both sides of one: threads that meet there would not meet any more.
+static void keepTogether(llvm::Module &module) {
+  constexpr StringRef kTogether[] = {"bar.sync", "bar.warp", "barrier.cluster", "shfl.sync"};
+  for (llvm::Function &function : module)
+    for (llvm::Instruction &instruction : llvm::instructions(function)) {
+      auto *call = dyn_cast<llvm::CallBase>(&instruction);
+      auto *text = call ? dyn_cast<llvm::InlineAsm>(call->getCalledOperand()) : nullptr;
+      if (!text || llvm::none_of(kTogether, [&](StringRef word) { return StringRef(text->getAsmString()).contains(word); }))
+        continue;
+      call->addFnAttr(llvm::Attribute::Convergent);
+      function.addFnAttr(llvm::Attribute::Convergent);
+    }
+  for (llvm::Function &function : module) // those that call them
+    if (!function.isDeclaration() && llvm::any_of(module, [](llvm::Function &other) { return other.isConvergent(); }))
+      function.addFnAttr(llvm::Attribute::Convergent);
+}
+
 /// What follows the lines that name the version and the target.
 static StringRef withoutHeader(StringRef ptx) {
   size_t start = ptx.find(".address_size");
@@ -41,8 +60,11 @@ static std::string header(const Target &target, ArrayRef<std::string> kernels) {
   auto needsFirst = [&](StringRef kernel) {
     return (kernel.contains(kGroupProduct) && kernel.contains(kMixedSigns)) || (kernel.contains(kWarpProduct) && kernel.contains(kNarrow));
   };
+  constexpr StringRef kSend = "st.async", kFirstWithSend = "81";
   if (version < kFirst && llvm::any_of(kernels, needsFirst))
     version = kFirst;
+  if (version < kFirstWithSend && llvm::any_of(kernels, [&](StringRef kernel) { return kernel.contains(kSend); }))
+    version = kFirstWithSend;
   return (".version " + version.drop_back() + "." + version.take_back() + "\n.target " + target.gpuArch() + "\n.address_size 64\n").str();
 }
 
@@ -59,6 +81,7 @@ FailureOr<std::string> generatePtx(ModuleOp module, const Target &target) {
   for (llvm::Function &function : *code)
     if (function.hasLocalLinkage() && !function.isDeclaration())
       function.addFnAttr(llvm::Attribute::AlwaysInline);
+  keepTogether(*code);
   optimize(*code, **machine);
 
   SmallVector<char, 0> text;

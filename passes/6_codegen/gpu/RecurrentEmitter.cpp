@@ -40,7 +40,7 @@ void RecurrentEmitter::emit() {
     slots.push_back(slotOf(i));
     llvm::append_range(init, pack(startOf(slots.back())));
   }
-  meet();
+  startBarriers();
   finish(unpack(b.loop(0, all, 1, init, [&](Index number, ValueRange carried) { return step(number, carried); })));
 }
 
@@ -142,7 +142,7 @@ RecurrentEmitter::State RecurrentEmitter::startOf(const Slot &slot) {
   auto initial = [&](Value source) {
     return source ? loadIf(slot.isThere, b.tensorOf(source), {direction, slot.element, slot.unit}) : b.constant(0, f32);
   };
-  State state{initial(p.op.getInitialH()), {}, gatesAt(slot, 0)};
+  State state{initial(p.op.getInitialH()), {}, {}};
   if (p.hasCell())
     state.cell = initial(p.op.getInitialC());
   return state;
@@ -160,29 +160,25 @@ RecurrentEmitter::Values RecurrentEmitter::gatesAt(const Slot &slot, Index step)
 
 RecurrentEmitter::Values RecurrentEmitter::step(Index number, ValueRange carried) {
   SmallVector<State> before = unpack(carried);
-  SmallVector<Values> following; // loaded while this step is computed
-  for (const Slot &slot : slots)
-    following.push_back(gatesAt(slot, b.add(number, 1)));
+  for (auto [slot, state] : llvm::zip_equal(slots, before)) // on their way while the state is waited for
+    state.gates = gatesAt(slot, number);
+  waitForStates(number);
   Value vectors = stateAt(number, w.i32(0));
   SmallVector<Value> updates(slots.size());
   if (p.resetsFirst) {
     products(vectors, 0, 2);
     w.barrier();
     for (auto [slot, state, update] : llvm::zip_equal(slots, before, updates))
-      update = resetStates(number, slot, state);
-    meet();
+      update = resetStates(slot, state);
+    wait(ofResets, number);
     products(w.add(shared, s.resetAt() * kFloatBytes), 2, 3);
   } else {
     products(vectors, 0, p.gates);
   }
   w.barrier();
   Values out;
-  for (auto [slot, state, update, gatesAfter] : llvm::zip_equal(slots, before, updates, following)) {
-    State after = next(number, slot, state, update);
-    after.gates = gatesAfter;
-    llvm::append_range(out, pack(after));
-  }
-  meet();
+  for (auto [slot, state, update] : llvm::zip_equal(slots, before, updates))
+    llvm::append_range(out, pack(next(number, slot, state, update)));
   return out;
 }
 
@@ -214,19 +210,42 @@ void RecurrentEmitter::productsOfRound(Value vectors, int64_t firstGate, int64_t
       add(chunk, weightsOf(chunk, firstGate, endGate, round), next);
       return next;
     });
-  Value isFirst = w.below(w.rem(thread, kWarp), w.i32(kUnits));
+  // The sums of a warp's slices, each in the threads of one slice.
   Value to = w.add(w.add(unitOfThread, w.mul(w.narrow(round), s.atOnce)), w.mul(w.div(sliceOfThread, kSlices), p.gates * s.units));
   to = w.add(shared, w.mul(w.add(to, s.sumsAt(p)), kFloatBytes));
+  Values whole;
+  SmallVector<int64_t> places;
   for (int64_t element = 0; element < s.elements; ++element)
     for (int64_t gate = 0; gate < count; ++gate) {
       Value sum = sums[(element * count + gate) * ways];
       for (int64_t i = 1; i < ways; ++i)
         sum = arith::AddFOp::create(ops, sum, sums[(element * count + gate) * ways + i]);
-      for (int64_t distance = kUnits; distance < kWarp; distance *= 2)
-        sum = arith::AddFOp::create(ops, sum, w.exchange(sum, distance));
-      int64_t place = element * s.sums() * p.gates * s.units + (firstGate + gate) * s.units;
-      b.ifThen(isFirst, [&] { w.store(w.add(to, place * kFloatBytes), b.splat(sum, 1)); });
+      whole.push_back(sum);
+      places.push_back((element * s.sums() * p.gates + firstGate + gate) * s.units * kFloatBytes);
     }
+  for (size_t first = 0; first < whole.size(); first += kSlices)
+    addSlices(to, ArrayRef(whole).slice(first).take_front(kSlices), ArrayRef(places).slice(first).take_front(kSlices));
+}
+
+/// Adds up as many sums as a warp has slices, or fewer, over these: each slice keeps one of them, gives the others away, and stores its own. No
+/// branch, into which LLVM would move what the threads of a warp do together.
+void RecurrentEmitter::addSlices(Value to, ArrayRef<Value> sums, ArrayRef<int64_t> places) {
+  Value slice = w.rem(sliceOfThread, kSlices), zero = b.constant(0, f32);
+  auto isOdd = [&](Value number) -> Value { return arith::CmpIOp::create(ops, arith::CmpIPredicate::ne, w.bitAnd(number, w.i32(1)), w.i32(0)); };
+  Value keepsSecond = isOdd(slice), keepsLast = isOdd(w.div(slice, 2));
+  auto exchanged = [&](Value first, Value second, Value keeps, int64_t distance) -> Value {
+    return arith::AddFOp::create(ops, w.select(keeps, second, first), w.exchange(w.select(keeps, first, second), distance));
+  };
+  auto both = [&](Value sum, int64_t distance) -> Value { return arith::AddFOp::create(ops, sum, w.exchange(sum, distance)); };
+  Value own = sums.size() == 1 ? both(sums[0], kUnits) : exchanged(sums[0], sums[1], keepsSecond, kUnits);
+  if (sums.size() > 2)
+    own = exchanged(own, exchanged(sums[2], sums.size() > 3 ? sums[3] : zero, keepsSecond, kUnits), keepsLast, 2 * kUnits);
+  else
+    own = both(own, 2 * kUnits);
+  Value place = w.i32(places[0]);
+  for (size_t i = 1; i < places.size(); ++i)
+    place = w.select(arith::CmpIOp::create(ops, arith::CmpIPredicate::eq, slice, w.i32(int64_t(i))), w.i32(places[i]), place);
+  w.storeIf(w.below(slice, w.i32(int64_t(places.size()))), w.add(to, place), own);
 }
 
 /// What a gate's product is, added to `init`.
@@ -237,16 +256,25 @@ Value RecurrentEmitter::sumOf(const Slot &slot, int64_t gate, Value init) {
 }
 
 /// Sends what the reset gate leaves of a state, and gives the update gate.
-Value RecurrentEmitter::resetStates(Index number, const Slot &slot, const State &before) {
-  Value isActive = arith::AndIOp::create(ops, slot.isThere, b.lessThan(number, slot.steps));
+Value RecurrentEmitter::resetStates(const Slot &slot, const State &before) {
   return b.ifElse(
-      isActive, f32,
+      slot.isThere, f32,
       [&] {
         Value reset = activate(0, sumOf(slot, 1, before.gates[1]));
-        send(arith::MulFOp::create(ops, reset, before.hidden), w.add(shared, s.resetAt() * kFloatBytes), slot);
+        send(arith::MulFOp::create(ops, reset, before.hidden), w.add(shared, s.resetAt() * kFloatBytes), slot, ofResets);
         return Values{activate(0, sumOf(slot, 0, before.gates[0]))};
       },
       [&] { return Values{b.constant(0, f32)}; })[0];
+}
+
+/// Until all blocks have sent their states of the step before; then others can follow.
+void RecurrentEmitter::waitForStates(Index number) {
+  b.ifThen(b.lessThan(0, number), [&] { wait(ofStates, b.sub(number, 1)); });
+  if (s.cluster == 1)
+    return;
+  b.ifThen(b.lessThan(b.add(number, 1), all), [&] { expect(ofStates); });
+  if (p.resetsFirst)
+    expect(ofResets);
 }
 
 RecurrentEmitter::State RecurrentEmitter::next(Index number, const Slot &slot, const State &before, Value update) {
@@ -256,20 +284,27 @@ RecurrentEmitter::State RecurrentEmitter::next(Index number, const Slot &slot, c
       slot.isThere, types,
       [&] {
         Value isActive = b.lessThan(number, slot.steps), cell = before.cell, hidden = hiddenOf(slot, before, update, cell);
-        Value output = hidden;
-        Index at = time(slot, number);
         if (p.op.getLengths()) { // a sequence that is over keeps its states
           hidden = w.select(isActive, hidden, before.hidden);
           cell = cell ? w.select(isActive, cell, before.cell) : cell;
-          output = w.select(isActive, output, b.constant(0, f32));
-          at = b.select(isActive, at, number);
         }
-        send(hidden, stateAt(b.add(number, 1), w.i32(0)), slot);
-        store(output, p.sequence, {at, direction, slot.element, slot.unit});
+        Index after = b.add(number, 1); // the last state is sent to nobody: a block may end before others
+        b.ifThen(b.lessThan(after, all), [&] { send(hidden, stateAt(after, w.i32(0)), slot, ofStates); });
+        storeStep(number, slot, hidden);
         return given(hidden, cell);
       },
       [&] { return given(before.hidden, before.cell); });
   return {after[0], p.hasCell() ? after[1] : Value(), {}};
+}
+
+void RecurrentEmitter::storeStep(Index number, const Slot &slot, Value hidden) {
+  Index at = time(slot, number);
+  if (p.op.getLengths()) {
+    Value isActive = b.lessThan(number, slot.steps);
+    hidden = w.select(isActive, hidden, b.constant(0, f32));
+    at = b.select(isActive, at, number);
+  }
+  store(hidden, p.sequence, {at, direction, slot.element, slot.unit});
 }
 
 /// The new hidden state; `cell` becomes the new one.
@@ -301,17 +336,39 @@ Value RecurrentEmitter::activate(int function, Value x) {
 }
 
 /// Puts a slot's element of a vector into the copies of all blocks.
-void RecurrentEmitter::send(Value x, Value vectors, const Slot &slot) {
+void RecurrentEmitter::send(Value x, Value vectors, const Slot &slot, Value barrier) {
   Value place = w.add(w.mul(w.narrow(b.sub(slot.element, firstElement)), s.depth()), w.narrow(slot.unit));
-  Value to = w.add(vectors, w.mul(place, kFloatBytes)), word = b.splat(x, 1);
+  Value to = w.add(vectors, w.mul(place, kFloatBytes));
   if (s.cluster == 1)
-    return w.store(to, word);
+    return w.store(to, b.splat(x, 1));
   for (int64_t block = 0; block < s.cluster; ++block)
-    w.storePeer(w.peer(to, w.i32(block)), word);
+    w.sendWord(w.peer(to, w.i32(block)), x, w.peer(barrier, w.i32(block)));
 }
 
-void RecurrentEmitter::meet() {
-  s.cluster == 1 ? w.barrier() : w.clusterBarrier();
+// --- what blocks wait for. A barrier in a block's own shared memory counts the bytes that all send to it: nobody sends a state before all have sent
+// the one before, for which they have read the one before that, whose place it takes.
+
+void RecurrentEmitter::startBarriers() {
+  constexpr int64_t kBarrierBytes = 8;
+  ofStates = w.add(shared, s.barriersAt(p) * kFloatBytes);
+  ofResets = w.add(ofStates, kBarrierBytes);
+  if (s.cluster == 1)
+    return w.barrier();
+  b.ifThen(w.below(thread, w.i32(1)), [&] {
+    w.beginBarrier(ofStates, 1);
+    w.beginBarrier(ofResets, 1);
+    w.showBarriers();
+  });
+  w.clusterBarrier();
+}
+
+void RecurrentEmitter::expect(Value barrier) {
+  Index elements = b.min(b.sub(batch, firstElement), s.elements);
+  b.ifThen(w.below(thread, w.i32(1)), [&] { w.arriveWithBytes(barrier, w.mul(w.narrow(elements), p.hidden * kFloatBytes)); });
+}
+
+void RecurrentEmitter::wait(Value barrier, Index turn) {
+  s.cluster == 1 ? w.barrier() : w.waitForPeers(barrier, w.narrow(b.rem(turn, 2)));
 }
 
 void RecurrentEmitter::store(Value x, const std::optional<cpu::StoreView> &view, ArrayRef<Index> position) {
@@ -338,18 +395,14 @@ void RecurrentEmitter::finish(ArrayRef<State> states) {
 // --- carried values
 
 RecurrentEmitter::Values RecurrentEmitter::pack(const State &state) {
-  Values values{state.hidden};
-  if (state.cell)
-    values.push_back(state.cell);
-  llvm::append_range(values, state.gates);
-  return values;
+  return state.cell ? Values{state.hidden, state.cell} : Values{state.hidden};
 }
 
 SmallVector<RecurrentEmitter::State> RecurrentEmitter::unpack(ValueRange carried) {
   SmallVector<State> states;
-  size_t states1 = p.hasCell() ? 2 : 1, each = states1 + p.gates;
+  size_t each = p.hasCell() ? 2 : 1;
   for (size_t first = 0; first < carried.size(); first += each)
-    states.push_back({carried[first], p.hasCell() ? carried[first + 1] : Value(), Values(carried.slice(first + states1, p.gates))});
+    states.push_back({carried[first], p.hasCell() ? carried[first + 1] : Value(), {}});
   return states;
 }
 

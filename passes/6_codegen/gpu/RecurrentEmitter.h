@@ -1,6 +1,6 @@
-// The steps of recurrent layers. Each block of a cluster has some of the units: the weights of their gates stay in its registers, as far as they fit, from the
-// first step to the last. Every step multiplies the whole state, of which each block has a copy in shared memory, adds up the sums of threads and warps,
-// computes the new states of the block's units, one in a thread, and sends them to the other blocks.
+// The steps of recurrent layers. Each block of a cluster has some of the units: the weights of their gates stay in its registers, as far as they fit,
+// from the first step to the last. Every step multiplies the whole state, of which each block has a copy in shared memory, adds up the sums of
+// threads and warps, computes the new states of the block's units, one in a thread, and sends them to the other blocks.
 #pragma once
 #include "passes/6_codegen/gpu/RecurrentShape.h"
 #include "passes/6_codegen/gpu/Warp.h"
@@ -24,7 +24,7 @@ private:
   /// What a slot carries from step to step.
   struct State {
     mlir::Value hidden, cell; // cell: null where there is none
-    Values gates;             // of the step, without the state's product
+    Values gates;             // of the step that is computed, without the state's product
   };
 
   int64_t slotCount() const;
@@ -44,13 +44,18 @@ private:
   /// Sums of warps for the products of vectors, one for each element, with the weights of gates.
   void products(mlir::Value vectors, int64_t firstGate, int64_t endGate);
   void productsOfRound(mlir::Value vectors, int64_t firstGate, int64_t endGate, Index round);
+  void addSlices(mlir::Value to, llvm::ArrayRef<mlir::Value> sums, llvm::ArrayRef<int64_t> places);
   mlir::Value sumOf(const Slot &slot, int64_t gate, mlir::Value init);
-  mlir::Value resetStates(Index number, const Slot &slot, const State &before);
+  void waitForStates(Index number);
+  mlir::Value resetStates(const Slot &slot, const State &before);
   State next(Index number, const Slot &slot, const State &before, mlir::Value update);
+  void storeStep(Index number, const Slot &slot, mlir::Value hidden);
   mlir::Value hiddenOf(const Slot &slot, const State &before, mlir::Value update, mlir::Value &cell);
   mlir::Value activate(int function, mlir::Value x);
-  void send(mlir::Value x, mlir::Value vector, const Slot &slot);
-  void meet(); // all blocks of the cluster
+  void send(mlir::Value x, mlir::Value vectors, const Slot &slot, mlir::Value barrier);
+  void startBarriers();
+  void expect(mlir::Value barrier); // what all blocks send once
+  void wait(mlir::Value barrier, Index turn);
   void store(mlir::Value x, const std::optional<cpu::StoreView> &view, llvm::ArrayRef<Index> position);
   void finish(llvm::ArrayRef<State> states);
 
@@ -65,6 +70,7 @@ private:
   mlir::Type f32;
   Tensor gates, weights;
   mlir::Value thread, shared, rank, unitOfThread, sliceOfThread; // the last two of the block
+  mlir::Value ofStates, ofResets;                                // addresses of barriers
   Index direction, firstElement, batch, steps, all;
   llvm::SmallVector<Values> resident; // weights of each chunk
   llvm::SmallVector<Slot> slots;

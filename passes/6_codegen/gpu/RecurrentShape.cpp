@@ -93,7 +93,8 @@ void RecurrentShape::candidates(const RecurrentProblem &p, const Target &target,
     cluster *= 2;
   // Of large batches so many elements that all find a multiprocessor at once.
   int64_t batch = p.batch.asConstant().value_or(1);
-  while (elements < kMostElements && int64_t(llvm::divideCeil(batch, elements)) * p.directions * cluster > target.cores && fits(cluster, 2 * elements))
+  while (elements < kMostElements && int64_t(llvm::divideCeil(batch, elements)) * p.directions * cluster > target.cores &&
+         fits(cluster, 2 * elements))
     elements *= 2;
   auto add = [&](int64_t blocks, int64_t of) {
     kernel::ScheduleAttr attr = attrOf(shapeOf(p, blocks, of), p.batch.context());

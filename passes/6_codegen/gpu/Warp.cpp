@@ -207,6 +207,11 @@ void Warp::store(Value address, Value vector) {
   storeWords("st.shared", address, vector);
 }
 
+void Warp::storeIf(Value condition, Value address, Value x) {
+  Value flag = arith::ExtUIOp::create(ops, ops.getI32Type(), condition);
+  assembly({}, {address, x, flag}, "{ .reg .pred p; setp.ne.b32 p, $2, 0; @p st.shared.b32 [$0], $1; }", isFloat(x) ? "r,f,r,~{memory}" : "r,r,r,~{memory}", true);
+}
+
 Warp::Fragment Warp::parts(Value structure) {
   Fragment values;
   auto type = cast<LLVM::LLVMStructType>(structure.getType());
@@ -228,6 +233,8 @@ Value Warp::loadWordIf(Value condition, Value address) {
                   "=&r,r,r,~{memory}", true);
 }
 Value Warp::loadElement(Value address, Type type) {
+  if (type.getIntOrFloatBitWidth() == 64)
+    return LLVM::BitcastOp::create(ops, type, assembly(ops.getI64Type(), {address}, "ld.shared.b64 $0, [$1];", "=l,r,~{memory}", true));
   bool isHalf = type.getIntOrFloatBitWidth() == 16;
   Type bits = isHalf ? ops.getI16Type() : ops.getI32Type();
   Value loaded = assembly(bits, {address}, isHalf ? "ld.shared.b16 $0, [$1];" : "ld.shared.b32 $0, [$1];", isHalf ? "=h,r,~{memory}" : "=r,r,~{memory}", true);
@@ -239,6 +246,12 @@ Value Warp::loadFloats(Value address) {
 Value Warp::loadSums(Value address, Factors factors) {
   Value loaded = loadFloats(address);
   return factors == Factors::Bytes ? LLVM::BitcastOp::create(ops, VectorType::get({4}, ops.getI32Type()), loaded).getResult() : loaded;
+}
+void Warp::countShared(Value address) {
+  assembly({}, {address}, "red.shared.add.u32 [$0], 1;", "r,~{memory}", true);
+}
+Value Warp::takeShared(Value address) {
+  return assembly(ops.getI32Type(), {address}, "atom.shared.add.u32 $0, [$1], 1;", "=r,r,~{memory}", true);
 }
 std::pair<Value, Value> Warp::loadPair(Value address) {
   Type f32 = ops.getF32Type();

@@ -55,10 +55,13 @@ public:
   void waitFor(int groups); // until at most so many groups of copies are under way
   void barrier();
   void store(mlir::Value address, mlir::Value vector);               // 4, 8 or 16 bytes
+  void storeIf(mlir::Value condition, mlir::Value address, mlir::Value x); // x: 4 bytes
   mlir::Value loadFloats(mlir::Value address);                       // vector<4xf32>
   mlir::Value loadSums(mlir::Value address, Factors factors);        // four: vector<4xf32>, or vector<4xi32> of bytes
   mlir::Value loadWordIf(mlir::Value condition, mlir::Value address); // i32; 0 where the condition does not hold
-  mlir::Value loadElement(mlir::Value address, mlir::Type type); // of 2 or 4 bytes
+  mlir::Value loadElement(mlir::Value address, mlir::Type type); // of 2, 4 or 8 bytes
+  void countShared(mlir::Value address);        // adds 1 to a word that other threads count in, too
+  mlir::Value takeShared(mlir::Value address);  // the same: what it was before
   std::pair<mlir::Value, mlir::Value> loadPair(mlir::Value address); // two f32
   /// The same address in the shared memory of another block of the cluster, for loadPeer and storePeer.
   mlir::Value peer(mlir::Value address, mlir::Value rank);
@@ -104,8 +107,12 @@ public:
   void beginBarrier(mlir::Value address, int64_t arrivals);
   void showBarriers(); // to copies that will arrive at them
   void arrive(mlir::Value address);
-  void arriveWithBytes(mlir::Value address, int64_t bytes); // which copyBulk brings
+  void arriveWithBytes(mlir::Value address, int64_t bytes) { arriveWithBytes(address, i32(bytes)); } // which copyBulk or sendWord brings
+  void arriveWithBytes(mlir::Value address, mlir::Value bytes);
   void waitForPhase(mlir::Value address, mlir::Value phase); // until it is over; at once for the one before the first
+  /// Stores 4 bytes in the shared memory of a block of the cluster, and tells its barrier: addresses of `peer`. waitForPeers waits for them.
+  void sendWord(mlir::Value to, mlir::Value x, mlir::Value barrier);
+  void waitForPeers(mlir::Value address, mlir::Value phase);
   void copyBulk(mlir::Value to, mlir::Value from, int64_t bytes, mlir::Value barrier);
   /// Has a tile copied through a tensor map: `at` are the coordinates of its first element from the innermost axis on, and, where the map is of images,
   /// `taps` by how much its pixels lie further along each axis of space.

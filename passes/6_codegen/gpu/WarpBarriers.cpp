@@ -16,14 +16,25 @@ void Warp::arrive(Value address) {
   assembly({}, {address}, "mbarrier.arrive.shared::cta.b64 _, [$0];", "r,~{memory}", true);
 }
 
-void Warp::arriveWithBytes(Value address, int64_t bytes) {
-  assembly({}, {address, i32(bytes)}, "mbarrier.arrive.expect_tx.shared::cta.b64 _, [$0], $1;", "r,r,~{memory}", true);
+void Warp::arriveWithBytes(Value address, Value bytes) {
+  assembly({}, {address, bytes}, "mbarrier.arrive.expect_tx.shared::cta.b64 _, [$0], $1;", "r,r,~{memory}", true);
 }
 
 void Warp::waitForPhase(Value address, Value phase) {
   // The label is local to the braces.
   constexpr StringRef kText = "{ .reg .pred over; again: mbarrier.try_wait.parity.shared::cta.b64 over, [$0], $1; @!over bra again; }";
   assembly({}, {address, phase}, kText, "r,r,~{memory}", true);
+}
+
+void Warp::waitForPeers(Value address, Value phase) {
+  constexpr StringRef kText = "{ .reg .pred over; again: mbarrier.try_wait.parity.acquire.cluster.shared::cta.b64 over, [$0], $1; @!over bra again; }";
+  assembly({}, {address, phase}, kText, "r,r,~{memory}", true);
+}
+
+void Warp::sendWord(Value to, Value x, Value barrier) {
+  bool isFloat = isa<FloatType>(x.getType());
+  assembly({}, {to, x, barrier}, "st.async.shared::cluster.mbarrier::complete_tx::bytes.b32 [$0], $1, [$2];",
+           isFloat ? "r,f,r,~{memory}" : "r,r,r,~{memory}", true);
 }
 
 void Warp::copyBulk(Value to, Value from, int64_t bytes, Value barrier) {
