@@ -33,7 +33,7 @@ void emitSequential(KernelBuilder &b, Evaluator &evaluator, Operation *op, int64
     emitSuppress(b, evaluator, cast<nn::SuppressOp>(op));
 }
 
-static Value isNotZero(KernelBuilder &b, Value x) {
+Value emitIsNotZero(KernelBuilder &b, Value x) {
   Value zero = isa<FloatType>(x.getType()) ? b.constant(0.0, x.getType()) : b.integer(0, x.getType());
   if (isa<FloatType>(x.getType()))
     return arith::CmpFOp::create(b.ops(), arith::CmpFPredicate::UNE, x, zero); // NaN is not zero
@@ -55,7 +55,7 @@ void emitNonZero(KernelBuilder &b, Evaluator &evaluator, nn::NonZeroOp op) {
         place.index[axis] = i;
         return KernelBuilder::Values{walk(axis + 1, carried[0])};
       })[0];
-    Value hit = arith::AndIOp::create(b.ops(), isNotZero(b, evaluator.at(op.getInput(), place)), b.lessThan(Index(found), count));
+    Value hit = arith::AndIOp::create(b.ops(), emitIsNotZero(b, evaluator.at(op.getInput(), place)), b.lessThan(Index(found), count));
     b.ifThen(hit, [&] {
       for (auto [a, coordinate] : llvm::enumerate(place.index))
         b.store(b.value(coordinate), result, b.at(result, {Index(int64_t(a)), Index(found)}));
@@ -66,14 +66,7 @@ void emitNonZero(KernelBuilder &b, Evaluator &evaluator, nn::NonZeroOp op) {
   b.tasks().is(1) ? all() : b.ifThen(b.equal(b.task(), 0), all);
 }
 
-namespace {
-/// The corners of a box, low and high along both axes, and its area.
-struct Box {
-  Value low[2], high[2], area;
-};
-} // namespace
-
-static Box boxAt(KernelBuilder &b, Evaluator &evaluator, nn::SuppressOp op, Index image, Index position) {
+Box emitBox(KernelBuilder &b, Evaluator &evaluator, nn::SuppressOp op, Index image, Index position) {
   auto coordinate = [&](int64_t k) { return evaluator.at(op.getBoxes(), Place{{image, position, Index(k)}}); };
   auto &ops = b.ops();
   Box box;
@@ -92,8 +85,7 @@ static Box boxAt(KernelBuilder &b, Evaluator &evaluator, nn::SuppressOp op, Inde
   return box;
 }
 
-/// Whether intersection / union is above `limit`; empty boxes overlap nothing.
-static Value overlaps(KernelBuilder &b, const Box &x, const Box &y, Value limit) {
+Value emitOverlaps(KernelBuilder &b, const Box &x, const Box &y, Value limit) {
   auto &ops = b.ops();
   Value zero = b.constant(0.0, x.area.getType()), sides[2];
   for (int axis = 0; axis < 2; ++axis) {
@@ -125,11 +117,11 @@ void emitSuppress(KernelBuilder &b, Evaluator &evaluator, nn::SuppressOp op) {
                                            b.lessThan(Index(kept), Index(limit)));
       // No comparison once the class is full or the scores are too low.
       Index compared = b.select(wanted, Index(kept), Index(0));
-      Box box = boxAt(b, evaluator, op, image, position);
+      Box box = emitBox(b, evaluator, op, image, position);
       Value stays = b.loop(0, compared, 1, wanted, [&](Index j, ValueRange so) {
         Evaluator::Scope inner(evaluator);
         Index other = evaluator.wrapped(b.load(list, b.at(list, {image, kind, j})), count);
-        Value hit = overlaps(b, box, boxAt(b, evaluator, op, image, other), iou);
+        Value hit = emitOverlaps(b, box, emitBox(b, evaluator, op, image, other), iou);
         Value free = arith::XOrIOp::create(b.ops(), hit, b.integer(1, hit.getType()));
         return KernelBuilder::Values{arith::AndIOp::create(b.ops(), so[0], free)};
       })[0];

@@ -12,7 +12,10 @@
 #include "passes/6_codegen/gpu/Ranks.h"
 #include "passes/6_codegen/gpu/Recurrent.h"
 #include "passes/6_codegen/gpu/Rows.h"
+#include "passes/6_codegen/gpu/Scan.h"
+#include "passes/6_codegen/gpu/Select.h"
 #include "passes/6_codegen/gpu/Stem.h"
+#include "passes/6_codegen/gpu/Suppress.h"
 #include "passes/6_codegen/gpu/ThreadTasks.h"
 #include "passes/6_codegen/gpu/Transpose.h"
 
@@ -31,8 +34,11 @@ llvm::ArrayRef<const KernelFamily *> families() {
                                             &recurrentFamily(),
                                             &recurrenceTasksFamily(),
                                             &linearAttentionTasksFamily(),
+                                            &selectFamily(),
                                             &ranksFamily(),
                                             &topKTasksFamily(),
+                                            &scanFamily(),
+                                            &suppressFamily(),
                                             &sequentialTasksFamily(),
                                             &cublasLtFamily(),
                                             &cudnnFamily(),

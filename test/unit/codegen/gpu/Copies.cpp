@@ -7,10 +7,16 @@
 namespace tenon::test {
 
 namespace {
-/// Does `copy` and takes `bytes` off what the barrier waits for.
+/// Does `copy` and takes `bytes` off what the barrier, which may be another block's, waits for.
 void arriveAt(GpuThread &thread, const Statement &s, uint64_t barrierAddress, int64_t bytes, std::function<void()> copy) {
-  auto found = thread.ofBlock().barriers.find(uint32_t(barrierAddress));
-  if (found == thread.ofBlock().barriers.end())
+  GpuBlock *block = &thread.ofBlock();
+  uint32_t peer = uint32_t(barrierAddress) >> kRankShift;
+  if (peer > block->cluster->blocks.size())
+    return thread.fail("no block of the cluster has a barrier at " + std::to_string(barrierAddress), &s);
+  if (peer)
+    block = block->cluster->blocks[peer - 1].get();
+  auto found = block->barriers.find(uint32_t(barrierAddress) & ((1u << kRankShift) - 1));
+  if (found == block->barriers.end())
     return thread.fail("there is no barrier at " + std::to_string(barrierAddress), &s);
   SharedBarrier *barrier = &found->second;
   GpuCluster *cluster = thread.ofBlock().cluster;
@@ -32,6 +38,18 @@ void copyBulk(GpuThread &thread, const Statement &s, uint64_t *values) {
     return thread.fail("a bulk copy is not aligned to 16 bytes", &s);
   uint8_t *to = thread.shared(s.get(0, values), bytes, s);
   arriveAt(thread, s, s.get(3, values), bytes, [=] { std::memcpy(to, from, bytes); });
+}
+
+void sendWords(GpuThread &thread, const Statement &s, uint64_t *values) {
+  int64_t bytes = s.count * s.bytes;
+  uint8_t *to = thread.shared(s.get(0, values), bytes, s);
+  std::vector<uint64_t> words;
+  for (int64_t i = 0; i < s.count; ++i)
+    words.push_back(s.get(1 + i, values));
+  arriveAt(thread, s, s.get(1 + s.count, values), bytes, [=, size = s.bytes] {
+    for (size_t i = 0; i < words.size(); ++i)
+      std::memcpy(to + i * size, &words[i], size);
+  });
 }
 
 void copyTile(GpuThread &thread, const Statement &s, uint64_t *values) {
@@ -60,6 +78,8 @@ Execute copyOf(const Statement &s) {
     return copyTile;
   if (text.starts_with("cp.async.bulk.shared::cluster.global"))
     return copyBulk;
+  if (text.starts_with("st.async"))
+    return sendWords;
   return nullptr;
 }
 

@@ -108,6 +108,17 @@ void storeShared(GpuThread &thread, const Statement &s, uint64_t *values) {
     std::memcpy(to + i * s.bytes, &word, s.bytes);
   }
 }
+/// The word before is the result, where there is one.
+void addShared(GpuThread &thread, const Statement &s, uint64_t *values) {
+  bool returns = s.has("atom");
+  uint8_t *at = thread.shared(s.get(returns, values), s.bytes, s);
+  uint32_t word = 0;
+  std::memcpy(&word, at, sizeof word);
+  uint32_t sum = word + uint32_t(s.get(returns + 1, values));
+  std::memcpy(at, &sum, sizeof sum);
+  if (returns)
+    s.place(0, values) = word;
+}
 void peerAddress(GpuThread &, const Statement &s, uint64_t *values) {
   s.place(0, values) = (s.get(1, values) & ((1u << kRankShift) - 1)) | (s.get(2, values) + 1) << kRankShift;
 }
@@ -216,6 +227,8 @@ Execute executorOf(const Statement &s) {
       {"ld.global", loadGlobal},
       {"ld.shared", loadShared},
       {"st.shared", storeShared},
+      {"red.shared.add.u32", addShared},
+      {"atom.shared.add.u32", addShared},
       {"mapa.", peerAddress},
       {"prefetch", nothing},
       {"fence", nothing},

@@ -1,4 +1,4 @@
-// Attention, rows, columns, transposes, recurrences, and what the general road computes.
+// Attention, rows, columns, transposes, and what the general road computes.
 #include "test/unit/codegen/gpu/GpuCheck.h"
 
 namespace tenon::test {
@@ -79,15 +79,6 @@ TEST(GpuRanks, TheLargest) {
 kernel.func private @k(%x: tensor<2x300xf32>) -> (tensor<2x40xf32>, tensor<2x40xi64>) {
   %values, %positions = nn.top_k %x {axis = 1 : i64, k = #nn.dims<[40]>} : tensor<2x300xf32> -> tensor<2x40xf32>, tensor<2x40xi64>
   kernel.return %values, %positions : tensor<2x40xf32>, tensor<2x40xi64>
-})");
-}
-
-TEST(GpuRecurrences, LSTM) {
-  GpuCheck{.family = "gpu.recurrent", .tolerance = 1e-5}(R"(
-kernel.func private @k(%x: tensor<5x2x24xf32>, %w: tensor<2x64x24xf32>, %r: tensor<2x64x16xf32>, %b: tensor<2x128xf32>) -> tensor<5x2x2x16xf32> {
-  %s, %h, %c = nn.lstm %x, %w, %r bias(%b : tensor<2x128xf32>) {hidden_size = 16 : i64, direction = #nn.direction<bidirectional>}
-    : tensor<5x2x24xf32>, tensor<2x64x24xf32>, tensor<2x64x16xf32> -> tensor<5x2x2x16xf32>, tensor<2x2x16xf32>, tensor<2x2x16xf32>
-  kernel.return %s : tensor<5x2x2x16xf32>
 })");
 }
 
