@@ -267,7 +267,7 @@ def scripted_agent(machine, measure):
 def test_networks_of_a_gpu_choose_schedules(driver):
     """On a made-up GPU every schedule takes a little longer alone than the cost model's choice, and makes the network a tenth faster."""
     machine = {"cpu": "x", "target": "x86-64", "cores": 1, "l1_bytes": 32768, "l1_ways": 8, "l2_bytes": 0, "l3_bytes": 0, "gpu": "Made-up GPU", "gpu_target": "cuda:sm_90"}
-    untuned, compared = {}, []
+    untuned, compared, jobs = {}, [], []
 
     def schedules(plan):
         return {kernel["name"]: kernel["schedule"] for kernel in driver.json("inspect", driver.write("made_up.plan", plan))["kernels"]}
@@ -278,6 +278,7 @@ def test_networks_of_a_gpu_choose_schedules(driver):
             untuned.update(schedules(plans[0]))
             kernels = [[name, 1000] for name in untuned]
         if job["kind"] == 1:
+            jobs.append(job)
             compared.append([sum(schedule != untuned[name] for name, schedule in schedules(plan).items()) for plan in plans])
             times = [10000 * 0.9**count for count in compared[-1]]
         return [{"ns": ns, "runs": 1, "problem": "", "kernels": kernels} for ns in times]
@@ -293,6 +294,7 @@ def test_networks_of_a_gpu_choose_schedules(driver):
     assert [line["name"] for line in lines if line.get("network")] == changed, lines
     assert all(line["cpu"] == "Made-up GPU" and line["complete"] for line in lines), lines
     assert any(len(plans) > 2 for plans in compared), compared  # several are compared with the best at once
+    assert not jobs[0]["verify"] and jobs[-1]["verify"] and jobs[-1]["tolerance"] == 1e-2, jobs  # the tuned plan's numbers always are
     final = schedules((driver.folder / "network.plan").read_bytes())
     assert all(final[name] != untuned[name] for name in untuned), (final, untuned)
     # Resumed, it starts with what was kept; nothing is faster any more.
