@@ -82,7 +82,8 @@ def test_compile_from_a_cache_is_deterministic(driver):
 
 
 def test_complete_records_are_not_measured_again(driver):
-    complete = sum(record["complete"] for record in records(driver, "tuned.jsonl")) if tuned(driver) else 0
+    tuned(driver)
+    complete = len({record["kernel"] for record in records(driver, "tuned.jsonl") if record["complete"]})  # some twice: what a network chose
     report = json.loads(driver.ok("tune", model(driver), *SHAPE, "--cache", "tuned.jsonl", "--budget", "1s", "--threads", 1, "--json"))
     assert sum(kernel["state"] == "from the cache" for kernel in report["kernels"]) >= complete > 0, report
 
