@@ -16,18 +16,22 @@ bool isF32(Value value) {
 /// A sum of products of floats whose terms can be counted.
 bool isCounted(Operation *op) { return isa<nn::ConvOp, nn::ConvTransposeOp, nn::MatMulOp>(op) && isF32(op->getResult(0)); }
 
-int64_t elementsOf(Value value) {
-  int64_t elements = 1; // of one image, where only a run knows how many there are
-  for (nn::Dim size : nn::dimsOf(value.getType()))
+/// Sizes that only a run knows, how many images there are, count as one.
+int64_t elementsOf(ArrayRef<nn::Dim> sizes) {
+  int64_t elements = 1;
+  for (nn::Dim size : sizes)
     elements *= size.asConstant().value_or(1);
   return elements;
 }
+int64_t elementsOf(Value value) { return elementsOf(nn::dimsOf(value.getType())); }
+int64_t elementsOfImage(Value value) { return elementsOf(ArrayRef(nn::dimsOf(value.getType())).drop_front()); }
 
 /// How long the sums of a network are, and how many: few terms are those of networks with few channels, whose every number counts.
 class Sums {
 public:
+  static constexpr int64_t kShort = 288, kMiddling = 576; // windows of 3x3 of 32 and 64 channels
+
   explicit Sums(Block &body) {
-    constexpr int64_t kShort = 288, kMiddling = 576;
     for (Operation &op : body)
       if (isCounted(&op)) {
         int64_t terms = termsOf(&op);
@@ -45,7 +49,8 @@ public:
     return sums && weights <= kFewWeights && products <= kFewProducts;
   }
   bool areShort() const { return sums && beyondShort * 6 <= sums; }
-  bool areMiddling() const { return sums && beyondMiddling * 6 <= sums; }
+  /// Whether at most one in `oneIn` is longer than middling ones.
+  bool areMiddling(int64_t oneIn) const { return sums && beyondMiddling * oneIn <= sums; }
 
 private:
   int64_t sums = 0, beyondShort = 0, beyondMiddling = 0, weights = 0;
@@ -73,11 +78,34 @@ void addNetwork(Block &body, OpSet &ops) {
       ops.insert(&op);
 }
 
+/// Whether a network decodes positions as means of bins, which a softmax weighs and a product of few terms adds up, as detectors do.
+bool decodesPositions(Block &body) {
+  constexpr int64_t kMostBins = 64;
+  for (Operation &op : body) {
+    if (!isCounted(&op) || termsOf(&op) > kMostBins || !isConstantExpression(op.getOperand(1)))
+      continue;
+    Operation *weights = op.getOperand(0).getDefiningOp();
+    while (isa_and_nonnull<nn::ReshapeOp, nn::TransposeOp>(weights))
+      weights = weights->getOperand(0).getDefiningOp();
+    if (isa_and_nonnull<nn::SoftmaxOp>(weights))
+      return true;
+  }
+  return false;
+}
+
 /// Every layer adds its roundings, and those of the first layers, of few channels, are carried through all others.
 void addShortSums(Block &body, OpSet &ops) {
   constexpr int64_t kFewTerms = 144;
   for (Operation &op : body)
-    if (isCounted(&op) && termsOf(&op) <= kFewTerms && !isOfOnePixel(&op))
+    if (isCounted(&op) && !isOfOnePixel(&op) && termsOf(&op) <= kFewTerms)
+      ops.insert(&op);
+}
+
+/// Bins that weigh about the same make pixels of small errors: all but the longest sums then, and the largest results, whose f32 would cost most.
+void addMiddlingSums(Block &body, OpSet &ops) {
+  constexpr int64_t kLargeResult = 450'000; // an image of 80x80 and 64 channels is none
+  for (Operation &op : body)
+    if (isCounted(&op) && !isOfOnePixel(&op) && termsOf(&op) <= Sums::kMiddling && elementsOfImage(op.getResult(0)) <= kLargeResult)
       ops.insert(&op);
 }
 
@@ -96,7 +124,9 @@ void addOpsForShortMantissa(Block &body, llvm::function_ref<bool(Operation *)> k
   Sums sums(body);
   if (sums.areFew() || sums.areShort())
     return addNetwork(body, full);
-  if (sums.areMiddling())
+  if (sums.areMiddling(5) && decodesPositions(body))
+    addMiddlingSums(body, full);
+  else if (sums.areMiddling(6))
     addShortSums(body, full);
   addBetween(body, keepsFull, full);
 }

@@ -62,6 +62,34 @@ func.func @mixed(%x: tensor<1x16x4x4xf32>) -> tensor<1x8192x4x4xf32> {
   return %7 : tensor<1x8192x4x4xf32>
 }
 
+// Positions that are means of bins want more: all sums of up to 576 terms, but for results of more than 450,000 numbers.
+// CHECK-LABEL: func.func @bins
+// CHECK:         nn.conv {{.*}} : tensor<1x64x4x4xf32>, tensor<64x64x3x3xf32> -> tensor<1x64x4x4xf32>
+// CHECK:         nn.conv {{.*}} : tensor<1x64x4x4xf32>, tensor<8192x64x1x1xf32> -> tensor<1x8192x4x4xf32>
+// CHECK:         nn.conv {{.*}} : tensor<1x8192x4x4xbf16>, tensor<64x8192x1x1xbf16> -> tensor<1x64x4x4xbf16>
+// CHECK:         nn.conv {{.*}} : tensor<1x64x4x4xf32>, tensor<64x64x3x3xf32> -> tensor<1x64x4x4xf32>
+// CHECK:         nn.conv {{.*}} : tensor<1x64x4x4xf32>, tensor<16x64x1x1xf32> -> tensor<1x16x4x4xf32>
+// CHECK:         nn.softmax {{.*}} : tensor<1x16x4x4xf32>
+// CHECK:         nn.conv {{.*}} : tensor<1x16x4x4xf32>, tensor<1x16x1x1xf32> -> tensor<1x1x4x4xf32>
+// CHECK:         nn.conv {{.*}} : tensor<1x4x512x512xbf16>, tensor<4x4x1x1xbf16> -> tensor<1x4x512x512xbf16>
+func.func @bins(%x: tensor<1x64x4x4xf32>, %large: tensor<1x4x512x512xf32>) -> (tensor<1x1x4x4xf32>, tensor<1x4x512x512xf32>) {
+  %v = nn.constant dense<0.1> : tensor<64x64x3x3xf32>
+  %w = nn.constant dense<0.1> : tensor<8192x64x1x1xf32>
+  %u = nn.constant dense<0.1> : tensor<64x8192x1x1xf32>
+  %l = nn.constant dense<0.1> : tensor<16x64x1x1xf32>
+  %bins = nn.constant dense<0.1> : tensor<1x16x1x1xf32>
+  %m = nn.constant dense<0.1> : tensor<4x4x1x1xf32>
+  %0 = nn.conv %x, %v {strides = array<i64: 1, 1>, pads = array<i64: 1, 1, 1, 1>, dilations = array<i64: 1, 1>} : tensor<1x64x4x4xf32>, tensor<64x64x3x3xf32> -> tensor<1x64x4x4xf32>
+  %1 = nn.conv %0, %w {strides = array<i64: 1, 1>, pads = array<i64: 0, 0, 0, 0>, dilations = array<i64: 1, 1>} : tensor<1x64x4x4xf32>, tensor<8192x64x1x1xf32> -> tensor<1x8192x4x4xf32>
+  %2 = nn.conv %1, %u {strides = array<i64: 1, 1>, pads = array<i64: 0, 0, 0, 0>, dilations = array<i64: 1, 1>} : tensor<1x8192x4x4xf32>, tensor<64x8192x1x1xf32> -> tensor<1x64x4x4xf32>
+  %3 = nn.conv %2, %v {strides = array<i64: 1, 1>, pads = array<i64: 1, 1, 1, 1>, dilations = array<i64: 1, 1>} : tensor<1x64x4x4xf32>, tensor<64x64x3x3xf32> -> tensor<1x64x4x4xf32>
+  %4 = nn.conv %3, %l {strides = array<i64: 1, 1>, pads = array<i64: 0, 0, 0, 0>, dilations = array<i64: 1, 1>} : tensor<1x64x4x4xf32>, tensor<16x64x1x1xf32> -> tensor<1x16x4x4xf32>
+  %5 = nn.softmax %4 {axis = 1 : i64} : tensor<1x16x4x4xf32> -> tensor<1x16x4x4xf32>
+  %6 = nn.conv %5, %bins {strides = array<i64: 1, 1>, pads = array<i64: 0, 0, 0, 0>, dilations = array<i64: 1, 1>} : tensor<1x16x4x4xf32>, tensor<1x16x1x1xf32> -> tensor<1x1x4x4xf32>
+  %7 = nn.conv %large, %m {strides = array<i64: 1, 1>, pads = array<i64: 0, 0, 0, 0>, dilations = array<i64: 1, 1>} : tensor<1x4x512x512xf32>, tensor<4x4x1x1xf32> -> tensor<1x4x512x512xf32>
+  return %6, %7 : tensor<1x1x4x4xf32>, tensor<1x4x512x512xf32>
+}
+
 // A network of short sums stays f32.
 // CHECK-LABEL: func.func @short
 // CHECK-NOT:     bf16
