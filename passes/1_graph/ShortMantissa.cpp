@@ -74,7 +74,7 @@ bool endsFloats(Operation *op) {
 /// Small networks, and those of short sums, stay f32: bf16 would gain them little.
 void addNetwork(Block &body, OpSet &ops) {
   for (Operation &op : body)
-    if (passesFloats(&op) || isCounted(&op) || isa<nn::AttentionOp>(op) || endsFloats(&op))
+    if (passesFloats(&op) || (isProduct(&op) && isF32(op.getResult(0))) || endsFloats(&op))
       ops.insert(&op);
 }
 
@@ -110,11 +110,14 @@ void addMiddlingSums(Block &body, OpSet &ops) {
 }
 
 /// What only outputs, decisions and f32 ops read: sums are stored as they are then. An exponential makes its argument's absolute error a relative one, and
-/// the logits of a classifier are 30 where half a last place of bf16 is 2^-4.
-void addBetween(Block &body, llvm::function_ref<bool(Operation *)> keepsFull, OpSet &ops) {
+/// the logits of a classifier are 30 where half a last place of bf16 is 2^-4. In wide networks that ends where something is added that others read as bf16:
+/// it would be widened by a kernel of its own.
+void addBetween(Block &body, bool isWide, llvm::function_ref<bool(Operation *)> keepsFull, OpSet &ops) {
   auto readsInFull = [&](Operation *user) { return user->hasTrait<OpTrait::IsTerminator>() || ops.contains(user) || keepsFull(user); };
+  auto isShared = [](Value operand) { return operand.getDefiningOp() && passesFloats(operand.getDefiningOp()) && !operand.hasOneUse(); };
+  auto endsThere = [&](Operation &op) { return isWide && isa<nn::AddOp>(op) && llvm::any_of(op.getOperands(), isShared); };
   for (Operation &op : llvm::reverse(body))
-    if (endsFloats(&op) || (passesFloats(&op) && llvm::all_of(op.getUsers(), readsInFull)))
+    if (endsFloats(&op) || (passesFloats(&op) && llvm::all_of(op.getUsers(), readsInFull) && !endsThere(op)))
       ops.insert(&op);
 }
 
@@ -124,11 +127,12 @@ void addOpsForShortMantissa(Block &body, llvm::function_ref<bool(Operation *)> k
   Sums sums(body);
   if (sums.areFew() || sums.areShort())
     return addNetwork(body, full);
-  if (sums.areMiddling(5) && decodesPositions(body))
+  bool decodes = sums.areMiddling(5) && decodesPositions(body), isWide = !decodes && !sums.areMiddling(6);
+  if (decodes)
     addMiddlingSums(body, full);
-  else if (sums.areMiddling(6))
+  else if (!isWide)
     addShortSums(body, full);
-  addBetween(body, keepsFull, full);
+  addBetween(body, isWide, keepsFull, full);
 }
 
 } // namespace tenon::graph

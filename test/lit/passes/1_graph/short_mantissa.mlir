@@ -35,6 +35,22 @@ func.func @decision(%x: tensor<1x640x4x4xf32>) -> (tensor<1x640x4x4xi1>, tensor<
   return %3, %4 : tensor<1x640x4x4xi1>, tensor<1x640x4x4xf32>
 }
 
+// It ends at a residual sum, whose other operand is of bf16.
+// CHECK-LABEL: func.func @residual
+// CHECK:         %[[R:.*]] = nn.relu {{.*}} : tensor<1x1024x4x4xbf16>
+// CHECK:         %[[S:.*]] = nn.add {{.*}}, %[[R]] : tensor<1x1024x4x4xbf16>
+// CHECK:         %[[F:.*]] = nn.cast %[[S]] {to = f32}
+// CHECK:         nn.sigmoid %[[F]] : tensor<1x1024x4x4xf32>
+func.func @residual(%x: tensor<1x1024x4x4xf32>) -> tensor<1x1024x4x4xf32> {
+  %w = nn.constant dense<0.1> : tensor<1024x1024x1x1xf32>
+  %0 = nn.conv %x, %w {strides = array<i64: 1, 1>, pads = array<i64: 0, 0, 0, 0>, dilations = array<i64: 1, 1>} : tensor<1x1024x4x4xf32>, tensor<1024x1024x1x1xf32> -> tensor<1x1024x4x4xf32>
+  %1 = nn.relu %0 : tensor<1x1024x4x4xf32> -> tensor<1x1024x4x4xf32>
+  %2 = nn.conv %1, %w {strides = array<i64: 1, 1>, pads = array<i64: 0, 0, 0, 0>, dilations = array<i64: 1, 1>} : tensor<1x1024x4x4xf32>, tensor<1024x1024x1x1xf32> -> tensor<1x1024x4x4xf32>
+  %3 = nn.add %2, %1 : tensor<1x1024x4x4xf32>, tensor<1x1024x4x4xf32> -> tensor<1x1024x4x4xf32>
+  %4 = nn.sigmoid %3 : tensor<1x1024x4x4xf32> -> tensor<1x1024x4x4xf32>
+  return %4 : tensor<1x1024x4x4xf32>
+}
+
 // Of seven sums one is longer than 576 terms: those of up to 144 are f32, and what lies between them.
 // CHECK-LABEL: func.func @mixed
 // CHECK:         %[[A:.*]] = nn.conv {{.*}} : tensor<1x16x4x4xf32>, tensor<32x16x3x3xf32> -> tensor<1x32x4x4xf32>
