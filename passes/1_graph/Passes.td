@@ -248,6 +248,18 @@ def JoinAddedConvs : GraphPass<"nn-join-added-convs"> {
   let statistics = [Statistic<"joined", "joined", "sums of convolutions that became one">];
 }
 
+def UpsampleIntoProducts : GraphPass<"nn-upsample-into-products"> {
+  let summary = "Let 1x1 convolutions read the small image of one that repeats its pixels";
+  let description = [{
+    For targets whose kernels of products read two operands side by side, one of which may repeat its rows: where a feature pyramid makes an image larger
+    for a convolution that reads it beside another one. The large image is never written.
+    Before:  %y = nn.conv (nn.concat (nn.resize %x {nearest, twice as large}), %z), %w bias %b : … tensor<1x80x80x192xf16>
+    After:   %p = nn.matmul (nn.concat (nn.expand (nn.reshape %x)), (nn.reshape %z)), %w bias %b : tensor<1x40x2x40x2x192xf16> …
+             %y = nn.reshape %p
+  }];
+  let statistics = [Statistic<"taken", "taken", "convolutions that read a small image">];
+}
+
 def PatchesIntoProducts : GraphPass<"nn-patches-into-products"> {
   let summary = "Make convolutions of patches that lie side by side products";
   let description = [{

@@ -81,6 +81,7 @@ void buildGraphPipeline(OpPassManager &manager, const GraphOptions &options) {
   if (options.matrixUnits && isHalf) {
     pm.addPass(createNormsIntoProducts());
     pm.addPass(createJoinAddedConvs());
+    pm.addPass(createUpsampleIntoProducts());
   }
   if (options.splitLSTMs)
     pm.addPass(createLSTMsIntoProducts()); // whose products are f32, as their steps are

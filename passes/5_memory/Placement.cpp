@@ -24,9 +24,11 @@ static nn::ConcatOp asConcat(kernel::FuncOp func) {
   return concat && llvm::equal(concat.getInputs(), func.getBody().getArguments()) ? concat : nn::ConcatOp();
 }
 
-/// The strides of what `reshape` reads if its result has `strides`; none where it does more than to merge neighbouring axes of known sizes.
-static std::optional<SmallVector<nn::Dim>> stridesBefore(nn::ReshapeOp reshape, ArrayRef<nn::Dim> strides) {
-  SmallVector<nn::Dim> from = nn::dimsOf(reshape.getInput().getType()), to = nn::dimsOf(reshape.getType()), before(from.size(), nn::Dim::constant(reshape.getContext(), 0));
+/// The strides of a tensor of sizes `from` where one of sizes `to` has `strides`; none where that does more than to merge neighbouring axes of known sizes.
+static std::optional<SmallVector<nn::Dim>> stridesOfParts(ArrayRef<nn::Dim> from, ArrayRef<nn::Dim> to, ArrayRef<nn::Dim> strides) {
+  if (from.empty())
+    return std::nullopt;
+  SmallVector<nn::Dim> before(from.size(), nn::Dim::constant(from.front().context(), 0));
   size_t axis = from.size();
   for (size_t merged = to.size(); merged-- > 0;) {
     std::optional<int64_t> rest = to[merged].asConstant();
@@ -46,6 +48,16 @@ static std::optional<SmallVector<nn::Dim>> stridesBefore(nn::ReshapeOp reshape, 
     if (!from[--axis].isConstant(1))
       return std::nullopt;
   return before;
+}
+
+/// The strides of what `reshape` reads if its result has `strides`, where it merges axes.
+static std::optional<SmallVector<nn::Dim>> stridesBefore(nn::ReshapeOp reshape, ArrayRef<nn::Dim> strides) {
+  return stridesOfParts(nn::dimsOf(reshape.getInput().getType()), nn::dimsOf(reshape.getType()), strides);
+}
+
+/// The strides of its result if what it reads has `strides`, where it takes axes apart.
+static std::optional<SmallVector<nn::Dim>> stridesAfter(nn::ReshapeOp reshape, ArrayRef<nn::Dim> strides) {
+  return stridesOfParts(nn::dimsOf(reshape.getType()), nn::dimsOf(reshape.getInput().getType()), strides);
 }
 
 static nn::Dim addressOf(const Place &place, ArrayRef<nn::Dim> starts) {
@@ -87,6 +99,12 @@ bool Placement::readersAccept(Value value, ArrayRef<nn::Dim> strides, Operation 
   for (OpOperand &use : value.getUses()) {
     if (use.getOwner() == except)
       continue;
+    if (auto reshape = dyn_cast<nn::ReshapeOp>(use.getOwner()); reshape && kernels.isForGpu() && !returned.contains(value)) {
+      std::optional<SmallVector<nn::Dim>> after = places.contains(reshape) ? std::nullopt : stridesAfter(reshape, strides);
+      if (!after || !readersAccept(reshape, *after, except))
+        return false;
+      continue;
+    }
     auto reader = dyn_cast<kernel::DispatchOp>(use.getOwner());
     if (!reader || !kernels.acceptsArgument(reader, use.getOperandNumber(), strides))
       return false;
@@ -103,13 +121,12 @@ bool Placement::canMove(Value value, kernel::DispatchOp concat, ArrayRef<nn::Dim
   return kernels.acceptsResult(producer, cast<OpResult>(value).getResultNumber(), strides) && readersAccept(value, strides, concat);
 }
 
-/// On GPUs, where a concat is a launch: also through a reshape of a kernel's result that nothing else reads, as of an image's pixels to rows. The strides
-/// of that result, or none.
+/// On GPUs, where a concat is a launch: also through a reshape of a kernel's result, as of an image's pixels to rows. The strides of that result, or none.
 std::optional<SmallVector<nn::Dim>> Placement::canMoveThrough(Value value, kernel::DispatchOp concat, ArrayRef<nn::Dim> strides) {
   auto reshape = value.getDefiningOp<nn::ReshapeOp>();
   auto producer = reshape ? reshape.getInput().getDefiningOp<kernel::DispatchOp>() : kernel::DispatchOp();
-  bool isFree = producer && kernels.isForGpu() && value.hasOneUse() && reshape.getInput().hasOneUse() && !places.contains(value) &&
-                !places.contains(reshape.getInput()) && !returned.contains(reshape.getInput());
+  bool isFree = producer && kernels.isForGpu() && reshape.getInput().hasOneUse() && !places.contains(value) &&
+                !places.contains(reshape.getInput()) && !returned.contains(reshape.getInput()) && readersAccept(value, strides, concat);
   if (!isFree || !sizes.isKnown(concat.getOuts()[0].getType(), producer))
     return std::nullopt;
   std::optional<SmallVector<nn::Dim>> before = stridesBefore(reshape, strides);
@@ -201,12 +218,15 @@ void Placement::placeSlice(kernel::DispatchOp dispatch) {
   ++views;
 }
 
-/// Reshapes are always views: whoever places their operand sees them as readers that accept dense memory only.
+/// Reshapes are always views: whoever places their operand sees them as readers that accept dense memory, or on a GPU strides of axes that they take apart.
 void Placement::placeReshape(Operation *op) {
   if (places.contains(op->getResult(0))) // in a concat
     return;
-  const Place &source = of(op->getOperand(0));
-  places[op->getResult(0)] = {source.owner, source.offset, kernel::denseStrides(op->getResult(0).getType())};
+  Place source = of(op->getOperand(0));
+  std::optional<SmallVector<nn::Dim>> strides;
+  if (!isDense(op->getOperand(0).getType(), source.strides))
+    strides = stridesAfter(cast<nn::ReshapeOp>(op), source.strides);
+  places[op->getResult(0)] = {source.owner, source.offset, strides ? *strides : kernel::denseStrides(op->getResult(0).getType())};
 }
 
 void Placement::overwrite(kernel::DispatchOp dispatch) {
