@@ -189,6 +189,8 @@ void HostCode::replace(Operation *op) {
     return replaceByNumber(op, tenonGpuThreadNumber);
   if (isa<NVVM::BlockIdXOp>(op))
     return replaceByNumber(op, tenonGpuBlockNumber);
+  if (isa<NVVM::GridDimXOp>(op))
+    return replaceByNumber(op, tenonGpuBlockCount);
   if (isa<NVVM::GriddepcontrolOp>(op)) // kernels do not overlap
     return op->erase();
   if (isa<NVVM::NVVMDialect>(op->getDialect()))

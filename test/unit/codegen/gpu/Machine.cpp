@@ -25,6 +25,7 @@ std::string describe(const GpuThread &thread, const Statement *at, int64_t block
 GpuThread &currentGpuThread() { return *current; }
 extern "C" int32_t tenonGpuThreadNumber() { return int32_t(current->number()); }
 extern "C" int32_t tenonGpuBlockNumber() { return int32_t(current->ofBlock().number); }
+extern "C" int32_t tenonGpuBlockCount() { return int32_t(current->ofBlock().cluster->launch.blocks); }
 
 // --- threads
 

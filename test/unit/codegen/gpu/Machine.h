@@ -98,6 +98,7 @@ std::string runOnEmulatedGpu(const GpuLaunch &launch);
 GpuThread &currentGpuThread();
 extern "C" int32_t tenonGpuThreadNumber();
 extern "C" int32_t tenonGpuBlockNumber();
+extern "C" int32_t tenonGpuBlockCount();
 
 class GpuCluster {
 public:

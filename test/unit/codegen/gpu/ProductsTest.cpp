@@ -53,6 +53,30 @@ TEST(GpuProducts, OfResidentWeights) {
   GpuCheck{.family = "gpu.matrix", .given = {schedule}}(product(700, 96, 24, "f16"));
 }
 
+// Two images side by side, of which the small one repeats its pixels along rows and columns (nn-upsample-into-products).
+TEST(GpuProducts, OfRowsThatRepeat) {
+  std::string x = tensor({2, 5, 1, 6, 1, 24}, "f16"), y = tensor({2, 5, 3, 6, 2, 40}, "f16"), w = tensor({32, 64}, "f16"),
+              z = tensor({2, 5, 3, 6, 2, 32}, "f16");
+  std::string large = tensor({2, 5, 3, 6, 2, 24}, "f16"), both = tensor({2, 5, 3, 6, 2, 64}, "f16");
+  GpuCheck{.family = "gpu.matrix", .ways = {"direct = 1", kStaged, "groups = 1, pipeline = 0"}, .onCpu = true}(
+      "kernel.func private @k(%x: " + x + ", %y: " + y + ", %w: " + w + " {kernel.constant}) -> " + z +
+      " {\n%0 = nn.expand %x {dims = #nn.dims<[2, 5, 3, 6, 2, 24]>} : " + x + " -> " + large + "\n%1 = nn.concat %0, %y {axis = 5 : i64} : " + large +
+      ", " + y + " -> " + both + "\n%2 = nn.matmul %1, %w {transpose_rhs} : " + both + ", " + w + " -> " + z + "\nkernel.return %2 : " + z + " }");
+}
+
+// Tasks from the last to the first (gpu/Directions.h): blocks that have one, and those that stay for many.
+TEST(GpuProducts, Backwards) {
+  auto backwards = [](std::string text) {
+    text.insert(text.find(" {\n"), " attributes {tenon.backward}");
+    return text;
+  };
+  GpuCheck{.family = "gpu.matrix",
+           .ways = {"direct = 1", kStaged, "groups = 1, pipeline = 0", "pipeline = 1", "tma = 1"}}(backwards(product(300, 192, 128, "f16")));
+  const char *resident =
+      "rows = 128, columns = 96, warp_rows = 4, warp_columns = 1, warp_depth = 1, stages = 8, splits = 1, groups = 1, resident = 1, teams = 2";
+  GpuCheck{.family = "gpu.matrix", .given = {resident}}(backwards(product(700, 96, 24, "f16")));
+}
+
 /// Sums of bytes are exact.
 std::string byteProduct(int64_t rows, int64_t columns, int64_t depth) {
   std::string x = tensor({rows, depth}, "ui8"), w = tensor({columns, depth}, "i8"), y = tensor({rows, columns}, "i32");
