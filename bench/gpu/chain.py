@@ -137,7 +137,7 @@ def timed(chain, library, path):
         if kernel.shared_bytes:
             chain.require(chain.cuda.cuFuncSetAttribute(function, DYNAMIC_SHARED_BYTES, kernel.shared_bytes), "shared memory")
         family = kernel.family.decode()
-        families = ("matrix", "stem", "gate", "rows", "columns", "attention", "transpose", "recurrent", "ranks")
+        families = ("matrix", "stem", "gate", "rows", "columns", "attention", "transpose", "recurrent", "ranks", "beside")
         together = family.endswith(families) or (family.endswith("depthwise") and b"groups=" in kernel.schedule)
         blocks = cost.tasks if together else -(-cost.tasks // kernel.threads)
         maps = []

@@ -161,9 +161,14 @@ private:
     index << '\n';
   }
 
-  /// Phase memory numbers the clones that it makes of a kernel: "conv_3_0".
+  /// Phase memory numbers the clones that it makes of a kernel, and those that it makes of clones: "conv_3_0", "conv_3_0_1".
   static bool isCloneOf(StringRef name, StringRef kernel) {
-    return name.consume_front(kernel) && name.consume_front("_") && llvm::all_of(name, llvm::isDigit);
+    return name.consume_front(kernel) && name.consume_front("_") && llvm::all_of(name, [](char c) { return c == '_' || llvm::isDigit(c); });
+  }
+  Kernel *kernelNamed(StringRef name) {
+    auto exact = llvm::find_if(kernels, [&](const Kernel &kernel) { return kernel.report.name == name; });
+    auto clone = llvm::find_if(kernels, [&](const Kernel &kernel) { return isCloneOf(name, kernel.report.name); });
+    return exact != kernels.end() ? &*exact : clone != kernels.end() ? &*clone : nullptr;
   }
 
   LogicalResult profile(MLIRContext &context) {
@@ -177,11 +182,12 @@ private:
       return emitError(UnknownLoc::get(&context)) << "the untuned plan cannot be measured: " << measured.problem;
     double sum = 0;
     for (auto &[name, ns] : measured.kernels) {
-      auto exact = llvm::find_if(kernels, [&, &name = name](const Kernel &kernel) { return kernel.report.name == name; });
-      auto clone = llvm::find_if(kernels, [&, &name = name](const Kernel &kernel) { return isCloneOf(name, kernel.report.name); });
+      SmallVector<StringRef> parts; // kernels that are launched together have the time together
+      StringRef(name).split(parts, schedule::kPartSeparator);
       sum += ns;
-      if (auto kernel = exact != kernels.end() ? exact : clone; kernel != kernels.end())
-        kernel->totalNs += ns;
+      for (StringRef part : parts)
+        if (Kernel *kernel = kernelNamed(part))
+          kernel->totalNs += ns / double(parts.size());
     }
     for (Kernel &kernel : kernels) {
       kernel.report.share = sum > 0 ? kernel.totalNs / sum : 0;

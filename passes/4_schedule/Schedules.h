@@ -25,6 +25,9 @@ std::string signatureOf(kernel::FuncOp func);
 /// Sets the schedule and what its family derives from it: tasks, workspace, which arguments the results may overwrite.
 void setSchedule(kernel::FuncOp func, kernel::ScheduleAttr schedule, const Target &target);
 
+/// Between the names of kernels in that of one that dispatches them all; no kernel's own name has it.
+inline constexpr llvm::StringLiteral kPartSeparator = "$";
+
 /// Gives argument `index` the packed type; the body reads it through kernel.unpack. What is passed must then be packed so.
 void packArgument(kernel::FuncOp func, unsigned index, kernel::PackingAttr packing);
 

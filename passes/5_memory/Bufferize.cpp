@@ -239,6 +239,8 @@ std::unique_ptr<Pass> createBufferize(const Target &target) { return std::make_u
 void buildMemoryPipeline(OpPassManager &pm, const Target &target) {
   pm.addNestedPass<func::FuncOp>(createOrderDispatches());
   pm.addPass(createBufferize(target));
+  if (target.isGpu())
+    pm.addPass(createMergeLaunches(target));
   pm.addPass(createPackArena());
 }
 

@@ -14,6 +14,7 @@ namespace tenon::memory {
 #include "passes/5_memory/Passes.h.inc"
 
 std::unique_ptr<mlir::Pass> createBufferize(const Target &target);
+std::unique_ptr<mlir::Pass> createMergeLaunches(const Target &target);
 
 void buildMemoryPipeline(mlir::OpPassManager &pm, const Target &target);
 

@@ -40,6 +40,22 @@ def Bufferize : Pass<"plan-bufferize", "::mlir::ModuleOp"> {
   let dependentDialects = ["::tenon::plan::PlanDialect", "::tenon::kernel::KernelDialect"];
 }
 
+def MergeLaunches : Pass<"plan-merge-launches", "::mlir::ModuleOp"> {
+  let summary = "Make one launch of small ones that do not need each other";
+  let description = [{
+    On a GPU a small kernel takes mostly its launch, and leaves multiprocessors idle. Launches that touch nothing that another one
+    writes, and that nothing between them does, become one of a kernel that dispatches theirs, each with blocks of its own, as long
+    as all blocks find room at once; where stages of products take too much of it they become fewer. From sm_90 on, for constant sizes.
+
+    Before:  plan.launch @a (%x, %v) -> (%y)   plan.launch @b (%x, %w) -> (%z)
+    After:   plan.launch @a$b (%x, %v, %x, %w) -> (%y, %z)
+             kernel.func @a$b(%0, %1, %2, %3) { %4 = kernel.dispatch @a(%0, %1)  %5 = kernel.dispatch @b(%2, %3)  kernel.return %4, %5 }
+  }];
+  let options = [Option<"targetName", "target", "std::string", "\"native\"", "the GPU that kernels are for">];
+  let statistics = [Statistic<"merged", "merged", "launches that became part of another one">];
+  let dependentDialects = ["::tenon::plan::PlanDialect", "::tenon::kernel::KernelDialect"];
+}
+
 def PackArena : Pass<"plan-pack-arena", "::mlir::ModuleOp"> {
   let summary = "Pack the lifetimes of all buffers into one arena";
   let description = [{

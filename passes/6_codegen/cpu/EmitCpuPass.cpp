@@ -19,7 +19,9 @@ public:
     FailureOr<Target> target = passTarget(getOperation(), std::nullopt, targetName);
     if (failed(target))
       return signalPassFailure();
-    for (auto func : llvm::make_early_inc_range(getOperation().getOps<kernel::FuncOp>()))
+    SmallVector<kernel::FuncOp> funcs(getOperation().getOps<kernel::FuncOp>());
+    std::stable_partition(funcs.begin(), funcs.end(), [](kernel::FuncOp func) { return !func.getBody().getOps<kernel::DispatchOp>().empty(); }); // before their parts are gone
+    for (kernel::FuncOp func : funcs)
       if (failed(replace(func, *target)))
         return signalPassFailure();
   }

@@ -92,6 +92,13 @@ void KernelBuilder::finish() {
   machine.isGpu() ? emitGpuEntryPoint() : emitEntryPoint();
 }
 
+void KernelBuilder::call(KernelBuilder &part, ArrayRef<unsigned> buffers, Index task) {
+  func::ReturnOp::create(part.builder);
+  SmallVector<Value> operands = llvm::map_to_vector(buffers, [&](unsigned i) -> Value { return body.getArgument(i); });
+  operands.push_back(value(task));
+  func::CallOp::create(builder, part.body, operands);
+}
+
 /// The function of runtime/kernel_abi.h: loads every pointer and size, calls the body.
 void KernelBuilder::emitEntryPoint() {
   builder.setInsertionPointToEnd(module.getBody());

@@ -1,6 +1,7 @@
 // What is known about the addresses that kernels get.
 #include "dialects/kernel/Kernel.h"
 #include "dialects/plan/Plan.h"
+#include "passes/6_codegen/gpu/Beside.h"
 #include "passes/6_codegen/gpu/EmitKernels.h"
 #include <numeric>
 
@@ -38,6 +39,14 @@ void markAlignments(ModuleOp module) {
     for (auto [alignment, operand] : llvm::zip_equal(alignments, launch->getOperands()))
       alignment = std::gcd(alignment, alignmentOf(operand));
   });
+  for (auto &[func, alignments] : llvm::to_vector(known)) // kernels beside each other get what the launch of all gets
+    if (auto whole = cast_or_null<kernel::FuncOp>(func); whole && besideFamily().matches(whole, Target()))
+      for (const BesidePart &part : partsOf(whole)) {
+        SmallVector<int64_t> &ofPart = known[part.func];
+        ofPart.resize(part.buffers.size(), 0);
+        for (auto [alignment, buffer] : llvm::zip_equal(ofPart, part.buffers))
+          alignment = std::gcd(alignment, alignments[buffer]);
+      }
   for (auto &[func, alignments] : known)
     if (func)
       func->setAttr("tenon.alignments", DenseI64ArrayAttr::get(module.getContext(), alignments));

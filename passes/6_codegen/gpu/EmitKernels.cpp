@@ -1,5 +1,6 @@
 #include "passes/6_codegen/gpu/EmitKernels.h"
 #include "dialects/kernel/Kernel.h"
+#include "dialects/plan/Plan.h"
 #include "mlir/IR/Threading.h"
 #include "passes/6_codegen/cpu/EmitKernels.h"
 #include "passes/6_codegen/gpu/Directions.h"
@@ -8,10 +9,18 @@
 namespace tenon::gpu {
 using namespace mlir;
 
+/// All but those that are only parts of others.
+static SmallVector<kernel::FuncOp> launchedKernels(ModuleOp module) {
+  llvm::DenseSet<StringRef> launched;
+  module.walk([&](plan::LaunchOp launch) { launched.insert(launch.getKernel()); });
+  auto kernels = module.getOps<kernel::FuncOp>();
+  return llvm::to_vector(llvm::make_filter_range(kernels, [&](kernel::FuncOp func) { return launched.contains(func.getSymName()); }));
+}
+
 FailureOr<CodeImage> emitKernels(ModuleOp module, const Target &target) {
   markAlignments(module);
   markDirections(module);
-  SmallVector<kernel::FuncOp> kernels(module.getOps<kernel::FuncOp>());
+  SmallVector<kernel::FuncOp> kernels = launchedKernels(module);
   std::vector<std::string> texts(kernels.size());
   auto compile = [&](size_t index) -> LogicalResult {
     if (isOfLibrary(kernels[index].getScheduleAttr()))

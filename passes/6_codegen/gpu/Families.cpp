@@ -1,6 +1,7 @@
 // The list of families. A new one: a line here, before what is more general.
 #include "passes/6_codegen/gpu/Families.h"
 #include "passes/6_codegen/gpu/Attention.h"
+#include "passes/6_codegen/gpu/Beside.h"
 #include "passes/6_codegen/gpu/Columns.h"
 #include "passes/6_codegen/gpu/Depthwise.h"
 #include "passes/6_codegen/gpu/Gate.h"
@@ -22,7 +23,8 @@
 namespace tenon::gpu {
 
 llvm::ArrayRef<const KernelFamily *> families() {
-  static const KernelFamily *const all[] = {&stemFamily(),
+  static const KernelFamily *const all[] = {&besideFamily(),
+                                            &stemFamily(),
                                             &matrixFamily(),
                                             &gateFamily(),
                                             &depthwiseFamily(),
