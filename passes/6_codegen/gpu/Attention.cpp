@@ -146,6 +146,12 @@ private:
   Index batch, head, keyHead, row, keys, seen;
 };
 
+void emitTile(KernelBuilder &b, const cpu::AttentionProblem &p, const AttentionTile &tile) {
+  if (tile.isOfShares())
+    return emitAttentionShares(b, p, tile);
+  tile.slots ? emitAttentionStaged(b, p, tile) : emitAttentionTile(b, p, tile);
+}
+
 class AttentionFamily final : public KernelFamily {
 public:
   StringRef name() const override { return "gpu.attention"; }
@@ -178,7 +184,7 @@ public:
     if (!p)
       return func.emitError("the attention family computes one nn.attention on views of arguments");
     if (std::optional<AttentionTile> tile = AttentionTile::of(attr, *p))
-      tile->slots ? emitAttentionStaged(builder, *p, *tile) : emitAttentionTile(builder, *p, *tile);
+      emitTile(builder, *p, *tile);
     else
       RowEmitter(builder, *p).emit();
     return success();

@@ -35,6 +35,18 @@ int64_t keysOfStep(const cpu::AttentionProblem &p) {
   return !isFull(p) ? kHalves : p.depth + p.width <= kNarrow ? kFull : kWide;
 }
 
+/// Few keys, in shared memory: of halves, a step for each warp.
+std::optional<AttentionTile> sharesTile(const cpu::AttentionProblem &p, const AttentionTile &from, const Target &target) {
+  constexpr int64_t kMostWarps = 8;
+  auto keys = p.keys.asConstant();
+  if (target.computeCapability < kFirstWithAsyncCopies || !keys || *keys <= from.keys || *keys > kMostWarps * from.keys || isFull(p))
+    return std::nullopt;
+  AttentionTile tile = from;
+  tile.warps = llvm::divideCeil(*keys, from.keys);
+  tile.slots = 1;
+  return tile.sharedBytes() <= sharedLimit(target) ? std::optional(tile) : std::nullopt;
+}
+
 /// Rows of their own for each warp, keys and values in shared memory.
 SmallVector<AttentionTile> stagedTiles(const cpu::AttentionProblem &p, int64_t tiles, const Target &target) {
   constexpr int64_t kMostSlots = 4;
@@ -87,8 +99,12 @@ SmallVector<AttentionTile> attentionTiles(const cpu::AttentionProblem &p, const 
   // With so many rows every multiprocessor is busy without sharing.
   constexpr int64_t kMostRowWarps = 8, kBusyWarps = 8;
   int64_t tiles = p.rows.ceilDiv(kRows).asConstant().value_or(1), all = (p.batch * p.heads).asConstant().value_or(1) * tiles;
-  if (tiles == 1 || all < target.cores * kBusyWarps)
-    return withOtherWarps(tile, known, target);
+  if (tiles == 1 || all < target.cores * kBusyWarps) {
+    SmallVector<AttentionTile> few = withOtherWarps(tile, known, target);
+    if (std::optional<AttentionTile> shares = sharesTile(p, tile, target))
+      few.insert(few.begin(), *shares);
+    return few;
+  }
   SmallVector<AttentionTile> result = stagedTiles(p, tiles, target);
   tile.warps = 1;
   int64_t fitting = std::min(kMostRowWarps, sharedLimit(target) / tile.groupBytes());
@@ -109,7 +125,7 @@ kernel::ScheduleAttr AttentionTile::attr(MLIRContext *context) const {
 int64_t AttentionTile::together() const {
   // Sixteen warps leave 128 registers to a thread, eight 255: a warp keeps its queries and its sums there.
   constexpr int64_t kNarrow = 128, kWarps = 16, kSharedOfMultiprocessor = 220 << 10;
-  if (!slots)
+  if (!slots || isOfShares())
     return 1;
   int64_t most = depth + width <= kNarrow ? kWarps : kWarps / 2;
   return std::max<int64_t>(1, std::min(most / rowWarps, kSharedOfMultiprocessor / sharedBytes()));

@@ -26,7 +26,7 @@ public:
     w.barrier();
     for (int64_t first = 0, units = kRows * p.width / kChunk; first < units; first += t.groupThreads()) {
       Value unit = w.add(w.rem(thread, t.groupThreads()), first);
-      first + t.groupThreads() <= units ? finish(unit) : b.ifThen(w.below(unit, w.i32(units)), [&] { finish(unit); });
+      first + t.groupThreads() <= units ? finishShares(unit, shared, t.warpBytes()) : b.ifThen(w.below(unit, w.i32(units)), [&] { finishShares(unit, shared, t.warpBytes()); });
     }
   }
 
@@ -111,40 +111,6 @@ private:
         }
       }
     }
-  }
-
-  /// Eight columns of a row, from the sums of all warps.
-  void finish(Value unit) {
-    int64_t chunks = p.width / kChunk;
-    Value own = w.div(unit, chunks), column = w.mul(w.rem(unit, chunks), kChunk);
-    SmallVector<Value> highest, weights;
-    for (int64_t i = 0; i < t.warps; ++i) {
-      auto [high, sum] = w.loadPair(w.add(w.add(shared, w.mul(own, 8)), i * t.warpBytes() + t.sumsBytes()));
-      highest.push_back(high);
-      weights.push_back(sum);
-    }
-    Value most = highest[0];
-    for (Value each : ArrayRef(highest).drop_front())
-      most = larger(most, each);
-    Value total = b.constant(0, f32);
-    Value parts[2];
-    for (int64_t i = 0; i < t.warps; ++i) {
-      Value factor = w.exp2(arith::SubFOp::create(ops, highest[i], most));
-      total = b.fma(factor, weights[i], total);
-      Value at = w.add(w.add(shared, w.mul(w.add(w.mul(own, t.pitch()), column), 4)), i * t.warpBytes());
-      for (int64_t part = 0; part < 2; ++part) {
-        Value scaled = mul(w.loadFloats(w.add(at, part * 16)), b.splat(factor, 4));
-        parts[part] = parts[part] ? add(parts[part], scaled) : scaled;
-      }
-    }
-    Value scale = normalizer(total);
-    SmallVector<int64_t> order = llvm::to_vector(llvm::seq<int64_t>(0, kChunk));
-    Value all = mul(vector::ShuffleOp::create(ops, parts[0], parts[1], order), b.splat(scale, kChunk));
-    Index at = b.add(firstRow, w.wide(own));
-    b.ifThen(b.lessThan(at, rows), [&] {
-      Index from = b.mul(b.div(w.wide(column), kChunk), kChunk);
-      b.store(b.convert(all, result.element), result, b.at(result, {batch, head, at, from}));
-    });
   }
 
   Value warp, shared;

@@ -9,7 +9,7 @@ namespace tenon::gpu {
 struct AttentionTile {
   int64_t warps = 4;    // that share the keys of the same rows
   int64_t rowWarps = 1; // groups of them, with rows of their own
-  int64_t slots = 0;    // for blocks of keys and values in shared memory; 0: operands go from memory to registers
+  int64_t slots = 0;    // for blocks of keys and values in shared memory, or of those of a warp; 0: operands go from memory to registers
   int64_t depth = 0;    // columns of a key
   int64_t width = 0;    // and of a value
   int64_t keys = 32;    // of a warp's step: as many as registers have room for
@@ -34,7 +34,11 @@ struct AttentionTile {
   int64_t slotBytes() const { return keyBytes() + kBlockKeys * width * 2; }
   /// Bytes between rows of the result in shared memory.
   int64_t resultPitch() const { return width * 2 + 16; }
-  int64_t sharedBytes() const { return slots ? std::max(slots * slotBytes(), rows() * resultPitch()) : groupBytes() * rowWarps; }
+  /// Whether warps that share keys copy them to shared memory, each those that are its one step.
+  bool isOfShares() const { return slots && warps > 1; }
+  int64_t shareBytes() const { return std::max(keys * (depth + width) * 2, warpBytes()); } // of a warp
+  int64_t sharedBytes() const { return isOfShares() ? warps * shareBytes() : blockBytes(); }
+  int64_t blockBytes() const { return slots ? std::max(slots * slotBytes(), rows() * resultPitch()) : groupBytes() * rowWarps; }
   /// Blocks of a multiprocessor that have to find registers.
   int64_t together() const;
 };
@@ -42,6 +46,7 @@ struct AttentionTile {
 /// The best first; none where matrix units cannot compute the attention: other types than f32, f16 and bf16, or heads whose width is no multiple of 32 up to 128.
 llvm::SmallVector<AttentionTile> attentionTiles(const cpu::AttentionProblem &problem, const Target &target);
 void emitAttentionTile(KernelBuilder &b, const cpu::AttentionProblem &problem, const AttentionTile &tile);
+void emitAttentionShares(KernelBuilder &b, const cpu::AttentionProblem &problem, const AttentionTile &tile);
 void emitAttentionStaged(KernelBuilder &b, const cpu::AttentionProblem &problem, const AttentionTile &tile);
 
 } // namespace tenon::gpu

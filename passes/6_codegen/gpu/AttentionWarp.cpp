@@ -155,4 +155,37 @@ Value AttentionWarp::normalizer(Value total) {
   return arith::SelectOp::create(ops, arith::CmpFOp::create(ops, arith::CmpFPredicate::OEQ, total, zero), zero, scale);
 }
 
+void AttentionWarp::finishShares(Value unit, Value shared, int64_t distance) {
+  int64_t chunks = p.width / kChunk;
+  Value own = w.div(unit, chunks), column = w.mul(w.rem(unit, chunks), kChunk);
+  SmallVector<Value> highest, weights;
+  for (int64_t i = 0; i < t.warps; ++i) {
+    auto [high, sum] = w.loadPair(w.add(w.add(shared, w.mul(own, 8)), i * distance + t.sumsBytes()));
+    highest.push_back(high);
+    weights.push_back(sum);
+  }
+  Value most = highest[0];
+  for (Value each : ArrayRef(highest).drop_front())
+    most = larger(most, each);
+  Value total = b.constant(0, f32);
+  Value parts[2];
+  for (int64_t i = 0; i < t.warps; ++i) {
+    Value factor = w.exp2(arith::SubFOp::create(ops, highest[i], most));
+    total = b.fma(factor, weights[i], total);
+    Value at = w.add(w.add(shared, w.mul(w.add(w.mul(own, t.pitch()), column), 4)), i * distance);
+    for (int64_t part = 0; part < 2; ++part) {
+      Value scaled = mul(w.loadFloats(w.add(at, part * 16)), b.splat(factor, 4));
+      parts[part] = parts[part] ? add(parts[part], scaled) : scaled;
+    }
+  }
+  Value scale = normalizer(total);
+  SmallVector<int64_t> order = llvm::to_vector(llvm::seq<int64_t>(0, kChunk));
+  Value all = mul(vector::ShuffleOp::create(ops, parts[0], parts[1], order), b.splat(scale, kChunk));
+  Index at = b.add(firstRow, w.wide(own));
+  b.ifThen(b.lessThan(at, rows), [&] {
+    Index from = b.mul(b.div(w.wide(column), kChunk), kChunk);
+    b.store(b.convert(all, result.element), result, b.at(result, {batch, head, at, from}));
+  });
+}
+
 } // namespace tenon::gpu

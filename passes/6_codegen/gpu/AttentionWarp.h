@@ -51,6 +51,8 @@ protected:
   /// of both rows, this thread's sums of their weights, four sums of weighted values for each column tile.
   void weigh(llvm::MutableArrayRef<mlir::Value> logits, llvm::MutableArrayRef<mlir::Value> state, double factor = 1);
   Values beginState();
+  /// Eight columns of a row, from the sums of all warps that share its keys, each AttentionTile::warpBytes at a `distance` from the others.
+  void finishShares(mlir::Value unit, mlir::Value shared, int64_t distance);
   /// 1 / `total`; 0 for a row without keys, where the op wants that.
   mlir::Value normalizer(mlir::Value total);
 
