@@ -145,7 +145,7 @@ private:
   void storeQuads(llvm::ArrayRef<mlir::Value> sums);
   // MatrixRows.cpp
   static constexpr int64_t kPairBytes = MatrixProblem::kPairBytes, kQuad = RowStatistics::kQuad;
-  struct RowOfBlock { // one of this thread's
+  struct RowOfBlock { // one of this thread's; of quads its statistics alone
     mlir::Value number, isOfBlock;
     RowStatistics::Row statistics;
   };
@@ -154,6 +154,7 @@ private:
   void finishRowValues();                             // to shared memory, behind everything else
   mlir::Value rowValueAt(mlir::Value row, size_t pair);
   void provideRowValues(mlir::Value row);
+  void provideQuadRows(int64_t fragment); // of 16 rows of this warp
   void storeRowSum(unsigned result, mlir::Value part, const Unit &u);
   /// Where this thread's warp is in the block.
   struct WarpPlace {

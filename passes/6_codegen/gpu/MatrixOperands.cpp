@@ -106,8 +106,10 @@ void MatrixEmitter::storeQuads(ArrayRef<Value> sums) {
   if (quadColumns.empty())
     readQuadColumns();
   int64_t own = fragmentsAcross * 4;
-  for (auto [m, units] : llvm::enumerate(quadUnits))
+  for (auto [m, units] : llvm::enumerate(quadUnits)) {
+    provideQuadRows(int64_t(m));
     quads->store(units, quadColumns, sums.slice(int64_t(m) * own, own));
+  }
 }
 
 } // namespace tenon::gpu

@@ -1,4 +1,4 @@
-// Stores sums of bytes straight from registers, without shared memory.
+// Stores sums straight from registers, without shared memory.
 #pragma once
 #include "passes/6_codegen/gpu/MatrixStore.h"
 
@@ -18,6 +18,9 @@ public:
     mlir::Value bias;
     llvm::SmallVector<mlir::Value> operands;
   };
+  /// Values of the rows that a thread finishes, which the epilogue reads: of both. Given before `store` of them.
+  void provideRows(llvm::SmallVector<llvm::SmallVector<mlir::Value>> values) { rowValues = std::move(values); }
+
   /// Of so many columns from `firstColumn` on, part after part.
   llvm::SmallVector<Columns> columnsOf(Index firstColumn, int64_t columns);
 
@@ -31,11 +34,17 @@ public:
   llvm::SmallVector<Unit> unitsOf(llvm::function_ref<Row(mlir::Value)> rowOf, Index firstColumn, int64_t columns);
 
   void store(llvm::ArrayRef<Unit> units, llvm::ArrayRef<Columns> columns, llvm::ArrayRef<mlir::Value> sums);
+  /// The same where columns were not read before: those of each part while the one before is stored.
+  void store(llvm::ArrayRef<Unit> units, Index firstColumn, llvm::ArrayRef<mlir::Value> sums);
   /// The same where nothing was read before: some columns after the other, for want of registers.
   void store(llvm::function_ref<Row(mlir::Value)> rowOf, Index firstColumn, int64_t columns, llvm::ArrayRef<mlir::Value> sums);
 
 private:
   Index columnOf(Index column); // as loads and stores want it
+  /// Both rows of a part.
+  void storePart(llvm::ArrayRef<Unit> units, const Columns &columns, llvm::ArrayRef<mlir::Value> sums);
+  llvm::SmallVector<mlir::Value> storeUnit(const Unit &unit, const Columns &columns, llvm::ArrayRef<mlir::Value> sums);
+  void storeRowSums(llvm::ArrayRef<Unit> units, llvm::ArrayRef<mlir::Value> parts);
 
   KernelBuilder &b;
   Warp w;
@@ -44,6 +53,7 @@ private:
   mlir::Value lane;
   const int64_t part, lanes;
   llvm::SmallVector<mlir::Value> operands; // of Columns
+  llvm::SmallVector<llvm::SmallVector<mlir::Value>> rowValues;
 };
 
 } // namespace tenon::gpu

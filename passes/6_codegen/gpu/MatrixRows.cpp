@@ -5,6 +5,8 @@
 namespace tenon::gpu {
 using namespace mlir;
 
+static constexpr int64_t kFragmentRows = 16;
+
 SmallVector<Index> MatrixEmitter::coordinatesOf(Index row) {
   SmallVector<Index> position = positionOfRow(b, p.contraction, row);
   position.pop_back();
@@ -16,10 +18,19 @@ Value MatrixEmitter::rowValueAt(Value row, size_t pair) {
   return w.add(w.add(shared, start), w.mul(row, kPairBytes));
 }
 
-/// Four threads for each row: the loads are under way before those of the first stages.
+/// Four threads for each row: the loads are under way before those of the first stages. Where these finish it, too, they keep what they make of it.
 void MatrixEmitter::beginRowValues() {
   if (epilogue.rowValues().empty())
     return;
+  if (quads) {
+    for (int64_t m = 0; m < fragmentsDown; ++m)
+      for (int64_t half = 0; half < WarpStore::kRowsOfThread; ++half) {
+        Index at = b.add(firstRow, w.wide(w.add(w.add(warpPlace().row, w.div(w.rem(thread, 32), kQuad)), m * kFragmentRows + half * kFragmentRows / 2)));
+        RowOfBlock &row = rowsOfThread.emplace_back();
+        row.statistics = RowStatistics(b, w, epilogue).load(coordinatesOf(b.min(at, b.sub(b.dim(p.rows()), 1))), w.rem(thread, kQuad));
+      }
+    return;
+  }
   int64_t own = s.rowsOfBlock();
   for (int64_t first = 0; first < own; first += s.threads() / kQuad) {
     RowOfBlock row;
@@ -32,6 +43,8 @@ void MatrixEmitter::beginRowValues() {
 }
 
 void MatrixEmitter::finishRowValues() {
+  if (quads)
+    return;
   for (RowOfBlock &row : rowsOfThread) {
     SmallVector<Value> scalars = RowStatistics(b, w, epilogue).values(row.statistics);
     if (scalars.size() % 2)
@@ -44,6 +57,13 @@ void MatrixEmitter::finishRowValues() {
       }
     });
   }
+}
+
+void MatrixEmitter::provideQuadRows(int64_t fragment) {
+  if (rowsOfThread.empty())
+    return;
+  ArrayRef<RowOfBlock> rows = ArrayRef(rowsOfThread).slice(fragment * WarpStore::kRowsOfThread, WarpStore::kRowsOfThread);
+  quads->provideRows(llvm::map_to_vector(rows, [&](const RowOfBlock &row) { return RowStatistics(b, w, epilogue).values(row.statistics); }));
 }
 
 void MatrixEmitter::provideRowValues(Value row) {

@@ -199,15 +199,17 @@ int64_t MatrixProblem::partColumns(const MatrixSchedule &s) const {
   constexpr int64_t kForResidual = 40;                    // registers beside the sums, without which ptxas spills
   bool hasRegisters = !readsResidual() || kRegistersOfMultiprocessor / (s.threads() * s.together) - s.sumsOfThread() >= kForResidual;
   bool isOfHalves = (factors == Factors::F16 || factors == Factors::BF16) && s.groups && hasRegisters;
-  if (!(isBytes() || isOfHalves) || isNarrow() || s.direct || (s.splits > 1 && !s.tma) || s.warpDepth > 1 || sumsRows || rowValues)
+  bool isOfRows = sumsRows || rowValues;
+  if (!(isBytes() || isOfHalves) || isNarrow() || s.direct || (s.splits > 1 && !s.tma) || s.warpDepth > 1 || (isOfRows && (!s.groups || s.tma)))
     return 0;
   auto func = contraction.anchor->getParentOfType<kernel::FuncOp>();
   int64_t bytes = 1;
   for (Type type : func.getResultTypes())
-    bytes = std::max(bytes, nn::elementBytes(getElementTypeOrSelf(type)));
+    if (!sumsRows || nn::numElements(type) == nn::numElements(contraction.result.getType()))
+      bytes = std::max(bytes, nn::elementBytes(getElementTypeOrSelf(type)));
   int64_t ofWarp = s.tileColumns / s.warpColumns, packed = s.pipeline || s.tma || s.resident ? s.tileColumns : packedColumns();
   for (int64_t part = kQuad * kAccess / bytes; part >= kLeast; part /= 2)
-    if (ofWarp % part == 0 && packed % part == 0 && columns % (part / kQuad) == 0)
+    if (ofWarp % part == 0 && packed % part == 0 && columns % (part / kQuad) == 0 && (!sumsRows || part == kernel::kRowPart))
       return part;
   return 0;
 }

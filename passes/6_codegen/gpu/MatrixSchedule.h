@@ -122,9 +122,9 @@ struct MatrixProblem {
   MatrixSchedule fitted(MatrixSchedule s) const;
   /// Bytes of the factors in shared memory, behind everything else; schedules without stages read them where they are.
   int64_t scaleBytes(const MatrixSchedule &s) const { return scale && !s.direct ? depth * 2 : 0; }
-  /// Bytes behind those, of the values of the rows that a block finishes, two and two.
+  /// Bytes behind those, of the values of the rows that a block finishes, two and two; none where threads that share a row finish it.
   static constexpr int64_t kPairBytes = 8;
-  int64_t rowValueBytes(const MatrixSchedule &s) const { return s.tma ? 0 : (rowValues + 1) / 2 * kPairBytes * s.rowsOfBlock(); }
+  int64_t rowValueBytes(const MatrixSchedule &s) const { return s.tma || partColumns(s) ? 0 : (rowValues + 1) / 2 * kPairBytes * s.rowsOfBlock(); }
   /// Weights as [columns padded to a multiple of 8][tap][channel], or for pipelines and resident weights as [tile][tap][channels / 8][column of the tile][8]: what a stage
   /// holds of a tile is in one piece. Columns of a part are exchanged where a part is stored from registers.
   kernel::PackingAttr packing(const MatrixSchedule &s) const;
