@@ -1,22 +1,50 @@
 // RUN: tenon-opt %s --kernel-assign-schedules=target=cuda:sm_90 | FileCheck %s --check-prefix=FAMILY
 // RUN: tenon-opt %s --kernel-assign-schedules=target=cuda:sm_90 --codegen-emit-cpu="target=cuda:sm_90 assembly" | FileCheck %s
 
-// A block has 16 query rows of a head: 8 x 4 tasks; its four warps have 32 keys each. Operands are loaded 16 bytes at a time, nothing is staged.
+// A block has 16 query rows of a head: 8 x 4 tasks; its four warps have 32 keys each, which each copies to memory of its own, and values: scores wait for the
+// first of two groups of copies alone, and no warp for another before there are sums.
 // FAMILY-LABEL: kernel.func private @heads
-// FAMILY-SAME:    schedule = #kernel.schedule<"gpu.attention"
+// FAMILY-SAME:    schedule = #kernel.schedule<"gpu.attention", {row_warps = 1 : i64, slots = 1 : i64, warps = 4 : i64}>
 // FAMILY-SAME:    tasks = #nn.expr<32>
 // CHECK-LABEL: .visible .entry heads(
 // CHECK:         .reqntid 128
 // CHECK-NOT:     call
+// CHECK-COUNT-16: cp.async.cg.shared.global
 // CHECK:         ld.global.v4.b32
+// CHECK:         cp.async.wait_group 1;
+// CHECK-NOT:     bar.sync
 // CHECK:         mma.sync.aligned.m16n8k16.row.col.f32.f16.f16.f32
 // CHECK:         ex2.approx.ftz.f32
+// CHECK:         cp.async.wait_group 0;
+// CHECK-NOT:     bar.sync
+// CHECK:         ldmatrix.sync.aligned.m8n8.x4.trans.shared.b16
 // CHECK:         mma.sync.aligned.m16n8k16.row.col.f32.f16.f16.f32
 // CHECK:         bar.sync
 // CHECK:         ret;
 kernel.func private @heads(%q: tensor<1x4x128x64xf16>, %k: tensor<1x4x128x64xf16>, %v: tensor<1x4x128x64xf16>) -> tensor<1x4x128x64xf16> attributes {tenon.alignments = array<i64: 16, 16, 16, 16>} {
   %0 = nn.attention %q, %k, %v {scale = 0.125 : f64} : tensor<1x4x128x64xf16>, tensor<1x4x128x64xf16>, tensor<1x4x128x64xf16> -> tensor<1x4x128x64xf16>
   kernel.return %0 : tensor<1x4x128x64xf16>
+}
+
+// 197 keys are seven warps, of whose last one a part is there; 300 are more than eight warps have: two steps of each, from memory to registers.
+// FAMILY-LABEL: kernel.func private @odd
+// FAMILY-SAME:    schedule = #kernel.schedule<"gpu.attention", {row_warps = 1 : i64, slots = 1 : i64, warps = 7 : i64}>
+// FAMILY-LABEL: kernel.func private @long
+// FAMILY-SAME:    slots = 0 : i64
+// CHECK-LABEL: .visible .entry odd(
+// CHECK:         .reqntid 224
+// CHECK:         cp.async.cg.shared.global
+// CHECK:         ret;
+// CHECK-LABEL: .visible .entry long(
+// CHECK-NOT:     cp.async
+// CHECK:         ret;
+kernel.func private @odd(%q: tensor<1x4x197x64xbf16>, %k: tensor<1x4x197x64xbf16>, %v: tensor<1x4x197x64xbf16>) -> tensor<1x4x197x64xbf16> attributes {tenon.alignments = array<i64: 16, 16, 16, 16>} {
+  %0 = nn.attention %q, %k, %v {scale = 0.125 : f64} : tensor<1x4x197x64xbf16>, tensor<1x4x197x64xbf16>, tensor<1x4x197x64xbf16> -> tensor<1x4x197x64xbf16>
+  kernel.return %0 : tensor<1x4x197x64xbf16>
+}
+kernel.func private @long(%q: tensor<1x4x16x64xf16>, %k: tensor<1x4x300x64xf16>, %v: tensor<1x4x300x64xf16>) -> tensor<1x4x16x64xf16> attributes {tenon.alignments = array<i64: 16, 16, 16, 16>} {
+  %0 = nn.attention %q, %k, %v {scale = 0.125 : f64} : tensor<1x4x16x64xf16>, tensor<1x4x300x64xf16>, tensor<1x4x300x64xf16> -> tensor<1x4x16x64xf16>
+  kernel.return %0 : tensor<1x4x16x64xf16>
 }
 
 // f32 in parts of eleven bits, three products of them; each of eight warps has 16 keys.
