@@ -62,7 +62,9 @@ def test_packed_plans(driver):
 
 
 def test_plans_for_times_alone(driver):
-    _, entry, found, compiled = packed(driver, "timed", "--times")
+    folder, entry, found, compiled = packed(driver, "timed", "--times")
+    with np.load(folder / entry["golden"]) as golden:
+        assert golden.files == ["in:x"], golden.files
     assert entry["made_up"] and found != compiled and len(found) == len(compiled)
     said, before = (driver.json("inspect", driver.write(name, data)) for name, data in (("redrawn.plan", found), ("before.plan", compiled)))
     assert said["kernels"] == before["kernels"] and said["steps"] == before["steps"]

@@ -80,6 +80,8 @@ def check(library, entry, runs):
             notes.append("a later run differs")
             good = False
     plan.close()
+    if not notes:
+        return False, "the golden holds nothing to compare with"
     return good, f"{' '.join(notes[:6])}; {runs - 1} more, {milliseconds:.2f} ms each"
 
 

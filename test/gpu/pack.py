@@ -106,7 +106,7 @@ def golden_of(model, path):
     outputs = session.run(None, arrays)
     magnitude = max(float(value.std(dtype=np.float64)) if np.isfinite(value).all() else float("inf") for value in outputs)
     np.savez_compressed(path, **{f"in:{name}": value for name, value in arrays.items()},
-                        **{key: value for given, output in zip(session.get_outputs(), outputs) for key, value in sampled(given.name, output).items()})
+                        **{f"out:{given.name}": value for given, value in zip(session.get_outputs(), outputs)})
     return magnitude
 
 
@@ -118,12 +118,15 @@ def sampled(name, output):
     return {f"out:{name}": output.reshape(len(output), -1)[:, ::every], f"every:{name}": np.array([every, *output.shape[1:]])}
 
 
-def thinned(golden, path):
-    """A golden with a part of its large outputs."""
-    arrays = {}
-    for key, value in np.load(golden).items():
-        arrays |= sampled(key[4:], value) if key.startswith("out:") else {key: value}
-    np.savez_compressed(path, **arrays)
+def thinned(golden, path, outputs):
+    """A golden with a part of its large outputs, or without any."""
+    arrays, kept = dict(np.load(golden)), {}
+    for key, value in arrays.items():
+        if not key.startswith("out:") or f"every:{key[4:]}" in arrays:
+            kept[key] = value
+        elif outputs:
+            kept |= sampled(key[4:], value)
+    np.savez_compressed(path, **kept)
 
 
 def up_to_detect(model):
@@ -289,8 +292,7 @@ def main():
         model, golden = found(word.partition("@")[0] if is_bytes else word, folder)
         if is_bytes:
             model, golden = in_bytes(arguments.tenon, model, golden, batch, kind or "int8", folder)
-        if golden.resolve() != (folder / golden.name).resolve():
-            thinned(golden, folder / golden.name)
+        thinned(golden, folder / golden.name, outputs=not arguments.times)
         for precision in arguments.precision.split(","):
             plan = folder / f"{model.stem}.{precision}.plan"
             command = [arguments.tenon, "compile", model, "--target", arguments.target, "--precision", precision, "-o", plan, "--quiet",
