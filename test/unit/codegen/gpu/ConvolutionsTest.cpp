@@ -19,6 +19,15 @@ TEST(GpuConvolutions, ResidentWeights) {
   GpuCheck{.family = "gpu.matrix", .given = {schedule}}(convolution({2, 20, 20, 32}, {32, 32, 3, 3}, 1, 1));
 }
 
+// A chunk of 16 bytes has four elements.
+TEST(GpuConvolutions, OfLeadingBits) {
+  constexpr double kTf32 = 4e-3;
+  GpuCheck{.family = "gpu.matrix", .ways = {"direct = 1", "direct = 0, groups = 0", "groups = 1, pipeline = 0"}, .tolerance = kTf32}(
+      inTf32(convolution({2, 9, 11, 24}, {40, 24, 3, 3}, 2, 1, "f32")));
+  const char *schedule = "rows = 128, columns = 32, warp_rows = 4, warp_columns = 1, warp_depth = 1, stages = 4, splits = 1, groups = 1, resident = 1, teams = 2, tile_width = 20";
+  GpuCheck{.family = "gpu.matrix", .given = {schedule}, .tolerance = kTf32}(inTf32(convolution({2, 20, 20, 8}, {32, 8, 3, 3}, 1, 1, "f32")));
+}
+
 TEST(GpuConvolutions, Pipelines) {
   const char *schedule = "rows = 128, columns = 96, warp_rows = 8, warp_columns = 1, warp_depth = 1, stages = 5, splits = 1, groups = 1, pipeline = 1";
   GpuCheck{.family = "gpu.matrix", .given = {schedule}}(convolution({2, 10, 10, 64}, {96, 64, 3, 3}, 1, 1));

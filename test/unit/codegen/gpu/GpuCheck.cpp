@@ -50,4 +50,10 @@ std::string convolution(llvm::ArrayRef<int64_t> image, llvm::ArrayRef<int64_t> f
   return text + "\n%1 = nn.silu %0 : " + y + " -> " + y + "\nkernel.return %1 : " + y + " }";
 }
 
+std::string inTf32(std::string text) {
+  size_t op = std::min(text.find("nn.matmul"), text.find("nn.conv"));
+  text.insert(text.find('{', op) + 1, "kernel.tf32, ");
+  return text;
+}
+
 } // namespace tenon::test

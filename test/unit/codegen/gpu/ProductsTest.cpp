@@ -12,6 +12,7 @@ std::string product(int64_t rows, int64_t columns, int64_t depth, const std::str
          "\n%2 = nn.relu %1 : " + y + " -> " + y + "\nkernel.return %2 : " + y + " }";
 }
 
+constexpr double kTf32 = 4e-3; // of each factor the leading 11 bits count
 const std::string kStaged = "direct = 0, groups = 0, pipeline = 0";
 
 TEST(GpuProducts, OfWarps) {
@@ -31,6 +32,13 @@ TEST(GpuProducts, OfOneRow) {
 // Three products of parts of 11 bits: as exact as f32. With one alone the leading bits count.
 TEST(GpuProducts, OfFloats) {
   GpuCheck{.family = "gpu.matrix", .targets = {"cuda:sm_80", "cuda:sm_90a"}, .tolerance = 2e-6}(product(60, 64, 128, "f32"));
+}
+
+TEST(GpuProducts, OfLeadingBits) {
+  const std::vector<std::string> ways = {"direct = 1", kStaged, "groups = 1, pipeline = 0", "groups = 1, pipeline = 0, splits = 2", "pipeline = 1"};
+  GpuCheck{.family = "gpu.matrix", .ways = ways, .tolerance = kTf32}(inTf32(product(70, 128, 128, "f32")));
+  const char *resident = "rows = 128, columns = 96, warp_rows = 4, warp_columns = 1, warp_depth = 1, stages = 8, splits = 1, groups = 1, resident = 1, teams = 2";
+  GpuCheck{.family = "gpu.matrix", .given = {resident}, .tolerance = kTf32}(inTf32(product(700, 96, 24, "f32")));
 }
 
 TEST(GpuProducts, OfClusters) {
