@@ -30,21 +30,20 @@ static void optimize(llvm::Module &module, llvm::TargetMachine &machine) {
   builder.buildPerModuleDefaultPipeline(llvm::OptimizationLevel::O3).run(module, modules);
 }
 
-/// What threads do together must not be moved into a branch, or copied into both sides of one: threads that meet there would not meet any more.
+/// What threads execute together must not be moved into a branch, or copied behind both sides of one that some of them take, where each side waits for the other's. LLVM knows that of its own
+/// intrinsics, not of inline assembly; and what functions that call it may do, it finds out by itself.
 static void keepTogether(llvm::Module &module) {
-  constexpr StringRef kTogether[] = {"bar.sync", "bar.warp", "barrier.cluster", "shfl.sync"};
-  for (llvm::Function &function : module)
+  constexpr StringRef kTogether[] = {".sync", ".aligned", "barrier.cluster"};
+  for (llvm::Function &function : module) {
+    if (!function.isDeclaration())
+      function.addFnAttr(llvm::Attribute::Convergent);
     for (llvm::Instruction &instruction : llvm::instructions(function)) {
       auto *call = dyn_cast<llvm::CallBase>(&instruction);
       auto *text = call ? dyn_cast<llvm::InlineAsm>(call->getCalledOperand()) : nullptr;
-      if (!text || llvm::none_of(kTogether, [&](StringRef word) { return StringRef(text->getAsmString()).contains(word); }))
-        continue;
-      call->addFnAttr(llvm::Attribute::Convergent);
-      function.addFnAttr(llvm::Attribute::Convergent);
+      if (text && llvm::any_of(kTogether, [&](StringRef word) { return StringRef(text->getAsmString()).contains(word); }))
+        call->addFnAttr(llvm::Attribute::Convergent);
     }
-  for (llvm::Function &function : module) // those that call them
-    if (!function.isDeclaration() && llvm::any_of(module, [](llvm::Function &other) { return other.isConvergent(); }))
-      function.addFnAttr(llvm::Attribute::Convergent);
+  }
 }
 
 /// What follows the lines that name the version and the target.

@@ -1,0 +1,11 @@
+// RUN: tenon-opt %s --kernel-assign-schedules=target=cuda:sm_90 --codegen-emit-cpu="target=cuda:sm_90 assembly" | grep -c "^[[:space:]]*shfl.sync" | FileCheck %s
+
+// All threads of a warp take part in an exchange: none is behind a branch that some of them take, nor copies of one behind both of its sides, where threads would wait for each
+// other without end. At most two for each of the three gates, and no copies.
+// CHECK: {{^[2-6]$}}
+kernel.func private @few_units(%g: tensor<9x1x1x24xf32>, %r: tensor<1x8x24xf32> {kernel.constant}) -> tensor<9x1x1x8xf32> {
+  %s, %h, %c = nn.recurrence %g, %r {cell = #nn.cell<gru>, direction = #nn.direction<forward>, activations = ["Sigmoid", "Tanh"],
+    alpha = array<f64: 0.0, 0.0>, beta = array<f64: 0.0, 0.0>, clip = 0.0 : f64, linear_before_reset}
+    : tensor<9x1x1x24xf32>, tensor<1x8x24xf32> -> tensor<9x1x1x8xf32>, tensor<1x1x8xf32>, tensor<1x1x8xf32>
+  kernel.return %s : tensor<9x1x1x8xf32>
+}
