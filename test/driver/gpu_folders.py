@@ -73,6 +73,14 @@ def test_plans_for_times_alone(driver):
     assert "intact" in done.stdout + done.stderr, done.stdout + done.stderr
 
 
+def test_kernels_in_clusters(driver):
+    _, kinds = modules()
+    bodies = {"a": "bar.sync 0;", "b$c_1": "barrier.cluster.arrive.aligned;", "d": "ret;", "e_2": "barrier.cluster.wait.aligned;"}
+    text = "\x7fELF" + "".join(f".visible .entry {name}(\n)\n{{ {body} }}\n" for name, body in bodies.items()) + "\0behind"
+    assert kinds.clusters_of(driver.write("clusters.plan", text.encode())) == ["b$c_1", "e_2"]
+    assert list(kinds.bodies_of(text.encode())) == list(bodies)
+
+
 def test_the_fewest_plans_that_launch_all(driver):
     _, kinds = modules()
     entries = [{"kinds": {"a": "k0", "b": "k1"}}, {"kinds": {"b": "k0", "c": "k1", "d": "k2"}}, {"kinds": {"a": "k0"}}, {"kinds": {"c": "k3"}}]

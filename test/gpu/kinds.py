@@ -17,7 +17,7 @@ WAYS = ("resident", "tma", "pipeline", "direct", "groups")  # of products; none 
 SHARING = ("splits", "warp_depth", "round", "tile_width")   # parameters of a schedule that add waits or what is waited for: more than 1 of each
 INSTRUCTIONS = re.compile(r"(?<![\w.])((?:wgmma\.mma_async|mma|ldmatrix|stmatrix|cp\.async\.(?:c[ag]|bulk)|mapa|barrier|bar|mbarrier|setmaxnreg|red|atom|fence|elect"
                           r"|(?:st|ld)\.shared)\b[\w.:]*)")
-ENTRY = re.compile(r"\.visible \.entry (\w+)\(")
+ENTRY = re.compile(r"\.visible \.entry ([\w$]+)\(")  # launched side by side: the names of the kernels with $ between
 
 
 def way_of(schedule):
