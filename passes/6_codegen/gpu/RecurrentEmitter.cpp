@@ -6,7 +6,7 @@ namespace tenon::gpu {
 using namespace mlir;
 
 namespace {
-constexpr int64_t kWarp = 32, kFloatBytes = 4;
+constexpr int64_t kWarp = 32, kFloatBytes = 4, kBarrierBytes = 8;
 constexpr int64_t kUnits = RecurrentShape::kUnits, kSlices = RecurrentShape::kSlices, kDepth = RecurrentShape::kDepth;
 } // namespace
 
@@ -41,10 +41,17 @@ void RecurrentEmitter::emit() {
     llvm::append_range(init, pack(startOf(slots.back())));
   }
   startBarriers();
-  finish(unpack(b.loop(0, all, 1, init, [&](Index number, ValueRange carried) { return step(number, carried); })));
+  // A block without units takes part in no step: nobody would know how far it has come.
+  Index own = blocks() == s.cluster ? all : b.select(b.lessThan(w.wide(rank), blocks()), all, 0);
+  finish(unpack(b.loop(0, own, 1, init, [&](Index number, ValueRange carried) { return step(number, carried); })));
 }
 
 // --- what a thread has
+
+/// Of a cluster, those that have units: the first ones.
+int64_t RecurrentEmitter::blocks() const {
+  return llvm::divideCeil(p.hidden, s.units);
+}
 
 int64_t RecurrentEmitter::slotCount() const {
   return llvm::divideCeil(s.elements * s.units, s.threads());
@@ -269,10 +276,11 @@ Value RecurrentEmitter::resetStates(const Slot &slot, const State &before) {
 
 /// Until all blocks have sent their states of the step before; then others can follow.
 void RecurrentEmitter::waitForStates(Index number) {
-  b.ifThen(b.lessThan(0, number), [&] { wait(ofStates, b.sub(number, 1)); });
+  b.ifThen(b.lessThan(0, number), [&] { wait(barrierOf(number), s.cluster == 1 ? 0 : b.div(b.sub(number, 1), 2)); });
   if (s.cluster == 1)
     return;
-  b.ifThen(b.lessThan(b.add(number, 1), all), [&] { expect(ofStates); });
+  Index after = b.add(number, 1);
+  b.ifThen(b.lessThan(after, all), [&] { expect(barrierOf(after)); });
   if (p.resetsFirst)
     expect(ofResets);
 }
@@ -289,7 +297,7 @@ RecurrentEmitter::State RecurrentEmitter::next(Index number, const Slot &slot, c
           cell = cell ? w.select(isActive, cell, before.cell) : cell;
         }
         Index after = b.add(number, 1); // the last state is sent to nobody: a block may end before others
-        b.ifThen(b.lessThan(after, all), [&] { send(hidden, stateAt(after, w.i32(0)), slot, ofStates); });
+        b.ifThen(b.lessThan(after, all), [&] { send(hidden, stateAt(after, w.i32(0)), slot, barrierOf(after)); });
         storeStep(number, slot, hidden);
         return given(hidden, cell);
       },
@@ -335,31 +343,44 @@ Value RecurrentEmitter::activate(int function, Value x) {
   return cpu::emitActivation(b, p.op, function, x);
 }
 
-/// Puts a slot's element of a vector into the copies of all blocks.
+/// Puts a slot's element of a vector into the copies of all blocks that have units.
 void RecurrentEmitter::send(Value x, Value vectors, const Slot &slot, Value barrier) {
   Value place = w.add(w.mul(w.narrow(b.sub(slot.element, firstElement)), s.depth()), w.narrow(slot.unit));
   Value to = w.add(vectors, w.mul(place, kFloatBytes));
   if (s.cluster == 1)
     return w.store(to, b.splat(x, 1));
-  for (int64_t block = 0; block < s.cluster; ++block)
+  for (int64_t block = 0; block < blocks(); ++block)
     w.sendWord(w.peer(to, w.i32(block)), x, w.peer(barrier, w.i32(block)));
 }
 
-// --- what blocks wait for. A barrier in a block's own shared memory counts the bytes that all send to it: nobody sends a state before all have sent
-// the one before, for which they have read the one before that, whose place it takes.
+// --- what blocks wait for. A barrier in a block's own shared memory counts the bytes that all send to it.
+//
+// A block sends state n + 1 when it has state n of all blocks that it sends to. Each of them sent that after the bar.sync of step n - 1, before which
+// its warps had read state n - 1, whose place state n + 1 takes; and after it had all of state n - 1, so that a barrier that counts every other state
+// never counts bytes of two. One for all states would: what a slow block sends of state n may come to a third one after what a fast block sends it
+// of state n + 1. Resets of step n are counted by one barrier: they are sent after state n has come, which all send after the resets of step n - 1
+// have come to them and, before that bar.sync, have been read.
+//
+// Sums of warps are read behind the bar.sync of a step, by threads that send to their own block, too, what they compute from them. All warps wait for
+// these bytes, in this step or at the next one's start, before they store others in the same place. racecheck does not see that order.
 
 void RecurrentEmitter::startBarriers() {
-  constexpr int64_t kBarrierBytes = 8;
   ofStates = w.add(shared, s.barriersAt(p) * kFloatBytes);
-  ofResets = w.add(ofStates, kBarrierBytes);
+  ofResets = w.add(ofStates, 2 * kBarrierBytes);
   if (s.cluster == 1)
     return w.barrier();
   b.ifThen(w.below(thread, w.i32(1)), [&] {
-    w.beginBarrier(ofStates, 1);
-    w.beginBarrier(ofResets, 1);
+    for (int64_t i = 0; i < RecurrentShape::kBarriers; ++i)
+      w.beginBarrier(w.add(ofStates, i * kBarrierBytes), 1);
     w.showBarriers();
   });
   w.clusterBarrier();
+}
+
+Value RecurrentEmitter::barrierOf(Index state) {
+  if (s.cluster == 1)
+    return ofStates;
+  return w.add(ofStates, w.mul(w.narrow(b.rem(state, 2)), kBarrierBytes));
 }
 
 void RecurrentEmitter::expect(Value barrier) {

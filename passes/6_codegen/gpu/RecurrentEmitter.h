@@ -28,6 +28,7 @@ private:
   };
 
   int64_t slotCount() const;
+  int64_t blocks() const;
   Slot slotOf(int64_t number);
   Index stepsOf(Index element); // of its sequence
   Index stepsOfAll();           // the longest of the cluster's elements
@@ -54,6 +55,7 @@ private:
   mlir::Value activate(int function, mlir::Value x);
   void send(mlir::Value x, mlir::Value vectors, const Slot &slot, mlir::Value barrier);
   void startBarriers();
+  mlir::Value barrierOf(Index state);
   void expect(mlir::Value barrier); // what all blocks send once
   void wait(mlir::Value barrier, Index turn);
   void store(mlir::Value x, const std::optional<cpu::StoreView> &view, llvm::ArrayRef<Index> position);
@@ -70,7 +72,7 @@ private:
   mlir::Type f32;
   Tensor gates, weights;
   mlir::Value thread, shared, rank, unitOfThread, sliceOfThread; // the last two of the block
-  mlir::Value ofStates, ofResets;                                // addresses of barriers
+  mlir::Value ofStates, ofResets;                                // addresses of barriers: of states by turns
   Index direction, firstElement, batch, steps, all;
   llvm::SmallVector<Values> resident; // weights of each chunk
   llvm::SmallVector<Slot> slots;

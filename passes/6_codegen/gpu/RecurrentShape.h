@@ -24,6 +24,7 @@ struct RecurrentProblem {
 /// some of the units. Threads of a block: eight neighbouring units by four slices of the depth a warp.
 struct RecurrentShape {
   static constexpr int64_t kUnits = 8, kSlices = 4, kDepth = 4; // of a warp; the depth that a thread reads at once
+  static constexpr int64_t kBarriers = 3;                       // of states by turns, of resets
   int64_t cluster = 1, elements = 1;
   int64_t units = 0, atOnce = 0; // of a block, padded; of these computed at the same time
   int64_t slices = 0;            // of the depth, of a block
@@ -38,11 +39,11 @@ struct RecurrentShape {
   int64_t depth() const { return chunks * slices * kDepth; } // padded
   int64_t sums() const { return slices / kSlices; }          // of a gate and a unit, one from each warp
   // Offsets in shared memory, in elements of f32: two states by turns, what a reset leaves of one, the sums of warps, and barriers that count what
-  // the blocks of a cluster send of a state, and of what a reset leaves.
+  // the blocks of a cluster send of either state, and of what a reset leaves.
   int64_t resetAt() const { return 2 * elements * depth(); }
   int64_t sumsAt(const RecurrentProblem &p) const { return resetAt() + (p.resetsFirst ? elements * depth() : 0); }
   int64_t barriersAt(const RecurrentProblem &p) const { return sumsAt(p) + elements * sums() * p.gates * units; } // even: units are
-  int64_t sharedBytes(const RecurrentProblem &p) const { return 4 * (barriersAt(p) + (cluster > 1 ? 4 : 0)); }
+  int64_t sharedBytes(const RecurrentProblem &p) const { return 4 * (barriersAt(p) + (cluster > 1 ? 2 * kBarriers : 0)); }
   nn::Dim tasks(const RecurrentProblem &p) const { return (p.batch + (elements - 1)).floorDiv(elements) * (p.directions * cluster); }
 };
 

@@ -180,12 +180,18 @@ void tryWait(GpuThread &thread, const Statement &s, uint64_t *values) {
   SharedBarrier *barrier = barrierAt(thread, s, s.get(1, values));
   if (!barrier)
     return;
-  for (auto &copy : std::exchange(barrier->copies, {}))
-    copy();
-  bool isOver = barrier->phase % 2 != s.get(2, values) % 2;
-  s.place(0, values) = isOver;
-  if (!isOver)
+  uint64_t phase = s.get(2, values) % 2;
+  auto isOver = [&] { return barrier->phase % 2 != phase; };
+  if (!isOver()) {
+    thread.ofBlock().cluster->progress += !barrier->copies.empty();
     thread.yield(s);
+    while (!isOver() && !barrier->copies.empty()) { // what was sent last comes first
+      auto copy = std::move(barrier->copies.back());
+      barrier->copies.pop_back();
+      copy();
+    }
+  }
+  s.place(0, values) = isOver();
 }
 
 // --- copies of 16 bytes beside a thread

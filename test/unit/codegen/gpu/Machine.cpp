@@ -152,9 +152,13 @@ std::string GpuCluster::run() {
   auto isOver = [&] { return llvm::all_of(blocks, [](auto &block) { return block->alive == 0; }); };
   while (problem.empty() && !isOver()) {
     uint64_t before = progress;
-    for (size_t b = 0; b < blocks.size(); ++b)
-      for (int64_t i = 0; i < launch.threads && problem.empty(); ++i)
-        resume(blocks[b]->threads[launch.isEager ? i : launch.threads - 1 - i]);
+    for (size_t i = 0; i < blocks.size(); ++i) {
+      GpuBlock &block = *blocks[launch.isEager ? i : blocks.size() - 1 - i];
+      if (i + 1 == blocks.size() && progress != before)
+        break; // it goes on when no other can
+      for (int64_t k = 0; k < launch.threads && problem.empty(); ++k)
+        resume(block.threads[launch.isEager ? k : launch.threads - 1 - k]);
+    }
     if (progress == before && problem.empty() && !isOver())
       for (auto &block : blocks)
         for (GpuThread &thread : block->threads)

@@ -60,6 +60,19 @@ TEST(GpuRecurrences, RNN) {
   recurrent({"cluster = 1, elements = 1", "cluster = 2, elements = 4"})(layer.text());
 }
 
+// Blocks of a cluster are not in step: what comes from a slow one of one state does not count for the next; and one without units, of which nobody would
+// know how far it is, takes part in no step.
+TEST(GpuRecurrences, BlocksThatAreLate) {
+  for (int64_t hidden : {32, 33, 40}) {
+    Layer layer{"lstm", "\"Sigmoid\", \"Tanh\", \"Tanh\"", 4, 9, 1, 1, hidden, "forward"};
+    recurrent({"cluster = 2, elements = 1", "cluster = 4, elements = 1"})(layer.text());
+  }
+  Layer layer{"gru", "\"Sigmoid\", \"Tanh\"", 3, 5, 1, 1, 32, "forward"};
+  recurrent({"cluster = 4, elements = 1"})(layer.text());
+  layer.hidden = 40;
+  recurrent({"cluster = 4, elements = 1"})(layer.text());
+}
+
 // More units than threads can have at once, and weights that do not stay in registers.
 TEST(GpuRecurrences, Wide) {
   Layer layer{"gru", "\"Sigmoid\", \"Tanh\"", 3, 2, 1, 1, 300, "forward", ", linear_before_reset"};
