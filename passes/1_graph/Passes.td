@@ -30,7 +30,8 @@ def LowerPrecision : GraphPass<"nn-lower-precision"> {
     After:   %0 = nn.cast %x {to = f16} …   %1 = nn.relu %0 : tensor<4xf16> …   %y = nn.cast %1 {to = f32} …
 
     `tf32` stores everything as it is and marks products and attention whose factors matrix units may cut to eleven bits. Constant weights are
-    rounded here, and made larger by what is cut off their other factor in the mean: otherwise each layer's results would be a little too small.
+    made larger by what is cut off their other factor in the mean, as each layer's results would be a little too small otherwise, and rounded here, filters
+    again so that they keep their sums: what is added is less than a last place, of which rounding each weight alone would make none or a whole one.
     Before:  %y = nn.matmul %x, %w : tensor<4x8xf32>, tensor<8x8xf32> …
     After:   %y = nn.matmul %x, %w' {kernel.tf32} …
   }];

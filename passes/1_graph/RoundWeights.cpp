@@ -47,12 +47,39 @@ void roundTogether(MutableArrayRef<float> values, const Steps &half, double &err
   }
 }
 
-ElementsAttr withElements(ElementsAttr like, RankedTensorType type, AsmResourceBlob blob) {
-  if (isa<DenseElementsAttr>(like))
-    return DenseElementsAttr::getFromRawBuffer(type, blob.getData());
-  auto &manager = DenseResourceElementsHandle::getManagerInterface(type.getContext());
-  return DenseResourceElementsAttr::get(type, manager.insert("rounded", std::move(blob)));
+/// Rounds the weights of filters [K, C, R...] so that what one loses the next ones gain. Neighbouring pixels are alike, so a channel's taps are
+/// rounded together; of single taps, channels are.
+void roundFiltersTogether(MutableArrayRef<float> values, RankedTensorType type, const Steps &steps) {
+  if (values.empty())
+    return;
+  size_t filter = values.size() / type.getDimSize(0), taps = filter / type.getDimSize(1), together = taps > 1 ? taps : filter;
+  SmallVector<size_t> order;
+  for (size_t first = 0; first < values.size(); first += filter) {
+    double error = 0;
+    for (size_t part = 0; part < filter; part += together)
+      roundTogether(values.slice(first + part, together), steps, error, order);
+  }
 }
+
+/// A copy of a constant's bytes.
+struct Copy {
+  explicit Copy(ArrayRef<char> data)
+      : blob(HeapAsmResourceBlob::allocateAndCopyWithAlign(data, alignof(float), /*dataIsMutable=*/true)),
+        values(reinterpret_cast<float *>(blob.getMutableData().data()), data.size() / sizeof(float)) {}
+
+  ElementsAttr replace(ElementsAttr like) && {
+    auto type = cast<RankedTensorType>(like.getType());
+    if (isa<DenseElementsAttr>(like))
+      return DenseElementsAttr::getFromRawBuffer(type, blob.getData());
+    auto &manager = DenseResourceElementsHandle::getManagerInterface(type.getContext());
+    return DenseResourceElementsAttr::get(type, manager.insert("rounded", std::move(blob)));
+  }
+
+  AsmResourceBlob blob;
+  MutableArrayRef<float> values;
+};
+
+constexpr int64_t kRankOfFilters = 3; // and more
 
 } // namespace
 
@@ -63,35 +90,31 @@ ElementsAttr shortenWeights(ElementsAttr weights) {
   std::optional<ArrayRef<char>> data = rawFloats(weights);
   if (!data)
     return {};
-  AsmResourceBlob blob = HeapAsmResourceBlob::allocateAndCopyWithAlign(*data, alignof(float), /*dataIsMutable=*/true);
-  MutableArrayRef<float> values(reinterpret_cast<float *>(blob.getMutableData().data()), data->size() / sizeof(float));
+  Copy copy(*data);
   Steps mantissa(llvm::APFloat::FloatTF32());
-  for (float &value : values)
-    if (mantissa.holds(value))
-      value = float(mantissa.nearest(value * (1 + kCutOff)));
-  return withElements(weights, type, std::move(blob));
+  auto holds = [&](float value) { return mantissa.holds(float(value * (1 + kCutOff))); };
+  bool areFilters = type.getRank() >= kRankOfFilters && llvm::all_of(copy.values, holds);
+  for (float &value : copy.values)
+    if (double larger = value * (1 + kCutOff); areFilters)
+      value = float(larger);
+    else if (mantissa.holds(value))
+      value = float(mantissa.nearest(larger));
+  if (areFilters)
+    roundFiltersTogether(copy.values, type, mantissa);
+  return std::move(copy).replace(weights);
 }
 
 ElementsAttr roundFilters(ElementsAttr weights, const llvm::fltSemantics &semantics) {
   auto type = cast<RankedTensorType>(weights.getType());
   std::optional<ArrayRef<char>> data = rawFloats(weights);
-  if (!data || type.getRank() < 3)
+  if (!data || type.getRank() < kRankOfFilters)
     return {};
-  AsmResourceBlob blob = HeapAsmResourceBlob::allocateAndCopyWithAlign(*data, alignof(float), /*dataIsMutable=*/true);
-  MutableArrayRef<float> values(reinterpret_cast<float *>(blob.getMutableData().data()), data->size() / sizeof(float));
+  Copy copy(*data);
   Steps half(semantics);
-  if (!llvm::all_of(values, [&](float value) { return half.holds(value); }))
+  if (!llvm::all_of(copy.values, [&](float value) { return half.holds(value); }))
     return {};
-
-  // Neighbouring pixels are alike, so a channel's taps are rounded together; of single taps, channels are.
-  size_t filter = values.size() / type.getDimSize(0), taps = filter / type.getDimSize(1), together = taps > 1 ? taps : filter;
-  SmallVector<size_t> order;
-  for (size_t first = 0; first < values.size(); first += filter) {
-    double error = 0;
-    for (size_t part = 0; part < filter; part += together)
-      roundTogether(values.slice(first + part, together), half, error, order);
-  }
-  return withElements(weights, type, std::move(blob));
+  roundFiltersTogether(copy.values, type, half);
+  return std::move(copy).replace(weights);
 }
 
 } // namespace tenon::graph

@@ -8,8 +8,8 @@ namespace tenon::graph {
 /// of the taps of every channel. Null where the constant is of other elements, all the same, or none that are finite in the half type.
 mlir::ElementsAttr roundFilters(mlir::ElementsAttr weights, const llvm::fltSemantics &half);
 
-/// The weights of a product, f32, each rounded to tf32 and made larger by what is cut off the product's other factors in the mean. Null where the constant is of
-/// other elements, or all the same.
+/// The weights of a product, f32, made larger by what is cut off the product's other factors in the mean, and rounded to tf32: those of a convolution
+/// so that its filters keep their sums, others each. Null where the constant is of other elements, or all the same.
 mlir::ElementsAttr shortenWeights(mlir::ElementsAttr weights);
 
 } // namespace tenon::graph

@@ -144,6 +144,21 @@ func.func @shortened(%x: tensor<4x2xf32>, %q: tensor<1x2x4x8xf32>) -> (tensor<4x
   return %0, %1 : tensor<4x2xf32>, tensor<1x2x4x8xf32>
 }
 
+// Filters keep their sums, with what is added: of two taps of 1 and one of 0.5, which would all stay what they are, one becomes 1 + 1/1024. What is no number is
+// left alone, and each of the others is rounded then. Pruned taps stay 0.
+// TF32-LABEL: func.func @shortened_filters
+// TF32:         %[[W:.*]] = nn.constant dense<{{\[\[\[\[}}1.000000e+00, 1.00097656, 5.000000e-01, 0.000000e+00]]]]>
+// TF32:         nn.conv %{{.*}}, %[[W]] {{.*}}kernel.tf32
+// TF32:         %[[OPEN:.*]] = nn.constant dense<{{\[\[\[\[}}1.000000e+00, 1.000000e+00, 5.000000e-01, 0x7F800000]]]]>
+// TF32:         nn.conv %{{.*}}, %[[OPEN]] {{.*}}kernel.tf32
+func.func @shortened_filters(%x: tensor<1x1x8x1xf32>) -> (tensor<1x1x5x1xf32>, tensor<1x1x5x1xf32>) {
+  %w = nn.constant dense<[[[[1.0, 1.0, 0.5, 0.0]]]]> : tensor<1x1x1x4xf32>
+  %v = nn.constant dense<[[[[1.0, 1.0, 0.5, 0x7F800000]]]]> : tensor<1x1x1x4xf32>
+  %0 = nn.conv %x, %w {strides = array<i64: 1, 1>, pads = array<i64: 0, 0, 0, 0>, dilations = array<i64: 1, 1>, layout = #nn.layout<channels_last>} : tensor<1x1x8x1xf32>, tensor<1x1x1x4xf32> -> tensor<1x1x5x1xf32>
+  %1 = nn.conv %x, %v {strides = array<i64: 1, 1>, pads = array<i64: 0, 0, 0, 0>, dilations = array<i64: 1, 1>, layout = #nn.layout<channels_last>} : tensor<1x1x8x1xf32>, tensor<1x1x1x4xf32> -> tensor<1x1x5x1xf32>
+  return %0, %1 : tensor<1x1x5x1xf32>, tensor<1x1x5x1xf32>
+}
+
 // What passes into branches and out of them is f32, and so is what decides: a count of 2049 is no half.
 // CHECK-LABEL: func.func @branch
 // CHECK:         %[[COUNT:.*]] = nn.mul %{{.*}} : tensor<f32>, tensor<f32> -> tensor<f32>
