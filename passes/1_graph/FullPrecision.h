@@ -10,7 +10,8 @@ namespace tenon::graph {
 llvm::DenseSet<mlir::Operation *> opsInFull(mlir::Block &body);
 
 /// Adds to `full` what bf16 would spoil besides, whose mantissa has three bits less than that of f16: small networks and those of short sums, in others short sums
-/// among longer ones, and what only outputs, decisions and such ops read. `keepsFull` are ops that are f32 in any case.
+/// among longer ones, sums that all layers of a transformer add to,
+/// and what only outputs, decisions and such ops read. `keepsFull` are ops that are f32 in any case.
 void addOpsForShortMantissa(mlir::Block &body, llvm::function_ref<bool(mlir::Operation *)> keepsFull, llvm::DenseSet<mlir::Operation *> &full);
 
 bool isProduct(mlir::Operation *op);

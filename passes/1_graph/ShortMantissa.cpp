@@ -121,6 +121,21 @@ void addBetween(Block &body, bool isWide, llvm::function_ref<bool(Operation *)> 
       ops.insert(&op);
 }
 
+/// Sums that a norm and a further sum read: all layers of a transformer add to one number, which is rounded as often as it is stored. Its norms read it as it
+/// is, and products what norms give.
+void addSumsOfLayers(Block &body, OpSet &ops) {
+  auto isNorm = [](Operation *user) { return isa<nn::LayerNormOp, nn::RMSNormOp>(user); };
+  auto isSum = [](Operation *user) { return isa<nn::AddOp>(user); };
+  for (Operation &op : body) {
+    if (!isSum(&op) || !isF32(op.getResult(0)) || llvm::none_of(op.getUsers(), isNorm) || llvm::none_of(op.getUsers(), isSum))
+      continue;
+    ops.insert(&op);
+    for (Operation *user : op.getUsers())
+      if (isNorm(user))
+        ops.insert(user);
+  }
+}
+
 } // namespace
 
 void addOpsForShortMantissa(Block &body, llvm::function_ref<bool(Operation *)> keepsFull, OpSet &full) {
@@ -132,6 +147,8 @@ void addOpsForShortMantissa(Block &body, llvm::function_ref<bool(Operation *)> k
     addMiddlingSums(body, full);
   else if (!isWide)
     addShortSums(body, full);
+  if (isWide)
+    addSumsOfLayers(body, full);
   addBetween(body, isWide, keepsFull, full);
 }
 

@@ -117,3 +117,27 @@ func.func @short(%x: tensor<1x16x4x4xf32>) -> tensor<1x16x4x4xf32> {
   %2 = nn.conv %1, %w {strides = array<i64: 1, 1>, pads = array<i64: 1, 1, 1, 1>, dilations = array<i64: 1, 1>} : tensor<1x16x4x4xf32>, tensor<16x16x3x3xf32> -> tensor<1x16x4x4xf32>
   return %2 : tensor<1x16x4x4xf32>
 }
+
+// What a norm and a further sum read is f32, and so is the norm; products take what it gives as bf16, and are added in f32. f16 has no need of that.
+// CHECK-LABEL: func.func @layers
+// CHECK:         %[[A:.*]] = nn.matmul {{.*}} : tensor<16x1024xbf16>, tensor<1024x1024xbf16> -> tensor<16x1024xbf16>
+// CHECK:         %[[AF:.*]] = nn.cast %[[A]] {to = f32}
+// CHECK:         %[[S:.*]] = nn.add {{.*}}%[[AF]]{{.*}} : tensor<16x1024xf32>, tensor<16x1024xf32> -> tensor<16x1024xf32>
+// CHECK:         %[[N:.*]] = nn.layer_norm %[[S]] {{.*}} : tensor<16x1024xf32> -> tensor<16x1024xf32>
+// CHECK:         %[[NB:.*]] = nn.cast %[[N]] {to = bf16}
+// CHECK:         nn.matmul %[[NB]], {{.*}} : tensor<16x1024xbf16>, tensor<1024x1024xbf16> -> tensor<16x1024xbf16>
+// CHECK:         nn.matmul
+// F16-LABEL: func.func @layers
+// F16:         nn.add {{.*}} -> tensor<16x1024xf16>
+// F16:         nn.layer_norm {{.*}} -> tensor<16x1024xf16>
+func.func @layers(%x: tensor<16x1024xf32>) -> tensor<16x1024xf32> {
+  %w = nn.constant dense<0.1> : tensor<1024x1024xf32>
+  %scale = nn.constant dense<1.5> : tensor<1024xf32>
+  %0 = nn.matmul %x, %w : tensor<16x1024xf32>, tensor<1024x1024xf32> -> tensor<16x1024xf32>
+  %1 = nn.add %x, %0 : tensor<16x1024xf32>, tensor<16x1024xf32> -> tensor<16x1024xf32>
+  %2 = nn.layer_norm %1 scale %scale : tensor<1024xf32> {axis = 1 : i64, epsilon = 1.0e-5 : f64} : tensor<16x1024xf32> -> tensor<16x1024xf32>
+  %3 = nn.matmul %2, %w : tensor<16x1024xf32>, tensor<1024x1024xf32> -> tensor<16x1024xf32>
+  %4 = nn.add %1, %3 : tensor<16x1024xf32>, tensor<16x1024xf32> -> tensor<16x1024xf32>
+  %5 = nn.matmul %4, %w : tensor<16x1024xf32>, tensor<1024x1024xf32> -> tensor<16x1024xf32>
+  return %5 : tensor<16x1024xf32>
+}
