@@ -36,6 +36,13 @@ kernel.func private @k(%x: tensor<9x64xf32>) -> tensor<9xf32> {
   %0 = nn.reduce %x {kind = #nn.reduce_kind<mean>, axes = array<i64: 1>} : tensor<9x64xf32> -> tensor<9xf32>
   kernel.return %0 : tensor<9xf32>
 })");
+  check.tolerance = 8e-3;
+  check(R"(
+kernel.func private @k(%x: tensor<7x96xf32>, %g: tensor<96xf32>, %b: tensor<96xf32>) -> tensor<7x96xbf16> {
+  %0 = nn.layer_norm %x scale %g : tensor<96xf32> bias %b : tensor<96xf32> {axis = 1 : i64, epsilon = 1.0e-5 : f64} : tensor<7x96xf32> -> tensor<7x96xf32>
+  %1 = nn.cast %0 {to = bf16} : tensor<7x96xf32> -> tensor<7x96xbf16>
+  kernel.return %1 : tensor<7x96xbf16>
+})");
   check.tolerance = 2e-3;
   check(R"(
 kernel.func private @k(%x: tensor<7x96xf16>, %r: tensor<7x96xf16>, %g: tensor<96xf16>, %b: tensor<96xf16>) -> (tensor<7x96xf16>, tensor<7x96xf16>) {

@@ -21,6 +21,16 @@ TEST(GpuProducts, OfWarps) {
   GpuCheck{.family = "gpu.matrix", .targets = {"cuda:sm_87"}, .tolerance = 8e-3}(product(70, 64, 96, "bf16"));
 }
 
+// What the layers of a transformer add up in f32, of products in bf16.
+TEST(GpuProducts, ThatAddFloats) {
+  std::string x = tensor({70, 256}, "bf16"), w = tensor({64, 256}, "bf16"), y = tensor({70, 64}, "bf16"), r = tensor({70, 64}, "f32");
+  GpuCheck check{.family = "gpu.matrix", .tolerance = 8e-3};
+  check.ways = {"direct = 1", kStaged, "groups = 1, pipeline = 0", "groups = 1, pipeline = 0, splits = 2"};
+  check("kernel.func private @k(%x: " + x + ", %w: " + w + " {kernel.constant}, %r: " + r + ") -> " + r + " {\n%0 = nn.matmul %x, %w {transpose_rhs} : " + x +
+        ", " + w + " -> " + y + "\n%1 = nn.cast %0 {to = f32} : " + y + " -> " + r + "\n%2 = nn.add %r, %1 : " + r + ", " + r + " -> " + r +
+        "\nkernel.return %2 : " + r + " }");
+}
+
 TEST(GpuProducts, OfOddDepths) {
   GpuCheck{.family = "gpu.matrix", .ways = {kStaged}}(product(40, 33, 77, "f16"));
 }
