@@ -39,8 +39,8 @@ LogicalResult requireBoardMemory(ModuleOp module, const Target &target) {
   if (weights + arena + tensors <= *memory)
     return success();
   return emitError(UnknownLoc::get(module.getContext()))
-         << target.name << " has " << mebibytes(*memory) << " of memory, for everything on it; a run needs " << mebibytes(weights + arena + tensors) << ": weights "
-         << mebibytes(weights) << ", arena " << mebibytes(arena) << ", inputs and outputs " << mebibytes(tensors)
+         << target.name << " has " << mebibytes(*memory) << " of memory, for everything on it; a run needs " << mebibytes(weights + arena + tensors)
+         << ": weights " << mebibytes(weights) << ", arena " << mebibytes(arena) << ", inputs and outputs " << mebibytes(tensors)
          << "; give smaller sizes (--shape), --precision fp16, or a board with more";
 }
 

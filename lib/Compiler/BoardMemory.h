@@ -5,8 +5,8 @@
 
 namespace tenon {
 
-/// Fails where `target` is a board whose memory is less than what the plan in `module` needs at least: weights, and of sizes that are known the arena,
-/// inputs and outputs.
+/// Fails where `target` is a board whose memory is less than what the plan in `module` needs at least: weights, and of sizes that are known the
+/// arena, inputs and outputs.
 mlir::LogicalResult requireBoardMemory(mlir::ModuleOp module, const Target &target);
 
 } // namespace tenon

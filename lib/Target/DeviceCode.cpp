@@ -30,8 +30,8 @@ static void optimize(llvm::Module &module, llvm::TargetMachine &machine) {
   builder.buildPerModuleDefaultPipeline(llvm::OptimizationLevel::O3).run(module, modules);
 }
 
-/// What threads execute together must not be moved into a branch, or copied behind both sides of one that some of them take, where each side waits for the other's. LLVM knows that of its own
-/// intrinsics, not of inline assembly; and what functions that call it may do, it finds out by itself.
+/// What threads execute together must not be moved into a branch, or copied behind both sides of one that some of them take, where each side waits
+/// for the other's. LLVM knows that of its own intrinsics, not of inline assembly; and what functions that call it may do, it finds out by itself.
 static void keepTogether(llvm::Module &module) {
   constexpr StringRef kTogether[] = {".sync", ".aligned", "barrier.cluster"};
   for (llvm::Function &function : module) {

@@ -9,8 +9,8 @@ using namespace mlir;
 static constexpr double kWorthwhile = 0.98;  // a schedule replaces another only if it takes less than this share of its time
 static constexpr double kSecondsEach = 0.25; // most that measuring takes for one candidate
 
-/// Candidates that are compiled and measured together. For a GPU the processes that assemble them take a core each, and one that measures takes long to start;
-/// on a processor others wait in turn, while the machine changes.
+/// Candidates that are compiled and measured together. For a GPU the processes that assemble them take a core each, and one that measures takes long
+/// to start; on a processor others wait in turn, while the machine changes.
 static size_t batchFor(const Target &target) {
   constexpr size_t kFewest = 8, kMost = 32;
   return target.isGpu() ? std::clamp<size_t>(std::thread::hardware_concurrency(), kFewest, kMost) : kFewest;
@@ -127,7 +127,8 @@ void KernelSearch::note(kernel::ScheduleAttr schedule, double share) {
 }
 
 std::vector<CloseSchedule> KernelSearch::closeSchedules() const {
-  // Times as long as the best; the cost model's choice was made for networks, however long it takes alone. On a GPU, whose kernels overlap, times alone say less.
+  // Times as long as the best; the cost model's choice was made for networks, however long it takes alone. On a GPU, whose kernels overlap, times
+  // alone say less.
   const double kClose = target.isGpu() ? 1.5 : 1.25;
   const size_t kMost = target.isGpu() ? 32 : 4;
   std::vector<CloseSchedule> close;

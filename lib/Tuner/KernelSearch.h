@@ -12,8 +12,8 @@ inline int measuringThreads(const Target &target) {
   return target.isGpu() ? 1 : target.cores;
 }
 
-/// How far numbers of two schedules may be apart, as a share of the largest one; 0: by the type of the numbers. What is stored in a half type between kernels
-/// has its precision, whatever is computed of it in the end.
+/// How far numbers of two schedules may be apart, as a share of the largest one; 0: by the type of the numbers. What is stored in a half type between
+/// kernels has its precision, whatever is computed of it in the end.
 inline double verifyTolerance(const TuneOptions &options) {
   constexpr double kOfBf16 = 4e-2, kOfOthers = 1e-2;
   return options.precision == "fp32" ? 0 : options.precision == "bf16" ? kOfBf16 : kOfOthers;

@@ -35,7 +35,8 @@ namespace {
 
 class Search {
 public:
-  Search(std::vector<NetworkKernel> kernels, const NetworkChoice &choice, NetworkPlans &plans) : kernels(std::move(kernels)), choice(choice), plans(plans) {}
+  Search(std::vector<NetworkKernel> kernels, const NetworkChoice &choice, NetworkPlans &plans)
+      : kernels(std::move(kernels)), choice(choice), plans(plans) {}
 
   int run() {
     while (pass() && again())
@@ -83,8 +84,9 @@ private:
     std::optional<NetworkTimes> second = plans.compare(faster);
     if (!second)
       return false;
-    size_t best = size_t(std::min_element(second->trialNs.begin(), second->trialNs.end(), [](double a, double b) { return a > 0 && (b <= 0 || a < b); }) -
-                         second->trialNs.begin());
+    size_t best =
+        size_t(std::min_element(second->trialNs.begin(), second->trialNs.end(), [](double a, double b) { return a > 0 && (b <= 0 || a < b); }) -
+               second->trialNs.begin());
     if (!isFaster(*second, best))
       return true;
     plans.keep(faster[best], trials[faster[best]], second->bestNs, second->trialNs[best]);

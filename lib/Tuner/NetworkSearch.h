@@ -20,7 +20,8 @@ struct NetworkTrial {
   bool operator==(const NetworkTrial &) const = default;
 };
 
-/// Of the whole network, one run with all that was kept, and one with each trial's schedule beside it, measured in turn. 0 of a trial: it cannot be used.
+/// Of the whole network, one run with all that was kept, and one with each trial's schedule beside it, measured in turn. 0 of a trial: it cannot be
+/// used.
 struct NetworkTimes {
   double bestNs = 0;
   std::vector<double> trialNs;
@@ -40,8 +41,8 @@ public:
   virtual void keep(size_t number, const NetworkTrial &trial, double bestNs, double trialNs) = 0;
 };
 
-/// In the order of trying: of all kernels that matter the most promising schedules, up to `together` of one kernel, those that take longest first; then
-/// the next ones.
+/// In the order of trying: of all kernels that matter the most promising schedules, up to `together` of one kernel, those that take longest first;
+/// then the next ones.
 std::vector<std::vector<NetworkTrial>> networkTrials(const std::vector<NetworkKernel> &kernels, size_t together);
 
 struct NetworkChoice {
@@ -49,8 +50,8 @@ struct NetworkChoice {
   size_t together = 1;      ///< schedules of a kernel that are compared at once, of which one may be kept
 };
 
-/// Tries one change after the other. While something is kept, what was nearly as fast is tried again when all have been: its neighbours are others then. Returns
-/// how many were tried.
+/// Tries one change after the other. While something is kept, what was nearly as fast is tried again when all have been: its neighbours are others
+/// then. Returns how many were tried.
 int chooseInNetwork(std::vector<NetworkKernel> kernels, const NetworkChoice &choice, NetworkPlans &plans);
 
 } // namespace tenon

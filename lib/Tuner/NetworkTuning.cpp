@@ -35,8 +35,8 @@ static size_t mostTogether(const NetworkSetting &setting) {
 }
 
 NetworkTuning::NetworkTuning(const NetworkSetting &setting, std::vector<TuningRecord> given, std::vector<double> ns)
-    : setting(setting), records(std::move(given)), kernelNs(std::move(ns)), best(setting.options.folder + "/network.plan"), together(mostTogether(setting)),
-      pace(secondsOfTrial(setting)) {}
+    : setting(setting), records(std::move(given)), kernelNs(std::move(ns)), best(setting.options.folder + "/network.plan"),
+      together(mostTogether(setting)), pace(secondsOfTrial(setting)) {}
 
 void NetworkTuning::run(TuneReport &told) {
   report = &told;

@@ -42,9 +42,9 @@ private:
   NetworkSetting setting;
   std::vector<TuningRecord> records;
   std::vector<double> kernelNs;
-  std::string best;            // file
-  std::vector<char> isMade;    // of the trials that were made last
-  size_t together = 1;         // the most trials
+  std::string best;               // file
+  std::vector<char> isMade;       // of the trials that were made last
+  size_t together = 1;            // the most trials
   double firstNs = 0, lastNs = 0; // of the network before and after all that was kept
   double lastMade = 0;            // seconds that making the last trials took
   double pace = 0;                // seconds of a trial, beside others

@@ -331,8 +331,12 @@ private:
       return failure();
     // On a GPU results are there at once, and nothing else has compared the candidates' numbers.
     bool verify = options.verify || target.isGpu();
-    std::vector<Measured> both = options.measure({MeasureJob::Kind::Models, {untunedPlan(), path}, measuringThreads(target), verify,
-                                                  std::max(0.2, std::min(compareSeconds, deadline.left())), verifyTolerance(options)});
+    std::vector<Measured> both = options.measure({MeasureJob::Kind::Models,
+                                                  {untunedPlan(), path},
+                                                  measuringThreads(target),
+                                                  verify,
+                                                  std::max(0.2, std::min(compareSeconds, deadline.left())),
+                                                  verifyTolerance(options)});
     if (both.empty()) {
       report.message += "the whole model was not compared: what measures is gone\n";
       return success();

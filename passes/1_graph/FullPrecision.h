@@ -9,9 +9,9 @@ namespace tenon::graph {
 /// are large, and the few numbers that sizes, trip counts and conditions are computed from. Biases and ops that never take halves are not among them.
 llvm::DenseSet<mlir::Operation *> opsInFull(mlir::Block &body);
 
-/// Adds to `full` what bf16 would spoil besides, whose mantissa has three bits less than that of f16: small networks and those of short sums, in others short sums
-/// among longer ones, sums that all layers of a transformer add to,
-/// and what only outputs, decisions and such ops read. `keepsFull` are ops that are f32 in any case.
+/// Adds to `full` what bf16 would spoil besides, whose mantissa has three bits less than that of f16: small networks and those of short sums, in
+/// others short sums among longer ones, sums that all layers of a transformer add to, and what only outputs, decisions and such ops read. `keepsFull`
+/// are ops that are f32 in any case.
 void addOpsForShortMantissa(mlir::Block &body, llvm::function_ref<bool(mlir::Operation *)> keepsFull, llvm::DenseSet<mlir::Operation *> &full);
 
 bool isProduct(mlir::Operation *op);

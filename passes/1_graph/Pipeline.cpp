@@ -106,7 +106,8 @@ struct GraphPipelineOptions : PassPipelineOptions<GraphPipelineOptions> {
 
 void registerGraphPipeline() {
   PassPipelineRegistration<GraphPipelineOptions>("graph", "Phase graph: nn to nn", [](OpPassManager &manager, const GraphPipelineOptions &o) {
-    buildGraphPipeline(manager, {o.channelsLast, o.promoteHalf, o.mergeMatMuls, o.matrixUnits, o.bf16Factors ? Bf16Models::All : Bf16Models::None, o.storage, o.matrixUnits, nullptr});
+    buildGraphPipeline(manager, {o.channelsLast, o.promoteHalf, o.mergeMatMuls, o.matrixUnits, o.bf16Factors ? Bf16Models::All : Bf16Models::None,
+                                 o.storage, o.matrixUnits, nullptr});
   });
 }
 

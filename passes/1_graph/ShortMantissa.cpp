@@ -14,7 +14,9 @@ bool isF32(Value value) {
 }
 
 /// A sum of products of floats whose terms can be counted.
-bool isCounted(Operation *op) { return isa<nn::ConvOp, nn::ConvTransposeOp, nn::MatMulOp>(op) && isF32(op->getResult(0)); }
+bool isCounted(Operation *op) {
+  return isa<nn::ConvOp, nn::ConvTransposeOp, nn::MatMulOp>(op) && isF32(op->getResult(0));
+}
 
 /// Sizes that only a run knows, how many images there are, count as one.
 int64_t elementsOf(ArrayRef<nn::Dim> sizes) {
@@ -23,8 +25,12 @@ int64_t elementsOf(ArrayRef<nn::Dim> sizes) {
     elements *= size.asConstant().value_or(1);
   return elements;
 }
-int64_t elementsOf(Value value) { return elementsOf(nn::dimsOf(value.getType())); }
-int64_t elementsOfImage(Value value) { return elementsOf(ArrayRef(nn::dimsOf(value.getType())).drop_front()); }
+int64_t elementsOf(Value value) {
+  return elementsOf(nn::dimsOf(value.getType()));
+}
+int64_t elementsOfImage(Value value) {
+  return elementsOf(ArrayRef(nn::dimsOf(value.getType())).drop_front());
+}
 
 /// How long the sums of a network are, and how many: few terms are those of networks with few channels, whose every number counts.
 class Sums {
@@ -109,9 +115,9 @@ void addMiddlingSums(Block &body, OpSet &ops) {
       ops.insert(&op);
 }
 
-/// What only outputs, decisions and f32 ops read: sums are stored as they are then. An exponential makes its argument's absolute error a relative one, and
-/// the logits of a classifier are 30 where half a last place of bf16 is 2^-4. In wide networks that ends where something is added that others read as bf16:
-/// it would be widened by a kernel of its own.
+/// What only outputs, decisions and f32 ops read: sums are stored as they are then. An exponential makes its argument's absolute error a relative
+/// one, and the logits of a classifier are 30 where half a last place of bf16 is 2^-4. In wide networks that ends where something is added that
+/// others read as bf16: it would be widened by a kernel of its own.
 void addBetween(Block &body, bool isWide, llvm::function_ref<bool(Operation *)> keepsFull, OpSet &ops) {
   auto readsInFull = [&](Operation *user) { return user->hasTrait<OpTrait::IsTerminator>() || ops.contains(user) || keepsFull(user); };
   auto isShared = [](Value operand) { return operand.getDefiningOp() && passesFloats(operand.getDefiningOp()) && !operand.hasOneUse(); };
@@ -121,8 +127,8 @@ void addBetween(Block &body, bool isWide, llvm::function_ref<bool(Operation *)> 
       ops.insert(&op);
 }
 
-/// Sums that a norm and a further sum read: all layers of a transformer add to one number, which is rounded as often as it is stored. Its norms read it as it
-/// is, and products what norms give.
+/// Sums that a norm and a further sum read: all layers of a transformer add to one number, which is rounded as often as it is stored. Its norms read
+/// it as it is, and products what norms give.
 void addSumsOfLayers(Block &body, OpSet &ops) {
   auto isNorm = [](Operation *user) { return isa<nn::LayerNormOp, nn::RMSNormOp>(user); };
   auto isSum = [](Operation *user) { return isa<nn::AddOp>(user); };

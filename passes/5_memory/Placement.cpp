@@ -24,7 +24,8 @@ static nn::ConcatOp asConcat(kernel::FuncOp func) {
   return concat && llvm::equal(concat.getInputs(), func.getBody().getArguments()) ? concat : nn::ConcatOp();
 }
 
-/// The strides of a tensor of sizes `from` where one of sizes `to` has `strides`; none where that does more than to merge neighbouring axes of known sizes.
+/// The strides of a tensor of sizes `from` where one of sizes `to` has `strides`; none where that does more than to merge neighbouring axes of known
+/// sizes.
 static std::optional<SmallVector<nn::Dim>> stridesOfParts(ArrayRef<nn::Dim> from, ArrayRef<nn::Dim> to, ArrayRef<nn::Dim> strides) {
   if (from.empty())
     return std::nullopt;
@@ -121,12 +122,13 @@ bool Placement::canMove(Value value, kernel::DispatchOp concat, ArrayRef<nn::Dim
   return kernels.acceptsResult(producer, cast<OpResult>(value).getResultNumber(), strides) && readersAccept(value, strides, concat);
 }
 
-/// On GPUs, where a concat is a launch: also through a reshape of a kernel's result, as of an image's pixels to rows. The strides of that result, or none.
+/// On GPUs, where a concat is a launch: also through a reshape of a kernel's result, as of an image's pixels to rows. The strides of that result, or
+/// none.
 std::optional<SmallVector<nn::Dim>> Placement::canMoveThrough(Value value, kernel::DispatchOp concat, ArrayRef<nn::Dim> strides) {
   auto reshape = value.getDefiningOp<nn::ReshapeOp>();
   auto producer = reshape ? reshape.getInput().getDefiningOp<kernel::DispatchOp>() : kernel::DispatchOp();
-  bool isFree = producer && kernels.isForGpu() && reshape.getInput().hasOneUse() && !places.contains(value) &&
-                !places.contains(reshape.getInput()) && !returned.contains(reshape.getInput()) && readersAccept(value, strides, concat);
+  bool isFree = producer && kernels.isForGpu() && reshape.getInput().hasOneUse() && !places.contains(value) && !places.contains(reshape.getInput()) &&
+                !returned.contains(reshape.getInput()) && readersAccept(value, strides, concat);
   if (!isFree || !sizes.isKnown(concat.getOuts()[0].getType(), producer))
     return std::nullopt;
   std::optional<SmallVector<nn::Dim>> before = stridesBefore(reshape, strides);
@@ -218,7 +220,8 @@ void Placement::placeSlice(kernel::DispatchOp dispatch) {
   ++views;
 }
 
-/// Reshapes are always views: whoever places their operand sees them as readers that accept dense memory, or on a GPU strides of axes that they take apart.
+/// Reshapes are always views: whoever places their operand sees them as readers that accept dense memory, or on a GPU strides of axes that they take
+/// apart.
 void Placement::placeReshape(Operation *op) {
   if (places.contains(op->getResult(0))) // in a concat
     return;

@@ -13,9 +13,8 @@ public:
   HeldBuffers() = default;
   HeldBuffers(const HeldBuffers &) = delete;
   ~HeldBuffers();
-  /// The tensor of type `dtype` over `object`: a C-contiguous buffer, a pair of a buffer of packed elements and the shape they have, or of memory of a
-  /// GPU its address, bytes and shape.
-  /// Raises BufferError where the memory is not contiguous, or not writable when it must be.
+  /// The tensor of type `dtype` over `object`: a C-contiguous buffer, a pair of a buffer of packed elements and the shape they have, or of memory of
+  /// a GPU its address, bytes and shape. Raises BufferError where the memory is not contiguous, or not writable when it must be.
   tn_tensor hold(nanobind::handle object, tn_dtype dtype, bool writable);
 
 private:

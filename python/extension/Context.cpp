@@ -140,7 +140,8 @@ private:
 
 void defineContext(nb::module_ &module) {
   nb::class_<Context>(module, "Context")
-      .def(nb::init<const Plan &, uint32_t, uint64_t, uint32_t>(), nb::arg("plan"), nb::arg("threads") = 0, nb::arg("max_bytes") = 0, nb::arg("device") = 0)
+      .def(nb::init<const Plan &, uint32_t, uint64_t, uint32_t>(), nb::arg("plan"), nb::arg("threads") = 0, nb::arg("max_bytes") = 0,
+           nb::arg("device") = 0)
       .def("run", &Context::run, nb::arg("inputs"), nb::arg("outputs"))
       .def("run_async", &Context::runAsync, nb::arg("inputs"), nb::arg("outputs"), nb::arg("stream"))
       .def_prop_ro("threads", &Context::threads)

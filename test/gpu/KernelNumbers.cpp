@@ -1,7 +1,8 @@
 // tenon_kernel_numbers MODULE.mlir --target cuda:sm_90a [--tolerance 5e-3] [--most-operations 5e7]
 //
-// Runs every kernel of a module that `tenon compile --stop-after=fuse` wrote on this processor as the GPU would (test/unit/codegen/gpu), on noise, and compares
-// it with what the CPU's own kernel gives. A line for each: `ok`, `FAILED` or `skipped`, its name, family and why; the last one is `N passed, N failed, N skipped`.
+// Runs every kernel of a module that `tenon compile --stop-after=fuse` wrote on this processor as the GPU would (test/unit/codegen/gpu), on noise,
+// and compares it with what the CPU's own kernel gives. A line for each: `ok`, `FAILED` or `skipped`, its name, family and why; the last one is `N
+// passed, N failed, N skipped`.
 #include "dialects/plan/Plan.h"
 #include "mlir/Parser/Parser.h"
 #include "passes/4_schedule/Schedules.h"
@@ -80,8 +81,10 @@ int check(const Options &options) {
       isSkipped = isForGpusAlone;
     }
     (isSkipped ? skipped : why.empty() ? passed : failed) += 1;
-    llvm::outs() << (isSkipped ? "skipped " : why.empty() ? "ok      " : "FAILED  ") << kernel.getSymName() << " " << (family ? family->name() : "") << (why.empty() ? "" : ": ")
-                 << why << "\n";
+    llvm::outs() << (isSkipped     ? "skipped "
+                     : why.empty() ? "ok      "
+                                   : "FAILED  ")
+                 << kernel.getSymName() << " " << (family ? family->name() : "") << (why.empty() ? "" : ": ") << why << "\n";
     llvm::outs().flush();
   }
   llvm::outs() << passed << " passed, " << failed << " failed, " << skipped << " skipped\n";

@@ -14,7 +14,12 @@ std::string line(const Json &json) {
 } // namespace
 
 std::string jobLine(const MeasureJob &job) {
-  return line({{"kind", int(job.kind)}, {"plans", job.plans}, {"threads", job.threads}, {"verify", job.verify}, {"seconds", job.seconds}, {"tolerance", job.tolerance}});
+  return line({{"kind", int(job.kind)},
+               {"plans", job.plans},
+               {"threads", job.threads},
+               {"verify", job.verify},
+               {"seconds", job.seconds},
+               {"tolerance", job.tolerance}});
 }
 
 MeasureJob parseJob(const std::string &text) {

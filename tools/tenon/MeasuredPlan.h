@@ -19,8 +19,8 @@ struct DeviceLost : Failure {
 
 class MeasuredPlan {
 public:
-  /// Opens the plan and runs it once on made-up inputs, always the same for the same signature. Calls `tellSlow` with true before a library is opened for it, or
-  /// a GPU's driver compiles it, which may take seconds, and with false when the driver has done so. Throws Failure.
+  /// Opens the plan and runs it once on made-up inputs, always the same for the same signature. Calls `tellSlow` with true before a library is opened
+  /// for it, or a GPU's driver compiles it, which may take seconds, and with false when the driver has done so. Throws Failure.
   MeasuredPlan(const std::string &path, int threads, const std::function<void(bool)> &tellSlow);
   ~MeasuredPlan();
   MeasuredPlan(const MeasuredPlan &) = delete;

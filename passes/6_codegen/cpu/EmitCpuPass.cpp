@@ -20,7 +20,8 @@ public:
     if (failed(target))
       return signalPassFailure();
     SmallVector<kernel::FuncOp> funcs(getOperation().getOps<kernel::FuncOp>());
-    std::stable_partition(funcs.begin(), funcs.end(), [](kernel::FuncOp func) { return !func.getBody().getOps<kernel::DispatchOp>().empty(); }); // before their parts are gone
+    std::stable_partition(funcs.begin(), funcs.end(),
+                          [](kernel::FuncOp func) { return !func.getBody().getOps<kernel::DispatchOp>().empty(); }); // before their parts are gone
     for (kernel::FuncOp func : funcs)
       if (failed(replace(func, *target)))
         return signalPassFailure();

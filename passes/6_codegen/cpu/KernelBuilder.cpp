@@ -160,7 +160,8 @@ void KernelBuilder::emitGpuEntryPoint() {
     waitForInputs();
   Value task = NVVM::BlockIdXOp::create(builder, i32), tasks = entry.getArguments().back();
   if (func->hasAttr(gpu::kBackwardAttr) && block.cluster == 1) { // blocks of a cluster stay in their order
-    Value last = arith::SubIOp::create(builder, NVVM::GridDimXOp::create(builder, i32), arith::ConstantOp::create(builder, builder.getI32IntegerAttr(1)));
+    Value last =
+        arith::SubIOp::create(builder, NVVM::GridDimXOp::create(builder, i32), arith::ConstantOp::create(builder, builder.getI32IntegerAttr(1)));
     task = arith::SubIOp::create(builder, last, task);
   }
   auto call = [&] {

@@ -47,7 +47,8 @@ public:
   KernelBuilder(mlir::ModuleOp module, kernel::FuncOp func, const Target &target, BlockShape block = {});
   /// Ends the function. Call once, after emitting.
   void finish();
-  /// Ends the body of `part`, which has no entry point of its own then, and calls it for `task` on this function's buffers of these numbers: arguments, then results.
+  /// Ends the body of `part`, which has no entry point of its own then, and calls it for `task` on this function's buffers of these numbers:
+  /// arguments, then results.
   void call(KernelBuilder &part, llvm::ArrayRef<unsigned> buffers, Index task);
 
   const Target &target() const { return machine; }

@@ -26,7 +26,8 @@ public:
     w.barrier();
     for (int64_t first = 0, units = kRows * p.width / kChunk; first < units; first += t.groupThreads()) {
       Value unit = w.add(w.rem(thread, t.groupThreads()), first);
-      first + t.groupThreads() <= units ? finishShares(unit, shared, t.warpBytes()) : b.ifThen(w.below(unit, w.i32(units)), [&] { finishShares(unit, shared, t.warpBytes()); });
+      first + t.groupThreads() <= units ? finishShares(unit, shared, t.warpBytes())
+                                        : b.ifThen(w.below(unit, w.i32(units)), [&] { finishShares(unit, shared, t.warpBytes()); });
     }
   }
 

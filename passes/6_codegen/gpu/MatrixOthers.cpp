@@ -1,5 +1,5 @@
-// Schedules that a tuner tries beside those that the cost model chooses from: tiles of other widths, and as many stages as a block has steps, where all copies
-// begin at once. How long these take depends on what runs before and after them more than a cost model knows.
+// Schedules that a tuner tries beside those that the cost model chooses from: tiles of other widths, and as many stages as a block has steps, where
+// all copies begin at once. How long these take depends on what runs before and after them more than a cost model knows.
 #include "passes/6_codegen/gpu/MatrixCost.h"
 
 namespace tenon::gpu {

@@ -1,6 +1,6 @@
-#include "passes/6_codegen/gpu/MatrixEmitter.h"
 #include "dialects/kernel/ProductMarks.h"
 #include "mlir/IR/TypeUtilities.h"
+#include "passes/6_codegen/gpu/MatrixEmitter.h"
 
 namespace tenon::gpu {
 using namespace mlir;

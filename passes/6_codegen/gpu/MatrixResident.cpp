@@ -89,7 +89,8 @@ private:
   Values forTiles(Value first, int64_t teams, ValueRange init, llvm::function_ref<Values(const Tile &, ValueRange)> body) {
     int64_t across = residentTilesAcross(p, s), blocks = b.tasks().get() / across;
     Index low = b.add(b.div(b.task(), across), b.mul(w.wide(first), blocks)), tiles = b.dim(residentTiles(p, s));
-    return b.loop(low, tiles, blocks * teams, init, [&](Index number, ValueRange carried) { return body(tileOf(tileInOrder(b, number, tiles)), carried); });
+    return b.loop(low, tiles, blocks * teams, init,
+                  [&](Index number, ValueRange carried) { return body(tileOf(tileInOrder(b, number, tiles)), carried); });
   }
 
   // --- the warps that copy
@@ -199,7 +200,7 @@ private:
     if (isAligned)
       return w.copyAsync(to, b.address(from, offset), w.select(inside, w.i32(kChunkBytes), w.i32(0)));
     auto type = VectorType::get({kChunk}, lhs.element);
-    int64_t alignment = p.units(2); // bytes of an element
+    int64_t alignment = p.units(2);                                                      // bytes of an element
     Value outside = p.isBytes() ? b.integer(outsideWord(c), type) : b.constant(0, type); // a word is two units
     Value loaded = b.ifElse(
         inside, type, [&] { return Values{LLVM::LoadOp::create(b.ops(), type, b.address(from, offset), alignment)}; }, [&] { return Values{outside}; })[0];

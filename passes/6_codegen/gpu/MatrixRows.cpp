@@ -25,7 +25,8 @@ void MatrixEmitter::beginRowValues() {
   if (quads) {
     for (int64_t m = 0; m < fragmentsDown; ++m)
       for (int64_t half = 0; half < WarpStore::kRowsOfThread; ++half) {
-        Index at = b.add(firstRow, w.wide(w.add(w.add(warpPlace().row, w.div(w.rem(thread, 32), kQuad)), m * kFragmentRows + half * kFragmentRows / 2)));
+        Index at =
+            b.add(firstRow, w.wide(w.add(w.add(warpPlace().row, w.div(w.rem(thread, 32), kQuad)), m * kFragmentRows + half * kFragmentRows / 2)));
         RowOfBlock &row = rowsOfThread.emplace_back();
         row.statistics = RowStatistics(b, w, epilogue).load(coordinatesOf(b.min(at, b.sub(b.dim(p.rows()), 1))), w.rem(thread, kQuad));
       }

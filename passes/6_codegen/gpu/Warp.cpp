@@ -209,7 +209,8 @@ void Warp::store(Value address, Value vector) {
 
 void Warp::storeIf(Value condition, Value address, Value x) {
   Value flag = arith::ExtUIOp::create(ops, ops.getI32Type(), condition);
-  assembly({}, {address, x, flag}, "{ .reg .pred p; setp.ne.b32 p, $2, 0; @p st.shared.b32 [$0], $1; }", isFloat(x) ? "r,f,r,~{memory}" : "r,r,r,~{memory}", true);
+  assembly({}, {address, x, flag}, "{ .reg .pred p; setp.ne.b32 p, $2, 0; @p st.shared.b32 [$0], $1; }",
+           isFloat(x) ? "r,f,r,~{memory}" : "r,r,r,~{memory}", true);
 }
 
 Warp::Fragment Warp::parts(Value structure) {

@@ -59,9 +59,9 @@ public:
   mlir::Value loadFloats(mlir::Value address);                       // vector<4xf32>
   mlir::Value loadSums(mlir::Value address, Factors factors);        // four: vector<4xf32>, or vector<4xi32> of bytes
   mlir::Value loadWordIf(mlir::Value condition, mlir::Value address); // i32; 0 where the condition does not hold
-  mlir::Value loadElement(mlir::Value address, mlir::Type type); // of 2, 4 or 8 bytes
-  void countShared(mlir::Value address);        // adds 1 to a word that other threads count in, too
-  mlir::Value takeShared(mlir::Value address);  // the same: what it was before
+  mlir::Value loadElement(mlir::Value address, mlir::Type type);      // of 2, 4 or 8 bytes
+  void countShared(mlir::Value address);                              // adds 1 to a word that other threads count in, too
+  mlir::Value takeShared(mlir::Value address);                        // the same: what it was before
   std::pair<mlir::Value, mlir::Value> loadPair(mlir::Value address); // two f32
   /// The same address in the shared memory of another block of the cluster, for loadPeer and storePeer.
   mlir::Value peer(mlir::Value address, mlir::Value rank);

@@ -27,7 +27,8 @@ void Warp::waitForPhase(Value address, Value phase) {
 }
 
 void Warp::waitForPeers(Value address, Value phase) {
-  constexpr StringRef kText = "{ .reg .pred over; again: mbarrier.try_wait.parity.acquire.cluster.shared::cta.b64 over, [$0], $1; @!over bra again; }";
+  constexpr StringRef kText =
+      "{ .reg .pred over; again: mbarrier.try_wait.parity.acquire.cluster.shared::cta.b64 over, [$0], $1; @!over bra again; }";
   assembly({}, {address, phase}, kText, "r,r,~{memory}", true);
 }
 

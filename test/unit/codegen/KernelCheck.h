@@ -7,7 +7,8 @@ namespace tenon::test {
 
 /// An empty string if every result of the kernel agrees with the reference, relative to the largest element; else what went wrong.
 /// Arguments are drawn from a normal distribution; integers from [0, `largestInteger`], booleans evenly.
-/// Kernels for GPUs run in both orders of gpu/Machine.h. `schedule` as in KernelHarness::compile. With `inPlace` results take the memory of the arguments that the plan lets them overwrite.
+/// Kernels for GPUs run in both orders of gpu/Machine.h. `schedule` as in KernelHarness::compile. With `inPlace` results take the memory of the
+/// arguments that the plan lets them overwrite.
 struct KernelCheck {
   std::string schedule;
   std::string target = "native"; // one whose code runs here

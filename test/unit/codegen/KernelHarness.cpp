@@ -4,9 +4,9 @@
 #include "passes/4_schedule/Schedules.h"
 #include "passes/6_codegen/cpu/EmitKernels.h"
 #include "passes/6_codegen/gpu/TensorMaps.h"
-#include "llvm/Object/ELFObjectFile.h"
 #include "test/unit/codegen/gpu/Machine.h"
 #include "test/unit/codegen/gpu/MappedTensor.h"
+#include "llvm/Object/ELFObjectFile.h"
 #include <chrono>
 #include <cstring>
 #include <sys/mman.h>

@@ -1,6 +1,6 @@
 // Targets by name: what the emitters read off them, and what is said about names that nobody knows.
-#include "lib/Target/Gpu.h"
 #include "lib/Target/Target.h"
+#include "lib/Target/Gpu.h"
 #include "llvm/Target/TargetMachine.h"
 #include <gtest/gtest.h>
 

@@ -118,7 +118,8 @@ TEST(NetworkSearch, WhatWasNearIsTriedAgainBesideWhatWasKept) {
   FakeNetwork network({{"1a", 5}, {"1b", 500}, {"0a", -100}});
   network.later = {{"1c", -50}}; // beside 0a
   chooseInNetwork({{100, {"a"}}, {600, {"a", "b", "c"}}}, {0.995, 3}, network);
-  EXPECT_EQ(network.made, (Names{"1a", "1b", "1c", "0a", "1c", "1a", "1a"})); // 1b had taken half as long again; then 1c was kept, and 1a stays what it is
+  EXPECT_EQ(network.made,
+            (Names{"1a", "1b", "1c", "0a", "1c", "1a", "1a"})); // 1b had taken half as long again; then 1c was kept, and 1a stays what it is
   EXPECT_EQ(network.all, (Names{"0a", "1c"}));
 }
 

@@ -28,7 +28,7 @@ struct AssemblyOperand {
 using Execute = void (*)(GpuThread &thread, const Statement &statement, uint64_t *values);
 
 struct Statement {
-  std::string text; // with its place in messages
+  std::string text;                         // with its place in messages
   llvm::SmallVector<llvm::StringRef> words; // "ld", "shared", "v4", "b32": parts of `text`
   llvm::SmallVector<AssemblyOperand, 8> operands;
   int guard = -1; // the place of a predicate

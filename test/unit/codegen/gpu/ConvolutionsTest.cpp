@@ -15,7 +15,8 @@ TEST(GpuConvolutions, TensorMapsOfImages) {
 }
 
 TEST(GpuConvolutions, ResidentWeights) {
-  const char *schedule = "rows = 128, columns = 32, warp_rows = 4, warp_columns = 1, warp_depth = 1, stages = 4, splits = 1, groups = 1, resident = 1, teams = 2, tile_width = 20";
+  const char *schedule = "rows = 128, columns = 32, warp_rows = 4, warp_columns = 1, warp_depth = 1, stages = 4, splits = 1, groups = 1, resident = "
+                         "1, teams = 2, tile_width = 20";
   GpuCheck{.family = "gpu.matrix", .given = {schedule}}(convolution({2, 20, 20, 32}, {32, 32, 3, 3}, 1, 1));
 }
 
@@ -24,18 +25,21 @@ TEST(GpuConvolutions, OfLeadingBits) {
   constexpr double kTf32 = 4e-3;
   GpuCheck{.family = "gpu.matrix", .ways = {"direct = 1", "direct = 0, groups = 0", "groups = 1, pipeline = 0"}, .tolerance = kTf32}(
       inTf32(convolution({2, 9, 11, 24}, {40, 24, 3, 3}, 2, 1, "f32")));
-  const char *schedule = "rows = 128, columns = 32, warp_rows = 4, warp_columns = 1, warp_depth = 1, stages = 4, splits = 1, groups = 1, resident = 1, teams = 2, tile_width = 20";
+  const char *schedule = "rows = 128, columns = 32, warp_rows = 4, warp_columns = 1, warp_depth = 1, stages = 4, splits = 1, groups = 1, resident = "
+                         "1, teams = 2, tile_width = 20";
   GpuCheck{.family = "gpu.matrix", .given = {schedule}, .tolerance = kTf32}(inTf32(convolution({2, 20, 20, 8}, {32, 8, 3, 3}, 1, 1, "f32")));
 }
 
 TEST(GpuConvolutions, Pipelines) {
-  const char *schedule = "rows = 128, columns = 96, warp_rows = 8, warp_columns = 1, warp_depth = 1, stages = 5, splits = 1, groups = 1, pipeline = 1";
+  const char *schedule =
+      "rows = 128, columns = 96, warp_rows = 8, warp_columns = 1, warp_depth = 1, stages = 5, splits = 1, groups = 1, pipeline = 1";
   GpuCheck{.family = "gpu.matrix", .given = {schedule}}(convolution({2, 10, 10, 64}, {96, 64, 3, 3}, 1, 1));
 }
 
 TEST(GpuConvolutions, Depthwise) {
   GpuCheck{.family = "gpu.depthwise", .targets = {"cuda:sm_75", "cuda:sm_90"}}(convolution({1, 14, 14, 48}, {48, 1, 3, 3}, 1, 1, "f16", 48));
-  GpuCheck{.family = "gpu.depthwise", .given = {"lanes = 2, pixels = 4, rows = 4", "lanes = 8, pixels = 2, rows = 1"}}(convolution({2, 12, 12, 32}, {32, 1, 3, 3}, 1, 1, "f16", 32));
+  GpuCheck{.family = "gpu.depthwise", .given = {"lanes = 2, pixels = 4, rows = 4", "lanes = 8, pixels = 2, rows = 1"}}(
+      convolution({2, 12, 12, 32}, {32, 1, 3, 3}, 1, 1, "f16", 32));
   GpuCheck{.family = "gpu.depthwise"}(convolution({1, 13, 13, 24}, {24, 1, 5, 5}, 2, 2, "f16", 24));
   GpuCheck{.family = "gpu.depthwise", .tolerance = 3e-6}(convolution({1, 9, 9, 24}, {24, 1, 3, 3}, 1, 1, "f32", 24));
 }

@@ -39,12 +39,14 @@ void GpuCheck::operator()(const std::string &text) const {
   }
 }
 
-std::string convolution(llvm::ArrayRef<int64_t> image, llvm::ArrayRef<int64_t> filter, int64_t stride, int64_t pad, llvm::StringRef element, int64_t groups) {
+std::string convolution(llvm::ArrayRef<int64_t> image, llvm::ArrayRef<int64_t> filter, int64_t stride, int64_t pad, llvm::StringRef element,
+                        int64_t groups) {
   auto pixels = [&](int axis, int64_t size) { return (image[axis] + 2 * pad - size) / stride + 1; };
   std::string x = tensor(image, element), w = tensor(filter, element), b = tensor({filter[0]}, element);
   std::string y = tensor({image[0], pixels(1, filter[2]), pixels(2, filter[3]), filter[0]}, element);
   std::string text = "kernel.func private @k(%x: " + x + ", %w: " + w + " {kernel.constant}, %b: " + b + " {kernel.constant}) -> " + y;
-  text += " {\n%0 = nn.conv %x, %w bias %b {strides = " + array({stride, stride}) + ", pads = " + array({pad, pad, pad, pad}) + ", dilations = " + array({1, 1});
+  text += " {\n%0 = nn.conv %x, %w bias %b {strides = " + array({stride, stride}) + ", pads = " + array({pad, pad, pad, pad}) +
+          ", dilations = " + array({1, 1});
   text += groups > 1 ? ", groups = " + std::to_string(groups) + " : i64" : "";
   text += ", layout = #nn.layout<channels_last>} : " + x + ", " + w + ", " + b + " -> " + y;
   return text + "\n%1 = nn.silu %0 : " + y + " -> " + y + "\nkernel.return %1 : " + y + " }";

@@ -23,7 +23,8 @@ private:
 };
 
 /// A convolution of pixels with channels last: arguments %x, %w and %b, result %0.
-std::string convolution(llvm::ArrayRef<int64_t> image, llvm::ArrayRef<int64_t> filter, int64_t stride, int64_t pad, llvm::StringRef element = "f16", int64_t groups = 1);
+std::string convolution(llvm::ArrayRef<int64_t> image, llvm::ArrayRef<int64_t> filter, int64_t stride, int64_t pad, llvm::StringRef element = "f16",
+                        int64_t groups = 1);
 
 /// The same with its product, or convolution, by the leading bits of f32 alone.
 std::string inTf32(std::string text);

@@ -6,7 +6,9 @@ namespace tenon::test {
 using namespace mlir;
 
 namespace {
-void runAssembly(const Assembly *assembly, uint64_t *values) { assembly->run(currentGpuThread(), values); }
+void runAssembly(const Assembly *assembly, uint64_t *values) {
+  assembly->run(currentGpuThread(), values);
+}
 
 template <typename T> Value addressOf(OpBuilder &b, Location location, T *what) {
   Value number = LLVM::ConstantOp::create(b, location, b.getI64Type(), b.getI64IntegerAttr(int64_t(reinterpret_cast<uintptr_t>(what))));
@@ -106,7 +108,9 @@ static void replaceRounding(LLVM::FPTruncOp op) {
   OpBuilder b(op);
   Location location = op.getLoc();
   auto vector = dyn_cast<VectorType>(op.getArg().getType());
-  auto integers = [&](unsigned bits) { return vector ? Type(VectorType::get(vector.getShape(), b.getIntegerType(bits))) : Type(b.getIntegerType(bits)); };
+  auto integers = [&](unsigned bits) {
+    return vector ? Type(VectorType::get(vector.getShape(), b.getIntegerType(bits))) : Type(b.getIntegerType(bits));
+  };
   auto constant = [&](int32_t x) -> Value {
     IntegerAttr number = b.getI32IntegerAttr(x);
     Attribute value = vector ? Attribute(DenseElementsAttr::get(cast<ShapedType>(integers(32)), Attribute(number))) : number;
@@ -123,7 +127,8 @@ static void replaceRounding(LLVM::FPTruncOp op) {
 }
 
 /// The value that `text` computes of scalars.
-Value HostCode::call(OpBuilder &b, Location location, Value values, llvm::StringRef text, llvm::StringRef constraints, ValueRange operands, Type type) {
+Value HostCode::call(OpBuilder &b, Location location, Value values, llvm::StringRef text, llvm::StringRef constraints, ValueRange operands,
+                     Type type) {
   auto &assembly = *assemblies.emplace_back(std::make_unique<Assembly>(text, constraints, foreign));
   for (auto [i, operand] : llvm::enumerate(operands))
     LLVM::StoreOp::create(b, location, widened(b, location, operand), placeAt(b, location, values, assembly.numResults() + unsigned(i)));

@@ -10,8 +10,12 @@ namespace tenon::test {
 namespace {
 using Arrived = std::vector<std::pair<GpuThread *, uint64_t *>>;
 
-float toFloat(uint64_t bits) { return llvm::bit_cast<float>(uint32_t(bits)); }
-uint64_t toBits(float x) { return llvm::bit_cast<uint32_t>(x); }
+float toFloat(uint64_t bits) {
+  return llvm::bit_cast<float>(uint32_t(bits));
+}
+uint64_t toBits(float x) {
+  return llvm::bit_cast<uint32_t>(x);
+}
 
 void nothing(GpuThread &, const Statement &, uint64_t *) {}
 
@@ -25,7 +29,9 @@ void compare(GpuThread &, const Statement &s, uint64_t *values) {
   s.place(0, values) = s.has("eq") ? isEqual : !isEqual;
 }
 
-void addLong(GpuThread &, const Statement &s, uint64_t *values) { s.place(0, values) = s.get(1, values) + s.get(2, values); }
+void addLong(GpuThread &, const Statement &s, uint64_t *values) {
+  s.place(0, values) = s.get(1, values) + s.get(2, values);
+}
 
 /// Both halves of words.
 template <typename Change> uint64_t byHalves(uint64_t x, uint64_t y, Change change) {
@@ -59,7 +65,9 @@ void permuteBytes(GpuThread &, const Statement &s, uint64_t *values) {
   s.place(0, values) = result;
 }
 
-float withoutDenormals(float x) { return std::abs(x) < 0x1p-126f ? std::copysign(0.0f, x) : x; }
+float withoutDenormals(float x) {
+  return std::abs(x) < 0x1p-126f ? std::copysign(0.0f, x) : x;
+}
 
 /// Functions of the special unit, exact but for what is said of the result.
 template <typename Function> void function(const Statement &s, uint64_t *values, Function of) {
@@ -136,7 +144,9 @@ void exchange(GpuThread &thread, const Statement &s, uint64_t *values) {
     }
   });
 }
-void joinWarp(GpuThread &thread, const Statement &s, uint64_t *values) { thread.meetWarp(s, values, [](Arrived &) {}); }
+void joinWarp(GpuThread &thread, const Statement &s, uint64_t *values) {
+  thread.meetWarp(s, values, [](Arrived &) {});
+}
 void blockBarrier(GpuThread &thread, const Statement &s, uint64_t *values) {
   GpuBlock &block = thread.ofBlock();
   thread.meet(block.all, block.alive, s, values, [](Arrived &) {});
@@ -208,8 +218,12 @@ void copyAsync(GpuThread &thread, const Statement &s, uint64_t *values) {
     std::memcpy(to, from, bytes);
   });
 }
-void commitCopies(GpuThread &thread, const Statement &, uint64_t *) { thread.commitCopies(); }
-void waitForCopies(GpuThread &thread, const Statement &s, uint64_t *values) { thread.waitForCopies(s.get(0, values)); }
+void commitCopies(GpuThread &thread, const Statement &, uint64_t *) {
+  thread.commitCopies();
+}
+void waitForCopies(GpuThread &thread, const Statement &s, uint64_t *values) {
+  thread.waitForCopies(s.get(0, values));
+}
 } // namespace
 
 Execute executorOf(const Statement &s) {

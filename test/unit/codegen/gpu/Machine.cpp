@@ -22,10 +22,18 @@ std::string describe(const GpuThread &thread, const Statement *at, int64_t block
 }
 } // namespace
 
-GpuThread &currentGpuThread() { return *current; }
-extern "C" int32_t tenonGpuThreadNumber() { return int32_t(current->number()); }
-extern "C" int32_t tenonGpuBlockNumber() { return int32_t(current->ofBlock().number); }
-extern "C" int32_t tenonGpuBlockCount() { return int32_t(current->ofBlock().cluster->launch.blocks); }
+GpuThread &currentGpuThread() {
+  return *current;
+}
+extern "C" int32_t tenonGpuThreadNumber() {
+  return int32_t(current->number());
+}
+extern "C" int32_t tenonGpuBlockNumber() {
+  return int32_t(current->ofBlock().number);
+}
+extern "C" int32_t tenonGpuBlockCount() {
+  return int32_t(current->ofBlock().cluster->launch.blocks);
+}
 
 // --- threads
 
@@ -34,7 +42,9 @@ void GpuThread::fail(const std::string &what, const Statement *statement) {
     block->cluster->problem = what + ": " + describe(*this, statement, block->number);
 }
 
-bool GpuThread::isEager() const { return block->cluster->launch.isEager; }
+bool GpuThread::isEager() const {
+  return block->cluster->launch.isEager;
+}
 
 void GpuThread::yield(const Statement &statement) {
   at = &statement;
@@ -88,7 +98,9 @@ void GpuThread::copyBeside(Work copy) {
   open.push_back(std::move(copy));
 }
 
-void GpuThread::commitCopies() { groups.push_back(std::move(open)), open.clear(); }
+void GpuThread::commitCopies() {
+  groups.push_back(std::move(open)), open.clear();
+}
 
 void GpuThread::waitForCopies(size_t left) {
   for (; groups.size() > left; groups.pop_front())

@@ -2,8 +2,8 @@
 //
 // What a GPU leaves open is done in one of two ways: with `isEager`, threads take turns from the first one on and copies that run beside the threads
 // happen at once; without, threads take turns from the last one on and such copies happen when they are waited for, of those that arrive at a barrier
-// the last one first. Of a cluster's blocks the last one to take its turn goes on only when no other can. Code that waits too little gives other numbers
-// in one of them.
+// the last one first. Of a cluster's blocks the last one to take its turn goes on only when no other can. Code that waits too little gives other
+// numbers in one of them.
 #pragma once
 #include "llvm/ADT/STLFunctionalExtras.h"
 #include <cstdint>

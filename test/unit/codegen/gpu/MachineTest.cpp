@@ -26,7 +26,9 @@ void run(const char *text, const char *constraints, std::initializer_list<uint64
     *operand = values[place++];
 }
 
-uint64_t wordOf(int64_t thread) { return kSharedStart + 4 * uint64_t(thread); }
+uint64_t wordOf(int64_t thread) {
+  return kSharedStart + 4 * uint64_t(thread);
+}
 
 void store(int64_t thread, uint64_t value) {
   uint64_t address = wordOf(thread);
@@ -42,7 +44,8 @@ uint64_t load(int64_t thread) {
 std::string inOrder(void (*kernel)(void *const *), int64_t *right, bool isEager, int64_t sharedBytes = 4 * kThreads) {
   *right = 0;
   void *parameters[] = {right};
-  return runOnEmulatedGpu({.blocks = 1, .threads = kThreads, .sharedBytes = sharedBytes, .isEager = isEager, .kernel = kernel, .parameters = parameters});
+  return runOnEmulatedGpu(
+      {.blocks = 1, .threads = kThreads, .sharedBytes = sharedBytes, .isEager = isEager, .kernel = kernel, .parameters = parameters});
 }
 
 template <bool waits> void neighbours(void *const *parameters) {
@@ -95,7 +98,9 @@ TEST(GpuMachine, ThreadsThatMeetNobody) {
   EXPECT_EQ(inOrder(halfOfAWarp, &right, true), "no thread goes on: thread 1 of block 0 at 'shfl.sync.bfly.b32 $0, $1, 16, 31, -1'");
 }
 
-void beyond(void *const *) { store(kThreads, 1); }
+void beyond(void *const *) {
+  store(kThreads, 1);
+}
 
 TEST(GpuMachine, AddressesOutsideOfSharedMemory) {
   int64_t right = 0;

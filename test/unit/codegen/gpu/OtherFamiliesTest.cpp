@@ -4,10 +4,12 @@
 namespace tenon::test {
 namespace {
 
-std::string attention(int64_t rows, int64_t keys, const std::string &element, const std::string &options = "", const std::string &mask = "", int64_t keyHeads = 2) {
+std::string attention(int64_t rows, int64_t keys, const std::string &element, const std::string &options = "", const std::string &mask = "",
+                      int64_t keyHeads = 2) {
   std::string q = tensor({1, 2, rows, 64}, element), k = tensor({1, keyHeads, keys, 64}, element);
-  return "kernel.func private @k(%q: " + q + ", %k: " + k + ", %v: " + k + (mask.empty() ? "" : ", %m: " + mask) + ") -> " + q + " {\n%0 = nn.attention %q, %k, %v " +
-         (mask.empty() ? "" : "mask %m : " + mask) + " {scale = 0.125 : f64" + options + "} : " + q + ", " + k + ", " + k + " -> " + q + "\nkernel.return %0 : " + q + " }";
+  return "kernel.func private @k(%q: " + q + ", %k: " + k + ", %v: " + k + (mask.empty() ? "" : ", %m: " + mask) + ") -> " + q +
+         " {\n%0 = nn.attention %q, %k, %v " + (mask.empty() ? "" : "mask %m : " + mask) + " {scale = 0.125 : f64" + options + "} : " + q + ", " + k +
+         ", " + k + " -> " + q + "\nkernel.return %0 : " + q + " }";
 }
 
 TEST(GpuAttention, Heads) {
@@ -96,8 +98,8 @@ TEST(GpuLoops, Functions) {
       std::string t = tensor({8, 64}, element), factor = tensor({}, element);
       bool isHalf = element == std::string("f16");
       GpuCheck{.family = "gpu.loops", .targets = {"cuda:sm_75", "cuda:sm_90"}, .tolerance = isHalf ? 2e-3 : 3e-6, .onCpu = true}(
-          "kernel.func private @k(%x: " + t + ") -> " + t + " {\n%c = nn.constant dense<3.0> : " + factor + "\n%0 = nn.mul %x, %c : " + t + ", " + factor + " -> " + t +
-          "\n%1 = nn." + op + " %0 : " + t + " -> " + t + "\nkernel.return %1 : " + t + " }");
+          "kernel.func private @k(%x: " + t + ") -> " + t + " {\n%c = nn.constant dense<3.0> : " + factor + "\n%0 = nn.mul %x, %c : " + t + ", " +
+          factor + " -> " + t + "\n%1 = nn." + op + " %0 : " + t + " -> " + t + "\nkernel.return %1 : " + t + " }");
     }
 }
 

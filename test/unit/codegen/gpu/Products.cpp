@@ -32,12 +32,22 @@ double half(uint64_t word) {
   }();
   return all[word & 0xffff];
 }
-double bfloat(uint64_t word) { return llvm::bit_cast<float>(uint32_t(word << 16)); }
+double bfloat(uint64_t word) {
+  return llvm::bit_cast<float>(uint32_t(word << 16));
+}
 /// Of f32 the unit takes the leading bits.
-double tf32(uint64_t word) { return llvm::bit_cast<float>(uint32_t(word & 0xffffe000)); }
-double e4m3(uint64_t word) { return numberOf(llvm::APFloat::Float8E4M3FN(), 8, word); }
-double unsignedByte(uint64_t word) { return uint8_t(word); }
-double signedByte(uint64_t word) { return int8_t(word); }
+double tf32(uint64_t word) {
+  return llvm::bit_cast<float>(uint32_t(word & 0xffffe000));
+}
+double e4m3(uint64_t word) {
+  return numberOf(llvm::APFloat::Float8E4M3FN(), 8, word);
+}
+double unsignedByte(uint64_t word) {
+  return uint8_t(word);
+}
+double signedByte(uint64_t word) {
+  return int8_t(word);
+}
 
 /// By the last two types of an instruction.
 std::pair<Elements, Elements> factorsOf(const Statement &s) {
@@ -53,7 +63,9 @@ double elementOf(const Elements &elements, const uint64_t *words, int64_t i) {
   return elements.at(elements.bits == 32 ? word : word & ((1u << elements.bits) - 1));
 }
 
-double sumOf(bool isInteger, uint64_t bits) { return isInteger ? double(int32_t(bits)) : double(llvm::bit_cast<float>(uint32_t(bits))); }
+double sumOf(bool isInteger, uint64_t bits) {
+  return isInteger ? double(int32_t(bits)) : double(llvm::bit_cast<float>(uint32_t(bits)));
+}
 uint64_t bitsOf(bool isInteger, double sum) {
   return isInteger ? uint64_t(uint32_t(int32_t(int64_t(sum)))) : uint64_t(llvm::bit_cast<uint32_t>(float(sum)));
 }
@@ -68,8 +80,8 @@ int64_t sizeIn(const Statement &s, char axis) {
   return 0;
 }
 
-/// PTX ISA, fragments of mma: of every word of the left operand lane l holds row l / 4 and, of 32 bits, the (l % 4)-th word; the next words are eight rows
-/// and then half the depth further on.
+/// PTX ISA, fragments of mma: of every word of the left operand lane l holds row l / 4 and, of 32 bits, the (l % 4)-th word; the next words are eight
+/// rows and then half the depth further on.
 void multiplyInWarp(GpuThread &thread, const Statement &s, uint64_t *values) {
   thread.meetWarp(s, values, [&](Arrived &lanes) {
     auto [left, right] = factorsOf(s);
@@ -129,7 +141,8 @@ struct Described {
   int swizzle;
 
   explicit Described(uint64_t bits)
-      : start(uint32_t(bits & 0x3fff) << 4), leading(uint32_t(bits >> 16 & 0x3fff) << 4), stride(uint32_t(bits >> 32 & 0x3fff) << 4), swizzle(int(bits >> 62)) {}
+      : start(uint32_t(bits & 0x3fff) << 4), leading(uint32_t(bits >> 16 & 0x3fff) << 4), stride(uint32_t(bits >> 32 & 0x3fff) << 4),
+        swizzle(int(bits >> 62)) {}
 
   uint32_t addressOf(int64_t row, int64_t byte) const {
     if (!swizzle)

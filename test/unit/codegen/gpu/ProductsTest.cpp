@@ -6,7 +6,8 @@ namespace {
 
 /// relu(x w + b), the weights known.
 std::string product(int64_t rows, int64_t columns, int64_t depth, const std::string &element) {
-  std::string x = tensor({rows, depth}, element), w = tensor({columns, depth}, element), b = tensor({columns}, element), y = tensor({rows, columns}, element);
+  std::string x = tensor({rows, depth}, element), w = tensor({columns, depth}, element), b = tensor({columns}, element),
+              y = tensor({rows, columns}, element);
   return "kernel.func private @k(%x: " + x + ", %w: " + w + " {kernel.constant}, %b: " + b + " {kernel.constant}) -> " + y +
          " {\n%0 = nn.matmul %x, %w {transpose_rhs} : " + x + ", " + w + " -> " + y + "\n%1 = nn.add %0, %b : " + y + ", " + b + " -> " + y +
          "\n%2 = nn.relu %1 : " + y + " -> " + y + "\nkernel.return %2 : " + y + " }";
@@ -26,9 +27,9 @@ TEST(GpuProducts, ThatAddFloats) {
   std::string x = tensor({70, 256}, "bf16"), w = tensor({64, 256}, "bf16"), y = tensor({70, 64}, "bf16"), r = tensor({70, 64}, "f32");
   GpuCheck check{.family = "gpu.matrix", .tolerance = 8e-3};
   check.ways = {"direct = 1", kStaged, "groups = 1, pipeline = 0", "groups = 1, pipeline = 0, splits = 2"};
-  check("kernel.func private @k(%x: " + x + ", %w: " + w + " {kernel.constant}, %r: " + r + ") -> " + r + " {\n%0 = nn.matmul %x, %w {transpose_rhs} : " + x +
-        ", " + w + " -> " + y + "\n%1 = nn.cast %0 {to = f32} : " + y + " -> " + r + "\n%2 = nn.add %r, %1 : " + r + ", " + r + " -> " + r +
-        "\nkernel.return %2 : " + r + " }");
+  check("kernel.func private @k(%x: " + x + ", %w: " + w + " {kernel.constant}, %r: " + r + ") -> " + r +
+        " {\n%0 = nn.matmul %x, %w {transpose_rhs} : " + x + ", " + w + " -> " + y + "\n%1 = nn.cast %0 {to = f32} : " + y + " -> " + r +
+        "\n%2 = nn.add %r, %1 : " + r + ", " + r + " -> " + r + "\nkernel.return %2 : " + r + " }");
 }
 
 TEST(GpuProducts, OfOddDepths) {
@@ -47,16 +48,19 @@ TEST(GpuProducts, OfFloats) {
 TEST(GpuProducts, OfLeadingBits) {
   const std::vector<std::string> ways = {"direct = 1", kStaged, "groups = 1, pipeline = 0", "groups = 1, pipeline = 0, splits = 2", "pipeline = 1"};
   GpuCheck{.family = "gpu.matrix", .ways = ways, .tolerance = kTf32}(inTf32(product(70, 128, 128, "f32")));
-  const char *resident = "rows = 128, columns = 96, warp_rows = 4, warp_columns = 1, warp_depth = 1, stages = 8, splits = 1, groups = 1, resident = 1, teams = 2";
+  const char *resident =
+      "rows = 128, columns = 96, warp_rows = 4, warp_columns = 1, warp_depth = 1, stages = 8, splits = 1, groups = 1, resident = 1, teams = 2";
   GpuCheck{.family = "gpu.matrix", .given = {resident}, .tolerance = kTf32}(inTf32(product(700, 96, 24, "f32")));
 }
 
 TEST(GpuProducts, OfClusters) {
-  GpuCheck{.family = "gpu.matrix", .targets = {"cuda:sm_90"}, .ways = {kStaged + ", splits = 2", kStaged + ", splits = 4"}}(product(64, 64, 1024, "f16"));
+  GpuCheck{.family = "gpu.matrix", .targets = {"cuda:sm_90"}, .ways = {kStaged + ", splits = 2", kStaged + ", splits = 4"}}(
+      product(64, 64, 1024, "f16"));
 }
 
 TEST(GpuProducts, OfGroups) {
-  GpuCheck{.family = "gpu.matrix", .ways = {"groups = 1, pipeline = 0", "groups = 1, pipeline = 0, splits = 2", "pipeline = 1"}}(product(150, 192, 320, "f16"));
+  GpuCheck{.family = "gpu.matrix",
+           .ways = {"groups = 1, pipeline = 0", "groups = 1, pipeline = 0, splits = 2", "pipeline = 1"}}(product(150, 192, 320, "f16"));
 }
 
 // Copies by tensor maps arrive at barriers, which blocks of a cluster share the depth of.
@@ -67,7 +71,8 @@ TEST(GpuProducts, OfTensorMaps) {
 }
 
 TEST(GpuProducts, OfResidentWeights) {
-  const char *schedule = "rows = 128, columns = 96, warp_rows = 4, warp_columns = 1, warp_depth = 1, stages = 8, splits = 1, groups = 1, resident = 1, teams = 2";
+  const char *schedule =
+      "rows = 128, columns = 96, warp_rows = 4, warp_columns = 1, warp_depth = 1, stages = 8, splits = 1, groups = 1, resident = 1, teams = 2";
   GpuCheck{.family = "gpu.matrix", .given = {schedule}}(product(700, 96, 24, "f16"));
 }
 
@@ -98,8 +103,8 @@ TEST(GpuProducts, Backwards) {
 /// Sums of bytes are exact.
 std::string byteProduct(int64_t rows, int64_t columns, int64_t depth) {
   std::string x = tensor({rows, depth}, "ui8"), w = tensor({columns, depth}, "i8"), y = tensor({rows, columns}, "i32");
-  return "kernel.func private @k(%x: " + x + ", %w: " + w + " {kernel.constant}) -> " + y + " {\n%0 = nn.matmul %x, %w {transpose_rhs} : " + x + ", " + w + " -> " + y +
-         "\nkernel.return %0 : " + y + " }";
+  return "kernel.func private @k(%x: " + x + ", %w: " + w + " {kernel.constant}) -> " + y + " {\n%0 = nn.matmul %x, %w {transpose_rhs} : " + x +
+         ", " + w + " -> " + y + "\nkernel.return %0 : " + y + " }";
 }
 
 TEST(GpuProducts, OfBytes) {

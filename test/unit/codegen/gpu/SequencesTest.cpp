@@ -60,8 +60,8 @@ TEST(GpuRecurrences, RNN) {
   recurrent({"cluster = 1, elements = 1", "cluster = 2, elements = 4"})(layer.text());
 }
 
-// Blocks of a cluster are not in step: what comes from a slow one of one state does not count for the next; and one without units, of which nobody would
-// know how far it is, takes part in no step.
+// Blocks of a cluster are not in step: what comes from a slow one of one state does not count for the next; and one without units, of which nobody
+// would know how far it is, takes part in no step.
 TEST(GpuRecurrences, BlocksThatAreLate) {
   for (int64_t hidden : {32, 33, 40}) {
     Layer layer{"lstm", "\"Sigmoid\", \"Tanh\", \"Tanh\"", 4, 9, 1, 1, hidden, "forward"};
