@@ -111,7 +111,7 @@ def golden_of(model, path):
 
 
 def sampled(name, output):
-    """What a golden holds of an output: of large ones every so manieth element of each sample of the batch, and, behind that number, the shape of a sample."""
+    """What a golden holds of an output: of large ones one element of so many of each sample of the batch, and, behind that number, the shape of a sample."""
     every = output.size // KEPT | 1
     if every == 1 or output.ndim < 2:
         return {f"out:{name}": output}
