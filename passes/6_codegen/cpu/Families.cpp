@@ -32,6 +32,10 @@ llvm::ArrayRef<const KernelFamily *> families(const Target &target) {
   return all;
 }
 
+void KernelFamily::schedules(kernel::FuncOp func, const Target &, llvm::SmallVectorImpl<kernel::ScheduleAttr> &out) const {
+  out.push_back(kernel::ScheduleAttr::get(func.getContext(), name(), llvm::ArrayRef<std::pair<llvm::StringRef, int64_t>>{}));
+}
+
 const KernelFamily *familyNamed(llvm::StringRef name) {
   for (llvm::ArrayRef<const KernelFamily *> list : {families(Target()), gpu::families()})
     for (const KernelFamily *family : list)

@@ -37,8 +37,8 @@ public:
   virtual llvm::StringRef name() const = 0;
   /// Whether this family computes `func` for `target`: the anchor, and every op before and after it.
   virtual bool matches(kernel::FuncOp func, const Target &target) const = 0;
-  /// Candidates, the cost model's choice first; at least one where `matches` holds.
-  virtual void schedules(kernel::FuncOp func, const Target &target, llvm::SmallVectorImpl<kernel::ScheduleAttr> &out) const = 0;
+  /// Candidates, the cost model's choice first; at least one where `matches` holds. A family that has nothing to choose has one, without parameters.
+  virtual void schedules(kernel::FuncOp func, const Target &target, llvm::SmallVectorImpl<kernel::ScheduleAttr> &out) const;
   virtual KernelPlan plan(kernel::FuncOp func, kernel::ScheduleAttr schedule, const Target &target) const = 0;
   /// Emits the body. Arguments may be packed (`kernel.unpack`) and strided (`kernel.strides`).
   virtual llvm::LogicalResult emit(kernel::FuncOp func, kernel::ScheduleAttr schedule, KernelBuilder &builder) const = 0;

@@ -162,7 +162,7 @@ public:
     for (const AttentionTile &tile : attentionTiles(*cpu::AttentionProblem::of(func), target))
       out.push_back(tile.attr(func.getContext()));
     if (out.empty()) // a warp for each row
-      out.push_back(kernel::ScheduleAttr::get(func.getContext(), name(), ArrayRef<std::pair<StringRef, int64_t>>{}));
+      KernelFamily::schedules(func, target, out);
   }
 
   KernelPlan plan(kernel::FuncOp func, kernel::ScheduleAttr attr, const Target &) const override {

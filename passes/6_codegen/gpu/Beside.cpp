@@ -94,10 +94,6 @@ public:
     return !body.empty() && llvm::all_of(body, [](Operation &op) { return isa<kernel::DispatchOp>(op); });
   }
 
-  void schedules(kernel::FuncOp func, const Target &, SmallVectorImpl<kernel::ScheduleAttr> &out) const override {
-    out.push_back(kernel::ScheduleAttr::get(func.getContext(), name(), {}));
-  }
-
   KernelPlan plan(kernel::FuncOp func, kernel::ScheduleAttr, const Target &target) const override {
     KernelPlan plan;
     plan.overwrites.assign(func.getNumResults(), -1);

@@ -266,10 +266,6 @@ public:
     return isElementwiseAfter(func, reduce);
   }
 
-  void schedules(kernel::FuncOp func, const Target &, SmallVectorImpl<kernel::ScheduleAttr> &out) const override {
-    out.push_back(kernel::ScheduleAttr::get(func.getContext(), name(), ArrayRef<std::pair<StringRef, int64_t>>{}));
-  }
-
   KernelPlan plan(kernel::FuncOp func, kernel::ScheduleAttr, const Target &target) const override {
     nn::ReduceOp reduce = reductionOf(func);
     int64_t rank = cast<RankedTensorType>(reduce.getInput().getType()).getRank();

@@ -159,10 +159,6 @@ public:
 
   bool matches(kernel::FuncOp func, const Target &) const override { return suppressOf(func) != nullptr; }
 
-  void schedules(kernel::FuncOp func, const Target &, SmallVectorImpl<kernel::ScheduleAttr> &out) const override {
-    out.push_back(kernel::ScheduleAttr::get(func.getContext(), name(), ArrayRef<std::pair<StringRef, int64_t>>{}));
-  }
-
   KernelPlan plan(kernel::FuncOp func, kernel::ScheduleAttr, const Target &) const override {
     KernelPlan plan;
     plan.tasks = cpu::sequentialParts(suppressOf(func));

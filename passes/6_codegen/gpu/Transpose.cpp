@@ -174,10 +174,6 @@ public:
   StringRef name() const override { return "gpu.transpose"; }
   bool matches(kernel::FuncOp func, const Target &) const override { return TransposeProblem::of(func).has_value(); }
 
-  void schedules(kernel::FuncOp func, const Target &, SmallVectorImpl<kernel::ScheduleAttr> &out) const override {
-    out.push_back(kernel::ScheduleAttr::get(func.getContext(), name(), ArrayRef<std::pair<StringRef, int64_t>>{}));
-  }
-
   KernelPlan plan(kernel::FuncOp func, kernel::ScheduleAttr, const Target &) const override {
     TransposeProblem p = *TransposeProblem::of(func);
     KernelPlan plan;
