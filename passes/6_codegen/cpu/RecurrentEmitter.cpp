@@ -1,6 +1,7 @@
 #include "passes/6_codegen/cpu/RecurrentEmitter.h"
 #include "passes/6_codegen/cpu/ContractionEmitter.h"
 #include "passes/6_codegen/cpu/Registers.h"
+#include "passes/6_codegen/cpu/StepOrder.h"
 #include "passes/6_codegen/cpu/VectorMath.h"
 
 namespace tenon::cpu {
@@ -114,12 +115,7 @@ void RecurrentEmitter::store(Value value, const std::optional<StoreView> &view, 
 
 /// The position in the sequence of a step.
 Index RecurrentEmitter::time(const Unit &unit, Index step) {
-  Index backward = b.sub(b.sub(unit.steps, 1), step);
-  if (p.op.getDirection() == nn::Direction::Reverse)
-    return backward;
-  if (p.op.getDirection() == nn::Direction::Forward)
-    return step;
-  return b.select(b.equal(unit.direction, 0), step, backward);
+  return timeOfStep(b, p.op.getDirection(), unit.direction, unit.steps, step);
 }
 
 Value RecurrentEmitter::bias(const Unit &unit, Index panel, int64_t gate, Value mask) {

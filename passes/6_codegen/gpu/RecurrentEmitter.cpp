@@ -1,6 +1,7 @@
 #include "passes/6_codegen/gpu/RecurrentEmitter.h"
 #include "passes/6_codegen/cpu/RecurrenceEmitter.h"
 #include "passes/6_codegen/cpu/Registers.h"
+#include "passes/6_codegen/cpu/StepOrder.h"
 
 namespace tenon::gpu {
 using namespace mlir;
@@ -91,12 +92,7 @@ Index RecurrentEmitter::stepsOfAll() {
 
 /// Where a step lies in the sequence.
 Index RecurrentEmitter::time(const Slot &slot, Index step) {
-  Index backward = b.sub(b.sub(slot.steps, 1), step);
-  if (p.op.getDirection() == nn::Direction::Reverse)
-    return backward;
-  if (p.op.getDirection() == nn::Direction::Forward)
-    return step;
-  return b.select(b.equal(direction, 0), step, backward);
+  return cpu::timeOfStep(b, p.op.getDirection(), direction, slot.steps, step);
 }
 
 /// Zero where the condition does not hold. Such loads stay where they are: LLVM moves nothing out of the loop of steps, or into it.
