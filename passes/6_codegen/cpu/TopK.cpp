@@ -1,10 +1,9 @@
 #include "passes/6_codegen/cpu/TopK.h"
 #include "mlir/Dialect/SCF/IR/SCF.h"
 #include "passes/6_codegen/cpu/Elementwise.h"
-#include "passes/6_codegen/cpu/KernelBuilder.h"
 #include "passes/6_codegen/cpu/LoopsNest.h"
 #include "passes/6_codegen/cpu/Registers.h"
-#include "passes/6_codegen/cpu/SingleOp.h"
+#include "passes/6_codegen/cpu/RowPlace.h"
 
 namespace tenon::cpu {
 using namespace mlir;
@@ -15,33 +14,17 @@ namespace {
 class TopKEmitter {
 public:
   TopKEmitter(KernelBuilder &b, nn::TopKOp op, kernel::FuncOp func)
-      : b(b), r{b}, op(op), input(b.tensorOf(op.getInput())), axis(op.getAxis()), count(b.dim(op.getK().dims().front())) {
-    if (auto i = returnedAs(func, op.getValues()))
-      values = b.result(*i);
-    if (auto i = returnedAs(func, op.getPositions()))
-      positions = b.result(*i);
-  }
+      : b(b), r{b}, op(op), row(b, op, func), count(b.dim(op.getK().dims().front())) {}
 
   void emit() {
     auto dims = nn::dimsOf(op.getInput().getType());
     Index rows = 1;
     for (auto [i, dim] : llvm::enumerate(dims))
-      rows = int(i) == axis ? rows : b.mul(rows, b.dim(dim));
+      rows = int(i) == op.getAxis() ? rows : b.mul(rows, b.dim(dim));
     auto [first, end] = b.share(rows, b.tasks(), b.task());
-    b.loop(first, b.select(b.lessThan(0, count), end, first), 1, [&](Index row) {
-      SmallVector<Index> at(dims.size(), Index(0));
-      for (int i = int(dims.size()) - 1; i >= 0; --i) {
-        if (i == axis)
-          continue;
-        Index size = b.dim(dims[i]);
-        at[i] = b.rem(row, size);
-        row = b.div(row, size);
-      }
-      base = b.at(input, at);
-      // Either result is enough for a heap: the elements of positions are in the input, and values need no order among equals.
-      valueBase = values ? b.at(*values, at) : Index(0);
-      positionBase = positions ? b.at(*positions, at) : Index(0);
-      select(b.dim(dims[axis]));
+    b.loop(first, b.select(b.lessThan(0, count), end, first), 1, [&](Index number) {
+      row.moveTo(number);
+      select(b.dim(dims[op.getAxis()]));
     });
   }
 
@@ -50,19 +33,14 @@ private:
     Value value, position;
   };
 
-  Value element(Value position) { return b.load(input, b.add(base, b.mul(Index(position), input.strides[axis]))); }
+  /// Either result is enough for a heap: the elements of positions are in the input, and values need no order among equals.
   Entry read(Index slot) {
-    if (!positions)
-      return {b.load(*values, b.add(valueBase, b.mul(slot, values->strides[axis]))), b.value(0)};
-    Value position = b.load(*positions, b.add(positionBase, b.mul(slot, positions->strides[axis])));
-    return {values ? b.load(*values, b.add(valueBase, b.mul(slot, values->strides[axis]))) : element(position), position};
+    if (!row.hasPositions())
+      return {row.valueAt(slot), b.value(0)};
+    Value position = row.positionAt(slot);
+    return {row.hasValues() ? row.valueAt(slot) : row.element(Index(position)), position};
   }
-  void write(Index slot, Entry entry) {
-    if (values)
-      b.store(entry.value, *values, b.add(valueBase, b.mul(slot, values->strides[axis])));
-    if (positions)
-      b.store(entry.position, *positions, b.add(positionBase, b.mul(slot, positions->strides[axis])));
-  }
+  void write(Index slot, Entry entry) { row.put(slot, entry.value, entry.position); }
 
   /// x comes before y in the result.
   Value isBetter(Entry x, Entry y) {
@@ -71,12 +49,12 @@ private:
       better = r.cmp(op.getSmallest() ? arith::CmpFPredicate::OLT : arith::CmpFPredicate::OGT, x.value, y.value);
       same = r.cmp(arith::CmpFPredicate::OEQ, x.value, y.value);
     } else {
-      bool isUnsigned = input.element.isUnsignedInteger();
+      bool isUnsigned = row.isUnsigned();
       using P = arith::CmpIPredicate;
       better = r.cmp(op.getSmallest() ? (isUnsigned ? P::ult : P::slt) : (isUnsigned ? P::ugt : P::sgt), x.value, y.value);
       same = r.cmp(P::eq, x.value, y.value);
     }
-    if (!positions) // equal values are alike
+    if (!row.hasPositions()) // equal values are alike
       return better;
     return r.ori(better, r.andi(same, r.cmp(arith::CmpIPredicate::slt, x.position, y.position)));
   }
@@ -106,7 +84,7 @@ private:
   }
 
   void select(Index size) {
-    auto entryAt = [&](Index i) { return Entry{b.load(input, b.add(base, b.mul(i, input.strides[axis]))), b.value(i)}; };
+    auto entryAt = [&](Index i) { return Entry{row.element(i), b.value(i)}; };
     b.loop(0, count, 1, [&](Index i) { write(i, entryAt(i)); });
     Index half = b.div(count, 2);
     b.loop(0, half, 1, [&](Index i) {
@@ -128,10 +106,8 @@ private:
   KernelBuilder &b;
   Registers r;
   nn::TopKOp op;
-  Tensor input;
-  std::optional<Tensor> values, positions;
-  int axis;
-  Index count, base, valueBase, positionBase;
+  TopKRow row;
+  Index count;
 };
 
 class TopKFamily final : public KernelFamily {

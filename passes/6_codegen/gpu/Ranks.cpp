@@ -2,7 +2,7 @@
 // does at once, where a heap is one thread's work. A block ranks the 32 elements that its warps have in common, each against its share of the row.
 #include "passes/6_codegen/gpu/Ranks.h"
 #include "passes/6_codegen/cpu/Elementwise.h"
-#include "passes/6_codegen/cpu/SingleOp.h"
+#include "passes/6_codegen/cpu/RowPlace.h"
 #include "passes/6_codegen/cpu/TopK.h"
 #include "passes/6_codegen/gpu/Warp.h"
 
@@ -16,21 +16,15 @@ constexpr int64_t kLongestRow = 1 << 15, kMostElements = 1 << 17; // of all rows
 class RankEmitter {
 public:
   RankEmitter(KernelBuilder &b, nn::TopKOp op, kernel::FuncOp func)
-      : b(b), w(b), ops(b.ops()), op(op), input(b.tensorOf(op.getInput())), axis(op.getAxis()), dims(nn::dimsOf(op.getInput().getType())),
-        size(*dims[axis].asConstant()) {
-    if (auto i = cpu::returnedAs(func, op.getValues()))
-      values = b.result(*i);
-    if (auto i = cpu::returnedAs(func, op.getPositions()))
-      positions = b.result(*i);
-  }
+      : b(b), w(b), ops(b.ops()), op(op), row(b, op, func), size(*nn::dimOf(op.getInput().getType(), op.getAxis()).asConstant()) {}
 
   void emit() {
     Value thread = w.thread(), lane = w.rem(thread, kWarp), warp = w.div(thread, kWarp), counts = w.add(w.shared(), w.mul(lane, kCountBytes));
     int64_t blocks = llvm::divideCeil(size, kWarp);
-    placeOf(b.div(b.task(), blocks));
+    row.moveTo(b.div(b.task(), blocks));
     Index own = b.add(b.mul(b.rem(b.task(), blocks), kWarp), w.wide(lane));
     Index position = b.min(own, size - 1);
-    Value element = at(position), count = before(element, position, warp);
+    Value element = row.element(position), count = before(element, position, warp);
     w.store(w.add(counts, w.mul(warp, kWarp * kCountBytes)), b.splat(count, 1));
     w.barrier();
     b.ifThen(w.below(thread, w.i32(kWarp)), [&] {
@@ -38,28 +32,11 @@ public:
       for (int64_t i = 0; i < kWarps; ++i)
         rank = w.add(rank, w.loadElement(w.add(counts, i * kWarp * kCountBytes), ops.getI32Type()));
       Value isWanted = b.lessThan(w.wide(rank), b.dim(op.getK().dims().front()));
-      b.ifThen(arith::AndIOp::create(ops, b.lessThan(own, size), isWanted), [&] { put(w.wide(rank), element, position); });
+      b.ifThen(arith::AndIOp::create(ops, b.lessThan(own, size), isWanted), [&] { row.put(w.wide(rank), element, b.value(position)); });
     });
   }
 
 private:
-  /// Where a row begins in the input and in the results.
-  void placeOf(Index row) {
-    SmallVector<Index> place(dims.size(), Index(0));
-    for (int i = int(dims.size()) - 1; i >= 0; --i) {
-      if (i == axis)
-        continue;
-      Index extent = b.dim(dims[i]);
-      place[i] = b.rem(row, extent);
-      row = b.div(row, extent);
-    }
-    base = b.at(input, place);
-    valueBase = values ? b.at(*values, place) : Index(0);
-    positionBase = positions ? b.at(*positions, place) : Index(0);
-  }
-
-  Value at(Index position) { return b.load(input, b.add(base, b.mul(position, input.strides[axis]))); }
-
   /// How many of the warp's share of the row come before an element.
   Value before(Value element, Index position, Value warp) {
     constexpr int64_t kAtOnce = 4;
@@ -67,7 +44,7 @@ private:
     Index first = b.mul(w.wide(warp), share), end = b.min(b.add(first, share), size);
     Index whole = b.add(first, b.mul(b.div(b.max(b.sub(end, first), 0), kAtOnce), kAtOnce));
     auto countOne = [&](Value count, Index other) {
-      return arith::AddIOp::create(ops, count, arith::ExtUIOp::create(ops, ops.getI32Type(), comesBefore(at(other), other, element, position)))
+      return arith::AddIOp::create(ops, count, arith::ExtUIOp::create(ops, ops.getI32Type(), comesBefore(row.element(other), other, element, position)))
           .getResult();
     };
     KernelBuilder::Values count = b.loop(first, whole, kAtOnce, KernelBuilder::Values{w.i32(0)}, [&](Index i, ValueRange carried) {
@@ -92,7 +69,7 @@ private:
       worse = precedes(y, x);
     } else {
       using P = arith::CmpIPredicate;
-      bool isUnsigned = input.element.isUnsignedInteger();
+      bool isUnsigned = row.isUnsigned();
       P predicate = op.getSmallest() ? (isUnsigned ? P::ult : P::slt) : (isUnsigned ? P::ugt : P::sgt);
       better = arith::CmpIOp::create(ops, predicate, x, y);
       worse = arith::CmpIOp::create(ops, predicate, y, x);
@@ -101,23 +78,12 @@ private:
     return arith::OrIOp::create(ops, better, isEarlier);
   }
 
-  void put(Index rank, Value element, Index position) {
-    if (values)
-      b.store(element, *values, b.add(valueBase, b.mul(rank, values->strides[axis])));
-    if (positions)
-      b.store(b.value(position), *positions, b.add(positionBase, b.mul(rank, positions->strides[axis])));
-  }
-
   KernelBuilder &b;
   Warp w;
   ImplicitLocOpBuilder &ops;
   nn::TopKOp op;
-  Tensor input;
-  std::optional<Tensor> values, positions;
-  int axis;
-  SmallVector<nn::Dim> dims;
+  cpu::TopKRow row;
   int64_t size;
-  Index base, valueBase, positionBase;
 };
 
 class RanksFamily final : public KernelFamily {
@@ -130,10 +96,6 @@ public:
     nn::TopKOp op = cpu::singleOp<nn::TopKOp>(func);
     auto size = nn::dimOf(op.getInput().getType(), op.getAxis()).asConstant(), elements = nn::numElements(op.getInput().getType()).asConstant();
     return size && elements && *size > 0 && *size <= kLongestRow && *elements <= kMostElements;
-  }
-
-  void schedules(kernel::FuncOp func, const Target &, SmallVectorImpl<kernel::ScheduleAttr> &out) const override {
-    out.push_back(kernel::ScheduleAttr::get(func.getContext(), name(), ArrayRef<std::pair<StringRef, int64_t>>{}));
   }
 
   KernelPlan plan(kernel::FuncOp func, kernel::ScheduleAttr, const Target &) const override {

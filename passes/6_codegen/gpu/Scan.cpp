@@ -4,6 +4,7 @@
 #include "passes/6_codegen/cpu/Elementwise.h"
 #include "passes/6_codegen/cpu/Loops.h"
 #include "passes/6_codegen/cpu/LoopsSequential.h"
+#include "passes/6_codegen/cpu/RowPlace.h"
 #include "passes/6_codegen/gpu/Warp.h"
 
 namespace tenon::gpu {
@@ -99,20 +100,21 @@ private:
     return {evaluator.combine(kind, ofWarps, ofLanes), fromLane(totals, w.i32(warps - 1))};
   }
 
+  /// What an element of the line gives, `otherwise` behind its end.
+  Value ifThere(Index number, Value otherwise, llvm::function_ref<Value()> element) {
+    auto inside = [&] {
+      Evaluator::Scope scope(evaluator);
+      return KernelBuilder::Values{element()};
+    };
+    return b.ifElse(b.lessThan(number, b.dim(p.size)), otherwise.getType(), inside, [&] { return KernelBuilder::Values{otherwise}; })[0];
+  }
+
   void emitSums(nn::CumSumOp op) {
     Tensor result = b.result(0);
     int axis = int(op.getAxis());
     cpu::Fold kind = op.getProduct() ? cpu::Fold::Multiply : cpu::Fold::Add;
-    Index size = b.dim(p.size), rest = b.task();
-    SmallVector<nn::Dim> dims = nn::dimsOf(op.getType());
-    Place line;
-    line.index.assign(dims.size(), Index(0));
-    for (int i = int(dims.size()) - 1; i >= 0; --i)
-      if (i != axis) {
-        Index extent = b.dim(dims[i]);
-        line.index[i] = b.rem(rest, extent);
-        rest = b.div(rest, extent);
-      }
+    Index size = b.dim(p.size);
+    Place line{cpu::placeOfRow(b, nn::dimsOf(op.getType()), axis, b.task())};
     auto placeOf = [&](Index number) {
       Place place{line};
       place.index[axis] = op.getReverse() ? b.sub(b.sub(size, 1), number) : number;
@@ -127,13 +129,7 @@ private:
       Value sum = none;
       for (int64_t i = 0; i < kOfThread; ++i) {
         Index number = b.add(own, i);
-        elements.push_back(b.ifElse(
-            b.lessThan(number, size), type,
-            [&] {
-              Evaluator::Scope inner(evaluator);
-              return KernelBuilder::Values{evaluator.at(op.getInput(), placeOf(number))};
-            },
-            [&] { return KernelBuilder::Values{none}; })[0]);
+        elements.push_back(ifThere(number, none, [&] { return evaluator.at(op.getInput(), placeOf(number)); }));
         sum = evaluator.combine(kind, sum, elements.back());
       }
       auto [earlier, all] = before(kind, sum);
@@ -174,13 +170,8 @@ private:
       Value sum = none;
       for (int64_t i = 0; i < kOfThread; ++i) {
         Index number = b.add(own, i);
-        hits.push_back(b.ifElse(
-            b.lessThan(number, size), ops.getI1Type(),
-            [&] {
-              Evaluator::Scope inner(evaluator);
-              return KernelBuilder::Values{cpu::emitIsNotZero(b, evaluator.at(op.getInput(), Place{coordinatesOf(number)}))};
-            },
-            [&] { return KernelBuilder::Values{b.integer(0, ops.getI1Type())}; })[0]);
+        hits.push_back(ifThere(number, b.integer(0, ops.getI1Type()),
+                               [&] { return cpu::emitIsNotZero(b, evaluator.at(op.getInput(), Place{coordinatesOf(number)})); }));
         sum = arith::AddIOp::create(ops, sum, arith::ExtUIOp::create(ops, i64, hits.back()));
       }
       auto [earlier, all] = before(cpu::Fold::Add, sum);
@@ -211,10 +202,6 @@ public:
   StringRef name() const override { return "gpu.scan"; }
 
   bool matches(kernel::FuncOp func, const Target &) const override { return ScanProblem::of(func).has_value(); }
-
-  void schedules(kernel::FuncOp func, const Target &, SmallVectorImpl<kernel::ScheduleAttr> &out) const override {
-    out.push_back(kernel::ScheduleAttr::get(func.getContext(), name(), ArrayRef<std::pair<StringRef, int64_t>>{}));
-  }
 
   KernelPlan plan(kernel::FuncOp func, kernel::ScheduleAttr, const Target &) const override {
     ScanProblem p = *ScanProblem::of(func);

@@ -4,7 +4,7 @@
 #include "passes/6_codegen/gpu/Select.h"
 #include "passes/6_codegen/cpu/Elementwise.h"
 #include "passes/6_codegen/cpu/Registers.h"
-#include "passes/6_codegen/cpu/SingleOp.h"
+#include "passes/6_codegen/cpu/RowPlace.h"
 #include "passes/6_codegen/cpu/TopK.h"
 #include "passes/6_codegen/gpu/Warp.h"
 
@@ -26,18 +26,13 @@ int64_t mostSorted(const Target &target) {
 class SelectEmitter {
 public:
   SelectEmitter(KernelBuilder &b, nn::TopKOp op, kernel::FuncOp func)
-      : b(b), w(b), r{b}, ops(b.ops()), op(op), input(b.tensorOf(op.getInput())), axis(op.getAxis()), dims(nn::dimsOf(op.getInput().getType())),
-        size(*dims[axis].asConstant()), i32(b.ops().getI32Type()), i64(b.ops().getI64Type()) {
-    if (auto i = cpu::returnedAs(func, op.getValues()))
-      values = b.result(*i);
-    if (auto i = cpu::returnedAs(func, op.getPositions()))
-      positions = b.result(*i);
-  }
+      : b(b), w(b), r{b}, ops(b.ops()), op(op), row(b, op, func), size(*nn::dimOf(op.getInput().getType(), op.getAxis()).asConstant()),
+        i32(b.ops().getI32Type()), i64(b.ops().getI64Type()) {}
 
   void emit() {
     thread = w.thread();
     shared = w.shared();
-    placeOf(b.task());
+    row.moveTo(b.task());
     wanted = b.min(b.dim(op.getK().dims().front()), size); // what is behind the row has no room
     b.ifThen(b.lessThan(0, wanted), [&] {
       auto [mask, last] = findLast();
@@ -48,28 +43,13 @@ public:
   }
 
 private:
-  /// Where a row begins in the input and in the results.
-  void placeOf(Index row) {
-    SmallVector<Index> place(dims.size(), Index(0));
-    for (int i = int(dims.size()) - 1; i >= 0; --i) {
-      if (i == axis)
-        continue;
-      Index extent = b.dim(dims[i]);
-      place[i] = b.rem(row, extent);
-      row = b.div(row, extent);
-    }
-    base = b.at(input, place);
-    valueBase = values ? b.at(*values, place) : Index(0);
-    positionBase = positions ? b.at(*positions, place) : Index(0);
-  }
-
   void eachOfThread(Index count, llvm::function_ref<void(Index)> body) { b.loop(w.wide(thread), count, kThreads, body); }
   Value entry(Index number) { return w.add(shared, w.add(w.mul(w.narrow(number), kEntryBytes), kEntriesAt)); }
   void store(Value address, Value x) { w.store(address, b.splat(x, 1)); }
 
   /// Smaller comes first. NaN is behind all numbers.
   Value numberOf(Index position) {
-    Value x = b.load(input, b.add(base, b.mul(position, input.strides[axis]))), key;
+    Value x = row.element(position), key;
     Value sign = b.integer(int64_t(INT32_MIN), i32), all = b.integer(-1, i32);
     if (isa<FloatType>(x.getType())) {
       Value bits = r.bits(r.add(x, 0.0)); // -0 is 0
@@ -77,7 +57,7 @@ private:
       key = op.getSmallest() ? key : r.xori(key, all);
       key = r.select(r.isNan(x), all, key);
     } else {
-      key = input.element.isUnsignedInteger() ? x : r.xori(x, sign);
+      key = row.isUnsigned() ? x : r.xori(x, sign);
       key = op.getSmallest() ? key : r.xori(key, all);
     }
     return r.ori(r.shl(r.zext(key, i64), kKeyBits), b.value(position));
@@ -187,10 +167,7 @@ private:
 
   void put(Index rank, Value number) {
     Index position = Index(r.andi(number, b.integer((int64_t(1) << kKeyBits) - 1, i64)));
-    if (values)
-      b.store(b.load(input, b.add(base, b.mul(position, input.strides[axis]))), *values, b.add(valueBase, b.mul(rank, values->strides[axis])));
-    if (positions)
-      b.store(b.value(position), *positions, b.add(positionBase, b.mul(rank, positions->strides[axis])));
+    row.put(rank, row.hasValues() ? row.element(position) : Value(), b.value(position));
   }
 
   KernelBuilder &b;
@@ -198,13 +175,10 @@ private:
   cpu::Registers r;
   ImplicitLocOpBuilder &ops;
   nn::TopKOp op;
-  Tensor input;
-  std::optional<Tensor> values, positions;
-  int axis;
-  SmallVector<nn::Dim> dims;
+  cpu::TopKRow row;
   int64_t size;
   Type i32, i64;
-  Index base, valueBase, positionBase, wanted, stages, pairs;
+  Index wanted, stages, pairs;
   Value thread, shared;
 };
 
@@ -238,10 +212,6 @@ public:
     bool isSmallShare = !k || *k <= *size / kSmallShare;
     bool isMany = !elements || *elements > kManyInAll;
     return (isMany && *size >= kShort) || (*size >= kFew && isSmallShare);
-  }
-
-  void schedules(kernel::FuncOp func, const Target &, SmallVectorImpl<kernel::ScheduleAttr> &out) const override {
-    out.push_back(kernel::ScheduleAttr::get(func.getContext(), name(), ArrayRef<std::pair<StringRef, int64_t>>{}));
   }
 
   KernelPlan plan(kernel::FuncOp func, kernel::ScheduleAttr, const Target &) const override {
