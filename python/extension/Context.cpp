@@ -31,12 +31,8 @@ public:
 
   /// Runs with one array for each input; `results` holds one for each output, or None where it is to be made. Returns all outputs.
   nb::list run(const nb::list &arrays, const nb::list &results) {
-    requireCounts(arrays, results);
     HeldBuffers held;
-    std::vector<tn_tensor> inputs(inputTypes.size()), outputs(outputTypes.size());
-    for (size_t index = 0; index < inputs.size(); ++index)
-      inputs[index] = held.hold(arrays[index], inputTypes[index], /*writable=*/false);
-    call([&] { return tn_output_shapes(handle.get(), inputs.data(), outputs.data()); });
+    auto [inputs, outputs] = tensorsOf(arrays, results, held);
     std::vector<nb::object> made(outputs.size());
     for (size_t index = 0; index < outputs.size(); ++index) {
       made[index] = results[index];
@@ -66,12 +62,8 @@ public:
 
   /// Queues a run on a CUDA stream. All arrays are in the GPU's memory.
   void runAsync(const nb::list &arrays, const nb::list &results, uintptr_t stream) {
-    requireCounts(arrays, results);
     HeldBuffers held;
-    std::vector<tn_tensor> inputs(inputTypes.size()), outputs(outputTypes.size());
-    for (size_t index = 0; index < inputs.size(); ++index)
-      inputs[index] = held.hold(arrays[index], inputTypes[index], /*writable=*/false);
-    call([&] { return tn_output_shapes(handle.get(), inputs.data(), outputs.data()); });
+    auto [inputs, outputs] = tensorsOf(arrays, results, held);
     for (size_t index = 0; index < outputs.size(); ++index) {
       tn_tensor given = held.hold(results[index], outputTypes[index], /*writable=*/true);
       if (isKnown(outputs[index]))
@@ -85,10 +77,16 @@ public:
   uint64_t bytes() const { return tn_context_bytes(handle.get()); }
 
 private:
-  void requireCounts(const nb::list &arrays, const nb::list &results) const {
+  /// The inputs, and the outputs as far as these tell their shapes.
+  std::pair<std::vector<tn_tensor>, std::vector<tn_tensor>> tensorsOf(const nb::list &arrays, const nb::list &results, HeldBuffers &held) {
     if (arrays.size() != inputTypes.size() || results.size() != outputTypes.size())
       raiseStatus(TN_INVALID_ARGUMENT, "the plan has " + std::to_string(inputTypes.size()) + " inputs and " + std::to_string(outputTypes.size()) +
                                            " outputs; given are " + std::to_string(arrays.size()) + " and " + std::to_string(results.size()));
+    std::vector<tn_tensor> inputs(inputTypes.size()), outputs(outputTypes.size());
+    for (size_t index = 0; index < inputs.size(); ++index)
+      inputs[index] = held.hold(arrays[index], inputTypes[index], /*writable=*/false);
+    call([&] { return tn_output_shapes(handle.get(), inputs.data(), outputs.data()); });
+    return {std::move(inputs), std::move(outputs)};
   }
 
   /// Whether the shapes of the inputs say what the output's is.
