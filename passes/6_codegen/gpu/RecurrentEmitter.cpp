@@ -61,7 +61,7 @@ int64_t RecurrentEmitter::slotCount() const {
 RecurrentEmitter::Slot RecurrentEmitter::slotOf(int64_t number) {
   Slot slot;
   Value own = w.add(thread, number * s.threads()), unit = w.rem(own, s.units), element = w.div(own, s.units);
-  slot.sum = w.add(shared, w.mul(w.add(w.mul(element, s.sums() * p.gates * s.units), w.add(unit, s.sumsAt(p))), kFloatBytes));
+  slot.sum = w.mul(w.add(w.mul(element, s.sums() * p.gates * s.units), w.add(unit, s.sumsAt(p))), kFloatBytes);
   slot.element = b.add(firstElement, w.wide(element));
   slot.unit = w.wide(w.add(unit, w.mul(rank, s.units)));
   auto both = [&](Value x, Value y) -> Value { return arith::AndIOp::create(ops, x, y); };
@@ -166,6 +166,7 @@ RecurrentEmitter::Values RecurrentEmitter::step(Index number, ValueRange carried
   for (auto [slot, state] : llvm::zip_equal(slots, before)) // on their way while the state is waited for
     state.gates = gatesAt(slot, number);
   waitForStates(number);
+  ofSums = s.sumTurns(p) == 1 ? shared : w.add(shared, w.mul(w.narrow(b.rem(number, 2)), s.sumsOfTurn(p) * kFloatBytes));
   Value vectors = stateAt(number, w.i32(0));
   SmallVector<Value> updates(slots.size());
   if (p.resetsFirst) {
@@ -215,7 +216,7 @@ void RecurrentEmitter::productsOfRound(Value vectors, int64_t firstGate, int64_t
     });
   // The sums of a warp's slices, each in the threads of one slice.
   Value to = w.add(w.add(unitOfThread, w.mul(w.narrow(round), s.atOnce)), w.mul(w.div(sliceOfThread, kSlices), p.gates * s.units));
-  to = w.add(shared, w.mul(w.add(to, s.sumsAt(p)), kFloatBytes));
+  to = w.add(ofSums, w.mul(w.add(to, s.sumsAt(p)), kFloatBytes));
   Values whole;
   SmallVector<int64_t> places;
   for (int64_t element = 0; element < s.elements; ++element)
@@ -253,8 +254,9 @@ void RecurrentEmitter::addSlices(Value to, ArrayRef<Value> sums, ArrayRef<int64_
 
 /// What a gate's product is, added to `init`.
 Value RecurrentEmitter::sumOf(const Slot &slot, int64_t gate, Value init) {
+  Value first = w.add(ofSums, slot.sum);
   for (int64_t i = 0; i < s.sums(); ++i)
-    init = arith::AddFOp::create(ops, init, w.loadElement(w.add(slot.sum, (i * p.gates + gate) * s.units * kFloatBytes), f32));
+    init = arith::AddFOp::create(ops, init, w.loadElement(w.add(first, (i * p.gates + gate) * s.units * kFloatBytes), f32));
   return init;
 }
 
@@ -358,7 +360,8 @@ void RecurrentEmitter::send(Value x, Value vectors, const Slot &slot, Value barr
 // have come to them and, before that bar.sync, have been read.
 //
 // Sums of warps are read behind the bar.sync of a step, by threads that send to their own block, too, what they compute from them. All warps wait for
-// these bytes, in this step or at the next one's start, before they store others in the same place. racecheck does not see that order.
+// these bytes before they store the next ones. racecheck does not see that order, and tells of a race unless there is a bar.sync between: in a step
+// that resets there is one, else sums of two steps take turns.
 
 void RecurrentEmitter::startBarriers() {
   ofStates = w.add(shared, s.barriersAt(p) * kFloatBytes);

@@ -16,7 +16,7 @@ private:
   using Values = KernelBuilder::Values;
   /// A state that a thread computes, of one unit and one element of the batch.
   struct Slot {
-    mlir::Value isThere, sum; // sum: the address of its first warp's sum of the first gate
+    mlir::Value isThere, sum; // sum: where its first warp's sum of the first gate lies behind ofSums
     Index element, unit, steps;
     mlir::Value resetBias;
     llvm::SmallVector<mlir::Value> peephole; // i, o, f
@@ -73,6 +73,7 @@ private:
   Tensor gates, weights;
   mlir::Value thread, shared, rank, unitOfThread, sliceOfThread; // the last two of the block
   mlir::Value ofStates, ofResets;                                // addresses of barriers: of states by turns
+  mlir::Value ofSums; // shared memory, or for every other step what lies as far behind it as one step's sums are long
   Index direction, firstElement, batch, steps, all;
   llvm::SmallVector<Values> resident; // weights of each chunk
   llvm::SmallVector<Slot> slots;

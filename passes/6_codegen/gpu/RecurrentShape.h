@@ -38,11 +38,15 @@ struct RecurrentShape {
   int64_t threads() const { return atOnce * slices; }
   int64_t depth() const { return chunks * slices * kDepth; } // padded
   int64_t sums() const { return slices / kSlices; }          // of a gate and a unit, one from each warp
+  /// Sums of warps of two steps by turns where a step of a cluster has one bar.sync: what reads them is then ordered before what writes them two
+  /// steps later.
+  int64_t sumTurns(const RecurrentProblem &p) const { return cluster > 1 && !p.resetsFirst ? 2 : 1; }
+  int64_t sumsOfTurn(const RecurrentProblem &p) const { return elements * sums() * p.gates * units; }
   // Offsets in shared memory, in elements of f32: two states by turns, what a reset leaves of one, the sums of warps, and barriers that count what
   // the blocks of a cluster send of either state, and of what a reset leaves.
   int64_t resetAt() const { return 2 * elements * depth(); }
   int64_t sumsAt(const RecurrentProblem &p) const { return resetAt() + (p.resetsFirst ? elements * depth() : 0); }
-  int64_t barriersAt(const RecurrentProblem &p) const { return sumsAt(p) + elements * sums() * p.gates * units; } // even: units are
+  int64_t barriersAt(const RecurrentProblem &p) const { return sumsAt(p) + sumTurns(p) * sumsOfTurn(p); } // even: units are
   int64_t sharedBytes(const RecurrentProblem &p) const { return 4 * (barriersAt(p) + (cluster > 1 ? 2 * kBarriers : 0)); }
   nn::Dim tasks(const RecurrentProblem &p) const { return (p.batch + (elements - 1)).floorDiv(elements) * (p.directions * cluster); }
 };

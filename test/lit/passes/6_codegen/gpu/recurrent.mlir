@@ -4,7 +4,7 @@
 
 // Eight blocks for each direction and element, 2 x 3 of them, each with 32 of the 256 units. Weights are loaded before the kernel waits for the one before, 16 of
 // the depth and four gates; in a step a thread reads four states at a time, each of a warp's four slices
-// has one gate's sum after three exchanges, sums of warps meet in shared memory, and a
+// has one gate's sum after three exchanges, sums of warps meet in shared memory, in 2 KB for even steps and 2 for odd ones, and a
 // state goes to all eight blocks, whose barriers count what comes.
 // FAMILY-LABEL: kernel.func private @sequence
 // FAMILY-SAME:    schedule = #kernel.schedule<"gpu.recurrent", {cluster = 8 : i64, elements = 1 : i64}>
@@ -22,6 +22,8 @@
 // CHECK-COUNT-4: ld.global.b32
 // CHECK:         mbarrier.try_wait.parity.acquire.cluster
 // CHECK:         mbarrier.arrive.expect_tx
+// CHECK:         and.b32 {{.*}}[[ODD:%r[0-9]+]], {{.*}}, 1;
+// CHECK-NEXT:    shl.b32 {{.*}}[[ODD]], 11;
 // CHECK-COUNT-4: ld.shared.v4.f32
 // CHECK-COUNT-3: shfl.sync.bfly
 // CHECK:         @p st.shared.b32
