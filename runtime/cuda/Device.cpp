@@ -4,8 +4,10 @@
 #include "runtime/cuda/Upload.h"
 #include "runtime/plan/Plan.h"
 
+#include <algorithm>
 #include <cstdio>
 #include <cstring>
+#include <iterator>
 #include <pthread.h>
 
 namespace tenon::cuda {
@@ -54,13 +56,15 @@ int rank(const plan::format::DeviceCode &code) {
   return (code.is_ptx() ? 0 : 10'000) + 2 * int(plan::computeCapability(arch)) + plan::isArchSpecific(arch);
 }
 
-/// The best code for a GPU; null where the plan has none that it runs.
-const plan::format::DeviceCode *bestCode(const tn_plan &plan, int capability) {
+/// The best code for a GPU, of lower rank than `above` where that is given; null where the plan has none that it runs.
+const plan::format::DeviceCode *bestCode(const tn_plan &plan, int capability, const plan::format::DeviceCode *above = nullptr) {
   const auto *list = plan.metadata->device_code();
   const plan::format::DeviceCode *best = nullptr;
-  for (uint32_t i = 0; i < plan::count(list); ++i)
-    if (const plan::format::DeviceCode &code = *list->Get(i); runs(code, capability) && (!best || rank(code) > rank(*best)))
+  for (uint32_t i = 0; i < plan::count(list); ++i) {
+    const plan::format::DeviceCode &code = *list->Get(i);
+    if (runs(code, capability) && (!above || rank(code) < rank(*above)) && (!best || rank(code) > rank(*best)))
       best = &code;
+  }
   return best;
 }
 
@@ -74,17 +78,34 @@ tn_status noCode(const tn_plan &plan, const Gpu &gpu, Message &message) {
                       gpu.capability, gpu.capability);
 }
 
+/// Whether a driver, too old for an image or without a compiler for it, may still load another one.
+bool refusesImage(Result result) {
+  constexpr Result kRefusals[] = {kInvalidImage, kNoBinaryForGpu, kInvalidPtx, kNoPtxCompiler, kUnsupportedPtx, kPtxCompilerIsOff};
+  return std::find(std::begin(kRefusals), std::end(kRefusals), result) != std::end(kRefusals);
+}
+
+/// Loads the best image that the driver takes.
 tn_status loadModule(const tn_plan &plan, DevicePlan &on, Message &message) {
-  const plan::format::DeviceCode *best = bestCode(plan, on.capability);
-  if (!best)
+  const plan::format::DeviceCode *code = bestCode(plan, on.capability);
+  if (!code)
     return noCode(plan, on, message);
   const tn_plan &file = plan.root();
-  const uint8_t *section = file.sectionBytes(best->is_ptx() ? file.ptxSection : file.cubinSection).data();
-  Result result = on.driver->moduleLoad(&on.module, section + best->offset());
-  if (result == kNoBinaryForGpu || result == kInvalidPtx || result == kUnsupportedPtx)
-    return message.fail(TN_WRONG_TARGET, "the driver cannot load the plan's %s for %s on GPU %d (%s): update the driver or compile for sm_%d",
-                        best->is_ptx() ? "PTX" : "machine code", best->arch()->c_str(), on.ordinal, on.name, on.capability);
-  return result ? on.driver->fail(result, "loading the plan's code", message) : TN_OK;
+  char refusals[400] = "";
+  for (size_t used = 0; code; code = bestCode(plan, on.capability, code)) {
+    const char *kind = code->is_ptx() ? "PTX" : "machine code";
+    Result result =
+        on.driver->moduleLoad(&on.module, file.sectionBytes(code->is_ptx() ? file.ptxSection : file.cubinSection).data() + code->offset());
+    if (!result)
+      return TN_OK;
+    on.module = nullptr;
+    if (!refusesImage(result))
+      return on.driver->fail(result, "loading the plan's code", message);
+    if (used < sizeof refusals)
+      used += size_t(snprintf(refusals + used, sizeof refusals - used, "%s%s for %s: %s (%s)", used ? "; " : "", kind, code->arch()->c_str(),
+                              on.driver->wordsFor(result), on.driver->nameOf(result)));
+  }
+  return message.fail(TN_WRONG_TARGET, "the driver cannot load the plan's code on GPU %d (%s): %s. Update the driver or compile for sm_%d",
+                      on.ordinal, on.name, refusals, on.capability);
 }
 
 /// A plan and those that it calls.

@@ -69,12 +69,21 @@ tn_status Driver::open(const Driver **driver, Message &message) {
   return TN_OK;
 }
 
-tn_status Driver::fail(Result result, const char *what, Message &message) const {
-  const char *name = nullptr, *text = nullptr;
+const char *Driver::wordsFor(Result result) const {
+  const char *words = nullptr;
+  getErrorString(result, &words);
+  return words ? words : "unknown error";
+}
+
+const char *Driver::nameOf(Result result) const {
+  const char *name = nullptr;
   getErrorName(result, &name);
-  getErrorString(result, &text);
+  return name ? name : "?";
+}
+
+tn_status Driver::fail(Result result, const char *what, Message &message) const {
   const char *lasting = "; a kernel of this process failed, which cannot use this GPU any more (compute-sanitizer names the kernel)";
-  return message.fail(result == kOutOfMemory ? TN_OUT_OF_MEMORY : TN_DEVICE, "%s: %s (%s)%s", what, text ? text : "unknown error", name ? name : "?",
+  return message.fail(result == kOutOfMemory ? TN_OUT_OF_MEMORY : TN_DEVICE, "%s: %s (%s)%s", what, wordsFor(result), nameOf(result),
                       isLasting(result) ? lasting : "");
 }
 

@@ -19,7 +19,8 @@ using EventHandle = struct EventObject *;
 using GraphHandle = struct GraphObject *;
 using GraphExecHandle = struct GraphExecObject *;
 
-constexpr Result kSuccess = 0, kOutOfMemory = 2, kNoDevice = 100, kNoBinaryForGpu = 209, kInvalidPtx = 218, kUnsupportedPtx = 222, kNotFound = 500;
+constexpr Result kSuccess = 0, kOutOfMemory = 2, kNoDevice = 100, kNotFound = 500;
+constexpr Result kInvalidImage = 200, kNoBinaryForGpu = 209, kInvalidPtx = 218, kNoPtxCompiler = 221, kUnsupportedPtx = 222, kPtxCompilerIsOff = 223;
 constexpr int kAttributeClock = 13, kAttributeMultiprocessors = 16, kAttributeMemoryClock = 36, kAttributeBusWidth = 37; // kHz, bits
 constexpr int kAttributeMajor = 75, kAttributeMinor = 76, kAttributeSharedOptIn = 97, kAttributeSharedOfMultiprocessor = 81;
 constexpr int kFunctionMaxDynamicShared = 8;
@@ -111,6 +112,9 @@ struct Driver {
 
   /// The driver of this machine, opened and initialised by the first call. Errors: TN_DEVICE.
   static tn_status open(const Driver **driver, Message &message);
+  /// The driver's words and name for a result; never null.
+  const char *wordsFor(Result result) const;
+  const char *nameOf(Result result) const;
   /// Fails with the driver's own words for `result`, after "`what`: ", and says so where the process cannot use the GPU any more.
   /// Status: TN_DEVICE; TN_OUT_OF_MEMORY where that is what the driver says.
   tn_status fail(Result result, const char *what, Message &message) const;

@@ -338,9 +338,11 @@ FAKE cuPointerGetAttributes(unsigned count, const int *attributes, void **values
     }
   return fake.sticky;
 }
-FAKE cuModuleLoadData(ModuleHandle *module, const void *) {
+FAKE cuModuleLoadData(ModuleHandle *module, const void *image) {
   Lock lock(mutex);
   if (Result result = mayFail())
+    return result;
+  if (Result result = *static_cast<const char *>(image) == '.' ? fake.ptx : fake.machineCode)
     return result;
   return *module = static_cast<ModuleHandle>(create("module", 0)), kSuccess;
 }
@@ -466,9 +468,11 @@ FAKE cuEventRecord(EventHandle event, StreamHandle) {
 FAKE cuEventElapsedTime(float *milliseconds, EventHandle, EventHandle) {
   return *milliseconds = 0.25f, mayFail();
 }
-FAKE cuGetErrorName(Result, const char **name) {
-  return *name = "FAKE_ERROR", kSuccess;
+FAKE cuGetErrorName(Result error, const char **name) {
+  thread_local char text[32];
+  return snprintf(text, sizeof text, "FAKE_%d", error), *name = text, kSuccess;
 }
-FAKE cuGetErrorString(Result, const char **text) {
-  return *text = "the fake driver was told to fail", kSuccess;
+FAKE cuGetErrorString(Result error, const char **text) {
+  thread_local char words[64];
+  return snprintf(words, sizeof words, "error %d of the fake driver", error), *text = words, kSuccess;
 }

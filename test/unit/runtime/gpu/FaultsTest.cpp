@@ -88,7 +88,7 @@ TEST_F(GpuFaults, ThatStay) {
   driver.sticky = kIllegalAddress;
   for (int i = 0; i < 2; ++i) {
     EXPECT_EQ(everything(session, &message), TN_DEVICE);
-    EXPECT_NE(message.find("the fake driver was told to fail (FAKE_ERROR); a kernel of this process failed, which cannot use this GPU any more"),
+    EXPECT_NE(message.find("error 700 of the fake driver (FAKE_700); a kernel of this process failed, which cannot use this GPU any more"),
               std::string::npos)
         << message;
   }
@@ -144,6 +144,30 @@ TEST_F(GpuFaults, OfTheWrongGpu) {
   options.device = 7;
   EXPECT_EQ(session.start(&options), TN_DEVICE);
   EXPECT_NE(session.message().find("GPU 7 does not exist; the driver shows 2"), std::string::npos) << session.message();
+}
+
+// Machine code of a newer ptxas than the driver knows, beside PTX that it knows, and the other way round.
+TEST_F(GpuFaults, OfAnImageLeaveTheNextOne) {
+  constexpr int kInvalidImage = 200, kNoBinaryForGpu = 209, kInvalidPtx = 218, kNoPtxCompiler = 221, kUnsupportedPtx = 222, kPtxCompilerIsOff = 223;
+  for (int refusal : {kInvalidImage, kNoBinaryForGpu, kInvalidPtx, kNoPtxCompiler, kUnsupportedPtx, kPtxCompilerIsOff}) {
+    driver.machineCode = refusal;
+    Session session;
+    ASSERT_EQ(session.open(gpuPlan()), TN_OK) << tn_last_error();
+    std::string message;
+    EXPECT_EQ(everything(session, &message), TN_OK) << refusal << ": " << message;
+  }
+  driver.ptx = kUnsupportedPtx;
+  Session session;
+  ASSERT_EQ(session.open(gpuPlan()), TN_OK) << tn_last_error();
+  EXPECT_EQ(session.start(), TN_WRONG_TARGET);
+  EXPECT_EQ(session.message(),
+            "the driver cannot load the plan's code on GPU 0 (Fake GPU): machine code for sm_90: error 223 of the fake driver (FAKE_223); "
+            "PTX for sm_90: error 222 of the fake driver (FAKE_222). Update the driver or compile for sm_90");
+  driver.machineCode = 999; // says nothing about the image
+  EXPECT_EQ(session.start(), TN_DEVICE);
+  EXPECT_NE(session.message().find("loading the plan's code: error 999"), std::string::npos) << session.message();
+  driver.machineCode = 0;
+  EXPECT_EQ(session.start(), TN_OK) << session.message();
 }
 
 } // namespace
