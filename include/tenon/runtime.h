@@ -397,7 +397,8 @@ TN_API tn_status tn_run(tn_context *context, const tn_tensor *inputs, tn_tensor 
 /// Tensors as for tn_run, but all of them in the GPU's memory; they must stay as they are until the stream has passed the run. Memory aligned to 16
 /// bytes is used in place; runs that repeat addresses and shapes launch a graph that is already there. Queue the runs of one context on one stream,
 /// or wait between them: they share the context's arena. (tn_run too takes tensors in the GPU's memory, and mixes of both; it waits for what was
-/// queued on the default stream before, which may still write them.) Errors: as tn_run; TN_INVALID_ARGUMENT where the plan runs on the CPU, a tensor
+/// queued on the default stream before, which may still write them. What the driver does not know is the host's for it, unless this process cannot
+/// read it.) Errors: as tn_run; TN_INVALID_ARGUMENT where the plan runs on the CPU, a tensor
 /// is not in the GPU's memory, or the plan has steps that decide (tn_step_kind): the run waits for the GPU there, and tn_run is what runs it.
 TN_API tn_status tn_run_async(tn_context *context, const tn_tensor *inputs, tn_tensor *outputs, void *stream);
 

@@ -2,14 +2,28 @@
 #include "runtime/cuda/Executor.h"
 
 #include <algorithm>
+#include <cerrno>
 #include <cstring>
 #include <iterator>
+#include <sys/syscall.h>
+#include <unistd.h>
 
 namespace tenon::cuda {
 
 using plan::count;
 
+namespace {
+
 constexpr size_t kStagedPiece = size_t(1) << 20;
+
+/// Whether this process can read memory, without trying: the kernel looks at the mask before it refuses what to do with it.
+bool canRead(const void *address) {
+  constexpr int kNothing = ~0;
+  constexpr uintptr_t kMaskBytes = 8;
+  return syscall(SYS_rt_sigprocmask, kNothing, uintptr_t(address) & ~(kMaskBytes - 1), nullptr, kMaskBytes) == 0 || errno != EFAULT;
+}
+
+} // namespace
 
 Executor::~Executor() {
   if (!on)
@@ -55,10 +69,19 @@ tn_status Executor::start(uint32_t device, Message &message) {
     return status;
   if (tn_status status = outputIsOnDevice.allocate(memory, plan.outputCount(), kWhat, message))
     return status;
+  if (tn_status status = readable.allocate(memory, tensors, kWhat, message))
+    return status;
+  std::fill(readable.begin(), readable.end(), nullptr);
   return parameters.allocate(memory, mostParameters, kWhat, message);
 }
 
-tn_status Executor::locate(const char *what, const char *name, const tn_tensor &tensor, size_t bytes, bool *isOnDevice, Message &message) const {
+Executor::TensorName Executor::nameOf(uint32_t index) const {
+  bool isInput = index < plan.inputCount();
+  const auto *tensors = isInput ? plan.metadata->inputs() : plan.metadata->outputs();
+  return {isInput ? "input" : "output", tensors->Get(isInput ? index : index - plan.inputCount())->name()->c_str()};
+}
+
+tn_status Executor::locate(uint32_t index, const tn_tensor &tensor, size_t bytes, bool *isOnDevice, Message &message) {
   *isOnDevice = false;
   if (!tensor.data || !bytes)
     return TN_OK;
@@ -74,14 +97,28 @@ tn_status Executor::locate(const char *what, const char *name, const tn_tensor &
   if (on->driver->pointerGetAttributes(std::size(attributes), attributes, values, address) || type != kDeviceMemory)
     return TN_OK;
   *isOnDevice = true;
+  readable[index] = nullptr;
   if (isManaged)
     return TN_OK;
+  auto [kind, name] = nameOf(index);
   if (device != on->ordinal)
-    return message.fail(TN_INVALID_ARGUMENT, "%s '%s' is in the memory of GPU %d, the context runs on GPU %d", what, name, device, on->ordinal);
+    return message.fail(TN_INVALID_ARGUMENT, "%s '%s' is in the memory of GPU %d, the context runs on GPU %d", kind, name, device, on->ordinal);
   // Of other memory than cuMemAlloc's the range may be that of a pool, or of all addresses that were reserved.
   if (isPlain && bytes > start + size - address)
-    return message.fail(TN_INVALID_ARGUMENT, "%s '%s' needs %zu bytes, of which %zu are outside the memory that was allocated there", what, name,
+    return message.fail(TN_INVALID_ARGUMENT, "%s '%s' needs %zu bytes, of which %zu are outside the memory that was allocated there", kind, name,
                         bytes, bytes - size_t(start + size - address));
+  return TN_OK;
+}
+
+tn_status Executor::requireReadable(uint32_t index, const tn_tensor &tensor, Message &message) {
+  if (tensor.data == readable[index])
+    return TN_OK;
+  // The driver knows memory of a GPU that was freed as little as most of the host's; but nothing is mapped there that could be read.
+  auto [kind, name] = nameOf(index);
+  if (!canRead(tensor.data))
+    return message.fail(TN_INVALID_ARGUMENT, "%s '%s' is at %p, where neither the GPU nor this process has memory; was it freed?", kind, name,
+                        tensor.data);
+  readable[index] = tensor.data;
   return TN_OK;
 }
 
@@ -170,9 +207,8 @@ tn_status Executor::bindInput(const tn_layout &layout, const GpuRun &run, uint32
   if (!bytes)
     return TN_OK;
   const Driver &driver = *on->driver;
-  const char *name = plan.metadata->inputs()->Get(index)->name()->c_str();
   bool isOnDevice = false;
-  if (tn_status status = locate("input", name, given, bytes, &isOnDevice, message))
+  if (tn_status status = locate(index, given, bytes, &isOnDevice, message))
     return status;
   if (isOnDevice) {
     if (!run.isAsync)
@@ -186,7 +222,9 @@ tn_status Executor::bindInput(const tn_layout &layout, const GpuRun &run, uint32
     return result ? fail(result, "copying an input", message) : TN_OK;
   }
   if (run.isAsync)
-    return message.fail(TN_INVALID_ARGUMENT, "input '%s' is not in the GPU's memory, as tn_run_async wants it", name);
+    return message.fail(TN_INVALID_ARGUMENT, "input '%s' is not in the GPU's memory, as tn_run_async wants it", nameOf(index).name);
+  if (tn_status status = requireReadable(index, given, message))
+    return status;
   // What is in the staging memory is on its way while the rest comes there.
   for (size_t at = 0; at < bytes; at += kStagedPiece) {
     size_t size = std::min(kStagedPiece, bytes - at);
@@ -212,12 +250,15 @@ tn_status Executor::bindOutput(const tn_layout &layout, const GpuRun &run, uint3
   if (given.dtype && given.dtype != dtype)
     return message.fail(TN_TYPE_MISMATCH, "output '%s' has element type %s, expected %s", name, tn_dtype_name(given.dtype), tn_dtype_name(dtype));
   size_t room = given.bytes, needed = size_t(layout.outputBytes[index]);
-  if (tn_status status = locate("output", name, given, needed, &outputIsOnDevice[index], message))
+  if (tn_status status = locate(plan.inputCount() + index, given, needed, &outputIsOnDevice[index], message))
     return status;
   if (run.isAsync && !outputIsOnDevice[index] && needed)
     return message.fail(TN_INVALID_ARGUMENT, "output '%s' is not in the GPU's memory, as tn_run_async wants it", name);
   if (given.data && room < needed)
     return message.fail(TN_SHAPE_MISMATCH, "output '%s' has %zu bytes of memory, its shape needs %zu", name, room, needed);
+  if (given.data && needed && !outputIsOnDevice[index])
+    if (tn_status status = requireReadable(plan.inputCount() + index, given, message))
+      return status;
   if (outputIsOnDevice[index] && !run.isAsync)
     if (tn_status status = waitForDefaultStream(message))
       return status;

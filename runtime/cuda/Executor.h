@@ -93,9 +93,16 @@ private:
   void waitForQueued();
   tn_status placeOutput(const tn_tensor &computed, uint32_t index, tn_tensor &given, size_t &placed, Message &message);
   tn_status fail(Result result, const char *what, Message &message) const { return on->driver->fail(result, what, message); }
-  /// Whether memory of the caller is on this GPU. Errors: TN_INVALID_ARGUMENT where it is on another one, or ends inside of the `bytes` that a run
-  /// needs.
-  tn_status locate(const char *what, const char *name, const tn_tensor &tensor, size_t bytes, bool *isOnDevice, Message &message) const;
+  /// Whether the caller's memory for a tensor is on this GPU; `index` counts inputs, then outputs. Errors: TN_INVALID_ARGUMENT where it is on another
+  /// one, or ends inside of the `bytes` that a run needs.
+  tn_status locate(uint32_t index, const tn_tensor &tensor, size_t bytes, bool *isOnDevice, Message &message);
+  /// Looks whether memory that is not on the device can be read at all. Errors: TN_INVALID_ARGUMENT.
+  tn_status requireReadable(uint32_t index, const tn_tensor &tensor, Message &message);
+  /// "input" and "x": what errors begin with.
+  struct TensorName {
+    const char *kind, *name;
+  };
+  TensorName nameOf(uint32_t index) const;
   /// Waits for what the application queued on the default stream, which may use its tensors still; this context's stream does not.
   tn_status waitForDefaultStream(Message &message) const;
 
@@ -121,6 +128,7 @@ private:
   Array<tn_tensor> inputs;   ///< as kernels see them
   Array<tn_tensor> outputs;  ///< likewise
   Array<bool> outputIsOnDevice; ///< in the caller's memory
+  Array<const void *> readable; ///< where each tensor was in memory of the host in its last run, so that it is looked at once
   Array<void *> parameters;  ///< of one launch
   Array<EventHandle> events; ///< around every step, made when steps are first measured
 };

@@ -115,9 +115,11 @@ tn_status Executor::placeOutput(const tn_tensor &computed, uint32_t index, tn_te
   given.bytes = caller.bytes;
   if (caller.bytes < computed.bytes)
     return message.fail(TN_SHAPE_MISMATCH, "output '%s' has %zu bytes of memory, its shape needs %zu", name, caller.bytes, computed.bytes);
-  if (tn_status status = locate("output", name, caller, computed.bytes, &outputIsOnDevice[index], message))
+  if (tn_status status = locate(plan.inputCount() + index, caller, computed.bytes, &outputIsOnDevice[index], message))
     return status;
-  return outputIsOnDevice[index] ? waitForDefaultStream(message) : TN_OK;
+  if (outputIsOnDevice[index])
+    return waitForDefaultStream(message);
+  return computed.bytes ? requireReadable(plan.inputCount() + index, caller, message) : TN_OK;
 }
 
 tn_status Executor::deliverOutputs(const tn_tensor *computed, tn_tensor *given, Message &message) {

@@ -172,6 +172,14 @@ void tenonFakeRelease(void *memory) {
   Lock lock(mutex);
   release(uintptr_t(memory));
 }
+void tenonFakeAdopt(void *memory, size_t bytes, int device) {
+  Lock lock(mutex);
+  allocations[uintptr_t(memory)] = {bytes, device};
+}
+void tenonFakeDisown(void *memory) {
+  Lock lock(mutex);
+  allocations.erase(uintptr_t(memory));
+}
 const void *tenonFakeContents(size_t bytes, int device) {
   Lock lock(mutex);
   for (const auto &[address, allocation] : allocations)

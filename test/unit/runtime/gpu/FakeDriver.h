@@ -40,6 +40,9 @@ extern "C" tenon::test::FakeDriver *tenonFakeDriver();
 /// Memory of a device, as an application has it. Null where there is none left.
 extern "C" void *tenonFakeAllocate(size_t bytes, int device);
 extern "C" void tenonFakeRelease(void *memory);
+/// Makes memory of the test a device's (-1: pinned memory of the host), until it is disowned.
+extern "C" void tenonFakeAdopt(void *memory, size_t bytes, int device);
+extern "C" void tenonFakeDisown(void *memory);
 /// What a device holds that is at least so large; null where there is no such memory.
 extern "C" const void *tenonFakeContents(size_t bytes, int device);
 /// Queues work that a library of the application's has a stream do.

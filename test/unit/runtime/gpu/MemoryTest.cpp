@@ -5,6 +5,7 @@
 
 #include <cstring>
 #include <regex>
+#include <sys/mman.h>
 
 namespace tenon::test {
 namespace {
@@ -66,6 +67,37 @@ TEST_F(GpuMemory, ThatWasFreedIsRefused) {
   void *freed = tenonFakeAllocate(32, 0);
   tenonFakeRelease(freed);
   refused(freed, y, "input 'x' is not in the GPU's memory, as tn_run_async wants it");
+}
+
+/// Addresses that are nobody's, as the driver leaves them where memory of a GPU was freed.
+struct Nothing {
+  static constexpr size_t kBytes = 1 << 16;
+  void *address = mmap(nullptr, kBytes, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+  ~Nothing() { munmap(address, kBytes); }
+  std::string sentence(const char *tensor) const {
+    char text[128];
+    snprintf(text, sizeof text, "%s is at %p, where neither the GPU nor this process has memory; was it freed?", tensor, address);
+    return text;
+  }
+};
+
+TEST_F(GpuMemory, ThatWasFreedIsNotTakenForTheHosts) {
+  Nothing nothing;
+  refused(nothing.address, y, nothing.sentence("input 'x'").c_str(), false);
+  refused(x, nothing.address, nothing.sentence("output 'y'").c_str(), false);
+}
+
+// What was memory of the host in the last run may have become a GPU's, and be freed since.
+TEST_F(GpuMemory, IsLookedAtAgainWhereTheDriverKnewIt) {
+  Nothing place;
+  ASSERT_EQ(mprotect(place.address, place.kBytes, PROT_READ | PROT_WRITE), 0);
+  tn_tensor in = deviceTensor(place.address, {8}), out = deviceTensor(y, {8});
+  EXPECT_EQ(tn_run(session.context, &in, &out), TN_OK) << session.message();
+  tenonFakeAdopt(place.address, 32, 0);
+  EXPECT_EQ(tn_run(session.context, &in, &out), TN_OK) << session.message();
+  tenonFakeDisown(place.address);
+  mprotect(place.address, place.kBytes, PROT_NONE);
+  refused(place.address, y, place.sentence("input 'x'").c_str(), false);
 }
 
 class GpuMemoryLimit : public OnFakeDriver {};

@@ -2,6 +2,9 @@
 #include "test/unit/runtime/DecidingPlans.h"
 #include "test/unit/runtime/gpu/Session.h"
 
+#include <sys/mman.h>
+#include <tuple>
+
 namespace tenon::test {
 namespace {
 
@@ -43,6 +46,20 @@ TEST_F(GpuSegments, TensorsOnTheGpu) {
   }
   tenonFakeRelease(x);
   tenonFakeRelease(y);
+}
+
+TEST_F(GpuSegments, TensorsWhereNothingIs) {
+  constexpr size_t kBytes = 1 << 16;
+  void *nothing = mmap(nullptr, kBytes, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+  Opened opened(onGpu(branchingPlan()));
+  std::vector<float> x = {1, 2, 3}, y(3);
+  uint8_t condition = 0;
+  for (auto [from, to, tensor] : {std::tuple<void *, void *, const char *>(nothing, y.data(), "input 'x'"), {x.data(), nothing, "output 'y'"}}) {
+    tn_tensor inputs[] = {{&condition, 1, TN_BOOL, 0, {}}, deviceTensor(from, {3})}, output{to, 12, TN_F32, 0, {}};
+    EXPECT_EQ(tn_run(opened.context, inputs, &output), TN_INVALID_ARGUMENT) << tensor;
+    EXPECT_EQ(opened.message().find(std::string(tensor) + " is at "), 0u) << opened.message();
+  }
+  munmap(nothing, kBytes);
 }
 
 TEST_F(GpuSegments, OneOfTwoPlans) {
