@@ -98,8 +98,11 @@ tn_status loadModule(const tn_plan &plan, DevicePlan &on, Message &message) {
     if (!result)
       return TN_OK;
     on.module = nullptr;
-    if (!refusesImage(result))
-      return on.driver->fail(result, "loading the plan's code", message);
+    if (!refusesImage(result)) {
+      char what[96];
+      snprintf(what, sizeof what, "loading the plan's code (%llu bytes of %s)", (unsigned long long)code->bytes(), kind);
+      return on.driver->fail(result, what, message);
+    }
     if (used < sizeof refusals)
       used += size_t(snprintf(refusals + used, sizeof refusals - used, "%s%s for %s: %s (%s)", used ? "; " : "", kind, code->arch()->c_str(),
                               on.driver->wordsFor(result), on.driver->nameOf(result)));
@@ -191,8 +194,13 @@ tn_status uploadWeights(const tn_plan &plan, DevicePlan &on, Message &message) {
 tn_status upload(const tn_plan &plan, int ordinal, DevicePlan &on, Message &message) {
   if (tn_status status = find(ordinal, &on.driver, on, message))
     return status;
-  if (Result result = on.driver->primaryContextRetain(&on.context, on.device))
-    return on.driver->fail(result, "opening the GPU", message);
+  if (Result result = on.driver->primaryContextRetain(&on.context, on.device)) {
+    size_t total = 0; // what is free only a context says
+    on.driver->deviceTotalMemory(&total, on.device);
+    char what[160];
+    snprintf(what, sizeof what, "opening GPU %d (%s, %zu bytes of memory)", on.ordinal, on.name, total);
+    return on.driver->fail(result, what, message);
+  }
   CurrentContext current(*on.driver, on.context);
   uint32_t kernels = 0;
   forEachPlan(plan, [&](const tn_plan &each) {

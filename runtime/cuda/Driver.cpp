@@ -82,6 +82,10 @@ const char *Driver::nameOf(Result result) const {
 }
 
 tn_status Driver::fail(Result result, const char *what, Message &message) const {
+  size_t free = 0, total = 0;
+  if (result == kOutOfMemory && memoryInfo(&free, &total) == kSuccess)
+    return message.fail(TN_OUT_OF_MEMORY, "%s: %s (%s); %zu of %zu bytes of the GPU's memory are free", what, wordsFor(result), nameOf(result), free,
+                        total);
   const char *lasting = "; a kernel of this process failed, which cannot use this GPU any more (compute-sanitizer names the kernel)";
   return message.fail(result == kOutOfMemory ? TN_OUT_OF_MEMORY : TN_DEVICE, "%s: %s (%s)%s", what, wordsFor(result), nameOf(result),
                       isLasting(result) ? lasting : "");

@@ -116,7 +116,7 @@ struct Driver {
   const char *wordsFor(Result result) const;
   const char *nameOf(Result result) const;
   /// Fails with the driver's own words for `result`, after "`what`: ", and says so where the process cannot use the GPU any more.
-  /// Status: TN_DEVICE; TN_OUT_OF_MEMORY where that is what the driver says.
+  /// Status: TN_DEVICE; TN_OUT_OF_MEMORY where that is what the driver says, with what is free where a context is current.
   tn_status fail(Result result, const char *what, Message &message) const;
 };
 

@@ -182,9 +182,10 @@ tn_status Executor::reservePinned(uint8_t *&pinned, size_t &bytes, size_t needed
   if (tn_status status = memory.count(needed, what, message))
     return status;
   void *made = nullptr;
-  if (on->driver->allocateHost(&made, needed)) {
+  if (Result result = on->driver->allocateHost(&made, needed)) {
     memory.uncount(needed);
-    return message.fail(TN_OUT_OF_MEMORY, "%s: %zu bytes of pinned memory cannot be had", what, needed);
+    return result == kOutOfMemory ? message.fail(TN_OUT_OF_MEMORY, "%s: %zu bytes of pinned memory cannot be had", what, needed)
+                                  : fail(result, what, message);
   }
   pinned = static_cast<uint8_t *>(made);
   bytes = needed;

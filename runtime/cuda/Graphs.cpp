@@ -2,6 +2,7 @@
 #include "runtime/cuda/Executor.h"
 
 #include <algorithm>
+#include <cstdio>
 #include <iterator>
 
 namespace tenon::cuda {
@@ -99,8 +100,11 @@ tn_status Executor::capture(const PreparedPlan &prepared, const StepRange &range
   Result result = driver.streamEndCapture(stream, &graph);
   if (!status && result)
     status = fail(result, "capturing the launches", message);
-  if (!status && (result = driver.graphInstantiate(exec, graph, 0)))
-    status = fail(result, "making a graph of the launches", message);
+  if (!status && (result = driver.graphInstantiate(exec, graph, 0))) {
+    char what[64];
+    snprintf(what, sizeof what, "making a graph of %u steps", range.end - range.first);
+    status = fail(result, what, message);
+  }
   if (graph)
     driver.graphDestroy(graph);
   return status;

@@ -40,9 +40,11 @@ Result misuse(const std::string &what) {
 }
 
 /// What a call gives that may fail; 0 where it goes on.
-Result mayFail() {
+Result mayFail(const char *call = __builtin_FUNCTION()) {
   if (fake.sticky)
     return fake.sticky;
+  if (auto found = fake.results.find(call); found != fake.results.end())
+    return found->second;
   if (fake.failingCall > 0 && --fake.failingCall == 0)
     return fake.failure;
   return kSuccess;
@@ -243,6 +245,8 @@ FAKE cuCtxSynchronize() {
   return fake.sticky ? fake.sticky : finish();
 }
 FAKE cuMemGetInfo_v2(size_t *free, size_t *total) {
+  if (fake.sticky || contexts.empty())
+    return fake.sticky ? fake.sticky : kInvalidContext;
   return *free = fake.memory - fake.used[contexts.back()], *total = fake.memory, kSuccess;
 }
 FAKE cuMemAlloc_v2(DevicePointer *memory, size_t bytes) {

@@ -165,7 +165,7 @@ TEST_F(GpuFaults, OfAnImageLeaveTheNextOne) {
             "PTX for sm_90: error 222 of the fake driver (FAKE_222). Update the driver or compile for sm_90");
   driver.machineCode = 999; // says nothing about the image
   EXPECT_EQ(session.start(), TN_DEVICE);
-  EXPECT_NE(session.message().find("loading the plan's code: error 999"), std::string::npos) << session.message();
+  EXPECT_NE(session.message().find("loading the plan's code (33 bytes of machine code): error 999"), std::string::npos) << session.message();
   driver.machineCode = 0;
   EXPECT_EQ(session.start(), TN_OK) << session.message();
 }

@@ -152,6 +152,45 @@ TEST_F(GpuMemoryLimit, OfWeights) {
   EXPECT_EQ(session.start(), TN_OK) << session.message();
 }
 
+// Where the driver needs memory of its own it does not say how much: then it says for what, and what there is.
+TEST_F(GpuMemoryLimit, OfTheDriversOwn) {
+  Session session;
+  ASSERT_EQ(session.open(gpuPlan()), TN_OK) << tn_last_error();
+  std::vector<float> x(8), y(8);
+  tn_tensor input = vectorTensor(x, {8}), output = vectorTensor(y, {8});
+  struct {
+    const char *call, *sentence;
+  } cases[] = {
+      {"cuDevicePrimaryCtxRetain", "opening GPU 0 \\(Fake GPU, 1048576 bytes of memory\\): error 2 of the fake driver \\(FAKE_2\\)"},
+      {"cuModuleLoadData",
+       "loading the plan's code \\([0-9]+ bytes of machine code\\): error 2 .*; 1048576 of 1048576 bytes of the GPU's memory are free"},
+      {"cuGraphInstantiateWithFlags", "making a graph of 2 steps: error 2 .*; [0-9]+ of 1048576 bytes of the GPU's memory are free"},
+  };
+  for (auto [call, sentence] : cases) {
+    driver.results = {{call, 2}};
+    tn_status status = session.start();
+    EXPECT_EQ(status ? status : tn_run(session.context, &input, &output), TN_OUT_OF_MEMORY) << call;
+    EXPECT_TRUE(std::regex_match(session.message(), std::regex(sentence))) << session.message();
+    driver.results = {};
+    if (session.context)
+      EXPECT_EQ(tn_run(session.context, &input, &output), TN_OK) << session.message();
+  }
+}
+
+TEST_F(GpuMemoryLimit, IsNotWhatABrokenContextSays) {
+  Session session;
+  ASSERT_EQ(session.open(gpuPlan()), TN_OK) << tn_last_error();
+  ASSERT_EQ(session.start(), TN_OK) << tn_last_error();
+  std::vector<float> x(8), y(8);
+  tn_tensor input = vectorTensor(x, {8}), output = vectorTensor(y, {8});
+  driver.results = {{"cuMemAllocHost_v2", 700}};
+  EXPECT_EQ(tn_run(session.context, &input, &output), TN_DEVICE);
+  EXPECT_EQ(
+      session.message().find("the staging memory for inputs and outputs: error 700 of the fake driver (FAKE_700); a kernel of this process failed"),
+      0u)
+      << session.message();
+}
+
 /// Weights that several threads bring to the device.
 class GpuLargeWeights : public OnFakeDriver {
 protected:
