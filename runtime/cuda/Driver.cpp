@@ -15,12 +15,6 @@ struct OpenedDriver {
   char problem[256] = "";
 };
 
-/// Errors of kernels that failed, and of memory that broke: every later call of the process gives them too, whichever context it uses.
-bool isLasting(Result result) {
-  constexpr Result kLasting[] = {214, 220, 700, 702, 710, 714, 715, 716, 717, 718, 719};
-  return std::find(std::begin(kLasting), std::end(kLasting), result) != std::end(kLasting);
-}
-
 OpenedDriver opened;
 pthread_once_t once = PTHREAD_ONCE_INIT;
 
@@ -67,6 +61,11 @@ tn_status Driver::open(const Driver **driver, Message &message) {
     return message.fail(TN_DEVICE, "%s", opened.problem);
   *driver = &opened.driver;
   return TN_OK;
+}
+
+bool Driver::isLasting(Result result) {
+  constexpr Result kLasting[] = {214, 220, 700, 702, 710, 714, 715, 716, 717, 718, 719};
+  return std::find(std::begin(kLasting), std::end(kLasting), result) != std::end(kLasting);
 }
 
 const char *Driver::wordsFor(Result result) const {

@@ -92,6 +92,7 @@ struct LaunchConfig {
   F(streamCreate, "cuStreamCreate", (StreamHandle * stream, unsigned flags))                                                                         \
   F(streamDestroy, "cuStreamDestroy_v2", (StreamHandle stream))                                                                                      \
   F(streamSynchronize, "cuStreamSynchronize", (StreamHandle stream))                                                                                 \
+  F(streamWriteWord, "cuStreamWriteValue32_v2", (StreamHandle stream, DevicePointer to, unsigned value, unsigned flags))                             \
   F(streamBeginCapture, "cuStreamBeginCapture_v2", (StreamHandle stream, unsigned mode))                                                             \
   F(streamEndCapture, "cuStreamEndCapture", (StreamHandle stream, GraphHandle * graph))                                                              \
   F(graphInstantiate, "cuGraphInstantiateWithFlags", (GraphExecHandle * exec, GraphHandle graph, unsigned long long flags))                          \
@@ -112,6 +113,8 @@ struct Driver {
 
   /// The driver of this machine, opened and initialised by the first call. Errors: TN_DEVICE.
   static tn_status open(const Driver **driver, Message &message);
+  /// Errors of kernels that failed, and of memory that broke: every later call of the process gives them too, whichever context it uses.
+  static bool isLasting(Result result);
   /// The driver's words and name for a result; never null.
   const char *wordsFor(Result result) const;
   const char *nameOf(Result result) const;

@@ -36,6 +36,7 @@ Executor::~Executor() {
   releasePinned(staging, stagingBytes);
   releasePinned(fetched, fetchedBytes);
   releasePinned(delivered, deliveredBytes);
+  releasePinned(reached, reachedBytes);
   if (stream)
     on->driver->streamDestroy(stream);
 }

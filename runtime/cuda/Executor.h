@@ -89,6 +89,10 @@ private:
   static void note(const StepRange &range, uint32_t step, float milliseconds);
   tn_status makeEvents(Message &message);
   void destroyEvents();
+  /// Has the stream note that it is through with all steps before `step`, which a GPU that has failed no longer says otherwise.
+  void noteReached(uint32_t step);
+  /// What a lasting error of a measured run says: the step that it ended in, where that has begun.
+  tn_status failStep(Result result, const tn_plan &of, const StepRange &range, Message &message);
   /// Waits for all that was queued, which may use the memory of this context.
   void waitForQueued();
   tn_status placeOutput(const tn_tensor &computed, uint32_t index, tn_tensor &given, size_t &placed, Message &message);
@@ -130,7 +134,9 @@ private:
   Array<bool> outputIsOnDevice; ///< in the caller's memory
   Array<const void *> readable; ///< where each tensor was in memory of the host in its last run, so that it is looked at once
   Array<void *> parameters;  ///< of one launch
-  Array<EventHandle> events; ///< around every step, made when steps are first measured
+  Array<EventHandle> events; ///< before and behind every step, made when steps are first measured
+  uint8_t *reached = nullptr; ///< pinned, with them: the number of steps that the stream is through with
+  size_t reachedBytes = 0;
 };
 
 } // namespace tenon::cuda

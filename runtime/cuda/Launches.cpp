@@ -12,6 +12,8 @@ namespace tenon::cuda {
 using namespace plan;
 
 namespace {
+constexpr const char *kStepByStep = "running the plan step by step";
+
 const char *sourceOf(const format::Launch &launch) {
   return count(launch.sources()) ? launch.sources()->Get(0)->c_str() : "?";
 }
@@ -122,7 +124,10 @@ tn_status Executor::queueSteps(const PreparedPlan &prepared, const StepRange &ra
 tn_status Executor::makeEvents(Message &message) {
   if (events.size())
     return TN_OK;
-  if (tn_status status = events.allocate(memory, plan.stepCount() + 1, "the clock of the steps", message))
+  constexpr const char *kWhat = "the clock of the steps";
+  if (tn_status status = reservePinned(reached, reachedBytes, sizeof(uint32_t), kWhat, message))
+    return status;
+  if (tn_status status = events.allocate(memory, size_t(2) * plan.stepCount(), kWhat, message))
     return status;
   std::fill(events.begin(), events.end(), nullptr);
   for (EventHandle &event : events)
@@ -151,11 +156,11 @@ tn_status Executor::measureInARow(const PreparedPlan &prepared, const StepRange 
       return status;
     float milliseconds = 0;
     Result result = driver.graphLaunch(exec, stream); // brings it to the GPU
-    result = result ? result : driver.eventRecord(events[i], stream);
+    result = result ? result : driver.eventRecord(events[2 * i], stream);
     result = result ? result : driver.graphLaunch(exec, stream);
-    result = result ? result : driver.eventRecord(events[i + 1], stream);
+    result = result ? result : driver.eventRecord(events[2 * i + 1], stream);
     result = result ? result : driver.streamSynchronize(stream);
-    result = result ? result : driver.eventElapsedTime(&milliseconds, events[i], events[i + 1]);
+    result = result ? result : driver.eventElapsedTime(&milliseconds, events[2 * i], events[2 * i + 1]);
     driver.graphExecDestroy(exec);
     if (result)
       return fail(result, "running a step in a row", message);
@@ -169,6 +174,21 @@ void Executor::note(const StepRange &range, uint32_t step, float milliseconds) {
   range.times[step] = {elapsed, std::min(range.times[step].minimum, elapsed), range.times[step].total + elapsed};
 }
 
+void Executor::noteReached(uint32_t step) {
+  // Where the driver cannot do it, errors name no step.
+  on->driver->streamWriteWord(stream, reinterpret_cast<DevicePointer>(reached), step, 0);
+}
+
+tn_status Executor::failStep(Result result, const tn_plan &of, const StepRange &range, Message &message) {
+  uint32_t step = reinterpret_cast<const volatile uint32_t &>(*reached);
+  const format::Launch *launch = step < range.end ? of.metadata->steps()->Get(step)->kind_as_Launch() : nullptr;
+  if (!launch)
+    return fail(result, kStepByStep, message);
+  char what[320];
+  snprintf(what, sizeof what, "running kernel '%s' of node '%s'", of.metadata->kernels()->Get(launch->kernel())->name()->c_str(), sourceOf(*launch));
+  return fail(result, what, message);
+}
+
 tn_status Executor::measureSteps(const PreparedPlan &prepared, const StepRange &range, Message &message) {
   const Driver &driver = *on->driver;
   const tn_plan &of = *prepared.layout().plan;
@@ -177,18 +197,27 @@ tn_status Executor::measureSteps(const PreparedPlan &prepared, const StepRange &
   if (range.repeats > 1)
     return measureInARow(prepared, range, message);
   Ranges ranges = Ranges::open();
-  Result result = driver.eventRecord(events[range.first], stream);
-  for (uint32_t i = range.first; i < range.end && !result; ++i) {
+  constexpr uint32_t kNone = UINT32_MAX;
+  reinterpret_cast<volatile uint32_t &>(*reached) = kNone;
+  noteReached(range.first);
+  tn_status status = TN_OK;
+  Result result = kSuccess;
+  for (uint32_t i = range.first; i < range.end && !result && !status; ++i) {
     WatchedStep watched(ranges, of, i);
-    if (tn_status status = queueStep(prepared, i, false, message))
-      return status;
-    result = driver.eventRecord(events[i + 1], stream);
+    result = driver.eventRecord(events[2 * i], stream);
+    status = result ? TN_OK : queueStep(prepared, i, false, message);
+    result = result || status ? result : driver.eventRecord(events[2 * i + 1], stream);
+    noteReached(i + 1);
   }
-  if (result || (result = driver.streamSynchronize(stream)))
-    return fail(result, "running the plan step by step", message);
+  Result waited = driver.streamSynchronize(stream);
+  result = result ? result : waited;
+  if (Driver::isLasting(waited))
+    return failStep(waited, of, range, message);
+  if (status || result)
+    return status ? status : fail(result, kStepByStep, message);
   for (uint32_t i = range.first; i < range.end; ++i) {
     float milliseconds = 0;
-    if ((result = driver.eventElapsedTime(&milliseconds, events[i], events[i + 1])))
+    if ((result = driver.eventElapsedTime(&milliseconds, events[2 * i], events[2 * i + 1])))
       return fail(result, "reading an event", message);
     if (const auto &step = *of.metadata->steps()->Get(i); step.kind_as_If() || step.kind_as_Loop()) // the runner's clock measures it
       continue;

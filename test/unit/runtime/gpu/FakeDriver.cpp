@@ -144,6 +144,9 @@ struct Parameters {
 };
 
 Result runKernel(const std::string &name, const Parameters &given) {
+  constexpr Result kIllegalAddress = 700;
+  if (name == fake.faulting)
+    return fake.sticky = kIllegalAddress;
   const std::vector<float *> &buffers = given.buffers;
   for (size_t i = 0; i < buffers.size() && given.elements; ++i)
     if (Result result = needOnDevice(uintptr_t(buffers[i]), name == "add" || (name == "twice" && i < 2) ? 4 * given.elements : 1, "an operand"))
@@ -419,6 +422,17 @@ FAKE cuStreamSynchronize(StreamHandle) {
   Lock lock(mutex);
   Result result = mayFail();
   return result ? result : finish();
+}
+FAKE cuStreamWriteValue32_v2(StreamHandle stream, DevicePointer to, unsigned value, unsigned) {
+  Lock lock(mutex);
+  if (Result result = mayFail())
+    return result;
+  return enqueue(stream, [=] {
+    const Allocation *found = holding(to, sizeof value);
+    if (!found || found->device >= 0)
+      return misuse("a word is not in pinned memory");
+    return *reinterpret_cast<unsigned *>(to) = value, kSuccess;
+  });
 }
 FAKE cuStreamBeginCapture_v2(StreamHandle stream, unsigned) {
   Lock lock(mutex);

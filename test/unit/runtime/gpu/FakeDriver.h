@@ -23,6 +23,8 @@ struct FakeDriver {
   int machineCode = 0, ptx = 0;    ///< what loading of such code gives
   int sticky = 0;                  ///< what everything gives from now on
 
+  std::string faulting; ///< a kernel that accesses what is not there
+
   bool defers = false;             ///< work is done when somebody waits
   int mapsOfLaunch = 0;            ///< tensor maps that each launch is expected to have
   std::vector<uintptr_t> mapped;   ///< what those of all launches describe

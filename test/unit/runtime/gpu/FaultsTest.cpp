@@ -113,6 +113,32 @@ TEST_F(GpuFaults, NameTheKernelAndItsNode) {
   EXPECT_TRUE(isNamed);
 }
 
+// A GPU that has failed says nothing but that; steps that are measured leave behind how far it came.
+TEST_F(GpuFaults, OfKernelsAreNamedWhereStepsAreMeasured) {
+  for (bool defers : {false, true})
+    for (auto [kernel, sentence] :
+         {std::pair("add", "running kernel 'add' of node '/Add': error 700"), {"twice", "running kernel 'twice' of node '/Mul': error 700"}})
+      for (bool isMeasured : {true, false}) {
+        Session session;
+        ASSERT_EQ(session.open(gpuPlan()), TN_OK) << tn_last_error();
+        ASSERT_EQ(session.start(), TN_OK) << tn_last_error();
+        tn_profile(session.context, isMeasured);
+        std::vector<float> x(8), y(8);
+        tn_tensor input = vectorTensor(x, {8}), output = vectorTensor(y, {8});
+        ASSERT_EQ(tn_run(session.context, &input, &output), TN_OK) << session.message();
+        driver.defers = defers;
+        driver.faulting = kernel;
+        EXPECT_EQ(tn_run(session.context, &input, &output), TN_DEVICE);
+        EXPECT_EQ(session.message().find(sentence) == 0, isMeasured) << session.message();
+        EXPECT_NE(session.message().find("which cannot use this GPU any more"), std::string::npos) << session.message();
+        // No kernel of the next run has failed.
+        EXPECT_EQ(tn_run(session.context, &input, &output), TN_DEVICE);
+        EXPECT_EQ(session.message().find("kernel '"), std::string::npos) << session.message();
+        session.close();
+        driver.sticky = 0, driver.defers = false, driver.faulting.clear();
+      }
+}
+
 // The driver is opened once in a process: these have one of their own.
 using GpuDriverDeathTest = OnFakeDriver;
 
