@@ -313,6 +313,11 @@ void Executor::finishOutputs(const tn_layout &layout, const GpuRun &run) {
   }
 }
 
+void Executor::bindSteps(PreparedPlan &prepared) const {
+  prepared.bindArena(reinterpret_cast<uint8_t *>(block));
+  prepared.bindTensors(inputs.data(), outputs.data());
+}
+
 tn_status Executor::run(PreparedPlan &prepared, const GpuRun &run, Message &message) {
   CurrentContext current(*on->driver, on->context);
   const tn_layout &layout = prepared.layout();
@@ -325,14 +330,13 @@ tn_status Executor::run(PreparedPlan &prepared, const GpuRun &run, Message &mess
     return status;
   if (tn_status status = bindOutputs(layout, run, message))
     return status;
-  prepared.bindArena(reinterpret_cast<uint8_t *>(block));
-  prepared.bindTensors(inputs.data(), outputs.data());
   if (run.times && !run.isAsync) {
+    bindSteps(prepared);
     if (tn_status status = measureSteps(prepared, {0, plan.stepCount(), 0, run.times, run.repeats}, message))
       return status;
   } else {
     GraphExecHandle exec = nullptr;
-    if (tn_status status = graphFor(prepared, &exec, message))
+    if (tn_status status = graphFor(prepared, queue, &exec, message))
       return status;
     if (exec)
       if (Result result = on->driver->graphLaunch(exec, queue))

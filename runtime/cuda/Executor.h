@@ -8,8 +8,12 @@
 namespace tenon::cuda {
 
 /// The captured launches of a plan at one shape, for the addresses that its tensors had in the last runs: applications take turns with their buffers.
+/// Where they have more sets of them than there are graphs, the others' tensors are copied to the context's own, which have a graph too: to capture
+/// anew takes the processor as long as tens of copies.
 struct DeviceGraph {
   static constexpr uint32_t kKept = 4;
+  static constexpr uint32_t kRemembered = 8;
+  static constexpr uint64_t kIdle = 16; ///< runs after which a graph gives way to a set of tensors that comes again; more than take turns then
   struct Entry {
     GraphExecHandle exec;
     uint64_t generation; ///< of the executor's memory
@@ -18,6 +22,8 @@ struct DeviceGraph {
   Entry entries[kKept] = {};
   Array<const void *> tensors; ///< for each entry, inputs, then outputs, as captured
   uint64_t clock = 0;
+  uint64_t remembered[kRemembered] = {}; ///< hashes of the last sets of addresses that were copied
+  uint32_t nextRemembered = 0;
 };
 
 /// The launches of segments, which were the same some times before.
@@ -73,9 +79,18 @@ private:
   tn_status bindInput(const tn_layout &layout, const GpuRun &run, uint32_t index, StreamHandle stream, Message &message);
   tn_status bindOutput(const tn_layout &layout, const GpuRun &run, uint32_t index, Message &message);
   void finishOutputs(const tn_layout &layout, const GpuRun &run);
+  void bindSteps(PreparedPlan &prepared) const;
 
   tn_status makeGraph(PreparedPlan &prepared, Message &message);
-  tn_status graphFor(PreparedPlan &prepared, GraphExecHandle *exec, Message &message);
+  /// The graph that a run launches; where it is that of the context's own tensors, queues the copies of the inputs.
+  tn_status graphFor(PreparedPlan &prepared, StreamHandle stream, GraphExecHandle *exec, Message &message);
+  const void *addressOf(uint32_t tensor) const { return tensor < inputs.size() ? inputs[tensor].data : outputs[tensor - inputs.size()].data; }
+  /// The graph for the tensors where they are; null where there is none.
+  DeviceGraph::Entry *entryFor(DeviceGraph &graph) const;
+  /// Whether the tensors came lately too, and are worth the graph of others that no longer come.
+  bool comeAgain(DeviceGraph &graph, const DeviceGraph::Entry &oldest) const;
+  tn_status useOwnTensors(const tn_layout &layout, StreamHandle stream, Message &message);
+  tn_status captureEntry(PreparedPlan &prepared, DeviceGraph::Entry &entry, Message &message);
   tn_status capture(const PreparedPlan &prepared, const StepRange &range, GraphExecHandle *exec, Message &message);
   tn_status makeSegmentGraphs(PreparedPlan &prepared, Message &message);
   tn_status queueSegment(PreparedPlan &prepared, const StepRange &range, uint32_t segment, Message &message);

@@ -59,32 +59,76 @@ tn_status Executor::makeGraph(PreparedPlan &prepared, Message &message) {
   return status;
 }
 
-tn_status Executor::graphFor(PreparedPlan &prepared, GraphExecHandle *exec, Message &message) {
+DeviceGraph::Entry *Executor::entryFor(DeviceGraph &graph) const {
+  uint32_t tensorCount = plan.inputCount() + plan.outputCount();
+  for (DeviceGraph::Entry &entry : graph.entries) {
+    const void **captured = &graph.tensors[size_t(&entry - graph.entries) * tensorCount];
+    bool fits = entry.exec && entry.generation == generation;
+    for (uint32_t i = 0; i < tensorCount && fits; ++i)
+      fits = captured[i] == addressOf(i);
+    if (fits)
+      return &entry;
+  }
+  return nullptr;
+}
+
+bool Executor::comeAgain(DeviceGraph &graph, const DeviceGraph::Entry &oldest) const {
+  uint64_t hash = 14695981039346656037u; // FNV-1a, of addresses instead of bytes
+  for (uint32_t i = 0; i < plan.inputCount() + plan.outputCount(); ++i)
+    hash = (hash ^ uintptr_t(addressOf(i))) * 1099511628211u;
+  uint64_t *end = std::end(graph.remembered), *found = std::find(std::begin(graph.remembered), end, hash);
+  if (found != end)
+    return graph.clock - oldest.lastUse >= DeviceGraph::kIdle;
+  graph.remembered[graph.nextRemembered++ % DeviceGraph::kRemembered] = hash;
+  return false;
+}
+
+tn_status Executor::useOwnTensors(const tn_layout &layout, StreamHandle queue, Message &message) {
+  for (uint32_t i = 0; i < plan.inputCount(); ++i) {
+    DevicePointer own = block + arenaRoom + slots[i], given = DevicePointer(inputs[i].data);
+    if (own == given)
+      continue;
+    if (Result result = on->driver->copyOnDeviceAsync(own, given, size_t(layout.inputBytes[i]), queue))
+      return fail(result, "copying an input", message);
+    inputs[i].data = reinterpret_cast<void *>(own);
+  }
+  for (uint32_t i = 0; i < plan.outputCount(); ++i) // copyOutputs brings them to the caller's
+    outputs[i].data = reinterpret_cast<void *>(block + arenaRoom + slots[plan.inputCount() + i]);
+  return TN_OK;
+}
+
+tn_status Executor::captureEntry(PreparedPlan &prepared, DeviceGraph::Entry &entry, Message &message) {
+  DeviceGraph &graph = *prepared.graph;
+  uint32_t tensorCount = plan.inputCount() + plan.outputCount();
+  if (entry.exec)
+    on->driver->graphExecDestroy(entry.exec);
+  entry = {nullptr, generation, 0};
+  bindSteps(prepared);
+  if (tn_status status = capture(prepared, {0, plan.stepCount()}, &entry.exec, message))
+    return status;
+  for (uint32_t i = 0; i < tensorCount; ++i)
+    graph.tensors[size_t(&entry - graph.entries) * tensorCount + i] = addressOf(i);
+  return TN_OK;
+}
+
+tn_status Executor::graphFor(PreparedPlan &prepared, StreamHandle queue, GraphExecHandle *exec, Message &message) {
   if (!prepared.graph)
     if (tn_status status = makeGraph(prepared, message))
       return status;
   DeviceGraph &graph = *prepared.graph;
-  uint32_t inputCount = plan.inputCount(), tensorCount = inputCount + plan.outputCount();
-  auto addressOf = [&](uint32_t i) { return static_cast<const void *>(i < inputCount ? inputs[i].data : outputs[i - inputCount].data); };
-  auto captured = [&](const DeviceGraph::Entry *entry) { return &graph.tensors[size_t(entry - graph.entries) * tensorCount]; };
-  auto fits = [&](const DeviceGraph::Entry &entry) {
-    bool isCurrent = entry.exec && entry.generation == generation;
-    for (uint32_t i = 0; i < tensorCount && isCurrent; ++i)
-      isCurrent = captured(&entry)[i] == addressOf(i);
-    return isCurrent;
-  };
-  DeviceGraph::Entry *found = std::find_if(std::begin(graph.entries), std::end(graph.entries), fits);
-  if (found == std::end(graph.entries)) {
+  DeviceGraph::Entry *found = entryFor(graph);
+  if (!found) {
     auto lastUse = [&](const DeviceGraph::Entry &entry) { return entry.generation == generation ? entry.lastUse : 0; };
     auto isOlder = [&](const DeviceGraph::Entry &a, const DeviceGraph::Entry &b) { return lastUse(a) < lastUse(b); };
-    found = std::min_element(std::begin(graph.entries), std::end(graph.entries), isOlder);
-    if (found->exec)
-      on->driver->graphExecDestroy(found->exec);
-    *found = {nullptr, generation, 0};
-    if (tn_status status = capture(prepared, {0, plan.stepCount()}, &found->exec, message))
-      return status;
-    for (uint32_t i = 0; i < tensorCount; ++i)
-      captured(found)[i] = addressOf(i);
+    DeviceGraph::Entry *oldest = std::min_element(std::begin(graph.entries), std::end(graph.entries), isOlder);
+    if (lastUse(*oldest) && !comeAgain(graph, *oldest)) {
+      if (tn_status status = useOwnTensors(prepared.layout(), queue, message))
+        return status;
+      found = entryFor(graph);
+    }
+    if (!found)
+      if (tn_status status = captureEntry(prepared, *(found = oldest), message))
+        return status;
   }
   found->lastUse = ++graph.clock;
   *exec = found->exec;

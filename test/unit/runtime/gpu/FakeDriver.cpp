@@ -307,6 +307,7 @@ FAKE cuMemcpyDtoHAsync_v2(void *to, DevicePointer from, size_t bytes, StreamHand
 }
 FAKE cuMemcpyDtoDAsync_v2(DevicePointer to, DevicePointer from, size_t bytes, StreamHandle stream) {
   Lock lock(mutex);
+  ++fake.copiesOnDevice;
   if (Result result = mayFail())
     return result;
   return enqueue(stream, [=] {

@@ -33,7 +33,7 @@ struct FakeDriver {
   std::vector<std::string> misuses;
   size_t used[2] = {}, usedPinned = 0; ///< bytes
   int earlyLaunches = 0; ///< that may start while the kernel before ends
-  int launches = 0, graphLaunches = 0, captures = 0, copiesToHost = 0;
+  int launches = 0, graphLaunches = 0, captures = 0, copiesToHost = 0, copiesOnDevice = 0;
 };
 
 } // namespace tenon::test

@@ -98,35 +98,105 @@ TEST_F(GpuRuns, QueuedThroughTheWrapperOnTheSecondGpu) {
   tenonFakeRelease(y);
 }
 
-TEST_F(GpuRuns, GraphsStayForTensorsThatTakeTurns) {
-  Session session;
-  ASSERT_EQ(session.open(gpuPlan()), TN_OK) << tn_last_error();
-  ASSERT_EQ(session.start(), TN_OK) << tn_last_error();
-  std::vector<float *> memory;
-  for (int i = 0; i < 10; ++i)
-    memory.push_back(static_cast<float *>(tenonFakeAllocate(32, 0)));
-  auto run = [&](size_t set) {
-    float *x = memory[2 * set], *y = memory[2 * set + 1];
-    std::fill_n(x, 8, float(set));
-    tn_tensor input = deviceTensor(x, {8}), output = deviceTensor(y, {8});
+/// Sets of an input and an output on the device.
+class GpuTurns : public GpuRuns {
+protected:
+  static constexpr size_t kSets = 31;
+  void SetUp() override {
+    GpuRuns::SetUp();
+    ASSERT_EQ(session.open(gpuPlan()), TN_OK) << tn_last_error();
+    ASSERT_EQ(session.start(), TN_OK) << tn_last_error();
+    for (float *&each : memory)
+      each = static_cast<float *>(tenonFakeAllocate(32, 0));
+  }
+  void TearDown() override {
+    for (float *each : memory)
+      tenonFakeRelease(each);
+    session.close();
+    GpuRuns::TearDown();
+  }
+  void run(size_t set) {
+    std::fill_n(memory[2 * set], 8, float(set));
+    tn_tensor input = deviceTensor(memory[2 * set], {8}), output = deviceTensor(memory[2 * set + 1], {8});
     ASSERT_EQ(tn_run_async(session.context, &input, &output, nullptr), TN_OK) << session.message();
+    expect(set);
+  }
+  void expect(size_t set) {
     for (size_t i = 0; i < 8; ++i)
-      EXPECT_EQ(y[i], 2 * (float(set) + float(i)));
-  };
+      EXPECT_EQ(memory[2 * set + 1][i], 2 * (float(set) + float(i))) << set;
+  }
+
+  Session session;
+  float *memory[2 * kSets] = {};
+};
+
+TEST_F(GpuTurns, HaveAGraphEach) {
   for (int turn = 0; turn < 3; ++turn)
     for (size_t set : {0, 1, 2, 3})
       run(set);
   EXPECT_EQ(driver.captures, 4);
-  run(4); // in place of the one that was not used for longest
-  EXPECT_EQ(driver.captures, 5);
-  run(3);
-  run(1);
-  EXPECT_EQ(driver.captures, 5);
-  run(0);
-  EXPECT_EQ(driver.captures, 6);
   EXPECT_EQ(driver.alive["graph to launch"], 4);
-  for (float *each : memory)
-    tenonFakeRelease(each);
+}
+
+// One graph is the context's own tensors' then, to which those without a graph are copied.
+TEST_F(GpuTurns, OfAnyNumberCaptureNothingAnew) {
+  for (size_t sets : {size_t(5), size_t(6), size_t(13), kSets})
+    for (int turn = 0; turn < 20; ++turn)
+      for (size_t set = 0; set < sets; ++set)
+        run(set);
+  EXPECT_EQ(driver.captures, 5);
+  EXPECT_EQ(driver.alive["graph to launch"], 4);
+}
+
+TEST_F(GpuTurns, GiveWayToThoseThatCome) {
+  for (size_t set : {0, 1, 2, 3, 4})
+    run(set);
+  for (int i = 0; i < 40; ++i)
+    for (size_t set : {5, 6})
+      run(set);
+  EXPECT_EQ(driver.captures, 7);
+  int copies = driver.copiesOnDevice;
+  run(5);
+  run(6);
+  EXPECT_EQ(driver.copiesOnDevice, copies);
+}
+
+// A run's copies are behind each other on its stream.
+TEST_F(GpuTurns, AreCopiedWhenTheRunsTurnComes) {
+  for (size_t set : {0, 1, 2, 3})
+    run(set);
+  driver.defers = true;
+  for (size_t set : {4, 5, 6}) {
+    std::fill_n(memory[2 * set], 8, float(set));
+    tn_tensor input = deviceTensor(memory[2 * set], {8}), output = deviceTensor(memory[2 * set + 1], {8});
+    ASSERT_EQ(tn_run_async(session.context, &input, &output, nullptr), TN_OK) << session.message();
+  }
+  std::vector<float> x(8), y(8);
+  tn_tensor input = vectorTensor(x, {8}), output = vectorTensor(y, {8});
+  ASSERT_EQ(tn_run(session.context, &input, &output), TN_OK) << session.message(); // waits
+  for (size_t set : {4, 5, 6})
+    expect(set);
+}
+
+TEST_F(GpuTurns, MayFailAtEveryCall) {
+  for (size_t set : {0, 1, 2, 3})
+    run(set);
+  bool wasReached = true;
+  int failed = 0;
+  for (int call = 1; wasReached; ++call) {
+    for (size_t set : {0, 1, 2, 3})
+      run(set);
+    driver.failure = 999;
+    driver.failingCall = call;
+    tn_tensor input = deviceTensor(memory[8], {8}), output = deviceTensor(memory[9], {8});
+    tn_status status = tn_run_async(session.context, &input, &output, nullptr);
+    wasReached = driver.failingCall == 0;
+    driver.failingCall = 0;
+    EXPECT_EQ(status, wasReached ? TN_DEVICE : TN_OK) << call;
+    failed += status != TN_OK;
+    run(4);
+  }
+  EXPECT_GE(failed, 3); // two copies and the launch, and what captures
 }
 
 // Encoded with the graph, and again where a tensor lies elsewhere.
