@@ -26,7 +26,8 @@ constexpr int kAttributeMajor = 75, kAttributeMinor = 76, kAttributeSharedOptIn 
 constexpr int kFunctionMaxDynamicShared = 8;
 constexpr int kPointerMemoryType = 2, kPointerIsManaged = 8, kPointerDevice = 9, kPointerIsPlain = 10, kPointerRangeStart = 11,
               kPointerRangeBytes = 12;
-constexpr unsigned kDeviceMemory = 2; // of kPointerMemoryType; host memory is 1, and what the driver does not know 0
+constexpr unsigned kPinnedMemory = 1, kDeviceMemory = 2; // of kPointerMemoryType; 0 is what the driver does not know, as most of the host's
+constexpr unsigned kEventWithoutTime = 2;
 constexpr unsigned kStreamNonBlocking = 1, kCaptureRelaxed = 2;
 
 constexpr const char *kNoGpuShown = "the driver shows no GPU (is CUDA_VISIBLE_DEVICES empty?)";
@@ -102,6 +103,7 @@ struct LaunchConfig {
   F(eventCreate, "cuEventCreate", (EventHandle * event, unsigned flags))                                                                             \
   F(eventDestroy, "cuEventDestroy_v2", (EventHandle event))                                                                                          \
   F(eventRecord, "cuEventRecord", (EventHandle event, StreamHandle stream))                                                                          \
+  F(eventSynchronize, "cuEventSynchronize", (EventHandle event))                                                                                     \
   F(eventElapsedTime, "cuEventElapsedTime", (float *milliseconds, EventHandle start, EventHandle end))                                               \
   F(getErrorName, "cuGetErrorName", (Result error, const char **name))                                                                               \
   F(getErrorString, "cuGetErrorString", (Result error, const char **text))

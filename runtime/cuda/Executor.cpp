@@ -31,6 +31,9 @@ Executor::~Executor() {
   CurrentContext current(*on->driver, on->context);
   waitForQueued();
   destroyEvents();
+  for (EventHandle event : pieces)
+    if (event)
+      on->driver->eventDestroy(event);
   libraries.destroy();
   releaseBlock();
   releasePinned(staging, stagingBytes);
@@ -68,7 +71,7 @@ tn_status Executor::start(uint32_t device, Message &message) {
     return status;
   if (tn_status status = outputs.allocate(memory, plan.outputCount(), kWhat, message))
     return status;
-  if (tn_status status = outputIsOnDevice.allocate(memory, plan.outputCount(), kWhat, message))
+  if (tn_status status = outputPlaces.allocate(memory, plan.outputCount(), kWhat, message))
     return status;
   if (tn_status status = readable.allocate(memory, tensors, kWhat, message))
     return status;
@@ -82,8 +85,8 @@ Executor::TensorName Executor::nameOf(uint32_t index) const {
   return {isInput ? "input" : "output", tensors->Get(isInput ? index : index - plan.inputCount())->name()->c_str()};
 }
 
-tn_status Executor::locate(uint32_t index, const tn_tensor &tensor, size_t bytes, bool *isOnDevice, Message &message) {
-  *isOnDevice = false;
+tn_status Executor::locate(uint32_t index, const tn_tensor &tensor, size_t bytes, Place *place, Message &message) {
+  *place = Place::Host;
   if (!tensor.data || !bytes)
     return TN_OK;
   // Zeros where the driver does not know the address. To ask for one attribute alone would be an error then, which tools that watch the driver
@@ -95,9 +98,15 @@ tn_status Executor::locate(uint32_t index, const tn_tensor &tensor, size_t bytes
   const int attributes[] = {kPointerMemoryType, kPointerIsManaged, kPointerDevice, kPointerIsPlain, kPointerRangeStart, kPointerRangeBytes};
   void *values[] = {&type, &isManaged, &device, &isPlain, &start, &size};
   DevicePointer address = DevicePointer(tensor.data);
-  if (on->driver->pointerGetAttributes(std::size(attributes), attributes, values, address) || type != kDeviceMemory)
+  if (on->driver->pointerGetAttributes(std::size(attributes), attributes, values, address))
     return TN_OK;
-  *isOnDevice = true;
+  bool isWhole = start && bytes <= start + size - address;
+  if (type != kDeviceMemory) {
+    if (type == kPinnedMemory && isWhole)
+      *place = Place::Pinned;
+    return TN_OK;
+  }
+  *place = Place::Device;
   readable[index] = nullptr;
   if (isManaged)
     return TN_OK;
@@ -105,7 +114,7 @@ tn_status Executor::locate(uint32_t index, const tn_tensor &tensor, size_t bytes
   if (device != on->ordinal)
     return message.fail(TN_INVALID_ARGUMENT, "%s '%s' is in the memory of GPU %d, the context runs on GPU %d", kind, name, device, on->ordinal);
   // Of other memory than cuMemAlloc's the range may be that of a pool, or of all addresses that were reserved.
-  if (isPlain && bytes > start + size - address)
+  if (isPlain && !isWhole)
     return message.fail(TN_INVALID_ARGUMENT, "%s '%s' needs %zu bytes, of which %zu are outside the memory that was allocated there", kind, name,
                         bytes, bytes - size_t(start + size - address));
   return TN_OK;
@@ -209,10 +218,10 @@ tn_status Executor::bindInput(const tn_layout &layout, const GpuRun &run, uint32
   if (!bytes)
     return TN_OK;
   const Driver &driver = *on->driver;
-  bool isOnDevice = false;
-  if (tn_status status = locate(index, given, bytes, &isOnDevice, message))
+  Place place = Place::Host;
+  if (tn_status status = locate(index, given, bytes, &place, message))
     return status;
-  if (isOnDevice) {
+  if (place == Place::Device) {
     if (!run.isAsync)
       if (tn_status status = waitForDefaultStream(message))
         return status;
@@ -225,6 +234,10 @@ tn_status Executor::bindInput(const tn_layout &layout, const GpuRun &run, uint32
   }
   if (run.isAsync)
     return message.fail(TN_INVALID_ARGUMENT, "input '%s' is not in the GPU's memory, as tn_run_async wants it", nameOf(index).name);
+  if (place == Place::Pinned) {
+    Result result = driver.copyToDeviceAsync(own, given.data, bytes, on_);
+    return result ? fail(result, "copying an input to the GPU", message) : TN_OK;
+  }
   if (tn_status status = requireReadable(index, given, message))
     return status;
   // What is in the staging memory is on its way while the rest comes there.
@@ -252,16 +265,17 @@ tn_status Executor::bindOutput(const tn_layout &layout, const GpuRun &run, uint3
   if (given.dtype && given.dtype != dtype)
     return message.fail(TN_TYPE_MISMATCH, "output '%s' has element type %s, expected %s", name, tn_dtype_name(given.dtype), tn_dtype_name(dtype));
   size_t room = given.bytes, needed = size_t(layout.outputBytes[index]);
-  if (tn_status status = locate(plan.inputCount() + index, given, needed, &outputIsOnDevice[index], message))
+  if (tn_status status = locate(plan.inputCount() + index, given, needed, &outputPlaces[index], message))
     return status;
-  if (run.isAsync && !outputIsOnDevice[index] && needed)
+  Place place = outputPlaces[index];
+  if (run.isAsync && place != Place::Device && needed)
     return message.fail(TN_INVALID_ARGUMENT, "output '%s' is not in the GPU's memory, as tn_run_async wants it", name);
   if (given.data && room < needed)
     return message.fail(TN_SHAPE_MISMATCH, "output '%s' has %zu bytes of memory, its shape needs %zu", name, room, needed);
-  if (given.data && needed && !outputIsOnDevice[index])
+  if (given.data && needed && place == Place::Host)
     if (tn_status status = requireReadable(plan.inputCount() + index, given, message))
       return status;
-  if (outputIsOnDevice[index] && !run.isAsync)
+  if (place == Place::Device && !run.isAsync)
     if (tn_status status = waitForDefaultStream(message))
       return status;
   layout.describeOutput(index, given);
@@ -272,7 +286,8 @@ tn_status Executor::bindOutput(const tn_layout &layout, const GpuRun &run, uint3
     return TN_OK;
   }
   given.bytes = room;
-  if (outputIsOnDevice[index] && uintptr_t(given.data) % kTensorAlignment == 0)
+  stagedBytes += place == Place::Host ? needed : 0;
+  if (place == Place::Device && uintptr_t(given.data) % kTensorAlignment == 0)
     outputs[index].data = given.data;
   return TN_OK;
 }
@@ -284,33 +299,93 @@ void Executor::forgetPlaced(tn_tensor *outputs_) const {
 }
 
 tn_status Executor::bindOutputs(const tn_layout &layout, const GpuRun &run, Message &message) {
+  stagedBytes = 0;
   for (uint32_t i = 0; i < plan.outputCount(); ++i)
     if (tn_status status = bindOutput(layout, run, i, message))
       return status;
   return TN_OK;
 }
 
-tn_status Executor::copyOutputs(const tn_layout &layout, const GpuRun &run, StreamHandle on_, Message &message) {
+tn_status Executor::copyOutput(const void *computed, void *given, size_t bytes, Place place, StreamHandle queue, Message &message) {
+  DevicePointer from = reinterpret_cast<DevicePointer>(computed);
+  Result result = place == Place::Device ? on->driver->copyOnDeviceAsync(reinterpret_cast<DevicePointer>(given), from, bytes, queue)
+                                         : on->driver->copyToHostAsync(given, from, bytes, queue);
+  return result ? fail(result, "copying an output from the GPU", message) : TN_OK;
+}
+
+bool Executor::isStaged(uint32_t output, const GpuRun &run) const {
+  return outputPlaces[output] == Place::Host && run.outputs[output].data != stagingOf(output);
+}
+
+tn_status Executor::copyOutputs(const tn_layout &layout, const GpuRun &run, StreamHandle queue, Message &message) {
   for (uint32_t i = 0; i < plan.outputCount(); ++i) {
-    void *data = run.outputs[i].data;
+    void *to = run.outputs[i].data;
     size_t bytes = size_t(layout.outputBytes[i]);
-    if (!bytes || data == outputs[i].data)
+    if (!bytes || to == outputs[i].data)
       continue;
-    DevicePointer from = DevicePointer(outputs[i].data);
-    Result result = outputIsOnDevice[i] ? on->driver->copyOnDeviceAsync(DevicePointer(data), from, bytes, on_)
-                                        : on->driver->copyToHostAsync(staging + slots[plan.inputCount() + i], from, bytes, on_);
-    if (result)
-      return fail(result, "copying an output from the GPU", message);
+    if (isStaged(i, run)) {
+      if (stagedBytes > kStagedPiece)
+        continue;
+      to = stagingOf(i);
+    }
+    if (tn_status status = copyOutput(outputs[i].data, to, bytes, outputPlaces[i], queue, message))
+      return status;
   }
   return TN_OK;
 }
 
 void Executor::finishOutputs(const tn_layout &layout, const GpuRun &run) {
-  for (uint32_t i = 0; i < plan.outputCount(); ++i) {
-    uint8_t *data = static_cast<uint8_t *>(run.outputs[i].data), *staged = staging + slots[plan.inputCount() + i];
-    if (layout.outputBytes[i] && data != staged && !outputIsOnDevice[i])
-      memcpy(data, staged, size_t(layout.outputBytes[i]));
+  for (uint32_t i = 0; i < plan.outputCount(); ++i)
+    if (layout.outputBytes[i] && isStaged(i, run))
+      memcpy(run.outputs[i].data, stagingOf(i), size_t(layout.outputBytes[i]));
+}
+
+tn_status Executor::makePieceEvents(Message &message) {
+  for (EventHandle &event : pieces)
+    if (!event)
+      if (Result result = on->driver->eventCreate(&event, kEventWithoutTime))
+        return event = nullptr, fail(result, "making an event", message);
+  return TN_OK;
+}
+
+tn_status Executor::stageOutputs(const tn_layout &layout, const GpuRun &run, Message &message) {
+  if (tn_status status = makePieceEvents(message))
+    return status;
+  /// Walks through the outputs, piece by piece.
+  struct Pieces {
+    const Executor &executor;
+    const tn_layout &layout;
+    const GpuRun &run;
+    uint32_t output = 0, count = 0;
+    size_t at = 0;
+
+    /// Whether there is one more; goes to the next output where this one has come to its end.
+    bool any() {
+      for (; output < executor.plan.outputCount(); ++output, at = 0)
+        if (executor.isStaged(output, run) && at < size_t(layout.outputBytes[output]))
+          return true;
+      return false;
+    }
+    size_t size() const { return std::min(kStagedPiece, size_t(layout.outputBytes[output]) - at); }
+    uint8_t *staged() const { return executor.stagingOf(output) + at; }
+    void advance() { at += size(), ++count; }
+  };
+  const Driver &driver = *on->driver;
+  Pieces queued{*this, layout, run}, done = queued;
+  while (done.any()) {
+    for (; queued.count - done.count < kPiecesAhead && queued.any(); queued.advance()) {
+      auto from = reinterpret_cast<DevicePointer>(outputs[queued.output].data) + queued.at;
+      Result result = driver.copyToHostAsync(queued.staged(), from, queued.size(), stream);
+      result = result ? result : driver.eventRecord(pieces[queued.count % kPiecesAhead], stream);
+      if (result)
+        return fail(result, "copying an output from the GPU", message);
+    }
+    if (Result result = driver.eventSynchronize(pieces[done.count % kPiecesAhead]))
+      return fail(result, kRunning, message);
+    memcpy(static_cast<uint8_t *>(run.outputs[done.output].data) + done.at, done.staged(), done.size());
+    done.advance();
   }
+  return TN_OK;
 }
 
 void Executor::bindSteps(PreparedPlan &prepared) const {
@@ -318,14 +393,8 @@ void Executor::bindSteps(PreparedPlan &prepared) const {
   prepared.bindTensors(inputs.data(), outputs.data());
 }
 
-tn_status Executor::run(PreparedPlan &prepared, const GpuRun &run, Message &message) {
-  CurrentContext current(*on->driver, on->context);
+tn_status Executor::queueRun(PreparedPlan &prepared, const GpuRun &run, StreamHandle queue, Message &message) {
   const tn_layout &layout = prepared.layout();
-  forgetPlaced(run.outputs);
-  if (tn_status status = reserve(layout, run, message))
-    return status;
-  StreamHandle queue = run.isAsync ? static_cast<StreamHandle>(run.stream) : stream;
-  hasQueued |= run.isAsync;
   if (tn_status status = bindInputs(layout, run, queue, message))
     return status;
   if (tn_status status = bindOutputs(layout, run, message))
@@ -344,11 +413,25 @@ tn_status Executor::run(PreparedPlan &prepared, const GpuRun &run, Message &mess
   }
   if (tn_status status = copyOutputs(layout, run, queue, message))
     return status;
+  return stagedBytes > kStagedPiece ? stageOutputs(layout, run, message) : TN_OK;
+}
+
+tn_status Executor::run(PreparedPlan &prepared, const GpuRun &run, Message &message) {
+  CurrentContext current(*on->driver, on->context);
+  forgetPlaced(run.outputs);
+  if (tn_status status = reserve(prepared.layout(), run, message))
+    return status;
+  hasQueued |= run.isAsync;
+  tn_status status = queueRun(prepared, run, run.isAsync ? static_cast<StreamHandle>(run.stream) : stream, message);
   if (run.isAsync)
-    return TN_OK;
-  if (Result result = on->driver->streamSynchronize(stream))
-    return fail(result, "running the plan", message);
-  finishOutputs(layout, run);
+    return status;
+  Result result = on->driver->streamSynchronize(stream); // of a run that failed too: what was queued reads and writes the caller's memory
+  if (status)
+    return status;
+  if (result)
+    return fail(result, kRunning, message);
+  if (stagedBytes <= kStagedPiece)
+    finishOutputs(prepared.layout(), run);
   return TN_OK;
 }
 

@@ -39,6 +39,11 @@ struct SegmentGraphs {
   uint64_t clock = 0;
 };
 
+/// Where memory of the caller is. The GPU copies from and to `Pinned`; the rest of the host's passes through the staging memory.
+enum class Place : uint8_t { Host, Pinned, Device };
+
+constexpr const char *kRunning = "running the plan";
+
 class Executor {
 public:
   Executor(tn_plan &plan, Memory &memory) : plan(plan), memory(memory) {}
@@ -76,9 +81,20 @@ private:
   /// Makes outputs that earlier runs placed in the staging memory, which may move, such that this run places them.
   void forgetPlaced(tn_tensor *outputs) const;
   tn_status copyOutputs(const tn_layout &layout, const GpuRun &run, StreamHandle stream, Message &message);
+  /// Copies one output, and waits for nothing.
+  tn_status copyOutput(const void *computed, void *given, size_t bytes, Place place, StreamHandle stream, Message &message);
+  uint8_t *stagingOf(uint32_t output) const { return staging + slots[plan.inputCount() + output]; }
+  /// Whether an output comes to the caller's memory through the staging memory.
+  bool isStaged(uint32_t output, const GpuRun &run) const;
+  /// Copies outputs from the staging memory, where all came at once.
+  void finishOutputs(const tn_layout &layout, const GpuRun &run);
+  /// Brings outputs through the staging memory piece by piece: while one is copied from there, the next are on their way.
+  tn_status stageOutputs(const tn_layout &layout, const GpuRun &run, Message &message);
+  tn_status makePieceEvents(Message &message);
+  /// The steps and copies of a run.
+  tn_status queueRun(PreparedPlan &prepared, const GpuRun &run, StreamHandle queue, Message &message);
   tn_status bindInput(const tn_layout &layout, const GpuRun &run, uint32_t index, StreamHandle stream, Message &message);
   tn_status bindOutput(const tn_layout &layout, const GpuRun &run, uint32_t index, Message &message);
-  void finishOutputs(const tn_layout &layout, const GpuRun &run);
   void bindSteps(PreparedPlan &prepared) const;
 
   tn_status makeGraph(PreparedPlan &prepared, Message &message);
@@ -112,9 +128,9 @@ private:
   void waitForQueued();
   tn_status placeOutput(const tn_tensor &computed, uint32_t index, tn_tensor &given, size_t &placed, Message &message);
   tn_status fail(Result result, const char *what, Message &message) const { return on->driver->fail(result, what, message); }
-  /// Whether the caller's memory for a tensor is on this GPU; `index` counts inputs, then outputs. Errors: TN_INVALID_ARGUMENT where it is on another
-  /// one, or ends inside of the `bytes` that a run needs.
-  tn_status locate(uint32_t index, const tn_tensor &tensor, size_t bytes, bool *isOnDevice, Message &message);
+  /// Where the caller's memory for a tensor is; `index` counts inputs, then outputs. Errors: TN_INVALID_ARGUMENT where it is on another GPU, or ends
+  /// inside of the `bytes` that a run needs.
+  tn_status locate(uint32_t index, const tn_tensor &tensor, size_t bytes, Place *place, Message &message);
   /// Looks whether memory that is not on the device can be read at all. Errors: TN_INVALID_ARGUMENT.
   tn_status requireReadable(uint32_t index, const tn_tensor &tensor, Message &message);
   /// "input" and "x": what errors begin with.
@@ -136,6 +152,7 @@ private:
   size_t arenaRoom = 0;    ///< before the inputs
   uint8_t *staging = nullptr; ///< pinned: inputs, outputs
   size_t stagingBytes = 0;
+  size_t stagedBytes = 0;  ///< of the outputs of this run that come through it to the caller's
   bool hasQueued = false;  ///< on streams of the caller, since everything was last waited for
   uint64_t generation = 0; ///< counts moves of `block`
   uint8_t *fetched = nullptr; ///< pinned: what decides how a run goes on
@@ -146,9 +163,11 @@ private:
   Array<size_t> slots;       ///< offsets of inputs, then outputs, after the arena and in the staging memory
   Array<tn_tensor> inputs;   ///< as kernels see them
   Array<tn_tensor> outputs;  ///< likewise
-  Array<bool> outputIsOnDevice; ///< in the caller's memory
+  Array<Place> outputPlaces; ///< the caller's memory
   Array<const void *> readable; ///< where each tensor was in memory of the host in its last run, so that it is looked at once
   Array<void *> parameters;  ///< of one launch
+  static constexpr uint32_t kPiecesAhead = 4;
+  EventHandle pieces[kPiecesAhead] = {}; ///< of outputs, behind the copy of each, made when one has several
   Array<EventHandle> events; ///< before and behind every step, made when steps are first measured
   uint8_t *reached = nullptr; ///< pinned, with them: the number of steps that the stream is through with
   size_t reachedBytes = 0;

@@ -10,7 +10,6 @@ using plan::count;
 
 namespace {
 constexpr size_t kFetchedBytes = 256; // more is fetched in parts
-constexpr const char *kRunning = "running the plan";
 
 DevicePointer pointer(const void *address) {
   return reinterpret_cast<DevicePointer>(address);
@@ -107,7 +106,7 @@ tn_status Executor::placeOutput(const tn_tensor &computed, uint32_t index, tn_te
   tn_tensor caller = given;
   given = computed;
   given.data = isOwn ? nullptr : caller.data;
-  outputIsOnDevice[index] = false;
+  outputPlaces[index] = Place::Host;
   if (isOwn) {
     placed += roundUp(computed.bytes);
     return TN_OK;
@@ -115,11 +114,11 @@ tn_status Executor::placeOutput(const tn_tensor &computed, uint32_t index, tn_te
   given.bytes = caller.bytes;
   if (caller.bytes < computed.bytes)
     return message.fail(TN_SHAPE_MISMATCH, "output '%s' has %zu bytes of memory, its shape needs %zu", name, caller.bytes, computed.bytes);
-  if (tn_status status = locate(plan.inputCount() + index, caller, computed.bytes, &outputIsOnDevice[index], message))
+  if (tn_status status = locate(plan.inputCount() + index, caller, computed.bytes, &outputPlaces[index], message))
     return status;
-  if (outputIsOnDevice[index])
+  if (outputPlaces[index] == Place::Device)
     return waitForDefaultStream(message);
-  return computed.bytes ? requireReadable(plan.inputCount() + index, caller, message) : TN_OK;
+  return computed.bytes && outputPlaces[index] == Place::Host ? requireReadable(plan.inputCount() + index, caller, message) : TN_OK;
 }
 
 tn_status Executor::deliverOutputs(const tn_tensor *computed, tn_tensor *given, Message &message) {
@@ -131,21 +130,17 @@ tn_status Executor::deliverOutputs(const tn_tensor *computed, tn_tensor *given, 
   if (tn_status status = reservePinned(delivered, deliveredBytes, std::max<size_t>(placed, 1), "the outputs", message))
     return status;
   uint8_t *next = delivered;
-  for (uint32_t i = 0; i < plan.outputCount(); ++i) {
+  tn_status status = TN_OK;
+  for (uint32_t i = 0; i < plan.outputCount() && !status; ++i) {
     if (!given[i].data) {
       given[i].data = next;
       next += roundUp(computed[i].bytes);
     }
-    if (!computed[i].bytes)
-      continue;
-    Result result = outputIsOnDevice[i]
-                        ? on->driver->copyOnDeviceAsync(pointer(given[i].data), pointer(computed[i].data), computed[i].bytes, stream)
-                        : on->driver->copyToHostAsync(given[i].data, pointer(computed[i].data), computed[i].bytes, stream);
-    if (result)
-      return fail(result, "copying an output from the GPU", message);
+    if (computed[i].bytes)
+      status = copyOutput(computed[i].data, given[i].data, computed[i].bytes, outputPlaces[i], stream, message);
   }
-  Result result = on->driver->streamSynchronize(stream);
-  return result ? fail(result, kRunning, message) : TN_OK;
+  Result result = on->driver->streamSynchronize(stream); // where one was refused too: the others write the caller's memory
+  return result && !status ? fail(result, kRunning, message) : status;
 }
 
 } // namespace tenon::cuda

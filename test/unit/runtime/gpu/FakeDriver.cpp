@@ -102,13 +102,15 @@ Result enqueue(void *stream, Work work) {
   return kSuccess;
 }
 
-/// Does what was deferred; the first error.
-Result finish() {
+/// Does what was deferred, until `isEnough`; the first error, after which the rest is dropped.
+Result finish(const std::function<bool()> &isEnough = [] { return false; }) {
   Works now = std::move(deferred);
   deferred.clear();
-  for (const Work &work : now)
-    if (Result result = work())
+  size_t done = 0;
+  while (done < now.size() && !isEnough())
+    if (Result result = now[done++]())
       return result;
+  deferred.assign(now.begin() + long(done), now.end());
   return kSuccess;
 }
 
@@ -184,6 +186,10 @@ void tenonFakeAdopt(void *memory, size_t bytes, int device) {
 void tenonFakeDisown(void *memory) {
   Lock lock(mutex);
   allocations.erase(uintptr_t(memory));
+}
+size_t tenonFakePending() {
+  Lock lock(mutex);
+  return deferred.size();
 }
 const void *tenonFakeContents(size_t bytes, int device) {
   Lock lock(mutex);
@@ -288,6 +294,7 @@ FAKE cuMemcpyHtoD_v2(DevicePointer to, const void *from, size_t bytes) {
 }
 FAKE cuMemcpyHtoDAsync_v2(DevicePointer to, const void *from, size_t bytes, StreamHandle stream) {
   Lock lock(mutex);
+  fake.hostEnds.push_back(uintptr_t(from));
   if (Result result = mayFail())
     return result;
   return enqueue(stream, [=] {
@@ -298,6 +305,7 @@ FAKE cuMemcpyHtoDAsync_v2(DevicePointer to, const void *from, size_t bytes, Stre
 FAKE cuMemcpyDtoHAsync_v2(void *to, DevicePointer from, size_t bytes, StreamHandle stream) {
   Lock lock(mutex);
   ++fake.copiesToHost;
+  fake.hostEnds.push_back(uintptr_t(to));
   if (Result result = mayFail())
     return result;
   return enqueue(stream, [=] {
@@ -482,15 +490,26 @@ FAKE cuEventCreate(EventHandle *event, unsigned) {
   Lock lock(mutex);
   if (Result result = mayFail())
     return result;
-  return *event = static_cast<EventHandle>(create("event", 0)), kSuccess;
+  return *event = static_cast<EventHandle>(create("event", 1)), kSuccess;
 }
 FAKE cuEventDestroy_v2(EventHandle event) {
   Lock lock(mutex);
   return destroy<int>("event", event);
 }
-FAKE cuEventRecord(EventHandle event, StreamHandle) {
+FAKE cuEventRecord(EventHandle event, StreamHandle stream) {
   Lock lock(mutex);
-  return objects.count(event) ? mayFail() : misuse("recorded what is no event");
+  if (!objects.count(event))
+    return misuse("recorded what is no event");
+  if (Result result = mayFail())
+    return result;
+  int *isPassed = reinterpret_cast<int *>(event);
+  *isPassed = 0;
+  return enqueue(stream, [=] { return *isPassed = 1, kSuccess; });
+}
+FAKE cuEventSynchronize(EventHandle event) {
+  Lock lock(mutex);
+  Result result = mayFail();
+  return result ? result : finish([=] { return *reinterpret_cast<int *>(event) != 0; });
 }
 FAKE cuEventElapsedTime(float *milliseconds, EventHandle, EventHandle) {
   return *milliseconds = 0.25f, mayFail();

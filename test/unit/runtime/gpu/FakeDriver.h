@@ -27,6 +27,7 @@ struct FakeDriver {
 
   bool defers = false;             ///< work is done when somebody waits
   int mapsOfLaunch = 0;            ///< tensor maps that each launch is expected to have
+  std::vector<uintptr_t> hostEnds; ///< where copies between a device and the host begin or end there
   std::vector<uintptr_t> mapped;   ///< what those of all launches describe
 
   std::map<std::string, int> alive; ///< objects by kind
@@ -46,6 +47,8 @@ extern "C" void tenonFakeRelease(void *memory);
 /// Makes memory of the test a device's (-1: pinned memory of the host), until it is disowned.
 extern "C" void tenonFakeAdopt(void *memory, size_t bytes, int device);
 extern "C" void tenonFakeDisown(void *memory);
+/// How much is queued that nobody has waited for.
+extern "C" size_t tenonFakePending();
 /// What a device holds that is at least so large; null where there is no such memory.
 extern "C" const void *tenonFakeContents(size_t bytes, int device);
 /// Queues work that a library of the application's has a stream do.

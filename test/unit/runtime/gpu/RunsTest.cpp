@@ -62,6 +62,69 @@ TEST_F(GpuRuns, LargeInputsArrivePieceByPiece) {
   runDynamic(session, 150'001, outputs); // 2.4 MB
 }
 
+TEST_F(GpuRuns, LargeOutputsArrivePieceByPiece) {
+  driver.memory = driver.pinned = size_t(1) << 25;
+  driver.defers = true;
+  plan::Plan data = dynamicGpuPlan();
+  data.symbols[0].maximum = 1 << 20;
+  Session session;
+  ASSERT_EQ(session.open(data), TN_OK) << tn_last_error();
+  ASSERT_EQ(session.start(), TN_OK) << tn_last_error();
+  constexpr int64_t kRows = 250'001; // 4 MB each, and a bit
+  std::vector<float> y(4 * kRows), z(4 * kRows);
+  tn_tensor outputs[2] = {vectorTensor(y, {kRows, 4}), vectorTensor(z, {kRows, 4})};
+  for (int run = 1; run < 3; ++run) {
+    driver.copiesToHost = 0;
+    runDynamic(session, kRows, outputs);
+    EXPECT_EQ(driver.copiesToHost, 2 * 4);
+    EXPECT_EQ(driver.alive["event"], 4);
+  }
+  std::vector<float> a(4 * kRows), b(4 * kRows);
+  tn_tensor inputs[2] = {vectorTensor(a, {kRows, 4}), vectorTensor(b, {kRows, 4})};
+  driver.failure = 999;
+  int failed = 0;
+  bool wasReached = true;
+  for (int call = 1; wasReached; ++call) {
+    driver.failingCall = call;
+    failed += tn_run(session.context, inputs, outputs) != TN_OK;
+    wasReached = driver.failingCall == 0;
+    driver.failingCall = 0;
+  }
+  EXPECT_GE(failed, 8 + 1 + 3 * 8 + 1); // of inputs, the launch, of outputs with their events, the end
+  runDynamic(session, kRows, outputs);
+}
+
+// Such memory the GPU copies itself, unless a tensor is only partly there.
+TEST_F(GpuRuns, PinnedMemoryIsNotStaged) {
+  Session session;
+  ASSERT_EQ(session.open(gpuPlan()), TN_OK) << tn_last_error();
+  ASSERT_EQ(session.start(), TN_OK) << tn_last_error();
+  driver.defers = true;
+  for (size_t pinned : {32, 31}) {
+    std::vector<float> x(8), y(8);
+    for (std::vector<float> *each : {&x, &y})
+      tenonFakeAdopt(each->data(), pinned, -1);
+    for (int run = 0; run < 3; ++run) {
+      std::fill(x.begin(), x.end(), float(run));
+      tn_tensor input = vectorTensor(x, {8}), output = vectorTensor(y, {8});
+      driver.hostEnds.clear();
+      ASSERT_EQ(tn_run(session.context, &input, &output), TN_OK) << session.message();
+      EXPECT_EQ(driver.hostEnds == std::vector<uintptr_t>({uintptr_t(x.data()), uintptr_t(y.data())}), pinned == 32);
+      for (size_t i = 0; i < 8; ++i)
+        EXPECT_EQ(y[i], 2 * (float(run) + float(i)));
+    }
+    // Nothing of a run that failed is under way any more.
+    driver.results = {{"cuGraphLaunch", 999}};
+    tn_tensor input = vectorTensor(x, {8}), output = vectorTensor(y, {8});
+    driver.hostEnds.clear();
+    EXPECT_EQ(tn_run(session.context, &input, &output), TN_DEVICE);
+    EXPECT_EQ(tenonFakePending(), 0u);
+    driver.results = {};
+    for (std::vector<float> *each : {&x, &y})
+      tenonFakeDisown(each->data());
+  }
+}
+
 TEST_F(GpuRuns, InMemoryOfTheDeviceInPlace) {
   Session session;
   ASSERT_EQ(session.open(gpuPlan()), TN_OK) << tn_last_error();
