@@ -113,6 +113,7 @@ static nb::dict properties(const Plan &plan) {
   nb::dict out;
   out["producer"] = nb::str(info.producer);
   out["model"] = nb::str(info.model);
+  out["device"] = nb::str(info.device);
   out["arch"] = nb::str(info.arch);
   out["cpu"] = nb::str(info.cpu);
   out["features"] = nb::tuple(features);

@@ -35,6 +35,7 @@ class Plan:
         self._plan, self._path = plan, path
         self._threads, self._max_bytes = _count("threads", threads, 1 << 32), _count("max_bytes", max_bytes, 1 << 64)
         self._device = _count("device", device, 1 << 31)
+        self._is_on_gpu = plan.properties["device"] == "cuda"
         self._idle: list[_tenon.Context] = []
         self._process = os.getpid()
         self.warnings = warnings
@@ -80,7 +81,7 @@ class Plan:
 
     @property
     def properties(self) -> dict:
-        """Facts about the plan: model, arch, cpu, features, kernels, steps, sizes."""
+        """Facts about the plan: model, device ("cpu" or "cuda"), arch, cpu, features, kernels, steps, sizes."""
         return self._plan.properties
 
     def run(self, inputs, outputs=None, out=None) -> dict:
@@ -132,7 +133,7 @@ class Plan:
         buffers = []
         for array, value, info in zip(arrays, self._input_values, self.inputs, strict=True):
             if is_on_device(array):
-                buffers.append(device_buffer(array, "input", info))
+                buffers.append(self._on_device(array, "input", info))
                 continue
             buffers += [to_buffer(part, tensor.type) for part, tensor in zip(value.split(array), value.parts.values(), strict=True)]
         self._check_outputs(out)
@@ -161,9 +162,14 @@ class Plan:
     def _context(self) -> _tenon.Context:
         return _tenon.Context(self._plan, self._threads, self._max_bytes, self._device)
 
+    def _on_device(self, array, what, tensor):
+        if not self._is_on_gpu:  # the address would be read as one of the host's
+            raise InputError(f"{what} '{tensor.name}': the tensor is in a GPU's memory; this plan runs on the CPU")
+        return device_buffer(array, what, tensor, writes=what == "output")
+
     def _result_buffer(self, array, value, tensor):
         if is_on_device(array):
-            return device_buffer(array, "output", tensor, writes=True)
+            return self._on_device(array, "output", tensor)
         if not value.is_tensor or tensor.type in PACKED:
             raise InputError(f"output '{tensor.name}' is {tensor.type}: only tensors of numbers of whole bytes can be written into arrays")
         if not isinstance(array, np.ndarray) or array.dtype != tensor.dtype:
@@ -200,7 +206,7 @@ class Queue:
     def _buffer(self, array, what, tensor):
         if not is_on_device(array):
             raise InputError(f"{what} '{tensor.name}': a tensor in the GPU's memory was expected, not {type(array).__name__}")
-        return device_buffer(array, what, tensor, writes=what == "output")
+        return self._plan._on_device(array, what, tensor)
 
 
 def _count(what, value, end) -> int:

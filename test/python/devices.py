@@ -1,6 +1,7 @@
 """Plans for GPUs from Python, over a driver without a GPU (test/unit/runtime/gpu/FakeDriver.cpp): tensors there, GPUs by number, queues."""
 import ctypes
 import os
+import re
 import subprocess
 import sys
 import unittest
@@ -113,8 +114,32 @@ def tensors_that_are_refused(folder):
     x = OnDevice((4,))
     refused("output 'y': the tensor on the GPU is read-only", plan.run, [x], None, {"y": OnDevice((4, 1), data=(x.array.ctypes.data, True))})
     refused("shares memory", plan.run, [x], None, {"y": OnDevice((4, 1), data=(x.array.ctypes.data + 4, False))})
-    freed = OnDevice((4,))
+    freed, y = OnDevice((4,)), OnDevice((4, 1))  # which gets no memory that was freed
     freed.fake.tenonFakeRelease(ctypes.c_void_p(freed.array.ctypes.data))
-    refused("is not in the GPU's memory", plan.queue().run, [freed], {"y": OnDevice((4, 1))}, kind=tenon.Error)
-    on_cpu = tenon.compile(models.identity("float"))
-    refused("runs on the CPU", on_cpu.queue().run, [x], {"y": OnDevice((4, 1))}, kind=tenon.Error)
+    refused("is not in the GPU's memory", plan.queue().run, [freed], {"y": y}, kind=tenon.Error)
+
+
+def test_a_plan_for_the_cpu_refuses_the_gpus_memory(folder):
+    with_driver("a_plan_for_the_cpu_refuses_the_gpus_memory", folder)
+
+
+def a_plan_for_the_cpu_refuses_the_gpus_memory(folder):
+    plan, x, y = tenon.compile(models.identity("float")), OnDevice((4,)), OnDevice((4, 1))
+    where = "the tensor is in a GPU's memory; this plan runs on the CPU"
+    refused(f"input 'x': {where}", plan.run, [x])
+    refused(f"output 'y': {where}", plan.run, [np.zeros(4, np.float32)], None, {"y": y})
+    refused(f"input 'x': {where}", plan.queue().run, [x], {"y": y})
+    assert plan.properties["device"] == "cpu" and tenon.compile(models.identity("float"), target="cuda:sm_90").properties["device"] == "cuda"
+
+
+def test_without_a_driver(folder):
+    if Path("/dev/nvidia0").exists():
+        raise unittest.SkipTest("there is a GPU")
+    plan = tenon.compile(models.identity("float"), target="cuda:sm_90")  # that needs no GPU, nor does opening the plan
+    for call in (lambda: plan.run([np.zeros(4, np.float32)]), plan.queue):
+        try:
+            call()
+        except tenon.RunError as error:
+            assert error.status == "TN_DEVICE" and re.search("no NVIDIA driver|shows no GPU|does not start", str(error)), (error.status, error)
+        else:
+            raise AssertionError("it ran without a GPU")
