@@ -1,11 +1,11 @@
 #!/usr/bin/env python3
 """Compiles models for every generation of GPUs, assembles their kernels with ptxas, and tests what it reports. No GPU is needed.
 
-    assemble.py --tenon build/release/bin/tenon [-k PATTERN] [-j 2] [--target cuda:sm_90a ...] [--precision fp16,fp32] [--few] [--report FILE.tsv]
+    assemble.py --tenon build/release/bin/tenon [-k PATTERN] [-j 2] [--target cuda:sm_90a ...] [--precision fp16,fp32,tf32,bf16] [--few] [--report FILE.tsv]
 
 Models and skeletons come from the folder that TENON_SHARED names; without it, or without ptxas, they are skipped. Of each plan:
 
-    compile      it compiles; in fp32 alone where the targets differ in it (FP32), and networks in 8 bits in fp16
+    compile      it compiles; in fp32 alone where the targets differ in it (FP32), some models (ROUNDED) in tf32 and bf16 too, and networks in 8 bits in fp16
     machine code there is some for its architecture
     registers    a block of the kernel fits into the registers of a multiprocessor
     shared       dynamic and static shared memory fit into a block of that GPU
@@ -33,6 +33,9 @@ REPORTING_PTXAS = HERE.parent / "lit" / "passes" / "6_codegen" / "gpu" / "Inputs
 # Bytes of shared memory that a block may have (CUDA C++ Programming Guide, "Compute Capabilities").
 SHARED_OF_BLOCK = {75: 64 << 10, 80: 163 << 10, 86: 99 << 10, 87: 163 << 10, 89: 99 << 10, 90: 227 << 10, 100: 227 << 10, 120: 99 << 10}
 FP32 = ("cuda:sm_75", "cuda:sm_80", "cuda:sm_89", "cuda:sm_90a")  # f32 has no matrix units on the first, and what little shared memory the third has on sm_120
+# Models whose layers, together, have the ways of products, norms, attention and gates, and the targets whose code for f32 in one product and for bf16 differs.
+ROUNDED = re.compile(r"(resnet20_cifar10|vit_cifar10|mobilenet_v3_large|yolov8n_640|bert_base_s128|whisper_tiny_enc)$")
+ROUNDED_TARGETS = ("cuda:sm_80", "cuda:sm_90a")
 TARGETS = [f"cuda:sm_{arch}" for arch in ("75", "80", "87", "89", "90a", "100a", "120a")]
 REGISTERS, REGISTERS_OF_WARP = 65536, 256  # of a multiprocessor; a warp gets them in such units
 SPILLED = 128  # stored and loaded: sixteen registers of a thread
@@ -81,6 +84,17 @@ def problems_of(kernel, planned, capability):
         yield "shared", f"{where}: {shared} bytes of shared memory, sm_{capability} gives a block {SHARED_OF_BLOCK[capability]}"
     if kernel.spilled > SPILLED:
         yield "spills", f"{where}: {kernel.spilled} bytes are spilled, at most {SPILLED} expected"
+
+
+def precisions_of(model, target, arguments):
+    """In which to compile it; without --precision those in which there is code of its own."""
+    if arguments.precision:
+        return arguments.precision.split(",")
+    precisions = ["fp16"]
+    if not arguments.few and not IN_BYTES.search(model):
+        precisions += ["fp32"] if target in FP32 or target not in TARGETS else []
+        precisions += ["tf32", "bf16"] if target in ROUNDED_TARGETS and ROUNDED.match(model) else []
+    return precisions
 
 
 class Checker:
@@ -133,9 +147,8 @@ class Checker:
                 subprocess.run([sys.executable, str(path.parent.parent / "materialize.py"), str(path), str(whole)], check=True)
                 path = whole
             for target in arguments.target or TARGETS:
-                for precision in arguments.precision.split(","):
-                    if precision != "fp32" or not (IN_BYTES.search(model) or (target in TARGETS and target not in FP32)):
-                        self.plan(model, path, target, precision, folder)
+                for precision in precisions_of(model, target, arguments):
+                    self.plan(model, path, target, precision, folder)
 
 
 def main():
@@ -144,15 +157,13 @@ def main():
     parser.add_argument("-k", default="", metavar="PATTERN", help="only models whose name matches this regular expression")
     parser.add_argument("-j", type=int, default=os.cpu_count(), help="models at a time")
     parser.add_argument("--target", nargs="+", help="by default one for each generation")
-    parser.add_argument("--precision", default="fp16,fp32")
+    parser.add_argument("--precision", help="in all of these; by default what the head of this file says")
     parser.add_argument("--few", action="store_true", help="some small models in fp16")
     parser.add_argument("--report", type=Path, help="write a line for each kernel to this file")
     arguments = parser.parse_args()
     shared = Path(os.environ.get("TENON_SHARED", "/nonexistent")) / "models"
     paths = [path for path in [*sorted(shared.glob("*.onnx")), *sorted(shared.glob("skeletons/*.onnx"))]
              if re.search(arguments.k, path.stem) and (not arguments.few or re.fullmatch(FEW, path.stem))]
-    if arguments.few:
-        arguments.precision = "fp16"
     paths.sort(key=lambda path: (path.parent.name == "skeletons", path.stat().st_size))  # the quick ones first
     checker = Checker(arguments)
     if not paths or not shutil.which("ptxas"):
