@@ -59,9 +59,9 @@ def kernels_of(report):
     """{name: Kernel} of ptxas's report."""
     kernels, current = {}, None
     for line in report.splitlines():
-        if found := re.search(r"Compiling entry function '(\w+)'", line):
+        if found := re.search(r"Compiling entry function '([\w$]+)'", line):
             current = kernels.setdefault(found[1], Kernel(found[1]))
-        elif found := re.search(r"Function properties for (\w+)", line):
+        elif found := re.search(r"Function properties for ([\w$]+)", line):
             current = kernels.setdefault(found[1], Kernel(found[1]))
         elif found := re.search(r"(\d+) bytes stack frame, (\d+) bytes spill stores, (\d+) bytes spill loads", line):
             current.stack, current.spilled = int(found[1]), int(found[2]) + int(found[3])
