@@ -189,6 +189,39 @@ def test_serves_one_host_at_a_time(driver):
         driver.fails("tune", model(driver), *SHAPE, "--agent", address, message="another host tunes")
 
 
+def test_waits_for_the_host_before_to_end(driver):
+    """An agent notices within a second or two that its host was killed; the same command, started again at once, is not refused."""
+    with agent(driver) as (_, address), connect(address) as first:
+        greet(first)
+        assert "machine" in answer(first)
+        threading.Timer(1.5, first.shutdown, [socket.SHUT_RDWR]).start()
+        done = tune(driver, address, "--budget", "5s", "--cache", "waits.jsonl")
+        assert done.returncode == 0, done.stderr
+
+
+def measured(driver, faults, **changes):
+    """What an agent says of three copies of a plan for this machine, of which some do what `faults` says."""
+    plan = driver.plan("residual_convolutions", "--shape", "x=1x3x32x32").read_bytes()
+    with agent(driver, TENON_TUNE_FAULT=faults) as (_, address), session(address) as (connection, lines):
+        connection.sendall(job(plans=["0", "1", "2"], sizes=[len(plan)] * 3, verify=True, **changes))
+        assert json.loads(lines.readline()) == {"ready": True}
+        connection.sendall(plan * 3)
+        while "results" not in (reply := json.loads(lines.readline())):
+            assert reply == {"working": True}, reply
+        return reply["results"]
+
+
+def test_races_are_seen_in_the_first_round(driver):
+    results = measured(driver, "1=race", seconds=0)
+    assert [bool(result["problem"]) for result in results] == [False, True, False] and "races" in results[1]["problem"], results
+
+
+def test_a_reference_that_races_is_blamed_itself(driver):
+    for kind in (0, 1):
+        results = measured(driver, "0=race", kind=kind, seconds=1)
+        assert "races" in results[0]["problem"] and not results[1]["problem"] and not results[2]["problem"], (kind, results)
+
+
 def test_an_agent_that_disappears_costs_its_job(driver):
     """Killed while it measures, and started again: tuning ends with all kernels, and says what was lost."""
     def host(address):

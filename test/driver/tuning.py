@@ -122,7 +122,7 @@ def test_unusable_lines_are_reported(driver):
 
 
 def test_bad_candidates_are_discarded_and_named(driver):
-    for fault, message in (("crash", "crashed: Segmentation fault"), ("hang", "hangs: no answer within"), ("wrong", "computes wrong numbers"),
+    for fault, message in (("crash", "crashed: Segmentation fault"), ("lost", "failed on the GPU: planted"), ("hang", "hangs: no answer within"), ("wrong", "computes wrong numbers"),
                            ("race", "races: another run gives other numbers")):
         process = start(driver, "--cache", f"{fault}.jsonl", "--budget", "60s", "--threads", 1, "--verify", "--json", TENON_TUNE_FAULT=f"2={fault}")
         output, errors = process.communicate(timeout=60)

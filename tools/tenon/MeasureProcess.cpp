@@ -143,7 +143,10 @@ Attempt attempt(const MeasureJob &job) {
       attempt.problem = why;
       return attempt;
     }
-    case Child::Read::End: attempt.problem = child.ending(); return attempt;
+    case Child::Read::End:
+      if (attempt.problem.empty())
+        attempt.problem = child.ending();
+      return attempt;
     case Child::Read::Line: break;
     }
     MeasureReply reply = parseReply(text);
@@ -151,6 +154,8 @@ Attempt attempt(const MeasureJob &job) {
       attempt.failed = std::min(reply.event->plan, job.plans.size() - 1);
       limit = reply.event->limit;
     }
+    if (reply.failure)
+      attempt.problem = *reply.failure;
     if (reply.results && reply.results->size() == job.plans.size()) {
       attempt.results = std::move(reply.results);
       return attempt;

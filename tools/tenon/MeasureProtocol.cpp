@@ -43,6 +43,10 @@ std::string eventLine(const MeasureEvent &event) {
   return line({{"at", event.plan}, {"limit", event.limit}});
 }
 
+std::string failureLine(const std::string &why) {
+  return line({{"failure", why}});
+}
+
 std::string resultLine(const std::vector<Measured> &results) {
   Json list = Json::array();
   for (const Measured &measured : results)
@@ -57,6 +61,8 @@ MeasureReply parseReply(const std::string &text) {
     constexpr int kMost = std::numeric_limits<int>::max();
     if (json.contains("at"))
       reply.event = MeasureEvent{size_t(wholeNumber(json.at("at"), "at", 0, kMost)), json.at("limit")};
+    if (json.contains("failure"))
+      reply.failure = json.at("failure");
     if (json.contains("results")) {
       std::vector<Measured> results;
       for (const Json &entry : json.at("results"))

@@ -45,6 +45,8 @@ public:
 
   /// Whether the last run gave the same bytes as the first one that this asked about: threads that race do not always.
   bool repeatsItself();
+  /// Changes a bit of what the last run gave, as a race would. For tests.
+  void disturb() { static_cast<char *>(outputs.front().data)[0] ^= 1; }
 
   tn_plan *get() const { return plan.get(); }
   tn_context *runner() const { return context.get(); }

@@ -28,7 +28,7 @@ constexpr double kLeastLimit = 1;        // and one that is compared with anothe
 constexpr double kHangsAfter = 50;       // times as long as the reference
 constexpr double kLoadsAfter = 10;       // times as long as the reference of a whole network takes to be opened, with its weights
 
-/// "3=crash,5=hang,6=wrong,7=race" in TENON_TUNE_FAULT: what the plan in the file 3.plan does instead of running. For tests of what survives it.
+/// "3=crash,4=lost,5=hang,6=wrong,7=race" in TENON_TUNE_FAULT: what the plan in the file 3.plan does instead of running. For tests.
 std::string plantedFault(const std::string &path) {
   const char *faults = std::getenv("TENON_TUNE_FAULT");
   std::string key = std::filesystem::path(path).stem().string() + "=", text = faults ? std::string(",") + faults + "," : "";
@@ -78,8 +78,9 @@ private:
   void tell(size_t plan) { tell(plan, plan == 0 ? kReferenceLimit : std::max(kLeastLimit, kHangsAfter * reference) + kLoadsAfter * referenceOpens); }
 
   /// What comes is about `plan`, and takes at most `seconds`.
-  void tell(size_t plan, double seconds) {
-    std::string line = eventLine({plan, seconds});
+  void tell(size_t plan, double seconds) { say(eventLine({plan, seconds})); }
+
+  static void say(const std::string &line) {
     if (::write(STDOUT_FILENO, line.data(), line.size()) != ssize_t(line.size()))
       std::exit(1); // nobody listens any more
   }
@@ -89,8 +90,9 @@ private:
     tell(index);
     try {
       action(*plans[index]);
-    } catch (const DeviceLost &) {
-      std::abort(); // as a crash on a CPU would: the other plans go on in another process
+    } catch (const DeviceLost &failure) {
+      say(failureLine(std::string("failed on the GPU: ") + failure.what()));
+      std::_Exit(1); // as a crash on a CPU would: the other plans go on in another process
     } catch (const std::exception &failure) {
       plans[index]->problem = failure.what();
     }
@@ -104,9 +106,13 @@ private:
         std::string fault = slot.fault = plantedFault(job.plans[i]);
         if (fault == "crash")
           std::raise(SIGSEGV);
+        if (fault == "lost")
+          throw DeviceLost("planted");
         while (fault == "hang")
           std::this_thread::sleep_for(std::chrono::seconds(1));
         slot.plan = std::make_unique<MeasuredPlan>(job.plans[i], job.threads, [&](bool isSlow) { isSlow ? tell(i, kReferenceLimit) : tell(i); });
+        if (mustRepeat(slot))
+          slot.plan->repeatsItself(); // the first of its runs
         if (i == 0)
           reference = slot.plan->run();
         if (i == 0 && job.kind == MeasureJob::Kind::Models)
@@ -124,6 +130,9 @@ private:
     }
   }
 
+  /// Whether every run is compared with the first: on a GPU always, whose threads may race.
+  bool mustRepeat(const Slot &slot) const { return job.verify || slot.plan->isForGpu(); }
+
   /// One warm run, then timed ones. Threads of the plan before have gone to sleep by then: they would take its cores.
   void sample(Slot &slot, bool cold) {
     constexpr double kShort = 300e-6;
@@ -131,7 +140,9 @@ private:
     if (job.threads > 1)
       std::this_thread::sleep_for(longestSpin());
     slot.plan->run();
-    if ((job.verify || slot.plan->isForGpu()) && (!slot.plan->repeatsItself() || slot.fault == "race"))
+    if (slot.fault == "race")
+      slot.plan->disturb();
+    if (mustRepeat(slot) && !slot.plan->repeatsItself())
       throw Failure("races: another run gives other numbers");
     for (int i = 0; i < kShortRuns; i++) {
       if (cold)
@@ -162,6 +173,8 @@ private:
     constexpr int kMostRounds = 24;
     for (int rounds = 1; rounds <= kMostRounds; rounds++) {
       round(true);
+      if (!plans[0]->problem.empty())
+        return; // nothing to compare with
       double best = std::numeric_limits<double>::infinity(), share = 0;
       for (const auto &slot : plans)
         if (slot->problem.empty() && !slot->samples.empty())
@@ -182,6 +195,8 @@ private:
     double begin = elapsed(); // opening plans on a GPU may take longer than all their runs
     for (int rounds = 1; rounds == 1 || elapsed() - begin < job.seconds; rounds++) {
       round(false);
+      if (!plans[0]->problem.empty())
+        return;
       for (size_t i = 1; plans.size() > 2 && rounds % kRounds == 0 && i < plans.size(); i++)
         plans[i]->given |= plans[i]->problem.empty() && plans[i]->median() > kSlower * plans[0]->median();
     }
