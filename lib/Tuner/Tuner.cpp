@@ -331,12 +331,12 @@ private:
       return failure();
     // On a GPU results are there at once, and nothing else has compared the candidates' numbers.
     bool verify = options.verify || target.isGpu();
-    std::vector<Measured> both = options.measure({MeasureJob::Kind::Models,
-                                                  {untunedPlan(), path},
-                                                  measuringThreads(target),
-                                                  verify,
-                                                  std::max(0.2, std::min(compareSeconds, deadline.left())),
-                                                  verifyTolerance(options)});
+    MeasureJob job{
+        MeasureJob::Kind::Models, {untunedPlan(), path}, measuringThreads(target), verify, std::max(0.2, std::min(compareSeconds, deadline.left())),
+        verifyTolerance(options)};
+    std::vector<Measured> both;
+    if (lostInARow < kGone) // who is gone would only be waited for once more
+      both = options.measure(job);
     if (both.empty()) {
       report.message += "the whole model was not compared: what measures is gone\n";
       return success();

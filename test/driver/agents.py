@@ -243,27 +243,29 @@ def test_an_agent_that_disappears_costs_its_job(driver):
 
 def test_an_agent_that_stays_away_ends_tuning_with_a_plan(driver):
     with agent(driver) as (process, address):
-        tuning = subprocess.Popen([str(driver.tenon), "tune", str(model(driver)), *SHAPE, "--agent", address, "--threads", "1", "--budget", "40s", "--cache", "away.jsonl", "-o", "away.plan"],
-                                  cwd=driver.folder, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+        words = ("--shape", "x=1x3x32x32", "--agent", address, "--threads", "1", "--budget", "60s", "--cache", "away.jsonl", "-o", "away.plan")
+        tuning = subprocess.Popen([str(driver.tenon), "tune", str(driver.model("residual_convolutions")), *words], cwd=driver.folder, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
         while " tried, " not in (line := tuning.stderr.readline()):
             assert line, "tuning ended early"
         process.send_signal(signal.SIGKILL)
         output, errors = tuning.communicate(timeout=110)
-    assert tuning.returncode == 0 and "not compared" in errors and "refused" in errors, output + errors
+    assert tuning.returncode == 0 and "not compared" in errors and "resume with the same cache" in errors, output + errors
+    assert errors.count("agent 127.0.0.1") == 6, errors  # three jobs, each tried twice; nobody waits for an agent that was given up
     driver.ok("check", "away.plan")
 
 
-def fake_agent(replies):
-    """A server that answers each line it receives by the next of `replies`, then closes; (thread, address)."""
+def fake_agent(*connections):
+    """A server that answers each line it receives by the next of the replies for this connection, then closes it; (thread, address)."""
     server = socket.create_server(("127.0.0.1", 0))
 
     def serve():
         with contextlib.suppress(OSError), server:
-            connection, _ = server.accept()
-            with connection, connection.makefile("rb") as lines:
-                for reply in replies:
-                    lines.readline()
-                    connection.sendall(reply)
+            for replies in connections:
+                connection, _ = server.accept()
+                with connection, connection.makefile("rb") as lines:
+                    for reply in replies:
+                        lines.readline()
+                        connection.sendall(reply)
 
     thread = threading.Thread(target=serve, daemon=True)
     thread.start()
@@ -351,3 +353,14 @@ def test_agents_that_lie(driver):
         thread, address = fake_agent([machine, b'{"ready": true}\n' + reply])
         done = tune(driver, address, "--budget", "5s", "--cache", "lies.jsonl")
         assert done.returncode == 1 and "cannot be measured" in done.stderr, done.stdout + done.stderr
+
+
+def test_an_agent_that_comes_back_elsewhere_is_refused(driver):
+    """Times of two machines are never compared: behind the same address there is another one now."""
+    machine = {"cpu": "x", "target": "x86-64", "cores": 1, "l1_bytes": 32768, "l1_ways": 8, "l2_bytes": 0, "l3_bytes": 0, "gpu": "Small GPU", "gpu_target": "cuda:sm_90"}
+    for changes in ({"cpu": "y"}, {"gpu": "Large GPU"}):
+        first, second = (json.dumps({"machine": described}).encode() + b"\n" for described in (machine, machine | changes))
+        thread, address = fake_agent([first], [second, b'{"ready": true}\n'])
+        done = tune(driver, address, "--budget", "5s", "--cache", "elsewhere.jsonl")
+        assert done.returncode == 1 and "it is on another machine now: " + (changes.get("gpu") or "Small GPU") in done.stderr, done.stdout + done.stderr
+        thread.join(timeout=20)

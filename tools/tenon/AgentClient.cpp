@@ -15,6 +15,7 @@ namespace {
 constexpr size_t kLongestReason = 300;
 constexpr double kConnectSeconds = 5;
 constexpr double kReplySeconds = 30; // an agent that works says so every second
+constexpr double kBusySeconds = 3;   // an agent notices within one that its host was killed
 
 /// The agent understood, and says no.
 struct Refused : std::runtime_error {
@@ -43,7 +44,7 @@ void sendFile(Socket &connection, const std::string &path, uint64_t size) {
 
 AgentClient::AgentClient(const std::string &where, std::string token) : address(parseAddress(where)), token(std::move(token)) {
   try {
-    connect(0);
+    connect(0, kBusySeconds);
   } catch (const ConnectionLost &failure) {
     throw Failure("no agent at " + where + ": " + failure.what() + "; is `tenon agent` running there?");
   } catch (const Refused &failure) {
@@ -51,9 +52,10 @@ AgentClient::AgentClient(const std::string &where, std::string token) : address(
   }
 }
 
-/// Tries for `patience` seconds: an agent that was started again needs a moment, and so does one that has not noticed yet that we had gone.
-void AgentClient::connect(double patience) {
-  auto until = Socket::Clock::now() + std::chrono::duration_cast<Socket::Clock::duration>(std::chrono::duration<double>(patience));
+/// Tries for some seconds: an agent that was started again needs a moment, and so does one that has not noticed yet that we had gone.
+void AgentClient::connect(double absentSeconds, double busySeconds) {
+  auto start = Socket::Clock::now();
+  auto isOver = [&](double seconds) { return std::chrono::duration<double>(Socket::Clock::now() - start).count() >= seconds; };
   for (;;) {
     try {
       connection = Socket::connect(address, kConnectSeconds);
@@ -61,15 +63,19 @@ void AgentClient::connect(double patience) {
       AgentReply answer = reply(kReplySeconds);
       if (!answer.machine)
         throw ConnectionLost("it is no tenon agent");
+      bool isOther = !described.cpu.empty() && (described.cpu != answer.machine->cpu || described.gpu != answer.machine->gpu);
+      if (isOther) // times of both would be compared
+        throw Refused("it is on another machine now: " +
+                      foreignText(answer.machine->gpu.empty() ? answer.machine->cpu : answer.machine->gpu, kLongestReason));
       described = std::move(*answer.machine);
       return;
     } catch (const ConnectionLost &) {
       connection.close();
-      if (Socket::Clock::now() >= until)
+      if (isOver(absentSeconds))
         throw;
     } catch (const Busy &) {
       connection.close();
-      if (Socket::Clock::now() >= until)
+      if (isOver(busySeconds))
         throw;
     }
     std::this_thread::sleep_for(std::chrono::milliseconds(300));
@@ -122,7 +128,7 @@ std::vector<Measured> AgentClient::measure(const MeasureJob &job) {
   for (int i = 0; i < kAttempts; i++) {
     try {
       if (!connection.valid())
-        connect(i == 0 ? 0 : kPatience);
+        connect(i == 0 ? 0 : kPatience, i == 0 ? 0 : kPatience);
       return attempt(request, job.plans);
     } catch (const ConnectionLost &failure) {
       connection.close();

@@ -21,7 +21,7 @@ public:
   const std::string &losses() const { return lost; }
 
 private:
-  void connect(double patience);
+  void connect(double absentSeconds, double busySeconds);
   std::vector<Measured> attempt(const AgentJob &request, const std::vector<std::string> &files);
   AgentReply reply(double seconds);
 

@@ -121,8 +121,11 @@ AgentReply parseAgentReply(const std::string &text) {
     if (json.contains("results")) {
       reply.results = parseReply(text).results;
       check(reply.results.has_value(), "results: not understood");
+      auto isTime = [](double ns) { return std::isfinite(ns) && ns >= 0; };
       for (const Measured &measured : *reply.results)
-        check(std::isfinite(measured.ns) && measured.ns >= 0, "results: no possible time");
+        check(isTime(measured.ns) &&
+                  std::all_of(measured.kernels.begin(), measured.kernels.end(), [&](auto &kernel) { return isTime(kernel.second); }),
+              "results: no possible time");
     }
     return reply;
   });

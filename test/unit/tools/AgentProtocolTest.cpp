@@ -61,6 +61,7 @@ TEST(AgentProtocol, NumbersMustBePossible) {
   }
   EXPECT_THROW(parseAgentReply(R"({"results": [{"ns": -1, "runs": 1, "problem": "", "kernels": []}]})"), Failure);
   EXPECT_THROW(parseAgentReply(R"({"results": [{"ns": 1, "runs": 1e30, "problem": "", "kernels": []}]})"), Failure);
+  EXPECT_THROW(parseAgentReply(R"({"results": [{"ns": 1, "runs": 1, "problem": "", "kernels": [["conv", 1], ["pool", -1]]}]})"), Failure);
   EXPECT_THROW(parseAgentReply("[1, 2]"), Failure);
 }
 
