@@ -110,7 +110,8 @@ struct KernelTuning {
   int dispatches = 0;
   double share = 0; ///< of an untuned run's time, in [0, 1]
   double untunedNs = 0, ns = 0;
-  int candidates = 0;
+  int candidates = 0;                 ///< tried now
+  int known = 0;                      ///< tried before, as the cache says
   std::vector<std::string> discarded; ///< "schedule: why"
   enum class State { Tuned, Partial, Cached, NotReached, Failed } state = State::NotReached;
 };

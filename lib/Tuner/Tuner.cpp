@@ -231,6 +231,7 @@ private:
     };
     if (known) {
       take(*known);
+      kernel.report.known = known->candidates;
       kernel.report.state = known->complete ? KernelTuning::State::Cached : KernelTuning::State::Partial;
     }
     if (known && known->complete)

@@ -101,6 +101,8 @@ def test_a_killed_run_is_resumed(driver):
     cache.write_text(before + before[:40])  # as if it had been killed while writing
     done = driver.execute("tune", model(driver), *SHAPE, "--cache", "killed.jsonl", "--budget", "60s", "--threads", 1)
     assert done.returncode == 0 and "is not JSON" in done.stderr and "from the cache" in done.stdout, done.stdout + done.stderr
+    tried = sum(record["candidates"] for record in map(json.loads, before.splitlines()) if not record.get("network"))
+    assert f"{tried} schedules had been tried before" in done.stdout, (tried, done.stdout)
     after = cache.read_text()
     assert after == before + before[:40] or after.startswith(before + before[:40] + "\n"), after
 
@@ -305,4 +307,6 @@ def test_wrong_usage(driver):
     driver.fails("tune", model(driver), "--cache", "x.jsonl", "--prune", code=2, message="no model")
     driver.fails("tune", model(driver), "--budget", "soon", code=2, message="duration")
     driver.fails("tune", "--cache", "nowhere.jsonl", "--list", message="no such tuning cache")
+    for cache in ("nowhere/x.jsonl", "/"):  # said before anything is measured
+        driver.fails("tune", model(driver), *SHAPE, "--cache", cache, "--budget", "60s", message="the cache cannot be written", timeout=20)
     driver.fails("tune", "nothing.onnx", message="nothing.onnx")

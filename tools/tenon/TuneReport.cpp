@@ -33,10 +33,11 @@ std::string minutesText(double seconds) {
 
 void printTuneReport(const std::string &model, const TuneReport &report, int threads, bool everything) {
   constexpr size_t kShown = 15;
-  size_t discarded = 0, cached = 0, missed = 0;
+  size_t discarded = 0, cached = 0, missed = 0, known = 0;
   Table table({{"%", Align::Right}, {"untuned us", Align::Right}, {"tuned us", Align::Right}, {"gain", Align::Right}, {"tried", Align::Right}, {"state"}, {"family"}, {"kernel"}});
   for (const KernelTuning &kernel : report.kernels) {
     discarded += kernel.state == KernelTuning::State::Failed ? 0 : kernel.discarded.size();
+    known += size_t(kernel.known);
     cached += kernel.state == KernelTuning::State::Cached;
     missed += kernel.state == KernelTuning::State::NotReached;
   }
@@ -54,6 +55,8 @@ void printTuneReport(const std::string &model, const TuneReport &report, int thr
       std::printf("  discarded for %s: %s\n", kernel.name.c_str(), why.c_str());
   std::printf("%s: %d schedules tried (%zu discarded) in %s with %d thread%s; %zu kernels, %zu known before, %zu not reached\n", model.c_str(), report.candidates, discarded,
               minutesText(report.seconds).c_str(), threads, threads == 1 ? "" : "s", report.kernels.size(), cached, missed);
+  if (known)
+    std::printf("  %zu schedules had been tried before, as the cache says\n", known);
   for (const NetworkChange &change : report.networkChanges)
     std::printf("  in the network %s for %s, instead of %s: %s\n", change.after.c_str(), change.kernel.c_str(), change.before.c_str(), percentText(change.gain).c_str());
   if (report.networkTrials > 0)
@@ -81,8 +84,15 @@ void printTuneJson(const std::string &model, const std::string &cache, const Tun
   json["network"] = {{"tried", report.networkTrials}, {"gain", report.networkGain}, {"changes", changes}};
   json["kernels"] = nlohmann::ordered_json::array();
   for (const KernelTuning &kernel : report.kernels)
-    json["kernels"].push_back({{"name", kernel.name}, {"family", kernel.family}, {"dispatches", kernel.dispatches}, {"share", kernel.share},
-                               {"untuned_us", kernel.untunedNs * 1e-3}, {"tuned_us", kernel.ns * 1e-3}, {"candidates", kernel.candidates}, {"state", stateText(kernel.state)},
+    json["kernels"].push_back({{"name", kernel.name},
+                               {"family", kernel.family},
+                               {"dispatches", kernel.dispatches},
+                               {"share", kernel.share},
+                               {"untuned_us", kernel.untunedNs * 1e-3},
+                               {"tuned_us", kernel.ns * 1e-3},
+                               {"candidates", kernel.candidates},
+                               {"known", kernel.known},
+                               {"state", stateText(kernel.state)},
                                {"discarded", kernel.discarded}});
   std::printf("%s\n", json.dump(2, ' ', false, nlohmann::ordered_json::error_handler_t::replace).c_str());
 }

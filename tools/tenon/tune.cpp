@@ -13,7 +13,10 @@
 #include "tools/tenon/Verbs.h"
 
 #include <CLI/CLI.hpp>
+#include <cerrno>
 #include <cstdio>
+#include <cstring>
+#include <fcntl.h>
 #include <filesystem>
 #include <unistd.h>
 
@@ -75,6 +78,17 @@ Measure guarded(Measure measure, std::string &problems) {
   };
 }
 
+/// Refuses a cache that cannot be written before minutes are spent on what it should hold.
+void requireWritable(const std::string &cache) {
+  std::filesystem::path folder = std::filesystem::path(cache).parent_path();
+  int file = ::open(cache.c_str(), O_WRONLY | O_APPEND | O_CLOEXEC);
+  bool writable = file >= 0 || (errno == ENOENT && ::access(folder.empty() ? "." : folder.c_str(), W_OK) == 0);
+  if (!writable)
+    throw Failure(cache + ": the cache cannot be written: " + std::strerror(errno));
+  if (file >= 0)
+    ::close(file);
+}
+
 /// Tunes for the machine's GPU, by the name "cuda" or that of its architecture.
 void useGpu(const Machine &machine, TuneOptions &options) {
   if (machine.gpu.empty())
@@ -121,6 +135,8 @@ int tuneModel(Arguments &arguments) {
     throw UsageFailure("--token-file is for an --agent");
   options.cache =
       arguments.cache.empty() ? std::filesystem::path(arguments.model).filename().replace_extension(".tuning.jsonl").string() : arguments.cache;
+  if (options.candidates.empty())
+    requireWritable(options.cache);
   std::optional<AgentClient> agent;
   std::string problems;
   options.measure = guarded(measureInProcess, problems);
