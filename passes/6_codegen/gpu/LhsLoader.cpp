@@ -72,16 +72,15 @@ LhsLoader::LhsLoader(KernelBuilder &b, Warp &w, const MatrixProblem &p, const Ma
     scale = b.tensorOf(p.scale);
 }
 
-void LhsLoader::begin(Index firstRow, Value row, int64_t rowStep, Value ownChunk) {
+void LhsLoader::begin(Index firstRow, Index end, Value row, int64_t rowStep, Value ownChunk) {
   chunk = ownChunk;
   rows.clear();
-  Index total = b.dim(p.rows());
   for (int64_t i = 0; i < s.tileRows; i += rowStep) {
     Value own = w.add(row, i);
     Row r;
     r.ofTile = withinTile(w, own, i, rowStep, s.tileRows);
     Index at = b.add(firstRow, w.wide(own));
-    r.inside = b.lessThan(at, total);
+    r.inside = b.lessThan(at, end);
     // A row that is not there reads where row 0 does, and nothing of it.
     SmallVector<Index> coordinates = coordinatesOf(b.select(r.inside, at, Index(0)));
     for (const Tensor &part : parts)

@@ -29,7 +29,7 @@ public:
     plan.tasks = s.resident                               ? residentBlocks(p, s, target)
                  : (s.pipeline || s.tma) && s.splits == 1 ? pipelineBlocks(p, s, target)
                                                           : tilesOf(p, s) * s.splits;
-    if (p.contraction.rhsArgument())
+    if (p.contraction.rhsArgument() && !p.ofRun)
       plan.packings.push_back({p.contraction.rhsArgument().getArgNumber(), p.packing(s)});
     for (unsigned i = 0; i < func.getNumResults(); ++i)
       plan.overwrites.push_back(func.getNumResults() == 1 ? p.contraction.overwritten() : -1);
@@ -42,10 +42,10 @@ public:
     std::optional<MatrixProblem> p = MatrixProblem::of(func, builder.target());
     if (!p)
       return func.emitError("the matrix family computes one nn.matmul or channels-last nn.conv in a half type or of bytes");
-    if (!p->contraction.unpacked())
+    if (!p->ofRun && !p->contraction.unpacked())
       return func.emitError("constant weights have to be packed before code is emitted (kernel-pack-constants)");
     MatrixSchedule s = MatrixSchedule::of(attr);
-    if (p->contraction.unpacked().getPacking() != p->packing(s))
+    if (!p->ofRun && p->contraction.unpacked().getPacking() != p->packing(s))
       return func.emitError("weights are packed for another schedule");
     if (s.resident)
       emitResident(builder, *p, s);

@@ -10,14 +10,18 @@ KernelBuilder::Values MatrixEmitter::multiplyAtOnce() {
   SmallVector<LhsLoader::Step> coming;
   for (int64_t step = 0; step < share; ++step) {
     Value number = w.add(firstStep, step);
-    loadColumns(number, stageAt(step));
-    coming.push_back(lhs.stepOf(number));
+    if (!p.ofRun)
+      loadColumns(number, stageAt(step));
+    if (!left)
+      coming.push_back(lhs.stepOf(number));
   }
   readColumnOperands();
   b.waitForInputs();
   lhs.loadScale(thread, scaleAt());
   for (int64_t step = 0; step < share; ++step) {
-    lhs.copy(coming[step], stageAt(step));
+    if (p.ofRun)
+      loadColumns(w.add(firstStep, step), stageAt(step));
+    left ? left->load(w.add(firstStep, step), stageAt(step)) : lhs.copy(coming[step], stageAt(step));
     if ((step + 1) % s.round == 0)
       w.commit();
   }

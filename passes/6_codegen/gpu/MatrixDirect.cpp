@@ -50,7 +50,7 @@ void MatrixEmitter::scaleChunks(MutableArrayRef<Value> chunks, Value factors) {
 KernelBuilder::Values MatrixEmitter::multiplyDirect() {
   Tensor packed = b.argument(cast<BlockArgument>(p.contraction.unpacked().getOperand()).getArgNumber());
   Value lane = w.rem(thread, 32), warp = w.div(thread, 32), chunkOfLane = w.rem(lane, 4), row = w.div(lane, 4);
-  lhs.begin(firstRow, row, kChunk, chunkOfLane);
+  lhs.begin(firstRow, b.dim(p.rows()), row, kChunk, chunkOfLane);
   SmallVector<Value> columnStarts;
   for (int64_t i = 0; i < s.tileColumns; i += kChunk) {
     // Columns that are not there read the last one: nothing of them is stored.

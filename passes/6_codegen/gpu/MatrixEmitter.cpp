@@ -30,7 +30,8 @@ void MatrixEmitter::emit() {
   Index tile = s.splits == 1 ? task : b.div(task, s.splits);
   int64_t tilesAcross = llvm::divideCeil(p.columns, s.tileColumns);
   firstColumn = b.mul(b.rem(tile, tilesAcross), s.tileColumns);
-  firstRow = b.mul(b.div(tile, tilesAcross), s.tileRows);
+  Index down = b.div(tile, tilesAcross);
+  firstRow = p.batchAxes ? rowOfBatch(down) : b.mul(down, s.tileRows);
   rank = s.splits == 1 ? w.i32(0) : w.rankInCluster();
   if (s.splits > 1)
     w.arriveInCluster();
@@ -47,8 +48,9 @@ void MatrixEmitter::emit() {
   if (s.direct) {
     sums = multiplyDirect();
   } else {
-    beginColumns();
-    lhs.begin(firstRow, threadRow, rowStep, chunk);
+    p.ofRun ? beginOperands() : beginColumns();
+    if (!left)
+      lhs.begin(firstRow, rowEnd(), threadRow, rowStep, chunk);
     sums = s.isAtOnce(steps) ? multiplyAtOnce() : multiplyAll();
   }
   finishRowValues();
@@ -73,6 +75,8 @@ void MatrixEmitter::beginColumns() {
 }
 
 void MatrixEmitter::loadColumns(Value step, Value stage) {
+  if (right)
+    return right->load(step, stage);
   Value element = w.mul(w.add(w.mul(step, kChunksOfRow), chunk), kChunk);
   Value within = w.below(element, w.i32(p.depth));
   Value offset = w.select(within, element, w.i32(0));
@@ -104,14 +108,19 @@ KernelBuilder::Values MatrixEmitter::multiplyAll() {
     b.ifThen(arith::CmpIOp::create(b.ops(), arith::CmpIPredicate::slt, step, lastStep), body);
   };
   // Weights do not depend on the kernel before.
-  for (int64_t stage = 0; stage < ahead; ++stage)
+  for (int64_t stage = 0; !p.ofRun && stage < ahead; ++stage)
     guarded(w.add(firstStep, stage), [&] { loadColumns(w.add(firstStep, stage), stageAt(w.i32(0), stage)); });
-  prefetchColumns(w.add(firstStep, ahead));
+  if (!p.ofRun)
+    prefetchColumns(w.add(firstStep, ahead));
   readColumnOperands();
   b.waitForInputs();
   lhs.loadScale(thread, scaleAt());
   for (int64_t stage = 0; stage < ahead; ++stage) {
-    guarded(w.add(firstStep, stage), [&] { lhs.load(w.add(firstStep, stage), stageAt(w.i32(0), stage)); });
+    guarded(w.add(firstStep, stage), [&] {
+      if (p.ofRun)
+        loadColumns(w.add(firstStep, stage), stageAt(w.i32(0), stage));
+      loadLeft(w.add(firstStep, stage), stageAt(w.i32(0), stage));
+    });
     if ((stage + 1) % s.round == 0)
       w.commit();
   }
@@ -138,7 +147,7 @@ KernelBuilder::Values MatrixEmitter::multiplyAll() {
       Value coming = w.add(w.narrow(step), ahead + stage);
       guarded(coming, [&] {
         loadColumns(coming, stageAt(values[1], stage));
-        lhs.load(coming, stageAt(values[1], stage));
+        loadLeft(coming, stageAt(values[1], stage));
       });
     }
     w.commit();
@@ -176,14 +185,15 @@ void MatrixEmitter::multiplyStage(Value step, Value stage, MutableArrayRef<Value
   Value matrix = w.div(lane, 8), rowOfMatrix = w.rem(lane, 8);
   Value low = w.rem(matrix, 2), high = w.div(matrix, 2);
   Value leftRow = w.add(warpRow, w.add(w.mul(low, 8), rowOfMatrix)), rightRow = w.add(warpColumn, w.add(w.mul(high, 8), rowOfMatrix));
-  Value left = w.add(stage, w.mul(leftRow, kRowBytes)), right = w.add(w.add(stage, w.mul(rightRow, kRowBytes)), s.tileRows * kRowBytes);
+  Value leftAt = w.add(stage, w.mul(leftRow, kRowBytes)), rightAt = w.add(w.add(stage, w.mul(rightRow, kRowBytes)), s.tileRows * kRowBytes);
   auto chunkAt = [&](Value half, Value k) { return w.mul(w.bitXor(w.add(half, w.mul(k, 2)), rowOfMatrix), kChunk * 2); };
   for (int64_t first = 0; first < MatrixSchedule::kStep / kFragmentDepth; first += s.warpDepth) {
     SmallVector<Warp::Fragment> lefts, rights;
     Value k = w.add(warpDepth, first);
     Value leftChunk = chunkAt(high, k), rightChunk = chunkAt(low, k);
     for (int64_t m = 0; m < fragmentsDown; ++m)
-      lefts.push_back(w.loadMatrices(w.add(w.add(left, leftChunk), m * kFragmentRows * kRowBytes)));
+      lefts.push_back(left && left->isAcross() ? left->fragment(stage, warpRow, m * kFragmentRows, k, /*isRight=*/false)
+                                               : w.loadMatrices(w.add(w.add(leftAt, leftChunk), m * kFragmentRows * kRowBytes)));
     if (lhs.isScaled()) {
       // A thread's pairs along the depth, of pairs eight elements apart, are the same in all rows.
       Value element = w.add(w.add(w.mul(step, MatrixSchedule::kStep), w.mul(k, kFragmentDepth)), w.mul(w.rem(lane, 4), 2));
@@ -193,7 +203,8 @@ void MatrixEmitter::multiplyStage(Value step, Value stage, MutableArrayRef<Value
         scaleWords(fragment, {low, low, high, high});
     }
     for (int64_t n = 0; n < fragmentsAcross; n += 2) {
-      Warp::Fragment both = w.loadMatrices(w.add(w.add(right, rightChunk), n * kFragmentColumns * kRowBytes));
+      Warp::Fragment both = right && right->isAcross() ? right->fragment(stage, warpColumn, n * kFragmentColumns, k, /*isRight=*/true)
+                                                       : w.loadMatrices(w.add(w.add(rightAt, rightChunk), n * kFragmentColumns * kRowBytes));
       rights.push_back({both[0], both[1]});
       rights.push_back({both[2], both[3]});
     }
@@ -206,6 +217,10 @@ void MatrixEmitter::multiplyAllOf(MutableArrayRef<Warp::Fragment> lefts, Mutable
   if (p.inParts) { // (a + a') (b + b'), less a' b', which is too small to matter
     leftRests = llvm::map_to_vector(lefts, [&](Warp::Fragment &words) { return w.splitFull(words); });
     rightRests = llvm::map_to_vector(rights, [&](Warp::Fragment &words) { return w.splitFull(words); });
+  } else if (p.ofRun && p.isFull()) { // weights were rounded at compile time, for what is cut off of lhs
+    for (MutableArrayRef<Warp::Fragment> fragments : {lefts, rights})
+      for (Warp::Fragment &words : fragments)
+        words = w.roundFull(words);
   }
   for (int64_t m = 0; m < fragmentsDown; ++m)
     for (int64_t n = 0; n < fragmentsAcross; ++n) {
@@ -295,9 +310,9 @@ MatrixEmitter::Unit MatrixEmitter::unitOf(Value unit, bool clamped) {
   u.row = w.div(unit, chunks);
   u.column = w.mul(w.rem(unit, chunks), kChunk);
   Index at = b.add(firstRow, w.wide(w.add(w.mul(rank, s.rowsOfBlock()), u.row))), n = b.add(firstColumn, w.wide(u.column));
-  u.inside = arith::AndIOp::create(b.ops(), b.lessThan(at, b.dim(p.rows())), b.lessThan(n, p.columns));
+  u.inside = arith::AndIOp::create(b.ops(), b.lessThan(at, rowEnd()), b.lessThan(n, p.columns));
   if (clamped) {
-    at = b.min(at, b.sub(b.dim(p.rows()), 1));
+    at = b.min(at, b.sub(rowEnd(), 1));
     n = b.min(n, p.columns - kChunk);
   }
   u.position = positionOfRow(b, p.contraction, at);

@@ -5,6 +5,7 @@
 #include "passes/6_codegen/gpu/MatrixQuads.h"
 #include "passes/6_codegen/gpu/MatrixSchedule.h"
 #include "passes/6_codegen/gpu/RowStatistics.h"
+#include "passes/6_codegen/gpu/TileLoader.h"
 #include "passes/6_codegen/gpu/Warp.h"
 #include "llvm/ADT/MapVector.h"
 
@@ -14,8 +15,9 @@ namespace tenon::gpu {
 class LhsLoader {
 public:
   LhsLoader(KernelBuilder &b, Warp &w, const MatrixProblem &p, const MatrixSchedule &s);
-  /// Finds this thread's rows: `chunk` of a row of the tile, rows `row`, `row` + `rowStep` and so on.
-  void begin(Index firstRow, mlir::Value row, int64_t rowStep, mlir::Value chunk);
+  /// Finds this thread's rows: `chunk` of a row of the tile, rows `row`, `row` + `rowStep` and so on, of all before `end`.
+  void begin(Index firstRow, Index end, mlir::Value row, int64_t rowStep, mlir::Value chunk);
+  bool hasMemory() const { return !parts.empty(); } // chunks are copied
   struct Tap {
     llvm::SmallVector<mlir::Value> at; // its coordinates
     mlir::Value inside;                // i1: within the depth
@@ -103,6 +105,11 @@ public:
   void emit();
 
 private:
+  // MatrixOfRun.cpp: where both operands are a run's.
+  Index rowOfBatch(Index down); // the tile's first row
+  void beginOperands();
+  void loadLeft(mlir::Value step, mlir::Value stage) { left ? left->load(step, stage) : lhs.load(step, stage); }
+  Index rowEnd() { return p.batchAxes ? endOfBatch : b.dim(p.rows()); }
   void beginColumns();
   void loadColumns(mlir::Value step, mlir::Value stage);
   void prefetchColumns(mlir::Value first);
@@ -174,6 +181,9 @@ private:
   mlir::Value firstStep, lastStep; // of this block's share of the depth
   int64_t share;                   // steps of it
   LhsLoader lhs;
+  std::optional<TileLoader> left, right; // of a run; left where lhs has no chunks to copy
+  llvm::SmallVector<Index> batch;        // its coordinates
+  Index endOfBatch;                      // its last row, and one
   cpu::Epilogue epilogue;
   const cpu::Epilogue::Program program;
   mlir::Value columnBias;                                                       // read ahead; or null

@@ -64,7 +64,7 @@ SmallVector<MatrixSchedule> otherSchedules(const MatrixProblem &p, const Target 
   bool isGathered = p.channels % MatrixSchedule::kChunk != 0;
   if (isGathered || target.computeCapability < kFirstWithAsyncCopies)
     return schedules;
-  if (target.computeCapability == kWithGroups && target.archSpecific && !p.scale && !p.inParts)
+  if (target.computeCapability == kWithGroups && target.archSpecific && !p.scale && !p.inParts && !p.ofRun)
     addGroups(p, schedules);
   addStaged(p, target, schedules);
   return schedules;

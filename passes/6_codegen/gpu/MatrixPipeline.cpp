@@ -79,7 +79,7 @@ void PipelineEmitter::copyLhs() {
   b.waitForInputs();
   // The ring of copies, how many were begun, and the first stage that was not reported.
   auto ring = stages.forTiles({w.i32(0), w.i32(1), w.i32(0), w.i32(0)}, [&](Index firstRow, Index, ValueRange ring) {
-    lhs.begin(firstRow, row, kLhsWarps * kWarp / kChunksOfRow, chunk);
+    lhs.begin(firstRow, b.dim(p.rows()), row, kLhsWarps * kWarp / kChunksOfRow, chunk);
     return b.loop(0, steps, 1, ring, [&](Index step, ValueRange carried) {
       Slot slot{carried[0], carried[1]};
       w.waitForPhase(stages.empty(slot.stage), slot.phase);

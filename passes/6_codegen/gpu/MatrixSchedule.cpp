@@ -97,6 +97,16 @@ static void splitConcat(MatrixProblem &p) {
     p.parts.assign(concat.getInputs().begin(), concat.getInputs().end());
 }
 
+/// Whether both operands are matrices of a run that matrix units multiply faster than threads do one element each: not few numbers at a time.
+static bool isOfRun(const MatrixProblem &p) {
+  constexpr int64_t kLeastRows = 8, kLeastColumns = 8, kLeastDepth = 16;
+  const cpu::ContractionProblem &c = p.contraction;
+  if (!isa<nn::MatMulOp>(c.anchor) || c.unpacked() || p.isBytes() || !cpu::Prologue::matches(c.rhs))
+    return false;
+  int64_t rows = c.typical(p.rowsOfBatch());
+  return (rows >= kLeastRows || !p.batchAxes) && *c.columns.asConstant() >= kLeastColumns && *c.depth.asConstant() >= kLeastDepth;
+}
+
 std::optional<MatrixProblem> MatrixProblem::of(kernel::FuncOp func, const Target &target) {
   constexpr int kFirst = 75, kFirstWithNarrow = 89;
   constexpr int64_t kNarrowTogether = 4; // elements that are gathered
@@ -117,7 +127,7 @@ std::optional<MatrixProblem> MatrixProblem::of(kernel::FuncOp func, const Target
   p.factors = c.dot > 1 ? Factors::Bytes : isNarrow ? Factors::E4M3 : isFull ? Factors::TF32 : isa<BFloat16Type>(element) ? Factors::BF16 : Factors::F16;
   p.inParts = isFull && !c.anchor->hasAttr(kernel::kTf32Attr);
   bool isHalf = isa<Float16Type, BFloat16Type>(element) && elementOf(c.lhs) == element;
-  if (!(p.isBytes() || isFull || isHalf) || !depth || !columns || c.groups != 1 || !isMatrix)
+  if (!(p.isBytes() || isFull || isHalf) || !depth || !columns || c.groups != 1)
     return std::nullopt;
   if (target.computeCapability < kFirstWithAsyncCopies && (isFull || p.factors == Factors::BF16))
     return std::nullopt;
@@ -126,8 +136,15 @@ std::optional<MatrixProblem> MatrixProblem::of(kernel::FuncOp func, const Target
   bool isPackable = c.rhsConstant() && (c.unpacked() || c.rhsArgument());
   bool hasRows = llvm::any_of(c.rhsRows, [](int axis) { return axis >= 0; });
   std::optional<cpu::Epilogue::Program> program = cpu::Epilogue::programOf(c.result, /*rows=*/true);
-  if (!isPackable || hasRows || !program || !cpu::Prologue::matches(c.lhs))
+  if (!program || !cpu::Prologue::matches(c.lhs))
     return std::nullopt;
+  if (!isPackable || hasRows || !isMatrix) {
+    for (auto [axis, ofRhs] : llvm::enumerate(c.rhsRows))
+      p.batchAxes = ofRhs >= 0 ? int(axis) + 1 : p.batchAxes;
+    p.ofRun = true;
+    if (!isOfRun(p) || !program->sums.empty() || !program->rowValues.empty())
+      return std::nullopt;
+  }
   if (c.bias && !isa<BlockArgument>(kernel::viewOf(c.bias).source))
     return std::nullopt;
   p.columns = *columns;
@@ -183,7 +200,22 @@ nn::Dim MatrixProblem::rows() const {
   return nn::product(contraction.anchor->getContext(), ArrayRef(contraction.extents).drop_back());
 }
 
+nn::Dim MatrixProblem::rowsOfBatch() const {
+  return nn::product(contraction.anchor->getContext(), ArrayRef(contraction.extents).drop_front(batchAxes).drop_back());
+}
+
+int64_t MatrixProblem::typicalRows(const MatrixSchedule &s) const {
+  if (!batchAxes)
+    return contraction.typical(rows());
+  nn::Dim batches = nn::product(contraction.anchor->getContext(), ArrayRef(contraction.extents).take_front(batchAxes));
+  return contraction.typical(batches) * int64_t(llvm::alignTo(contraction.typical(rowsOfBatch()), s.tileRows));
+}
+
 nn::Dim tilesOf(const MatrixProblem &p, const MatrixSchedule &s) {
+  if (p.batchAxes) {
+    nn::Dim batches = nn::product(p.contraction.anchor->getContext(), ArrayRef(p.contraction.extents).take_front(p.batchAxes));
+    return batches * p.rowsOfBatch().ceilDiv(s.tileRows) * int64_t(llvm::divideCeil(p.columns, s.tileColumns));
+  }
   return p.rows().ceilDiv(s.tileRows) * int64_t(llvm::divideCeil(p.columns, s.tileColumns));
 }
 
@@ -368,7 +400,6 @@ SmallVector<MatrixSchedule> matrixSchedules(const MatrixProblem &p, const Target
                                       {32, 64, 1, 4, 4, 8},  {32, 64, 1, 4, 2, 8},  {128, 64, 4, 2, 2, 4},  {128, 64, 4, 2, 1, 4},
                                       {128, 32, 4, 1, 2, 5}, {128, 32, 4, 1, 1, 5}, {128, 128, 4, 2, 1, 3}, {64, 128, 2, 4, 1, 4}};
   constexpr int kFirstWithClusters = 90, kClusterless = 1;
-  int64_t rows = p.contraction.typical(p.rows());
   SmallVector<std::pair<double, MatrixSchedule>> ranked;
   for (const Shape &shape : kShapes)
     for (int64_t splits : {1, 2, 4, 8}) {
@@ -383,16 +414,19 @@ SmallVector<MatrixSchedule> matrixSchedules(const MatrixProblem &p, const Target
       bool fits = s.sharedBytes() + p.scaleBytes(s) <= sharedLimit(target) && s.tileRows % splits == 0 && sumsWholeRows(s, p);
       if (needless || !fits || splits > (target.computeCapability >= kFirstWithClusters ? 8 : kClusterless))
         continue;
-      ranked.push_back({costOf(s, rows, p, target), s});
+      ranked.push_back({costOf(s, p.typicalRows(s), p, target), s});
     }
-  SmallVector<MatrixSchedule> others = directSchedules(p, target);
-  llvm::append_range(others, groupSchedules(p, target));
-  llvm::append_range(others, pipelineSchedules(p, target));
-  llvm::append_range(others, residentSchedules(p, target));
-  llvm::append_range(others, tmaSchedules(p, target));
+  SmallVector<MatrixSchedule> others;
+  if (!p.ofRun) {
+    others = directSchedules(p, target);
+    llvm::append_range(others, groupSchedules(p, target));
+    llvm::append_range(others, pipelineSchedules(p, target));
+    llvm::append_range(others, residentSchedules(p, target));
+    llvm::append_range(others, tmaSchedules(p, target));
+  }
   for (const MatrixSchedule &s : others)
     if (sumsWholeRows(s, p))
-      ranked.push_back({costOf(s, rows, p, target), s});
+      ranked.push_back({costOf(s, p.typicalRows(s), p, target), s});
   auto order = [](const std::pair<double, MatrixSchedule> &entry) {
     const MatrixSchedule &s = entry.second;
     return std::tuple(entry.first, s.splits, s.tileRows, s.tileColumns, s.warpDepth, s.stages, s.teams, s.together, s.tileWidth);
@@ -403,14 +437,14 @@ SmallVector<MatrixSchedule> matrixSchedules(const MatrixProblem &p, const Target
   constexpr double kMost = 2; // times the cost of the best
   double leastCost = ranked.empty() ? 0 : ranked.front().first;
   for (const MatrixSchedule &s : otherSchedules(p, target)) {
-    double cost = costOf(s, rows, p, target);
+    double cost = costOf(s, p.typicalRows(s), p, target);
     bool isKnown = llvm::any_of(ranked, [&](const auto &entry) { return entry.second == s; });
     if (!isKnown && sumsWholeRows(s, p) && cost < kMost * leastCost)
       ranked.push_back({cost, s});
   }
   rank();
   SmallVector<MatrixSchedule> schedules = inTurns(llvm::map_to_vector(ranked, [](const auto &entry) { return entry.second; }));
-  std::optional<MatrixSchedule> best = measuredSchedule(rows, p, target);
+  std::optional<MatrixSchedule> best = p.ofRun ? std::nullopt : measuredSchedule(p.contraction.typical(p.rows()), p, target);
   if (best && best->resident) { // as many stages as there is room for depends on what else lies there
     auto isSame = [&](MatrixSchedule s) {
       s.stages = best->stages;

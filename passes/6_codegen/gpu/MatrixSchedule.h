@@ -81,8 +81,9 @@ struct MatrixSchedule {
   int64_t step() const { return direct ? kDirectStep : kStep; }
 };
 
-/// A contraction as the matrix family sees it: lhs [rows, depth] gathered, rhs packed [columns, depth]. Channels and depth are counted in halves, or
-/// in pairs of bytes: a chunk of 16 bytes has kChunk of either.
+/// A contraction as the matrix family sees it: lhs [rows, depth] gathered, rhs packed [columns, depth], or what a run gives (`ofRun`): then read as
+/// it lies, and, where it has one matrix for each of a batch, with tiles that do not straddle them. Channels and depth are counted in halves, or in
+/// pairs of bytes: a chunk of 16 bytes has kChunk of either.
 struct MatrixProblem {
   cpu::ContractionProblem contraction;
   mlir::Value lhs;                       // what is read of lhs; not contraction.lhs where there is a scale
@@ -97,6 +98,8 @@ struct MatrixProblem {
   bool inParts = false;                  // each f32 is multiplied in two parts, as three products, which leaves it its precision
   bool sumsRows = false;                 // results beside the first are sums of parts of its rows: tiles have whole parts
   int64_t rowValues = 0;                 // that the epilogue reads, f32
+  bool ofRun = false;                    // rhs is not packed
+  int batchAxes = 0;                     // leading axes of the result along which rhs varies
 
   bool isBytes() const { return factors == Factors::Bytes || isNarrow(); }
   bool isNarrow() const { return factors == Factors::E4M3; } // bytes that are floats
@@ -117,6 +120,9 @@ struct MatrixProblem {
   static std::optional<MatrixProblem> of(kernel::FuncOp func, const Target &target);
   int64_t steps(const MatrixSchedule &s) const { return (depth + s.step() - 1) / s.step(); }
   nn::Dim rows() const;
+  nn::Dim rowsOfBatch() const; // which share one rhs
+  /// Rows in whole tiles, as cost models count them.
+  int64_t typicalRows(const MatrixSchedule &s) const;
   int64_t channelsOfFirst() const { return *nn::dimsOf(parts.front().getType()).back().asConstant(); } // of the parts
   /// Without stages that it would not use.
   MatrixSchedule fitted(MatrixSchedule s) const;

@@ -165,7 +165,7 @@ void TmaEmitter::copyByThreads() {
   b.waitForInputs();
   Value chunk = w.rem(lane, kChunksOfRow), row = w.div(lane, kChunksOfRow), isFirst = w.below(lane, w.i32(1));
   stages.forTiles({w.i32(0), w.i32(1)}, [&](Index firstRow, Index firstColumn, ValueRange ring) {
-    lhs.begin(firstRow, row, kWarp / kChunksOfRow, chunk);
+    lhs.begin(firstRow, b.dim(p.rows()), row, kWarp / kChunksOfRow, chunk);
     return b.loop(0, steps, 1, ring, [&](Index step, ValueRange carried) {
       Slot slot{carried[0], carried[1]};
       w.waitForPhase(stages.empty(slot.stage), slot.phase);

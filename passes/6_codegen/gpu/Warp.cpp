@@ -168,6 +168,16 @@ void Warp::copyAsync(Value to, Value from, Value bytes) {
   }
   assembly({}, {to, from, bytes}, "cp.async.cg.shared.global [$0], [$1], 16, $2;", "r,l,r,~{memory}", true);
 }
+void Warp::copyAsync(Value to, Value from, Value bytes, int64_t width) {
+  constexpr int64_t kWidest = 16, kWord = 4;
+  if (width == kWidest)
+    return copyAsync(to, from, bytes);
+  if (!hasAsyncCopies()) {
+    Value isRead = arith::CmpIOp::create(ops, arith::CmpIPredicate::ne, bytes, i32(0));
+    return store(to, loadIf(isRead, from, VectorType::get({width / kWord}, ops.getI32Type())));
+  }
+  assembly({}, {to, from, bytes}, "cp.async.ca.shared.global [$0], [$1], " + std::to_string(width) + ", $2;", "r,l,r,~{memory}", true);
+}
 void Warp::copyAsyncOr(Value to, Value from, Value condition, Value filler) {
   if (!hasAsyncCopies())
     return store(to, arith::SelectOp::create(ops, condition, loadIf(condition, from), b.splat(filler, 4)));

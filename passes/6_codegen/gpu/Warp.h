@@ -49,6 +49,8 @@ public:
   mlir::Value shared();                                                // the address of the block's dynamic shared memory
   /// 16 bytes, of which the first `bytes` (0 or 16) are read, the rest zero. On sm_75 a copy is over at once.
   void copyAsync(mlir::Value to, mlir::Value from, mlir::Value bytes);
+  /// The same of 4, 8 or 16 bytes at a multiple of them.
+  void copyAsync(mlir::Value to, mlir::Value from, mlir::Value bytes, int64_t width);
   /// Copies 16 bytes where `condition` holds, and stores the word `filler` four times where it does not.
   void copyAsyncOr(mlir::Value to, mlir::Value from, mlir::Value condition, mlir::Value filler);
   void commit();

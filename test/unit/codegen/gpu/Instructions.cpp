@@ -207,14 +207,16 @@ void tryWait(GpuThread &thread, const Statement &s, uint64_t *values) {
 // --- copies of 16 bytes beside a thread
 
 void copyAsync(GpuThread &thread, const Statement &s, uint64_t *values) {
-  constexpr int64_t kBytes = 16;
-  uint8_t *to = thread.shared(s.get(0, values), kBytes, s);
+  constexpr int64_t kWidest = 16;
+  int64_t width = int64_t(s.get(2, values)), bytes = s.operands.size() > 3 ? int64_t(s.get(3, values)) : width;
+  if (width > kWidest || !llvm::isPowerOf2_64(width) || width < (s.has("cg") ? kWidest : 4) || bytes > width)
+    return thread.fail("no copy is so wide", &s);
+  uint8_t *to = thread.shared(s.get(0, values), width, s);
   auto *from = reinterpret_cast<const uint8_t *>(s.get(1, values));
-  int64_t bytes = s.operands.size() > 3 ? int64_t(s.get(3, values)) : kBytes;
-  if (bytes && uintptr_t(from) % kBytes)
-    return thread.fail("an address is not aligned to 16", &s);
+  if (bytes && uintptr_t(from) % width)
+    return thread.fail("an address is not aligned to " + std::to_string(width), &s);
   thread.copyBeside([=] {
-    std::memset(to, 0, kBytes);
+    std::memset(to, 0, width);
     std::memcpy(to, from, bytes);
   });
 }
@@ -265,6 +267,7 @@ Execute executorOf(const Statement &s) {
       {"mbarrier.arrive", arrive},
       {"mbarrier.try_wait.parity", tryWait},
       {"cp.async.cg.shared.global", copyAsync},
+      {"cp.async.ca.shared.global", copyAsync},
       {"cp.async.commit_group", commitCopies},
       {"cp.async.wait_group", waitForCopies},
   };

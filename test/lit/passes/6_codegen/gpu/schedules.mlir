@@ -11,7 +11,7 @@ kernel.func private @product(%x: tensor<128x256xf16>, %w: tensor<512x256xf16> {k
   kernel.return %0 : tensor<128x512xf16>
 }
 
-// f32 is multiplied there in parts; weights that a run brings are not packed, and each thread has four columns: 128 x 512 / 4 tasks.
+// f32 is multiplied there in parts.
 // CHECK-LABEL: kernel.func private @parts
 // CHECK-SAME:    schedule = #kernel.schedule<"gpu.matrix"
 // SM75-LABEL:  kernel.func private @parts
@@ -21,10 +21,20 @@ kernel.func private @parts(%x: tensor<128x256xf32>, %w: tensor<256x512xf32> {ker
   kernel.return %0 : tensor<128x512xf32>
 }
 
-// CHECK-LABEL: kernel.func private @exact
-// CHECK-SAME:    schedule = #kernel.schedule<"gpu.loops", {lanes = 4 : i64, threads = 128 : i64}>
-// CHECK-SAME:    tasks = #nn.expr<16384>
-kernel.func private @exact(%x: tensor<128x256xf32>, %w: tensor<256x512xf32>) -> tensor<128x512xf32> {
+// What a run brings is not packed, and read as it lies.
+// CHECK-LABEL: kernel.func private @of_run
+// CHECK-SAME:    schedule = #kernel.schedule<"gpu.matrix"
+// SM75-LABEL:  kernel.func private @of_run
+// SM75-SAME:     schedule = #kernel.schedule<"gpu.loops"
+kernel.func private @of_run(%x: tensor<128x256xf32>, %w: tensor<256x512xf32>) -> tensor<128x512xf32> {
   %0 = nn.matmul %x, %w : tensor<128x256xf32>, tensor<256x512xf32> -> tensor<128x512xf32>
   kernel.return %0 : tensor<128x512xf32>
+}
+
+// Turns of many points, of which tiles would be nearly empty: an element is a thread's.
+// CHECK-LABEL: kernel.func private @points
+// CHECK-SAME:    schedule = #kernel.schedule<"gpu.loops"
+kernel.func private @points(%x: tensor<1000x3x3xf32>, %y: tensor<1000x3x3xf32>) -> tensor<1000x3x3xf32> {
+  %0 = nn.matmul %x, %y : tensor<1000x3x3xf32>, tensor<1000x3x3xf32> -> tensor<1000x3x3xf32>
+  kernel.return %0 : tensor<1000x3x3xf32>
 }
