@@ -170,7 +170,7 @@ public:
     KernelPlan plan;
     plan.overwrites.assign(1, -1);
     if (std::optional<AttentionTile> tile = AttentionTile::of(attr, p)) {
-      plan.tasks = p.batch * p.heads * p.rows.ceilDiv(tile->rows());
+      plan.tasks = p.batch * p.heads * p.rows.ceilDiv(tile->rows()) * tile->passes;
       plan.block = {int(tile->threads()), 1, int(tile->sharedBytes()), 1, /*waits=*/false, int(tile->together())};
       return plan;
     }

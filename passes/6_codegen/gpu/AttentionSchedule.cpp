@@ -9,11 +9,11 @@ constexpr int64_t kRows = AttentionTile::kRows;
 
 bool isOnMatrixUnits(const cpu::AttentionProblem &p, const Target &target) {
   constexpr int kFirstWithHalves = 75;
-  constexpr int64_t kStep = 32, kMost = 128;
+  constexpr int64_t kLeast = 8, kMost = 256;
   auto elementOf = [](Value v) { return cast<RankedTensorType>(v.getType()).getElementType(); };
   nn::AttentionOp op = p.op;
   Type element = elementOf(op.getQuery());
-  auto fits = [](int64_t size) { return size % kStep == 0 && size <= kMost; };
+  auto fits = [](int64_t size) { return size >= kLeast && size <= kMost; };
   int first = isa<Float16Type>(element) ? kFirstWithHalves : kFirstWithAsyncCopies;
   if (target.computeCapability < first || !isa<Float16Type, BFloat16Type, Float32Type>(element) || !fits(p.depth) || !fits(p.width))
     return false;
@@ -29,26 +29,28 @@ bool isFull(const cpu::AttentionProblem &p) {
   return getElementTypeOrSelf(op.getQuery().getType()).isF32();
 }
 
-/// Of f32, which takes twice the registers, the fewer the wider heads are.
-int64_t keysOfStep(const cpu::AttentionProblem &p) {
-  constexpr int64_t kHalves = 32, kFull = 16, kWide = 8, kNarrow = 128;
-  return !isFull(p) ? kHalves : p.depth + p.width <= kNarrow ? kFull : kWide;
+/// Of f32, which takes twice the registers, fewer, and the fewer the wider heads are.
+int64_t keysOfStep(int64_t columns, bool isFull) {
+  constexpr int64_t kMost = 32, kNarrow = 128;
+  int64_t most = isFull ? kMost / 2 : kMost;
+  return columns <= (isFull ? kNarrow : 2 * kNarrow) ? most : most / 2;
 }
 
 /// Few keys, in shared memory: of halves, a step for each warp.
 std::optional<AttentionTile> sharesTile(const cpu::AttentionProblem &p, const AttentionTile &from, const Target &target) {
   constexpr int64_t kMostWarps = 8;
   auto keys = p.keys.asConstant();
-  if (target.computeCapability < kFirstWithAsyncCopies || !keys || *keys <= from.keys || *keys > kMostWarps * from.keys || isFull(p))
-    return std::nullopt;
   AttentionTile tile = from;
-  tile.warps = llvm::divideCeil(*keys, from.keys);
   tile.slots = 1;
+  tile.setColumns(p);
+  if (target.computeCapability < kFirstWithAsyncCopies || !keys || *keys <= tile.keys || *keys > kMostWarps * tile.keys || isFull(p))
+    return std::nullopt;
+  tile.warps = llvm::divideCeil(*keys, tile.keys);
   return tile.sharedBytes() <= sharedLimit(target) ? std::optional(tile) : std::nullopt;
 }
 
 /// Rows of their own for each warp, keys and values in shared memory.
-SmallVector<AttentionTile> stagedTiles(const cpu::AttentionProblem &p, int64_t tiles, const Target &target) {
+SmallVector<AttentionTile> stagedTiles(const cpu::AttentionProblem &p, int64_t tiles, const Target &target, ArrayRef<int64_t> rowWarps = {8, 4}) {
   constexpr int64_t kMostSlots = 4;
   SmallVector<AttentionTile> result;
   auto elementOf = [](Value v) { return cast<RankedTensorType>(v.getType()).getElementType(); };
@@ -56,13 +58,13 @@ SmallVector<AttentionTile> stagedTiles(const cpu::AttentionProblem &p, int64_t t
   auto keys = p.keys.asConstant();
   if (target.computeCapability < kFirstWithAsyncCopies || !keys || *keys < 1 || isFull(p) || elementOf(op.getResult()) != elementOf(op.getQuery()))
     return result;
-  for (int64_t most : {8, 4}) {
+  for (int64_t most : rowWarps) {
     AttentionTile tile;
     tile.warps = 1;
     tile.rowWarps = llvm::divideCeil(tiles, llvm::divideCeil(tiles, most));
-    tile.depth = p.depth;
-    tile.width = p.width;
-    int64_t blocks = llvm::divideCeil(*keys, AttentionTile::kBlockKeys), fitting = std::min(kMostSlots, sharedLimit(target) / tile.slotBytes());
+    tile.slots = 1;
+    tile.setColumns(p);
+    int64_t blocks = llvm::divideCeil(*keys, tile.blockKeys()), fitting = std::min(kMostSlots, sharedLimit(target) / tile.slotBytes());
     tile.slots = std::min(blocks, fitting);
     bool isKnown = llvm::any_of(result, [&](const AttentionTile &other) { return other.rowWarps == tile.rowWarps; });
     if (!isKnown && tile.sharedBytes() <= sharedLimit(target))
@@ -86,9 +88,7 @@ SmallVector<AttentionTile> attentionTiles(const cpu::AttentionProblem &p, const 
   if (!isOnMatrixUnits(p, target))
     return {};
   AttentionTile tile;
-  tile.depth = p.depth;
-  tile.width = p.width;
-  tile.keys = keysOfStep(p);
+  tile.setColumns(p);
   // So few keys are one step of each warp: their loads are all on their way at once. In f32, whose steps are short, few steps.
   constexpr int64_t kMostTogether = 8;
   int64_t known = p.keys.asConstant().value_or(tile.warps * tile.keys);
@@ -103,6 +103,8 @@ SmallVector<AttentionTile> attentionTiles(const cpu::AttentionProblem &p, const 
     SmallVector<AttentionTile> few = withOtherWarps(tile, known, target);
     if (std::optional<AttentionTile> shares = sharesTile(p, tile, target))
       few.insert(few.begin(), *shares);
+    else if (tiles > 1)
+      few.append(stagedTiles(p, tiles, target, {8, 4, 2}));
     return few;
   }
   SmallVector<AttentionTile> result = stagedTiles(p, tiles, target);
@@ -114,8 +116,18 @@ SmallVector<AttentionTile> attentionTiles(const cpu::AttentionProblem &p, const 
 }
 
 std::optional<AttentionTile> AttentionTile::of(kernel::ScheduleAttr schedule, const cpu::AttentionProblem &problem) {
-  AttentionTile tile{schedule.get("warps", 0), schedule.get("row_warps", 1), schedule.get("slots", 0), problem.depth, problem.width, keysOfStep(problem)};
+  AttentionTile tile{schedule.get("warps", 0), schedule.get("row_warps", 1), schedule.get("slots", 0)};
+  tile.setColumns(problem);
   return tile.warps ? std::optional(tile) : std::nullopt;
+}
+
+void AttentionTile::setColumns(const cpu::AttentionProblem &p) {
+  // From memory to registers: the values of a step and their sums. Staged, only sums are in registers all the time.
+  constexpr int64_t kStep = 32, kMostOfPass = 128;
+  passes = slots ? 1 : llvm::divideCeil(p.width, kMostOfPass);
+  depth = llvm::alignTo(p.depth, kStep);
+  width = llvm::alignTo(llvm::divideCeil(p.width, passes), kStep);
+  keys = keysOfStep(depth + width, isFull(p));
 }
 
 kernel::ScheduleAttr AttentionTile::attr(MLIRContext *context) const {

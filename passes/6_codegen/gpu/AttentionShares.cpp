@@ -13,7 +13,7 @@ public:
   SharesEmitter(KernelBuilder &b, const cpu::AttentionProblem &problem, const AttentionTile &tile) : AttentionStages(b, problem, tile) {}
 
   void emit() {
-    Value warp = w.div(thread, 32), shared = w.shared(), own = w.add(shared, w.mul(warp, t.shareBytes())), values = w.add(own, t.keys * p.depth * 2);
+    Value warp = w.div(thread, 32), shared = w.shared(), own = w.add(shared, w.mul(warp, t.shareBytes())), values = w.add(own, t.keys * t.depth * 2);
     bool isWhole = knownKeys % t.keys == 0;
     begin(w.i32(0));
     Index first = b.mul(w.wide(warp), t.keys);
@@ -32,7 +32,7 @@ public:
     w.joinWarp(); // all of it has read what its sums take the place of
     writeState(own, state);
     w.barrier();
-    for (int64_t at = 0, units = kRows * p.width / kChunk; at < units; at += t.threads()) {
+    for (int64_t at = 0, units = kRows * chunksOfTask(); at < units; at += t.threads()) {
       Value unit = w.add(thread, at);
       auto finish = [&] { finishShares(unit, shared, t.shareBytes()); };
       at + t.threads() <= units ? finish() : b.ifThen(w.below(unit, w.i32(units)), finish);

@@ -1,26 +1,25 @@
 // Attention whose keys and values pass through shared memory: for so many rows that every multiprocessor is busy.
 //
-// Each warp of a block has 16 query rows of its own and goes through all keys, 64 at a time. All threads copy the blocks to come while one is
-// multiplied; where there is room for all of them nothing is copied later.
+// Each warp of a block has 16 query rows of its own and goes through all keys, 64 at a time, 32 of the widest. All threads copy the blocks to come
+// while one is multiplied; where there is room for all of them nothing is copied later.
 #include "passes/6_codegen/gpu/AttentionStages.h"
 
 namespace tenon::gpu {
 using namespace mlir;
 
 namespace {
-constexpr int64_t kBlockKeys = AttentionTile::kBlockKeys;
-
 class StagedEmitter : AttentionStages {
 public:
   StagedEmitter(KernelBuilder &b, const cpu::AttentionProblem &problem, const AttentionTile &tile)
-      : AttentionStages(b, problem, tile), blocks(llvm::divideCeil(knownKeys, kBlockKeys)), ahead(tile.slots >= blocks ? blocks : tile.slots - 1) {}
+      : AttentionStages(b, problem, tile), blockKeys(tile.blockKeys()), blocks(llvm::divideCeil(knownKeys, blockKeys)),
+        ahead(tile.slots >= blocks ? blocks : tile.slots - 1) {}
 
   void emit() {
     shared = w.shared();
     warp = w.div(thread, 32);
     begin(w.mul(warp, kRows));
     for (int64_t block = 0; block < ahead; ++block) {
-      copyBlock(block * kBlockKeys, w.i32(block * t.slotBytes()));
+      copyBlock(block * blockKeys, w.i32(block * t.slotBytes()));
       w.commit();
     }
     loadQueries();
@@ -28,10 +27,10 @@ public:
     state.append(beginState());
     state = b.loop(0, wholeBlocks(), 1, state, [&](Index number, ValueRange carried) {
       Values values(carried);
-      step(number, kBlockKeys, p.op.getCausal(), values);
+      step(number, blockKeys, p.op.getCausal(), values);
       return values;
     });
-    if (int64_t rest = knownKeys % kBlockKeys; rest && !p.op.getCausal())
+    if (int64_t rest = knownKeys % blockKeys; rest && !p.op.getCausal())
       step(blocks - 1, int64_t(llvm::alignTo(rest, kFragmentKeys)), /*isLimited=*/rest % kFragmentKeys != 0, state);
     w.waitFor(0);
     w.barrier(); // the copies' memory is free
@@ -42,10 +41,10 @@ private:
   /// Blocks of keys that are all there; with `causal`, those that some row of the block sees.
   Index wholeBlocks() {
     if (!p.op.getCausal())
-      return knownKeys / kBlockKeys;
+      return knownKeys / blockKeys;
     Index first = b.mul(b.rem(b.task(), b.dim(p.rows.ceilDiv(t.rows()))), t.rows());
     Index end = seen(b.min(b.add(first, t.rows() - 1), b.sub(rows, 1)));
-    return b.div(b.add(end, kBlockKeys - 1), kBlockKeys);
+    return b.div(b.add(end, blockKeys - 1), blockKeys);
   }
 
   // --- copies
@@ -54,9 +53,9 @@ private:
   void copyBlock(Index first, Value slot) {
     Value to = w.add(shared, slot);
     Copiers all{thread, t.threads()};
-    bool isWhole = knownKeys % kBlockKeys == 0;
-    copyKeys(first, kBlockKeys, isWhole, to, all);
-    copyValues(first, kBlockKeys, isWhole, w.add(to, t.keyBytes()), all);
+    bool isWhole = knownKeys % blockKeys == 0;
+    copyKeys(first, blockKeys, isWhole, to, all);
+    copyValues(first, blockKeys, isWhole, w.add(to, t.keyBytes()), all);
   }
 
   // --- products
@@ -67,10 +66,10 @@ private:
     w.barrier();
     if (ahead < blocks) {
       Index coming = b.add(number, ahead);
-      b.ifThen(b.lessThan(coming, blocks), [&] { copyBlock(b.mul(coming, kBlockKeys), values[1]); });
+      b.ifThen(b.lessThan(coming, blocks), [&] { copyBlock(b.mul(coming, blockKeys), values[1]); });
     }
     w.commit(); // a group for each block, so that the same number is waited for
-    multiplyBlock(w.add(shared, values[0]), b.mul(number, kBlockKeys), count / 8, isLimited, MutableArrayRef(values).drop_front(2));
+    multiplyBlock(w.add(shared, values[0]), b.mul(number, blockKeys), count / 8, isLimited, MutableArrayRef(values).drop_front(2));
     values[0] = next(values[0]);
     values[1] = next(values[1]);
   }
@@ -102,18 +101,19 @@ private:
       }
     }
     w.joinWarp();
-    int64_t chunks = p.width / kChunk;
+    int64_t chunks = chunksOfTask();
     for (int64_t first = 0; first < kRows * chunks; first += 32) {
       Value unit = w.add(lane, first), ofRow = w.div(unit, chunks), chunk = w.rem(unit, chunks);
       Value loaded = w.loadFloats(w.add(own, w.add(w.mul(ofRow, t.resultPitch()), w.mul(chunk, kChunkBytes))));
       Index at = b.add(firstRow, w.wide(ofRow));
       b.ifThen(b.lessThan(at, rows), [&] {
         Value eight = LLVM::BitcastOp::create(ops, VectorType::get({kChunk}, result.element), loaded);
-        b.store(eight, result, b.at(result, {batch, head, at, b.mul(w.wide(chunk), kChunk)}));
+        storeChunk(eight, at, b.mul(w.wide(chunk), kChunk));
       });
     }
   }
 
+  const int64_t blockKeys;     // of a block
   const int64_t blocks, ahead; // blocks that are copied before the one that is multiplied
   Value warp, shared;
 };

@@ -32,9 +32,15 @@ protected:
 
 private:
   using Place = llvm::function_ref<mlir::Value(mlir::Value chunk, mlir::Value ofRow)>;
-  void copyRows(const Tensor &from, int64_t columns, Index first, int64_t count, bool isWhole, mlir::Value to, Copiers copiers, Place place);
-  void copyChunk(const Tensor &from, Index offset, mlir::Value inside, mlir::Value target);
-  mlir::Value valueSwizzle(mlir::Value ofRow) { return p.width * 2 % 128 ? w.rem(w.div(ofRow, 2), 4) : w.rem(ofRow, 8); }
+  /// Columns, the chunks that are copied, zeros after the last column, and columns from one row to the next in shared memory.
+  struct RowOfMemory {
+    int64_t columns, chunks, pitch;
+  };
+  void copyRows(const Tensor &from, const RowOfMemory &ofMemory, Index first, int64_t count, bool isWhole, mlir::Value to, Copiers copiers,
+                Place place);
+  void copyChunk(const Tensor &from, Index ofRow, Index column, int64_t columns, int64_t chunks, mlir::Value inside, mlir::Value target);
+  mlir::Value wordsAt(mlir::Value address, int64_t step);
+  mlir::Value valueSwizzle(mlir::Value ofRow) { return t.width * 2 % 128 ? w.rem(w.div(ofRow, 2), 4) : w.rem(ofRow, 8); }
   Index keyOf(Index first, int64_t tile, int64_t e) { return b.add(b.add(b.add(first, b.mul(w.wide(quad), 2)), tile * 8), e % 2); }
   mlir::Value limited(mlir::Value x, Index ofRow, Index ofKey);
   llvm::SmallVector<mlir::Value> masksOf(Index first, int64_t tile, bool isLimited);

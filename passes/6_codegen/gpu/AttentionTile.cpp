@@ -18,13 +18,14 @@ public:
     warp = w.div(w.rem(thread, t.groupThreads()), 32);
     shared = w.add(w.shared(), w.mul(rowGroup, t.groupBytes()));
     begin(w.mul(rowGroup, kRows));
-    loadQueries();
+    if (!isWide)
+      loadQueries();
     Index end = seen(b.min(b.add(firstRow, kRows - 1), b.sub(rows, 1)));
     Values state = b.loop(b.mul(w.wide(warp), t.keys), end, t.keys * t.warps, beginState(),
                           [&](Index first, ValueRange carried) { return step(first, Values(carried)); });
     writeState(state);
     w.barrier();
-    for (int64_t first = 0, units = kRows * p.width / kChunk; first < units; first += t.groupThreads()) {
+    for (int64_t first = 0, units = kRows * chunksOfTask(); first < units; first += t.groupThreads()) {
       Value unit = w.add(w.rem(thread, t.groupThreads()), first);
       first + t.groupThreads() <= units ? finishShares(unit, shared, t.warpBytes())
                                         : b.ifThen(w.below(unit, w.i32(units)), [&] { finishShares(unit, shared, t.warpBytes()); });
@@ -49,23 +50,44 @@ private:
     int64_t keyTiles = t.keys / 8;
     SmallVector<SmallVector<Value>> keyWords(keyTiles);
     for (int64_t n = 0; n < keyTiles; ++n)
-      for (int64_t d = 0; d < p.depth; d += depthStep())
-        keyWords[n].push_back(words(key, {batch, keyHead, b.min(b.add(first, w.wide(w.add(group, n * 8))), last), chunkOf(d)}));
+      for (int64_t step = 0; step < depthSteps(); ++step)
+        keyWords[n].push_back(words(key, {batch, keyHead, b.min(b.add(first, w.wide(w.add(group, n * 8))), last)}, step));
     SmallVector<Value> valueRows;
     for (int64_t n = 0; n < keyTiles; ++n)
       for (int64_t offset : {0, 1})
         valueRows.push_back(valueRow(b.min(b.add(first, w.wide(w.add(w.mul(quad, 2), n * 8 + offset))), last)));
 
-    SmallVector<Value> logits;
+    SmallVector<Value> scores = isWide ? scoresOfWide(keyWords) : SmallVector<Value>(keyTiles * 4, b.constant(0, f32)), logits;
     for (int64_t n = 0; n < keyTiles; ++n) {
-      SmallVector<Value> scores(4, b.constant(0, f32));
-      multiplyKeys(keyWords[n], scores);
+      if (!isWide)
+        multiplyKeys(keyWords[n], MutableArrayRef(scores).slice(n * 4, 4));
       for (int64_t e = 0; e < 4; ++e)
-        logits.push_back(logitAt(scores[e], row[e / 2], b.add(first, w.wide(w.add(w.mul(quad, 2), n * 8 + e % 2)))));
+        logits.push_back(logitAt(scores[n * 4 + e], row[e / 2], b.add(first, w.wide(w.add(w.mul(quad, 2), n * 8 + e % 2)))));
     }
     weigh(logits, state);
     factors == Factors::TF32 ? addFull(logits, valueRows, state) : addHalves(logits, valueRows, state);
     return state;
+  }
+
+  /// Of queries that registers have no room for: each step of the depth is read again, from the first-level cache.
+  SmallVector<Value> scoresOfWide(ArrayRef<SmallVector<Value>> keyWords) {
+    SmallVector<Value> scores(keyWords.size() * 4, b.constant(0, f32));
+    for (int64_t step = 0; step < depthSteps(); ++step) {
+      StepFactors own = queriesOf(step, queryWords(0, step), queryWords(1, step));
+      for (auto [n, ofTile] : llvm::enumerate(keyWords))
+        multiplyKeys(own, ofTile[step], MutableArrayRef(scores).slice(n * 4, 4));
+    }
+    return scores;
+  }
+
+  /// By an instruction that stays in the loop, where alignment allows it.
+  Value queryWords(int64_t half, int64_t step) {
+    int64_t lanes = lanesOf(step), first = step * depthStep();
+    Index column = b.add(b.mul(w.wide(quad), lanes), first), offset = b.at(query, {batch, head, row[half], column});
+    if (p.depth % lanes || b.divisorOf(offset) % lanes || query.alignment % kChunkBytes)
+      return words(query, {batch, head, row[half]}, step);
+    auto type = VectorType::get({isHalfStep(step) ? 2 : 4}, ops.getI32Type());
+    return w.loadIf(b.lessThan(column, p.depth), b.address(query, offset), type);
   }
 
   /// Sums of values += weights times values, of 16 keys at a time.
@@ -94,7 +116,18 @@ private:
   }
 
   /// This thread's columns of a value: one of every column tile.
-  Value valueRow(Index at) { return b.load(value, b.at(value, {batch, keyHead, at, b.mul(w.wide(group), columnTiles)}), int(columnTiles)); }
+  Value valueRow(Index at) {
+    Index column = b.add(firstColumn, b.mul(w.wide(group), columnTiles));
+    if (t.passes * t.width == p.width)
+      return b.load(value, b.at(value, {batch, keyHead, at, column}), int(columnTiles));
+    SmallVector<Value> all;
+    for (int64_t c = 0; c < columnTiles; c += kColumns) {
+      Value few = columnsOf(value, {batch, keyHead, at}, b.add(column, c), kColumns, p.width, /*isWhole=*/false);
+      for (int64_t i = 0; i < kColumns; ++i)
+        all.push_back(b.extractLane(few, int(i)));
+    }
+    return vector::FromElementsOp::create(ops, VectorType::get({columnTiles}, value.element), all);
+  }
 
   void writeState(ArrayRef<Value> state) {
     Value base = w.add(shared, w.mul(warp, t.warpBytes()));
@@ -105,7 +138,7 @@ private:
       for (int64_t e = 0; e < 2; ++e) { // of its columns this thread has those of two groups, in a row each
         Value column = w.mul(w.add(w.mul(quad, 2), e), columnTiles);
         Value at = w.add(base, w.mul(w.add(w.mul(own, t.pitch()), column), 4));
-        for (int64_t c = 0; c < columnTiles; c += 4) {
+        for (int64_t c = 0; c < columnTiles; c += kColumns) {
           auto sumOf = [&](int64_t i) { return state[4 + (c + i) * 4 + half * 2 + e]; };
           Value four = vector::FromElementsOp::create(ops, VectorType::get({4}, f32), ValueRange{sumOf(0), sumOf(1), sumOf(2), sumOf(3)});
           w.store(w.add(at, c * 4), four);
@@ -114,6 +147,8 @@ private:
     }
   }
 
+  static constexpr int64_t kColumns = 4, kMostDepth = 128, kChunkBytes = 16; // kColumns: neighbours of a thread; a tile's are multiples of them
+  const bool isWide = p.depth > kMostDepth;
   Value warp, shared;
 };
 } // namespace

@@ -10,15 +10,17 @@ struct AttentionTile {
   int64_t warps = 4;    // that share the keys of the same rows
   int64_t rowWarps = 1; // groups of them, with rows of their own
   int64_t slots = 0;    // for blocks of keys and values in shared memory, or of those of a warp; 0: operands go from memory to registers
-  int64_t depth = 0;    // columns of a key
-  int64_t width = 0;    // and of a value
+  int64_t depth = 0;    // columns of a key, as shared memory has room for them: in steps of 32
+  int64_t width = 0;    // and of a value, as far as one task computes them
+  int64_t passes = 1;   // tasks that have the same rows and share out the columns of their values
   int64_t keys = 32;    // of a warp's step: as many as registers have room for
 
   static constexpr int64_t kRows = 16; // of a warp's step
-  static constexpr int64_t kBlockKeys = 64;        // of a slot
 
   /// The tile of a schedule; none for one of rows.
   static std::optional<AttentionTile> of(kernel::ScheduleAttr schedule, const cpu::AttentionProblem &problem);
+  /// With the columns of heads that are no multiple of 32 wide, or too wide for one task, and the keys that this leaves registers for.
+  void setColumns(const cpu::AttentionProblem &problem);
   kernel::ScheduleAttr attr(mlir::MLIRContext *context) const;
 
   int64_t rows() const { return kRows * rowWarps; } // of a block
@@ -30,8 +32,9 @@ struct AttentionTile {
   /// A warp's sums, and the largest score and the sum of weights of each row.
   int64_t warpBytes() const { return sumsBytes() + kRows * 8; }
   int64_t groupBytes() const { return warps * warpBytes(); }
-  int64_t keyBytes() const { return kBlockKeys * depth * 2; }
-  int64_t slotBytes() const { return keyBytes() + kBlockKeys * width * 2; }
+  int64_t blockKeys() const { return depth + width > kMostOfWideBlocks ? 32 : 64; } // of a slot
+  int64_t keyBytes() const { return blockKeys() * depth * 2; }
+  int64_t slotBytes() const { return keyBytes() + blockKeys() * width * 2; }
   /// Bytes between rows of the result in shared memory.
   int64_t resultPitch() const { return width * 2 + 16; }
   /// Whether warps that share keys copy them to shared memory, each those that are its one step.
@@ -41,9 +44,12 @@ struct AttentionTile {
   int64_t blockBytes() const { return slots ? std::max(slots * slotBytes(), rows() * resultPitch()) : groupBytes() * rowWarps; }
   /// Blocks of a multiprocessor that have to find registers.
   int64_t together() const;
+
+private:
+  static constexpr int64_t kMostOfWideBlocks = 256; // columns of a key and its value
 };
 
-/// The best first; none where matrix units cannot compute the attention: other types than f32, f16 and bf16, or heads whose width is no multiple of 32 up to 128.
+/// The best first; none where matrix units cannot compute the attention: other types than f32, f16 and bf16, or heads of other than 8 to 256 columns.
 llvm::SmallVector<AttentionTile> attentionTiles(const cpu::AttentionProblem &problem, const Target &target);
 void emitAttentionTile(KernelBuilder &b, const cpu::AttentionProblem &problem, const AttentionTile &tile);
 void emitAttentionShares(KernelBuilder &b, const cpu::AttentionProblem &problem, const AttentionTile &tile);

@@ -13,7 +13,7 @@ AttentionWarp::AttentionWarp(KernelBuilder &b, const cpu::AttentionProblem &prob
     : b(b), w(b), ops(b.ops()), p(problem), t(tile), query(b.tensorOf(p.op.getQuery())), key(b.tensorOf(p.op.getKey())),
       value(b.tensorOf(p.op.getValue())), result(b.result(0)), f32(b.ops().getF32Type()), factors(factorsOf(query.element)),
       inParts(factors == Factors::TF32 && !p.op->hasAttr(kernel::kTf32Attr)), chunk(factors == Factors::TF32 ? kChunk / 2 : kChunk),
-      columnTiles(p.width / 8) {
+      columnTiles(tile.slots ? llvm::divideCeil(p.width, 8) : tile.width / 8) {
   if (p.op.getMask())
     mask = b.tensorOf(p.op.getMask());
   result.strides.clear();
@@ -30,6 +30,10 @@ void AttentionWarp::begin(Value firstOfWarp) {
   Index tiles = b.dim(p.rows.ceilDiv(t.rows())), heads = b.dim(p.heads);
   firstRow = b.add(b.mul(b.rem(b.task(), tiles), t.rows()), w.wide(firstOfWarp));
   Index rest = b.div(b.task(), tiles);
+  if (t.passes > 1) {
+    firstColumn = b.mul(b.rem(rest, t.passes), t.width);
+    rest = b.div(rest, t.passes);
+  }
   head = b.rem(rest, heads);
   batch = b.div(rest, heads);
   keyHead = b.div(head, b.dim(p.headsPerKey));
@@ -40,17 +44,45 @@ void AttentionWarp::begin(Value firstOfWarp) {
 void AttentionWarp::loadQueries() {
   SmallVector<Value> chunks[2];
   for (int64_t half = 0; half < 2; ++half)
-    for (int64_t d = 0; d < p.depth; d += depthStep())
-      chunks[half].push_back(words(query, {batch, head, row[half], chunkOf(d)}));
-  for (auto [upper, lower] : llvm::zip_equal(chunks[0], chunks[1]))
-    for (int product : {0, 1}) { // of two words of each row
-      auto of = [&, product = product](Value four, int word) { return b.extractLane(four, 2 * product + word); };
-      queries.push_back(factor({of(upper, 0), of(lower, 0), of(upper, 1), of(lower, 1)}));
-    }
+    for (int64_t step = 0; step < depthSteps(); ++step)
+      chunks[half].push_back(words(query, {batch, head, row[half]}, step));
+  for (int64_t step = 0; step < depthSteps(); ++step)
+    queries.push_back(queriesOf(step, chunks[0][step], chunks[1][step]));
 }
 
-Value AttentionWarp::words(const Tensor &from, ArrayRef<Index> position) {
-  return LLVM::BitcastOp::create(ops, VectorType::get({4}, ops.getI32Type()), b.load(from, b.at(from, position), int(chunk)));
+AttentionWarp::StepFactors AttentionWarp::queriesOf(int64_t step, Value upper, Value lower) {
+  StepFactors result;
+  for (int product = 0; product < (isHalfStep(step) ? 1 : 2); ++product) { // of two words of each row
+    auto of = [&](Value all, int word) { return b.extractLane(all, 2 * product + word); };
+    result.push_back(factor({of(upper, 0), of(lower, 0), of(upper, 1), of(lower, 1)}));
+  }
+  return result;
+}
+
+Value AttentionWarp::words(const Tensor &from, ArrayRef<Index> row, int64_t step) {
+  int64_t lanes = lanesOf(step), first = step * depthStep();
+  Value loaded = columnsOf(from, row, b.add(b.mul(w.wide(quad), lanes), first), lanes, p.depth, first + lanes * kQuad <= p.depth);
+  return LLVM::BitcastOp::create(ops, VectorType::get({isHalfStep(step) ? 2 : 4}, ops.getI32Type()), loaded);
+}
+
+Value AttentionWarp::columnsOf(const Tensor &from, ArrayRef<Index> row, Index column, int64_t lanes, int64_t columns, bool isWhole) {
+  auto at = [&](Index own) {
+    SmallVector<Index> position(row);
+    position.push_back(own);
+    return b.at(from, position);
+  };
+  if (isWhole)
+    return b.load(from, at(column), int(lanes));
+  auto orZero = [&](Index own, llvm::function_ref<Value(Index)> load) -> Value {
+    Value inside = b.lessThan(own, columns), loaded = load(at(b.select(inside, own, Index(0))));
+    return arith::SelectOp::create(ops, inside, loaded, b.constant(0, loaded.getType()));
+  };
+  if (columns % lanes == 0)
+    return orZero(column, [&](Index offset) { return b.load(from, offset, int(lanes)); });
+  SmallVector<Value> each;
+  for (int64_t i = 0; i < lanes; ++i)
+    each.push_back(orZero(b.add(column, i), [&](Index offset) { return b.load(from, offset); }));
+  return vector::FromElementsOp::create(ops, VectorType::get({lanes}, each[0].getType()), each);
 }
 
 Value AttentionWarp::rounded(Value first, Value second) {
@@ -84,11 +116,16 @@ void AttentionWarp::multiply(const Factor &left, const Factor &right, MutableArr
   w.multiply(factors, left.leading, right.leading, sums);
 }
 
-void AttentionWarp::multiplyKeys(ArrayRef<Value> chunks, MutableArrayRef<Value> scores) {
-  for (size_t i = 0; i < queries.size(); ++i) {
-    auto of = [&](int64_t word) { return b.extractLane(chunks[i / 2], int(2 * (i % 2) + word)); };
-    multiply(queries[i], factor({of(0), of(1)}), scores);
+void AttentionWarp::multiplyKeys(ArrayRef<Factor> queries, Value words, MutableArrayRef<Value> scores) {
+  for (auto [i, query] : llvm::enumerate(queries)) {
+    auto of = [&, i = i](int word) { return b.extractLane(words, int(2 * i) + word); };
+    multiply(query, factor({of(0), of(1)}), scores);
   }
+}
+
+void AttentionWarp::multiplyKeys(ArrayRef<Value> chunks, MutableArrayRef<Value> scores) {
+  for (auto [query, words] : llvm::zip_equal(queries, chunks))
+    multiplyKeys(query, words, scores);
 }
 
 bool AttentionWarp::isMaskOfRows() const {
@@ -156,7 +193,7 @@ Value AttentionWarp::normalizer(Value total) {
 }
 
 void AttentionWarp::finishShares(Value unit, Value shared, int64_t distance) {
-  int64_t chunks = p.width / kChunk;
+  int64_t chunks = chunksOfTask();
   Value own = w.div(unit, chunks), column = w.mul(w.rem(unit, chunks), kChunk);
   SmallVector<Value> highest, weights;
   for (int64_t i = 0; i < t.warps; ++i) {
@@ -184,8 +221,20 @@ void AttentionWarp::finishShares(Value unit, Value shared, int64_t distance) {
   Index at = b.add(firstRow, w.wide(own));
   b.ifThen(b.lessThan(at, rows), [&] {
     Index from = b.mul(b.div(w.wide(column), kChunk), kChunk);
-    b.store(b.convert(all, result.element), result, b.at(result, {batch, head, at, from}));
+    storeChunk(b.convert(all, result.element), at, b.add(firstColumn, from));
   });
+}
+
+void AttentionWarp::storeChunk(Value eight, Index ofRow, Index column) {
+  auto at = [&](Index own) { return b.at(result, {batch, head, ofRow, own}); };
+  if (isWholeChunks())
+    return b.store(eight, result, at(column));
+  if (p.width % kChunk == 0)
+    return b.ifThen(b.lessThan(column, p.width), [&] { b.store(eight, result, at(column)); });
+  for (int64_t i = 0; i < kChunk; ++i) {
+    Index own = b.add(column, i);
+    b.ifThen(b.lessThan(own, p.width), [&] { b.store(b.extractLane(eight, int(i)), result, at(own)); });
+  }
 }
 
 } // namespace tenon::gpu

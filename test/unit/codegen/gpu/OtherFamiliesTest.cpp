@@ -4,12 +4,22 @@
 namespace tenon::test {
 namespace {
 
+struct Heads {
+  int64_t depth = 64, width = 64; // columns of a key and of a value
+  int64_t alignment = 0;          // of arguments, as far as is known
+};
+
 std::string attention(int64_t rows, int64_t keys, const std::string &element, const std::string &options = "", const std::string &mask = "",
-                      int64_t keyHeads = 2) {
-  std::string q = tensor({1, 2, rows, 64}, element), k = tensor({1, keyHeads, keys, 64}, element);
-  return "kernel.func private @k(%q: " + q + ", %k: " + k + ", %v: " + k + (mask.empty() ? "" : ", %m: " + mask) + ") -> " + q +
+                      int64_t keyHeads = 2, Heads heads = {}) {
+  std::string q = tensor({1, 2, rows, heads.depth}, element), k = tensor({1, keyHeads, keys, heads.depth}, element);
+  std::string v = tensor({1, keyHeads, keys, heads.width}, element), y = tensor({1, 2, rows, heads.width}, element), marks;
+  if (heads.alignment) {
+    std::string each = std::to_string(heads.alignment);
+    marks = " attributes {tenon.alignments = array<i64: " + each + ", " + each + ", " + each + (mask.empty() ? "" : ", " + each) + ", " + each + ">}";
+  }
+  return "kernel.func private @k(%q: " + q + ", %k: " + k + ", %v: " + v + (mask.empty() ? "" : ", %m: " + mask) + ") -> " + y + marks +
          " {\n%0 = nn.attention %q, %k, %v " + (mask.empty() ? "" : "mask %m : " + mask) + " {scale = 0.125 : f64" + options + "} : " + q + ", " + k +
-         ", " + k + " -> " + q + "\nkernel.return %0 : " + q + " }";
+         ", " + v + " -> " + y + "\nkernel.return %0 : " + y + " }";
 }
 
 TEST(GpuAttention, Heads) {
@@ -24,6 +34,36 @@ TEST(GpuAttention, MasksAndPast) {
   check(attention(5, 90, "f16", ", causal", "", 1));
   check(attention(20, 48, "f16", "", tensor({1, 1, 1, 48}, "f16")));
   check(attention(1, 200, "f16"));
+}
+
+// Keys and values that end within a fragment, in each of the three ways: shared memory of a warp's own, of a block's, and none.
+const std::vector<std::string> kAttentionWays = {"warps = 3, row_warps = 1, slots = 1", "warps = 1, row_warps = 2, slots = 2",
+                                                 "warps = 2, row_warps = 1, slots = 0"};
+
+TEST(GpuAttention, OfAnyWidth) {
+  GpuCheck check{.family = "gpu.attention", .targets = {"cuda:sm_80"}, .given = kAttentionWays, .tolerance = 2e-3};
+  for (Heads heads : {Heads{40, 40, 16}, Heads{80, 24, 16}, Heads{36, 100}, Heads{33, 11}})
+    check(attention(20, 81, "f16", "", "", 2, heads));
+  check.tolerance = 1.5e-2;
+  check(attention(33, 70, "bf16", ", causal", tensor({1, 1, 33, 70}, "bf16"), 1, {72, 40, 16}));
+}
+
+TEST(GpuAttention, OfWideHeads) {
+  GpuCheck check{.family = "gpu.attention",
+                 .targets = {"cuda:sm_80"},
+                 .given = {"warps = 1, row_warps = 2, slots = 2", "warps = 2, row_warps = 1, slots = 0"},
+                 .tolerance = 2e-3};
+  for (Heads heads : {Heads{160, 160, 16}, Heads{256, 256, 16}, Heads{136, 200}})
+    check(attention(20, 70, "f16", ", causal", "", 1, heads));
+  check.targets = {"cuda:sm_75"};
+  check.given = {"warps = 2, row_warps = 1, slots = 0"};
+  check(attention(20, 40, "f16", "", tensor({1, 2, 1, 40}, "f16"), 2, {64, 256}));
+}
+
+TEST(GpuAttention, OfAnyWidthInF32) {
+  GpuCheck check{.family = "gpu.attention", .targets = {"cuda:sm_80"}, .given = {"warps = 2, row_warps = 1, slots = 0"}, .tolerance = 1e-5};
+  for (Heads heads : {Heads{40, 40, 16}, Heads{37, 19}, Heads{256, 256, 16}, Heads{200, 136}})
+    check(attention(20, 45, "f32", ", causal", "", 1, heads));
 }
 
 TEST(GpuRows, SoftmaxAndNorms) {

@@ -74,7 +74,7 @@ kernel.func private @short(%q: tensor<1x4x128x64xf32>, %k: tensor<1x4x128x64xf32
   kernel.return %0 : tensor<1x4x128x64xf32>
 }
 
-// Heads that are no multiple of 32 wide: a warp for each of the 4 x 128 rows.
+// Heads of fewer than eight columns: a warp for each of the 4 x 128 rows.
 // FAMILY-LABEL: kernel.func private @narrow
 // FAMILY-SAME:    tasks = #nn.expr<512>
 // CHECK-LABEL: .visible .entry narrow(
@@ -82,9 +82,50 @@ kernel.func private @short(%q: tensor<1x4x128x64xf32>, %k: tensor<1x4x128x64xf32
 // CHECK-NOT:     mma.sync
 // CHECK:         shfl.sync
 // CHECK:         ret;
-kernel.func private @narrow(%q: tensor<1x4x128x40xf32>, %k: tensor<1x4x128x40xf32>, %v: tensor<1x4x128x40xf32>) -> tensor<1x4x128x40xf32> {
-  %0 = nn.attention %q, %k, %v {scale = 0.125 : f64} : tensor<1x4x128x40xf32>, tensor<1x4x128x40xf32>, tensor<1x4x128x40xf32> -> tensor<1x4x128x40xf32>
-  kernel.return %0 : tensor<1x4x128x40xf32>
+kernel.func private @narrow(%q: tensor<1x4x128x4xf32>, %k: tensor<1x4x128x4xf32>, %v: tensor<1x4x128x4xf32>) -> tensor<1x4x128x4xf32> {
+  %0 = nn.attention %q, %k, %v {scale = 0.125 : f64} : tensor<1x4x128x4xf32>, tensor<1x4x128x4xf32>, tensor<1x4x128x4xf32> -> tensor<1x4x128x4xf32>
+  kernel.return %0 : tensor<1x4x128x4xf32>
+}
+
+// 40 columns are five chunks of 16 bytes, and a sixth of zeros for keys: three products of the depth, of which the last reads eight bytes a thread, five
+// of the width. In a step of 64 keys there are 8 x 3 products for scores and 4 x 5 for values.
+// FAMILY-LABEL: kernel.func private @forty
+// FAMILY-SAME:    slots = 4 : i64
+// CHECK-LABEL: .visible .entry forty(
+// CHECK:         .reqntid 256
+// CHECK:         cp.async.cg.shared.global [{{.*}}], [{{.*}}], 16, {{.*}};
+// CHECK:         ld.shared.v2.f32
+// CHECK-COUNT-44: mma.sync.aligned.m16n8k16.row.col.f32.f16.f16.f32
+// CHECK-NOT:     mma.sync
+// CHECK:         ret;
+kernel.func private @forty(%q: tensor<2x8x4096x40xf16>, %k: tensor<2x8x4096x40xf16>, %v: tensor<2x8x4096x40xf16>) -> tensor<2x8x4096x40xf16> attributes {tenon.alignments = array<i64: 16, 16, 16, 16>} {
+  %0 = nn.attention %q, %k, %v {scale = 0.125 : f64} : tensor<2x8x4096x40xf16>, tensor<2x8x4096x40xf16>, tensor<2x8x4096x40xf16> -> tensor<2x8x4096x40xf16>
+  kernel.return %0 : tensor<2x8x4096x40xf16>
+}
+
+// Heads of 256 columns: 32 keys at a time, three slots of 32 KB; 4 x 16 products for scores and 2 x 32 for values.
+// FAMILY-LABEL: kernel.func private @wide
+// FAMILY-SAME:    slots = 3 : i64
+// CHECK-LABEL: .visible .entry wide(
+// CHECK:         .reqntid 256
+// CHECK-COUNT-128: mma.sync.aligned.m16n8k16.row.col.f32.f16.f16.f32
+// CHECK-NOT:     mma.sync
+// CHECK:         ret;
+kernel.func private @wide(%q: tensor<8x8x512x256xf16>, %k: tensor<8x8x512x256xf16>, %v: tensor<8x8x512x256xf16>) -> tensor<8x8x512x256xf16> attributes {tenon.alignments = array<i64: 16, 16, 16, 16>} {
+  %0 = nn.attention %q, %k, %v {scale = 0.0625 : f64} : tensor<8x8x512x256xf16>, tensor<8x8x512x256xf16>, tensor<8x8x512x256xf16> -> tensor<8x8x512x256xf16>
+  kernel.return %0 : tensor<8x8x512x256xf16>
+}
+
+// The same without shared memory for keys, as of one row: two tasks have 128 columns of the values each, and read what they need of the query in each step.
+// FAMILY-LABEL: kernel.func private @wide_row
+// FAMILY-SAME:    tasks = #nn.expr<16>
+// CHECK-LABEL: .visible .entry wide_row(
+// CHECK:         @p ld.global.v4.b32
+// CHECK:         mma.sync.aligned.m16n8k16.row.col.f32.f16.f16.f32
+// CHECK:         ret;
+kernel.func private @wide_row(%q: tensor<1x8x1x256xf16>, %k: tensor<1x8x512x256xf16>, %v: tensor<1x8x512x256xf16>) -> tensor<1x8x1x256xf16> attributes {tenon.alignments = array<i64: 16, 16, 16, 16>} {
+  %0 = nn.attention %q, %k, %v {scale = 0.0625 : f64} : tensor<1x8x1x256xf16>, tensor<1x8x512x256xf16>, tensor<1x8x512x256xf16> -> tensor<1x8x1x256xf16>
+  kernel.return %0 : tensor<1x8x1x256xf16>
 }
 
 // Many rows: five warps of a block have 16 of them each, and all keys; nine tiles of rows are two blocks of a head. Keys and values come to shared memory
