@@ -175,6 +175,10 @@ private:
         writeFailingKernel(*variant.module, variant.target, options.reproducer);
       return failure();
     }
+    if (!image->notAssembled.empty())
+      emitWarning(UnknownLoc::get(variant.module->getContext()))
+          << "the plan has no machine code for " << variant.target.gpuArch()
+          << ", only PTX, which the driver compiles whenever the plan is opened: " << image->notAssembled;
     variant.code = std::move(*image);
     return success();
   }

@@ -8,6 +8,7 @@
 #include "llvm/IR/LegacyPassManager.h"
 #include "llvm/IR/Module.h"
 #include "llvm/Passes/PassBuilder.h"
+#include "llvm/Support/FormatVariadic.h"
 #include "llvm/Target/TargetMachine.h"
 
 namespace tenon {
@@ -53,18 +54,19 @@ static StringRef withoutHeader(StringRef ptx) {
 }
 
 /// The target's version of PTX, or the one that an instruction of `kernels` came with.
-static std::string header(const Target &target, ArrayRef<std::string> kernels) {
-  constexpr StringRef kMixedSigns = "s32.u8.s8", kNarrow = "e4m3.e4m3", kGroupProduct = "wgmma", kWarpProduct = "mma.sync.aligned.m16n8k32", kFirst = "84";
-  StringRef version = StringRef(target.features).split("+ptx").second;
+static int versionOf(const Target &target, ArrayRef<std::string> kernels) {
+  constexpr StringRef kMixedSigns = "s32.u8.s8", kNarrow = "e4m3.e4m3", kGroupProduct = "wgmma", kWarpProduct = "mma.sync.aligned.m16n8k32",
+                      kSend = "st.async";
+  constexpr int kFirst = 84, kFirstWithSend = 81;
+  int version = ptxVersion(target);
   auto needsFirst = [&](StringRef kernel) {
     return (kernel.contains(kGroupProduct) && kernel.contains(kMixedSigns)) || (kernel.contains(kWarpProduct) && kernel.contains(kNarrow));
   };
-  constexpr StringRef kSend = "st.async", kFirstWithSend = "81";
   if (version < kFirst && llvm::any_of(kernels, needsFirst))
     version = kFirst;
   if (version < kFirstWithSend && llvm::any_of(kernels, [&](StringRef kernel) { return kernel.contains(kSend); }))
     version = kFirstWithSend;
-  return (".version " + version.drop_back() + "." + version.take_back() + "\n.target " + target.gpuArch() + "\n.address_size 64\n").str();
+  return version;
 }
 
 FailureOr<std::string> generatePtx(ModuleOp module, const Target &target) {
@@ -92,20 +94,24 @@ FailureOr<std::string> generatePtx(ModuleOp module, const Target &target) {
   return convertBeforeNarrowStores(withoutHeader(StringRef(text.data(), text.size())));
 }
 
-llvm::Expected<std::vector<DeviceImage>> linkPtx(ArrayRef<std::string> kernels, const Target &target) {
-  std::string text = header(target, kernels);
+llvm::Expected<CodeImage> linkPtx(ArrayRef<std::string> kernels, const Target &target) {
+  int version = versionOf(target, kernels);
+  std::string text = llvm::formatv(".version {0}.{1}\n.target {2}\n.address_size 64\n", version / 10, version % 10, target.gpuArch());
   for (const std::string &kernel : kernels)
     text += kernel;
-  std::vector<DeviceImage> images;
-  if (const std::optional<Ptxas> &ptxas = Ptxas::find()) {
-    llvm::Expected<std::vector<char>> cubin = ptxas->assemble(text, target.gpuArch());
+  CodeImage image;
+  llvm::Expected<std::optional<Ptxas>> ptxas = Ptxas::find(version, image.notAssembled);
+  if (!ptxas)
+    return ptxas.takeError();
+  if (*ptxas) {
+    llvm::Expected<std::vector<char>> cubin = (*ptxas)->assemble(text, target.gpuArch());
     if (!cubin)
       return cubin.takeError();
-    images.push_back({target.gpuArch(), false, std::move(*cubin)});
+    image.device.push_back({target.gpuArch(), false, std::move(*cubin)});
   }
   // The driver reads PTX as a string.
-  images.push_back({target.gpuArch(), true, std::vector<char>(text.c_str(), text.c_str() + text.size() + 1)});
-  return images;
+  image.device.push_back({target.gpuArch(), true, std::vector<char>(text.c_str(), text.c_str() + text.size() + 1)});
+  return image;
 }
 
 } // namespace tenon

@@ -1,5 +1,8 @@
 // The GPUs that code can be generated for.
 #include "lib/Target/Gpu.h"
+#include "runtime/plan/Capabilities.h"
+#include <algorithm>
+#include <limits>
 
 namespace tenon {
 using llvm::StringRef;
@@ -7,17 +10,31 @@ using llvm::StringRef;
 namespace {
 struct GpuModel {
   int capability;
-  bool archSpecific;   // whether sm_NNa exists
   int ptx;             // the first PTX version that has it, its matrix products and (7.0) `tanh.approx`, which LLVM must be told
   int multiprocessors; // of the largest common card
   int64_t l2Bytes;
+  GpuLimits limits;
 };
 
-// CUDA C++ programming guide, compute capabilities; PTX ISA, release notes.
+/// Threads and blocks of a multiprocessor, and its shared memory, of which a block can have all but a kilobyte from sm_80 on.
+constexpr GpuLimits limits(int64_t threads, int64_t blocks, int64_t kilobytes) {
+  int64_t reserved = threads == 1024 ? 0 : 1; // on sm_75 nothing
+  return {threads, blocks, kilobytes << 10, (kilobytes - reserved) << 10};
+}
+
+// CUDA C++ programming guide, compute capabilities; PTX ISA, release notes; blocks and shared memory: cuda_occupancy.h of CUDA 13.0; threads: what
+// ptxas 13.0 takes as `.maxntid` times `.minnctapersm`. Multiprocessors and caches: 103 and 121 are B300 and GB10, 110 is what Thor reports. NVIDIA
+// describes no card of 88; its line has 87's.
 constexpr GpuModel kGpus[] = {
-    {75, false, 70, 40, 4 << 20},   {80, false, 70, 108, 40 << 20}, {86, false, 71, 84, 6 << 20},    {87, false, 74, 16, 4 << 20},
-    {89, false, 78, 128, 72 << 20}, {90, true, 80, 132, 50 << 20},  {100, true, 86, 148, 126 << 20}, {120, true, 87, 170, 96 << 20},
+    {75, 70, 40, 4 << 20, limits(1024, 16, 64)},      {80, 70, 108, 40 << 20, limits(2048, 32, 164)},
+    {86, 71, 84, 6 << 20, limits(1536, 16, 100)},     {87, 74, 16, 4 << 20, limits(1536, 16, 164)},
+    {88, 90, 16, 4 << 20, limits(1536, 16, 100)},     {89, 78, 128, 72 << 20, limits(1536, 24, 100)},
+    {90, 80, 132, 50 << 20, limits(2048, 32, 228)},   {100, 86, 148, 126 << 20, limits(2048, 32, 228)},
+    {103, 88, 148, 126 << 20, limits(2048, 32, 228)}, {110, 90, 20, 32 << 20, limits(1536, 24, 228)},
+    {120, 87, 170, 96 << 20, limits(1536, 24, 100)},  {121, 88, 48, 24 << 20, limits(1536, 24, 100)},
 };
+static_assert(std::equal(std::begin(kGpus), std::end(kGpus), std::begin(kCapabilities), std::end(kCapabilities),
+                         [](const GpuModel &model, int capability) { return model.capability == capability; }));
 
 struct Board {
   StringRef name;
@@ -25,13 +42,22 @@ struct Board {
   int multiprocessors;
   int64_t gigabytes; // that processor and GPU share
 };
-// NVIDIA, Jetson modules, technical specifications: AGX Orin 64 GB and 32 GB, Orin NX 16 GB, Orin Nano 8 GB.
-constexpr Board kBoards[] = {
-    {"jetson-orin", 87, 16, 64}, {"jetson-orin-32gb", 87, 14, 32}, {"jetson-orin-nx", 87, 8, 16}, {"jetson-orin-nano", 87, 8, 8}};
+// NVIDIA, technical specifications of Jetson modules: AGX Orin 64 GB and 32 GB, Orin NX 16 GB, Orin Nano 8 GB, Thor T5000 and T4000 (2,560 and 1,536
+// cores, 128 a multiprocessor); of DGX Spark (6,144 cores).
+constexpr Board kBoards[] = {{"jetson-orin", 87, 16, 64},    {"jetson-orin-32gb", 87, 14, 32}, {"jetson-orin-nx", 87, 8, 16},
+                             {"jetson-orin-nano", 87, 8, 8}, {"jetson-thor", 110, 20, 128},    {"jetson-t4000", 110, 12, 64},
+                             {"dgx-spark", 121, 48, 128}};
 
 const GpuModel *modelOf(int capability) {
   const GpuModel *found = llvm::find_if(kGpus, [&](const GpuModel &model) { return model.capability == capability; });
   return found == std::end(kGpus) ? nullptr : found;
+}
+
+/// The board that `target` names; null for architectures.
+const Board *boardOf(const Target &target) {
+  StringRef name = StringRef(target.name).split('+').first;
+  const Board *found = llvm::find_if(kBoards, [&](const Board &board) { return name == board.name; });
+  return found == std::end(kBoards) ? nullptr : found;
 }
 
 Target describe(StringRef name, const GpuModel &model, bool archSpecific, int multiprocessors) {
@@ -66,7 +92,7 @@ static std::optional<Target> parseArchitecture(StringRef name) {
   bool archSpecific = arch.consume_back("a");
   int capability = 0;
   const GpuModel *model = arch.getAsInteger(10, capability) ? nullptr : modelOf(capability);
-  if (!model || (archSpecific && !model->archSpecific))
+  if (!model || (archSpecific && !hasOwnInstructions(capability)))
     return std::nullopt;
   return describe(name, *model, archSpecific, model->multiprocessors);
 }
@@ -104,17 +130,33 @@ Target withoutLibraries(Target target) {
 }
 
 std::optional<int64_t> boardMemory(const Target &target) {
-  for (const Board &board : kBoards)
-    if (withoutLibraries(target).name == board.name)
-      return board.gigabytes << 30;
-  return std::nullopt;
+  const Board *board = boardOf(target);
+  return board ? std::optional(board->gigabytes << 30) : std::nullopt;
+}
+
+const GpuLimits &limitsOf(const Target &target) {
+  return modelOf(target.computeCapability)->limits;
+}
+
+int64_t sharedOfBlock(const Target &target) {
+  if (target.archSpecific || boardOf(target))
+    return limitsOf(target).sharedOfBlock;
+  int64_t least = std::numeric_limits<int64_t>::max();
+  for (const GpuModel &model : kGpus)
+    if (model.capability >= target.computeCapability)
+      least = std::min(least, model.limits.sharedOfBlock);
+  return least;
+}
+
+int ptxVersion(const Target &target) {
+  return modelOf(target.computeCapability)->ptx;
 }
 
 std::vector<std::string> knownGpus() {
   std::vector<std::string> names;
   for (const GpuModel &model : kGpus) {
     names.push_back("cuda:sm_" + std::to_string(model.capability));
-    if (model.archSpecific)
+    if (hasOwnInstructions(model.capability))
       names.push_back(names.back() + "a");
   }
   for (const Board &board : kBoards)

@@ -22,6 +22,7 @@ struct DeviceImage {
 struct CodeImage {
   std::vector<char> bytes;
   std::vector<DeviceImage> device;
+  std::string notAssembled;                // why code for a GPU is PTX alone; empty where it is not
   std::map<std::string, uint64_t> entries; // exported function -> address
 };
 
@@ -32,8 +33,8 @@ mlir::FailureOr<llvm::SmallVector<char, 0>> generateObject(mlir::ModuleOp module
 /// The same for a GPU: PTX, without the lines at its start that all modules share.
 mlir::FailureOr<std::string> generatePtx(mlir::ModuleOp module, const Target &target);
 
-/// Joins the PTX of kernels, and assembles it where ptxas is found. Errors name what ptxas said.
-llvm::Expected<std::vector<DeviceImage>> linkPtx(llvm::ArrayRef<std::string> kernels, const Target &target);
+/// Joins the PTX of kernels, and assembles it where a ptxas is found that reads it. Errors name what ptxas said.
+llvm::Expected<CodeImage> linkPtx(llvm::ArrayRef<std::string> kernels, const Target &target);
 
 /// Links objects into one image. Fails, naming the symbol and who wants it, if anything outside is called.
 llvm::Expected<CodeImage> linkObjects(llvm::ArrayRef<llvm::SmallVector<char, 0>> objects, const Target &target);

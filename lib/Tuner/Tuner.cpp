@@ -2,6 +2,7 @@
 #include "include/tenon/tuner.h"
 #include "lib/Compiler/DiagnosticText.h"
 #include "lib/Compiler/Session.h"
+#include "lib/Target/Gpu.h"
 #include "lib/Tuner/NetworkTuning.h"
 #include "passes/4_schedule/ByteSums.h"
 #include "passes/4_schedule/Schedules.h"
@@ -56,6 +57,8 @@ private:
     if (!parsed)
       return emitError(UnknownLoc::get(&context)) << llvm::toString(parsed.takeError());
     target = std::move(*parsed);
+    if (target.isGpu() && failed(findAssembler(context)))
+      return failure();
     FailureOr<StringRef> storage = storageFor(options.precision, target, &context);
     if (failed(storage))
       return failure();
@@ -78,6 +81,17 @@ private:
     schedule::markWinogradErrors(*module);
     schedule::markStrassenErrors(*module);
     schedule::markSplitShares(*module, target);
+    return success();
+  }
+
+  LogicalResult findAssembler(MLIRContext &context) {
+    std::string reason;
+    llvm::Expected<std::optional<Ptxas>> ptxas = Ptxas::find(ptxVersion(target), reason);
+    if (!ptxas)
+      return emitError(UnknownLoc::get(&context)) << llvm::toString(ptxas.takeError());
+    if (!*ptxas)
+      emitWarning(UnknownLoc::get(&context)) << "the driver compiles every plan that is measured, which takes time, and the tuned one has PTX alone: "
+                                             << reason;
     return success();
   }
 

@@ -2,6 +2,7 @@
 
 #include "runtime/cuda/GpuContext.h"
 #include "runtime/cuda/Upload.h"
+#include "runtime/plan/Capabilities.h"
 #include "runtime/plan/Plan.h"
 
 #include <algorithm>
@@ -74,8 +75,11 @@ tn_status noCode(const tn_plan &plan, const Gpu &gpu, Message &message) {
   for (const tn_plan *variant : plan.variants)
     if (used < sizeof archs)
       used += size_t(snprintf(archs + used, sizeof archs - used, ", %s", variant->metadata->target()->arch()->c_str()));
-  return message.fail(TN_WRONG_TARGET, "holds code for %s, and GPU %d (%s) is sm_%d; compile with --target cuda:sm_%d", archs, gpu.ordinal, gpu.name,
-                      gpu.capability, gpu.capability);
+  if (int nearest = nearestCapability(gpu.capability))
+    return message.fail(TN_WRONG_TARGET, "holds code for %s, and GPU %d (%s) is sm_%d; compile with --target cuda:sm_%d", archs, gpu.ordinal,
+                        gpu.name, gpu.capability, nearest);
+  return message.fail(TN_WRONG_TARGET, "holds code for %s, and GPU %d (%s) is sm_%d; the first that can be compiled for is sm_%d", archs, gpu.ordinal,
+                      gpu.name, gpu.capability, kCapabilities[0]);
 }
 
 /// Whether a driver, too old for an image or without a compiler for it, may still load another one.
@@ -108,7 +112,7 @@ tn_status loadModule(const tn_plan &plan, DevicePlan &on, Message &message) {
                               on.driver->wordsFor(result), on.driver->nameOf(result)));
   }
   return message.fail(TN_WRONG_TARGET, "the driver cannot load the plan's code on GPU %d (%s): %s. Update the driver or compile for sm_%d",
-                      on.ordinal, on.name, refusals, on.capability);
+                      on.ordinal, on.name, refusals, nearestCapability(on.capability));
 }
 
 /// A plan and those that it calls.

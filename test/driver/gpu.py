@@ -64,14 +64,45 @@ def test_memory_of_boards(driver):
         driver.ok("compile", model, "-o", "large.plan", "--quiet", "--target", target)
 
 
-def test_without_an_assembler_there_is_ptx(driver):
-    os.environ["TENON_PTXAS"] = "/nonexistent"
+def fake_assembler(driver, name, said):
+    """A program that prints a version."""
+    path = driver.write(name, f"#!/bin/sh\necho '{said}'\n".encode())
+    path.chmod(0o755)
+    return path
+
+
+def with_assembler(path, call, *words, **options):
+    os.environ["TENON_PTXAS"] = str(path)
     try:
-        driver.ok("compile", driver.model("residual_convolutions"), "-o", "ptx.plan", "--quiet", *TARGET)
+        return call(*words, **options)
     finally:
         del os.environ["TENON_PTXAS"]
+
+
+def test_without_an_assembler_there_is_ptx(driver):
+    """One that is too old for a target is none, and the reason is told; for another target it is new enough."""
+    model, old = driver.model("residual_convolutions"), fake_assembler(driver, "old-ptxas", "Cuda compilation tools, release 11.4, V11.4.48")
+    words = ("compile", model, "-o", "ptx.plan", *TARGET)
+    done = with_assembler(old, driver.execute, *words)
+    reason = "the plan has no machine code for sm_90, only PTX, which the driver compiles whenever the plan is opened: " \
+             f"{old} is of CUDA 11.4, PTX 8.0 needs 12.0 or newer"
+    assert done.returncode == 0 and reason in done.stderr, done.stderr
     said = driver.json("inspect", "ptx.plan")
     assert [code["ptx"] for code in said["device_code"]] == [True], said["device_code"]
+    warnings = json.loads(with_assembler(old, driver.ok, *words, "--json"))["warnings"]
+    assert len(warnings) == 1 and warnings[0].endswith(reason), warnings
+    assert not with_assembler(old, driver.execute, *words, "--quiet").stderr
+    with_assembler(old, driver.fails, "compile", model, "-o", "no.plan", "--target", "cuda:sm_80", message="wrote no machine code for sm_80")  # which it is asked for
+    assert driver.json("compile", model, "-o", "cpu.plan")["warnings"] == []
+
+
+def test_an_assembler_that_is_named_has_to_work(driver):
+    model = driver.model("residual_convolutions")
+    for path, message in (("/nonexistent", "TENON_PTXAS: '/nonexistent' cannot be executed"),
+                          (fake_assembler(driver, "other-program", "something else"), "TENON_PTXAS: .*other-program: its version could not be read")):
+        with_assembler(path, driver.fails, "compile", model, "-o", "no.plan", *TARGET, message=message)
+        with_assembler(path, driver.fails, "tune", model, "--candidates", driver.folder, *TARGET, message=message)
+        with_assembler(path, driver.ok, "compile", model, "-o", "cpu.plan", "--quiet")  # a CPU needs none
 
 
 def test_a_killed_compilation_leaves_nothing(driver):

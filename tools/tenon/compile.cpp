@@ -16,6 +16,7 @@
 #include <filesystem>
 #include <nlohmann/json.hpp>
 #include <optional>
+#include <sstream>
 
 namespace tenon::driver {
 namespace {
@@ -62,6 +63,18 @@ uint64_t planBytes(const Arguments &arguments, const CompileResult &result) {
   return result.plan.empty() ? std::filesystem::file_size(arguments.output, ignored) : result.plan.size();
 }
 
+/// The messages of a compilation; what belongs to one stands indented below it.
+std::vector<std::string> messagesOf(const std::string &text) {
+  std::vector<std::string> messages;
+  std::istringstream stream(text);
+  for (std::string line; std::getline(stream, line);)
+    if (line.starts_with("  ") && !messages.empty())
+      messages.back() += "\n" + line;
+    else
+      messages.push_back(line);
+  return messages;
+}
+
 void printJson(const Arguments &arguments, const CompileResult &result, double seconds) {
   nlohmann::ordered_json json;
   json["model"] = arguments.model;
@@ -70,6 +83,7 @@ void printJson(const Arguments &arguments, const CompileResult &result, double s
   json["kernels"] = result.kernels;
   json["dispatches"] = result.dispatches;
   json["seconds"] = seconds;
+  json["warnings"] = messagesOf(result.message);
   for (const PhaseTime &time : result.times)
     json["phases"].push_back({{"phase", time.phase}, {"seconds", time.seconds}});
   if (auto memory = memoryOf(arguments.output))
@@ -174,7 +188,10 @@ void addCompile(CLI::App &app, Action &action) {
   CLI::App *verb = app.add_subcommand("compile", "Compile an ONNX model to a plan");
   verb->add_option("model", arguments->model, "model.onnx, or a .mlir file that --stop-after or --dump-phases wrote")->required();
   verb->add_option("-o,--output", arguments->output, "file to write; MODEL.plan here by default");
-  verb->add_option("--target", arguments->options.target, "machine to compile for: see `tenon targets`; several GPUs, with commas between them, make one plan for all")->capture_default_str();
+  verb->add_option(
+          "--target", arguments->options.target,
+          "machine to compile for: see `tenon targets`; several GPUs, with commas between them, make one plan for all")
+      ->capture_default_str();
   verb->add_option("--precision", arguments->options.precision, "on GPUs, how f32 tensors are stored and multiplied: fp32, tf32, fp16 or bf16; on CPUs that multiply it bf16 is for the factors of products")->capture_default_str();
   verb->add_option("--libraries", arguments->libraries, "on GPUs, have libraries compute what they can, or with --tuning-cache what it says: cublaslt, cudnn; they must be there to run the plan")->type_name("NAMES");
   verb->add_flag("--exact-order", arguments->options.exactOrder, "multiply and add as the model says: no Winograd convolutions, no Strassen products");

@@ -36,14 +36,12 @@ FailureOr<CodeImage> emitKernels(ModuleOp module, const Target &target) {
   };
   if (failed(failableParallelForEachN(module.getContext(), 0, kernels.size(), compile)))
     return failure();
-  CodeImage image;
   if (kernels.empty())
-    return image;
-  llvm::Expected<std::vector<DeviceImage>> images = linkPtx(texts, target);
-  if (!images)
-    return module.emitError(llvm::toString(images.takeError()));
-  image.device = std::move(*images);
-  return image;
+    return CodeImage();
+  llvm::Expected<CodeImage> image = linkPtx(texts, target);
+  if (!image)
+    return module.emitError(llvm::toString(image.takeError()));
+  return std::move(*image);
 }
 
 } // namespace tenon::gpu

@@ -58,14 +58,43 @@ TEST(Target, GpusByArchitectureAndByBoard) {
   EXPECT_EQ(hopper.gpuArch(), "sm_90");
   EXPECT_EQ(specific.gpuArch(), "sm_90a");
   EXPECT_EQ(orin.gpuArch(), "sm_87");
+  EXPECT_EQ(parsed("jetson-thor").gpuArch(), "sm_110");
+  EXPECT_EQ(parsed("dgx-spark").gpuArch(), "sm_121");
+  EXPECT_EQ(parsed("cuda:sm_103a").gpuArch(), "sm_103a");
   EXPECT_EQ(hopper.lanes(32), 4); // 16 bytes an access
   EXPECT_FALSE(parsed("native").isGpu());
   // Only some architectures have instructions of their own.
-  for (llvm::StringRef name : {"cuda:sm_80a", "cuda:sm_42", "cuda:", "cuda:sm_"}) {
+  for (llvm::StringRef name : {"cuda:sm_80a", "cuda:sm_88a", "cuda:sm_42", "cuda:", "cuda:sm_"}) {
     llvm::Expected<Target> target = Target::parse(name);
     EXPECT_FALSE(bool(target)) << name.str();
     EXPECT_NE(llvm::toString(target.takeError()).find("cuda:sm_90a"), std::string::npos);
   }
+}
+
+TEST(Target, WhatAMultiprocessorHas) {
+  // CUDA C++ programming guide, compute capabilities.
+  const std::tuple<llvm::StringRef, int64_t, int64_t, int64_t> expected[] = {
+      // threads, kilobytes of a multiprocessor and of a block
+      {"cuda:sm_75", 1024, 64, 64},    {"cuda:sm_80", 2048, 164, 163},  {"cuda:sm_86", 1536, 100, 99},  {"cuda:sm_87", 1536, 164, 163},
+      {"cuda:sm_88", 1536, 100, 99},   {"cuda:sm_89", 1536, 100, 99},   {"cuda:sm_90", 2048, 228, 227}, {"cuda:sm_100", 2048, 228, 227},
+      {"cuda:sm_103", 2048, 228, 227}, {"cuda:sm_110", 1536, 228, 227}, {"cuda:sm_120", 1536, 100, 99}, {"cuda:sm_121", 1536, 100, 99}};
+  for (auto [name, threads, ofMultiprocessor, ofBlock] : expected) {
+    const GpuLimits &limits = limitsOf(parsed(name));
+    EXPECT_EQ(limits.threads, threads) << name.str();
+    EXPECT_EQ(limits.sharedOfMultiprocessor, ofMultiprocessor << 10) << name.str();
+    EXPECT_EQ(limits.sharedOfBlock, ofBlock << 10) << name.str();
+  }
+}
+
+TEST(Target, SharedMemoryWhereverCodeRuns) {
+  // Code for sm_80 runs on 86, PTX of sm_100 on 120: their blocks have 99 KB.
+  for (llvm::StringRef name : {"cuda:sm_80", "cuda:sm_87", "cuda:sm_89", "cuda:sm_90", "cuda:sm_100", "cuda:sm_120a", "dgx-spark"})
+    EXPECT_EQ(sharedOfBlock(parsed(name)), 99 << 10) << name.str();
+  EXPECT_EQ(sharedOfBlock(parsed("cuda:sm_75")), 64 << 10);
+  // Of one architecture, or a board, it is what that has.
+  for (llvm::StringRef name : {"cuda:sm_90a", "cuda:sm_103a", "jetson-thor"})
+    EXPECT_EQ(sharedOfBlock(parsed(name)), 227 << 10) << name.str();
+  EXPECT_EQ(sharedOfBlock(parsed("jetson-orin+cublaslt")), 163 << 10);
 }
 
 TEST(Target, MemoryOfBoards) {

@@ -166,6 +166,13 @@ TEST_F(GpuFaults, OfTheWrongGpu) {
   EXPECT_EQ(session.start(), TN_WRONG_TARGET);
   EXPECT_NE(session.message().find("holds code for sm_90, and GPU 0 (Fake GPU) is sm_75; compile with --target cuda:sm_75"), std::string::npos)
       << session.message();
+  // What it names exists.
+  driver.capability = 82;
+  EXPECT_EQ(session.start(), TN_WRONG_TARGET);
+  EXPECT_NE(session.message().find("is sm_82; compile with --target cuda:sm_80"), std::string::npos) << session.message();
+  driver.capability = 70;
+  EXPECT_EQ(session.start(), TN_WRONG_TARGET);
+  EXPECT_NE(session.message().find("is sm_70; the first that can be compiled for is sm_75"), std::string::npos) << session.message();
   tn_context_options options = TN_CONTEXT_OPTIONS_INIT;
   options.device = 7;
   EXPECT_EQ(session.start(&options), TN_DEVICE);

@@ -7,8 +7,13 @@
 // RUN: tenon compile %s --target cuda:sm_80 --precision bf16 -o %t.plan --quiet && tenon inspect %t.plan | FileCheck %s --check-prefix=SM80
 // RUN: tenon compile %s --target cuda:sm_90a --precision fp16 -o %t.plan --quiet && tenon inspect %t.plan | FileCheck %s --check-prefix=SM90
 // RUN: tenon compile %s --target cuda:sm_120a --precision fp16 -o %t.plan --quiet && tenon inspect %t.plan | FileCheck %s --check-prefix=SM120
-// Without ptxas there is PTX alone.
-// RUN: env TENON_PTXAS=/nonexistent tenon compile %s --target cuda:sm_90 --precision fp16 -o %t.plan --quiet && tenon inspect %t.plan | FileCheck %s --check-prefix=PTX
+// RUN: tenon compile %s --target cuda:sm_88 --precision fp16 -o %t.plan --quiet && tenon inspect %t.plan | FileCheck %s --check-prefix=SM88
+// RUN: tenon compile %s --target cuda:sm_103a --precision fp16 -o %t.plan --quiet && tenon inspect %t.plan | FileCheck %s --check-prefix=SM103
+// RUN: tenon compile %s --target jetson-thor --precision fp16 -o %t.plan --quiet && tenon inspect %t.plan | FileCheck %s --check-prefix=THOR
+// RUN: tenon compile %s --target cuda:sm_110a --precision fp16 -o %t.plan --quiet && tenon inspect %t.plan | FileCheck %s --check-prefix=SM110
+// RUN: tenon compile %s --target cuda:sm_121a --precision fp16 -o %t.plan --quiet && tenon inspect %t.plan | FileCheck %s --check-prefix=SM121
+// With a ptxas that is too old there is PTX alone.
+// RUN: env TENON_PTXAS=%S/Inputs/old-ptxas.sh tenon compile %s --target cuda:sm_90 --precision fp16 -o %t.plan --quiet && tenon inspect %t.plan | FileCheck %s --check-prefix=PTX
 
 // Without a GPU the plan cannot run here, which is what check then says; it is intact all the same.
 // INTACT: "intact": true
@@ -22,6 +27,11 @@
 // SM90:  gpu.matrix
 // SM120: machine code for sm_120a
 // SM120: gpu.matrix
+// SM88:  machine code for sm_88 ({{.*}}), PTX for sm_88 and later
+// SM103: machine code for sm_103a ({{.*}}), PTX for sm_103a (
+// THOR:  machine code for sm_110 ({{.*}}), PTX for sm_110 and later
+// SM110: machine code for sm_110a
+// SM121: machine code for sm_121a
 // PTX:   NVIDIA GPU; PTX for sm_90 and later
 
 // A stem from an image, a depthwise convolution, a residual, a product with a deep sum, a norm and a softmax.
