@@ -4,6 +4,7 @@
 #include "python/extension/Plan.h"
 #include "tools/tenon/CompilerLibrary.h"
 #include "tools/tenon/Failure.h"
+#include "tools/tenon/LocalGpu.h"
 
 #include <nanobind/nanobind.h>
 #include <nanobind/stl/pair.h>
@@ -24,12 +25,21 @@ const driver::CompilerEntry &compiler() {
   }
 }
 
+/// What the compiler takes for a target: "cuda" is GPU number `device` of this machine.
+std::string knownTarget(const std::string &target, uint32_t device) {
+  try {
+    return driver::withLocalGpu(target, device);
+  } catch (const driver::Failure &failure) {
+    raiseCompileError(failure.what());
+  }
+}
+
 /// Compiles a file, or `model` from memory under the name `path`. Returns (plan, module's text, messages).
-nb::tuple compile(const std::string &path, nb::object model, const std::string &target, std::vector<std::pair<std::string, std::string>> shapes,
-                  const std::string &tuning, bool exactOrder, const std::string &precision, const std::string &stopAfter,
-                  const std::string &dumpPhases, const std::string &reproducer, const std::string &output) {
+nb::tuple compile(const std::string &path, nb::object model, const std::string &target, uint32_t device,
+                  std::vector<std::pair<std::string, std::string>> shapes, const std::string &tuning, bool exactOrder, const std::string &precision,
+                  const std::string &stopAfter, const std::string &dumpPhases, const std::string &reproducer, const std::string &output) {
   CompileOptions options;
-  options.target = target;
+  options.target = knownTarget(target, device);
   options.shapes = std::move(shapes);
   options.tuningCache = tuning;
   options.exactOrder = exactOrder;
@@ -69,9 +79,9 @@ NB_MODULE(_tenon, module) {
   module.attr("version") = tn_version();
   definePlan(module);
   defineContext(module);
-  module.def("compile", compile, nb::arg("path"), nb::arg("model").none(), nb::kw_only(), nb::arg("target"), nb::arg("shapes"),
-             nb::arg("tuning_cache"), nb::arg("exact_order"), nb::arg("precision"), nb::arg("stop_after"), nb::arg("dump_phases"), nb::arg("reproducer"),
-             nb::arg("output"));
+  module.def("compile", compile, nb::arg("path"), nb::arg("model").none(), nb::kw_only(), nb::arg("target"), nb::arg("device"), nb::arg("shapes"),
+             nb::arg("tuning_cache"), nb::arg("exact_order"), nb::arg("precision"), nb::arg("stop_after"), nb::arg("dump_phases"),
+             nb::arg("reproducer"), nb::arg("output"));
   module.def("operators", operators);
   module.def("phases", [] { return compiler().phaseNames(); });
 }

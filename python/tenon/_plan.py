@@ -253,18 +253,19 @@ def compile(  # noqa: A001 - tenon.compile reads well
 ) -> Plan:
     """Compiles an ONNX model: a path, the bytes of a model, or an onnx.ModelProto. Raises CompileError with the compiler's messages.
 
-    `target`: "native", an x86-64 level, an LLVM CPU name, "aarch64[+feature...]" or a GPU ("cuda:sm_90a"). `shapes`: {input: (1, 3, "h", "w")} fixes free dimensions.
+    `target`: "native", an x86-64 level, an LLVM CPU name, "aarch64[+feature...]" or a GPU: "cuda:sm_90a", a board, or "cuda", which is
+    GPU number `device` of this machine. `shapes`: {input: (1, 3, "h", "w")} fixes free dimensions.
     `tuning_cache`: a file that `tenon tune` wrote. `exact_order`: no Winograd, no Strassen. `precision`: on GPUs, how f32 is stored and multiplied:
     "fp32", "tf32", "fp16" or "bf16"; on CPUs that multiply it "bf16" is for the factors of products. `dump_phases`: a folder for the modules after each phase.
     `reproducer`: a file for what reproduces a failure with tenon-opt; the error then ends with the command.
     External data is found beside a path only. `threads`, `max_bytes` and `device` as in Plan.load.
     """
-    plan, _, warnings = _compile(model, target, shapes, tuning_cache, exact_order, dump_phases, name, reproducer=reproducer, precision=precision)
+    plan, _, warnings = _compile(model, target, shapes, tuning_cache, exact_order, dump_phases, name, reproducer=reproducer, precision=precision, device=device)
     return Plan.from_bytes(plan, threads=threads, max_bytes=max_bytes, device=device, warnings=warnings)
 
 
 def _compile(
-    model, target="native", shapes=None, tuning_cache=None, exact_order=False, dump_phases=None, name=None, stop_after="", reproducer=None, precision="fp32"
+    model, target="native", shapes=None, tuning_cache=None, exact_order=False, dump_phases=None, name=None, stop_after="", reproducer=None, precision="fp32", device=0
 ):
     if isinstance(model, (str, os.PathLike)):
         path, contents = os.fspath(model), None
@@ -275,6 +276,7 @@ def _compile(
         path,
         contents,
         target=target,
+        device=_count("device", device, 1 << 31),
         shapes=fixed,
         tuning_cache=os.fspath(tuning_cache or ""),
         exact_order=exact_order,

@@ -37,6 +37,7 @@ def compile(
     model: bytes | None,
     *,
     target: str,
+    device: int,
     shapes: Sequence[tuple[str, str]],
     tuning_cache: str,
     exact_order: bool,

@@ -105,6 +105,24 @@ def test_an_assembler_that_is_named_has_to_work(driver):
         with_assembler(path, driver.ok, "compile", model, "-o", "cpu.plan", "--quiet")  # a CPU needs none
 
 
+def test_the_gpu_of_this_machine(driver):
+    """"cuda" is what the driver shows: here one without a GPU, of sm_90 (test/unit/runtime/gpu/FakeDriver.cpp)."""
+    model = driver.model("residual_convolutions")
+    if not os.path.exists("/dev/nvidia0"):
+        for words in (("compile",), ("compile", "--libraries", "cublaslt"), ("tune", "--candidates", driver.folder)):
+            driver.fails(*words, model, "-o", "no.plan", "--target", "cuda", message="the GPU of this machine: .*name what to compile for, such as cuda:sm_90a")
+    folder = driver.tenon.parent.parent / "test/unit/runtime/fake-driver"
+    if not folder.is_dir():
+        raise Skip("the build has no driver for tests")
+    os.environ["LD_LIBRARY_PATH"] = str(folder)
+    try:
+        assert "compiled for cuda:sm_90a" in driver.ok("compile", model, "-o", "local.plan", "--target", "cuda", "--precision", "fp16")
+        assert "compiled for cuda:sm_90a+cublaslt,jetson-orin+cublaslt" in driver.ok("compile", model, "-o", "both.plan", "--target", "cuda,jetson-orin", "--libraries", "cublaslt")
+    finally:
+        del os.environ["LD_LIBRARY_PATH"]
+    assert (driver.folder / "local.plan").read_bytes() == driver.plan("residual_convolutions", "--target", "cuda:sm_90a", "--precision", "fp16").read_bytes()
+
+
 def test_a_killed_compilation_leaves_nothing(driver):
     assembling, temporary = driver.folder / "assembling", driver.folder / "temporary"
     temporary.mkdir()

@@ -102,6 +102,23 @@ def gpus_by_number(folder):
     refused("device is -1; 0 or more were expected", lambda: tenon.Plan.load(path, device=-1))
 
 
+def test_the_gpu_of_this_machine(folder):
+    with_driver("the_gpu_of_this_machine", folder)
+
+
+def the_gpu_of_this_machine(folder):
+    plan = tenon.compile(models.identity("float"), target="cuda", device=1)
+    assert plan.properties["arch"] == "sm_90a", plan.properties
+    assert (plan.run([np.full(3, 7, np.float32)])["y"] == 7).all()
+    refused("GPU 5 does not exist; the driver shows 2; where there is none, name what to compile for", lambda: tenon.compile(models.identity("float"), target="cuda", device=5),
+            kind=tenon.CompileError)
+
+
+def test_without_a_gpu(folder):
+    if not os.path.exists("/dev/nvidia0"):
+        refused("name what to compile for, such as cuda:sm_90a", lambda: tenon.compile(models.identity("float"), target="cuda"), kind=tenon.CompileError)
+
+
 def test_tensors_that_are_refused(folder):
     with_driver("tensors_that_are_refused", folder)
 

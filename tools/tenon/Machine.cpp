@@ -1,6 +1,7 @@
 #include "tools/tenon/Machine.h"
 
 #include "tenon/runtime.h"
+#include "tools/tenon/LocalGpu.h"
 
 #include <algorithm>
 #include <fstream>
@@ -55,10 +56,8 @@ void describeGpu(Machine &machine) {
   gpu.struct_size = sizeof gpu;
   if (tn_device_get_info(0, &gpu) != TN_OK)
     return;
-  constexpr uint32_t kFirstWithOwnCode = 90; // what is fastest there runs on that architecture alone
-  bool hasOwnCode = gpu.capability >= kFirstWithOwnCode && gpu.capability % 10 == 0;
   machine.gpu = gpu.name;
-  machine.gpuTarget = "cuda:sm_" + std::to_string(gpu.capability) + (hasOwnCode ? "a" : "");
+  machine.gpuTarget = targetFor(gpu);
 }
 
 } // namespace

@@ -13,7 +13,7 @@ struct Machine {
   int64_t l1Bytes = 0, l2Bytes = 0, l3Bytes = 0;
   int l1Ways = 0;
   std::string gpu;       ///< the first GPU as its driver calls it; empty: there is none
-  std::string gpuTarget; ///< as --target takes it: "cuda:sm_90a"
+  std::string gpuTarget; ///< as --target takes it: "cuda:sm_90a"; empty where no code can be generated for it
 };
 
 Machine thisMachine();

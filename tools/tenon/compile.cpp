@@ -3,6 +3,7 @@
 #include "tools/tenon/Failure.h"
 #include "tools/tenon/File.h"
 #include "tools/tenon/GpuTargets.h"
+#include "tools/tenon/LocalGpu.h"
 #include "tools/tenon/Options.h"
 #include "tools/tenon/Plan.h"
 #include "tools/tenon/Progress.h"
@@ -153,6 +154,7 @@ int compileModel(Arguments &arguments, const std::string &quantized) {
 
 int compileAsAsked(Arguments &arguments) {
   checkOptions(arguments);
+  arguments.options.target = withLocalGpu(arguments.options.target);
   if (!arguments.libraries.empty())
     arguments.options.target = withLibraries(arguments.options.target, arguments.libraries);
   if (arguments.output.empty())
@@ -190,7 +192,7 @@ void addCompile(CLI::App &app, Action &action) {
   verb->add_option("-o,--output", arguments->output, "file to write; MODEL.plan here by default");
   verb->add_option(
           "--target", arguments->options.target,
-          "machine to compile for: see `tenon targets`; several GPUs, with commas between them, make one plan for all")
+          "machine to compile for: see `tenon targets`; cuda is this machine's GPU; several GPUs, with commas between them, make one plan for all")
       ->capture_default_str();
   verb->add_option("--precision", arguments->options.precision, "on GPUs, how f32 tensors are stored and multiplied: fp32, tf32, fp16 or bf16; on CPUs that multiply it bf16 is for the factors of products")->capture_default_str();
   verb->add_option("--libraries", arguments->libraries, "on GPUs, have libraries compute what they can, or with --tuning-cache what it says: cublaslt, cudnn; they must be there to run the plan")->type_name("NAMES");

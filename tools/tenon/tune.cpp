@@ -3,6 +3,7 @@
 #include "tools/tenon/CompilerLibrary.h"
 #include "tools/tenon/Failure.h"
 #include "tools/tenon/GpuTargets.h"
+#include "tools/tenon/LocalGpu.h"
 #include "tools/tenon/MeasureProcess.h"
 #include "tools/tenon/Options.h"
 #include "tools/tenon/Progress.h"
@@ -93,6 +94,8 @@ void requireWritable(const std::string &cache) {
 void useGpu(const Machine &machine, TuneOptions &options) {
   if (machine.gpu.empty())
     throw Failure("--target " + options.target + ": there is no GPU on the machine that measures");
+  if (options.target == "cuda" && machine.gpuTarget.empty())
+    throw Failure("--target cuda: " + machine.gpu + " is older than all GPUs that can be compiled for");
   if (options.target == "cuda")
     options.target = machine.gpuTarget;
   options.machine = machine.gpu;
@@ -144,7 +147,9 @@ int tuneModel(Arguments &arguments) {
     useAgent(agent.emplace(arguments.agent, arguments.tokenFile.empty() ? "" : readToken(arguments.tokenFile)), options);
     options.measure = guarded([&](const MeasureJob &job) { return agent->measure(job); }, problems);
   }
-  if (!agent && options.candidates.empty() && isGpu(options.target))
+  if (!options.candidates.empty())
+    options.target = withLocalGpu(options.target);
+  else if (!agent && isGpu(options.target))
     useGpu(thisMachine(), options);
   if (options.threads == 0)
     options.threads = coresOfThisProcess();
