@@ -6,20 +6,64 @@
 namespace tenon {
 using namespace mlir;
 
-static int64_t bytesOf(Type type) {
-  auto tensor = dyn_cast<RankedTensorType>(type);
-  return tensor ? nn::numElements(tensor).asConstant().value_or(0) * nn::elementBytes(tensor) : 0;
+namespace {
+using Sizes = llvm::DenseMap<StringRef, int64_t>;
+
+/// Every free dimension of the inputs as small as it is of use. Sizes that only a run knows are missing.
+Sizes smallestSizes(plan::FuncOp main) {
+  Sizes sizes;
+  for (Type type : main.getInputs().getAsValueRange<TypeAttr>())
+    if (isa<RankedTensorType>(type)) {
+      SmallVector<StringRef> symbols;
+      nn::numElements(type).collectSymbols(symbols);
+      for (StringRef symbol : symbols)
+        sizes[symbol] = 1;
+    }
+  return sizes;
 }
 
-static int64_t weightBytes(ModuleOp module) {
+int64_t bytesOf(Type type, const Sizes &sizes) {
+  auto tensor = dyn_cast<RankedTensorType>(type);
+  return tensor ? nn::numElements(tensor).evaluate(sizes).value_or(0) * nn::elementBytes(tensor) : 0;
+}
+
+int64_t weightBytes(ModuleOp module) {
   llvm::SmallDenseSet<Attribute> constants;
   module.walk([&](plan::ConstantOp constant) { constants.insert(constant.getValue()); });
   int64_t bytes = 0;
   for (Attribute constant : constants)
     if (auto contents = dyn_cast<ElementsAttr>(constant))
-      bytes += bytesOf(contents.getShapedType());
+      bytes += bytesOf(contents.getShapedType(), Sizes());
   return bytes;
 }
+
+/// The largest sum of what is alive at a step: no arena is smaller.
+int64_t liveBytes(plan::FuncOp main, const Sizes &sizes) {
+  llvm::MapVector<Operation *, std::pair<size_t, size_t>> lifetimes; // first and last step
+  size_t steps = 0;
+  for (Operation &op : main.getBody().front()) {
+    if (!plan::isStep(&op))
+      continue;
+    for (Value operand : op.getOperands()) {
+      while (auto view = operand.getDefiningOp<plan::ViewOp>())
+        operand = view.getSource();
+      if (auto alloc = operand.getDefiningOp<plan::AllocOp>())
+        lifetimes.try_emplace(alloc, steps, steps).first->second.second = steps;
+    }
+    ++steps;
+  }
+  std::vector<int64_t> change(steps + 1);
+  for (auto &[alloc, lifetime] : lifetimes) {
+    int64_t bytes = nn::Dim(cast<plan::AllocOp>(alloc).getSize()).evaluate(sizes).value_or(0);
+    change[lifetime.first] += bytes;
+    change[lifetime.second + 1] -= bytes;
+  }
+  int64_t alive = 0, most = 0;
+  for (int64_t bytes : change)
+    most = std::max(most, alive += bytes);
+  return most;
+}
+} // namespace
 
 static std::string mebibytes(int64_t bytes) {
   return std::to_string(bytes >> 20) + " MiB";
@@ -30,17 +74,20 @@ LogicalResult requireBoardMemory(ModuleOp module, const Target &target) {
   if (!memory)
     return success();
   int64_t weights = weightBytes(module), arena = 0, tensors = 0;
+  Sizes sizes;
   if (auto main = module.lookupSymbol<plan::FuncOp>("main")) {
-    arena = main.getArenaBytes().value_or(0);
+    sizes = smallestSizes(main);
+    arena = main.getArenaBytes().value_or(liveBytes(main, sizes));
     for (ArrayAttr types : {main.getInputs(), main.getOutputs()})
       for (Type type : types.getAsValueRange<TypeAttr>())
-        tensors += bytesOf(type);
+        tensors += bytesOf(type, sizes);
   }
   if (weights + arena + tensors <= *memory)
     return success();
   return emitError(UnknownLoc::get(module.getContext()))
-         << target.name << " has " << mebibytes(*memory) << " of memory, for everything on it; a run needs " << mebibytes(weights + arena + tensors)
-         << ": weights " << mebibytes(weights) << ", arena " << mebibytes(arena) << ", inputs and outputs " << mebibytes(tensors)
+         << target.name << " has " << mebibytes(*memory) << " of memory, for everything on it; a run "
+         << (sizes.empty() ? "" : "with every free dimension at 1 ") << "needs " << mebibytes(weights + arena + tensors) << ": weights "
+         << mebibytes(weights) << ", arena " << mebibytes(arena) << ", inputs and outputs " << mebibytes(tensors)
          << "; give smaller sizes (--shape), --precision fp16, or a board with more";
 }
 

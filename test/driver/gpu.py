@@ -62,6 +62,16 @@ def test_memory_of_boards(driver):
     assert not (driver.folder / "no.plan").exists()
     for target in ("jetson-orin", "cuda:sm_87"):
         driver.ok("compile", model, "-o", "large.plan", "--quiet", "--target", target)
+    # Free dimensions are at least 1: 10 GiB of tensors, and 16 GiB in between.
+    free = graph([helper.make_node("Relu", ["x"], ["y"])], inputs=[("x", FLOAT, ["n", *shape])], outputs=[("y", FLOAT, ["n", *shape])])
+    model = driver.write("free.onnx", free.SerializeToString())
+    driver.fails("compile", model, "-o", "no.plan", "--target", "jetson-orin-nano",
+                 message="a run with every free dimension at 1 needs 10240 MiB: weights 0 MiB, arena 0 MiB, inputs and outputs 10240 MiB")
+    driver.ok("compile", model, "-o", "large.plan", "--quiet", "--target", "jetson-orin")
+    nodes = [helper.make_node("MatMul", ["x", "z"], ["p"]), helper.make_node("ReduceMax", ["p"], ["y"], axes=[2], keepdims=0)]
+    between = graph(nodes, inputs=[("x", FLOAT, ["n", 1 << 16, 2]), ("z", FLOAT, ["n", 2, 1 << 16])], outputs=[("y", FLOAT, ["n", 1 << 16])], opset=13)
+    model = driver.write("between.onnx", between.SerializeToString())
+    driver.fails("compile", model, "-o", "no.plan", "--target", "jetson-orin-nx", message="needs 16385 MiB: weights 0 MiB, arena 16384 MiB, inputs and outputs 1 MiB")
 
 
 def fake_assembler(driver, name, said):
