@@ -84,6 +84,9 @@ struct TargetSummary {
 /// This machine first, then every name that `target` takes.
 TENON_API std::vector<TargetSummary> knownTargets();
 
+/// A further file that may be NVIDIA's ptxas, whether it is there or not. Such files are tried behind all other places (docs/gpu.md). Thread safe.
+TENON_API void addAssembler(const std::string &path);
+
 TENON_API const char *versionString();
 
 } // namespace tenon

@@ -1,6 +1,6 @@
-// knownTargets: what `tenon targets` lists.
+// knownTargets: what `tenon targets` lists; addAssembler.
 #include "include/tenon/compiler.h"
-#include "lib/Target/Target.h"
+#include "lib/Target/Gpu.h"
 
 namespace tenon {
 
@@ -15,6 +15,10 @@ std::vector<TargetSummary> knownTargets() {
     summaries.push_back({name, target->cpu, llvm::join(target->required, " "), target->vectorBytes * 8, target->cores, target->l1Bytes, target->l2Bytes, target->l3Bytes});
   }
   return summaries;
+}
+
+void addAssembler(const std::string &path) {
+  Ptxas::alsoAt(path);
 }
 
 } // namespace tenon

@@ -39,8 +39,9 @@ struct Ptxas {
   int release = 0; ///< of CUDA: 10 * major + minor
 
   /// The first one that reads PTX of that version (80 for 8.0): $TENON_PTXAS alone where that is set, else PATH, the CUDA Toolkit's folders, the
-  /// Python package nvidia-cuda-nvcc of an active environment, and what `alsoAt` named. None where there is none; `reason` then says what was found
-  /// instead. Fails where $TENON_PTXAS names nothing that starts and tells its version. Thread safe; each file is asked for its version once.
+  /// Python package nvidia-cuda-nvcc of an active environment or of $TENON_PYTHON's, and what `alsoAt` named. None where there is none; `reason` then
+  /// says what was found instead. Fails where $TENON_PTXAS names nothing that starts and tells its version. Thread safe; each file is asked for its
+  /// version once.
   static llvm::Expected<std::optional<Ptxas>> find(int ptx, std::string &reason);
   /// Further files to look at, behind all others, whether they exist or not. Thread safe.
   static void alsoAt(const std::string &path);

@@ -3,6 +3,7 @@
 #include "lib/Target/MemoryFile.h"
 #include "llvm/ADT/StringExtras.h"
 #include "llvm/Support/FileSystem.h"
+#include "llvm/Support/Path.h"
 #include "llvm/Support/Process.h"
 #include "llvm/Support/Program.h"
 #include <map>
@@ -40,6 +41,14 @@ std::vector<std::string> &furtherPlaces() {
   return paths;
 }
 
+/// Where the package nvidia-cuda-nvcc of a Python environment keeps it.
+void addPackage(StringRef environment, std::vector<std::string> &paths) {
+  std::error_code error;
+  for (sys::fs::directory_iterator it(environment + "/lib", error), end; it != end && !error; it.increment(error))
+    for (StringRef folder : {"cu13", "cuda_nvcc"})
+      paths.push_back((Twine(it->path()) + "/site-packages/nvidia/" + folder + "/bin/ptxas").str());
+}
+
 /// Where an installed assembler may be, the most explicit place first.
 std::vector<std::string> candidates() {
   std::vector<std::string> paths;
@@ -51,13 +60,11 @@ std::vector<std::string> candidates() {
     if (auto home = sys::Process::GetEnv(variable))
       paths.push_back(*home + "/bin/ptxas");
   paths.push_back("/usr/local/cuda/bin/ptxas");
-  // The Python package nvidia-cuda-nvcc of an active environment.
-  if (auto environment = sys::Process::GetEnv("VIRTUAL_ENV")) {
-    std::error_code error;
-    for (sys::fs::directory_iterator it(*environment + "/lib", error), end; it != end && !error; it.increment(error))
-      for (StringRef folder : {"cu13", "cuda_nvcc"})
-        paths.push_back((Twine(it->path()) + "/site-packages/nvidia/" + folder + "/bin/ptxas").str());
-  }
+  if (auto environment = sys::Process::GetEnv("VIRTUAL_ENV"))
+    addPackage(*environment, paths);
+  // The interpreter that the console script of the Python package runs in: ENVIRONMENT/bin/python.
+  if (auto interpreter = sys::Process::GetEnv("TENON_PYTHON"))
+    addPackage(sys::path::parent_path(sys::path::parent_path(*interpreter)), paths);
   append_range(paths, furtherPlaces());
   return paths;
 }

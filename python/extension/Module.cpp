@@ -82,6 +82,7 @@ NB_MODULE(_tenon, module) {
   module.def("compile", compile, nb::arg("path"), nb::arg("model").none(), nb::kw_only(), nb::arg("target"), nb::arg("device"), nb::arg("shapes"),
              nb::arg("tuning_cache"), nb::arg("exact_order"), nb::arg("precision"), nb::arg("stop_after"), nb::arg("dump_phases"),
              nb::arg("reproducer"), nb::arg("output"));
+  module.def("add_assembler", [](const std::string &path) { compiler().addAssembler(path); });
   module.def("operators", operators);
   module.def("phases", [] { return compiler().phaseNames(); });
 }

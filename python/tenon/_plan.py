@@ -1,6 +1,8 @@
 """Compiled models and how to run them."""
 from __future__ import annotations
 
+import functools
+import importlib.util
 import operator
 import os
 from typing import NamedTuple
@@ -264,6 +266,15 @@ def compile(  # noqa: A001 - tenon.compile reads well
     return Plan.from_bytes(plan, threads=threads, max_bytes=max_bytes, device=device, warnings=warnings)
 
 
+@functools.cache
+def _name_assemblers():
+    """Where the package nvidia-cuda-nvcc of this interpreter keeps ptxas: its environment need not be active."""
+    package = importlib.util.find_spec("nvidia")
+    for place in (package and package.submodule_search_locations) or ():
+        for folder in ("cu13", "cuda_nvcc"):
+            _tenon.add_assembler(os.path.join(place, folder, "bin", "ptxas"))
+
+
 def _compile(
     model, target="native", shapes=None, tuning_cache=None, exact_order=False, dump_phases=None, name=None, stop_after="", reproducer=None, precision="fp32", device=0
 ):
@@ -271,6 +282,7 @@ def _compile(
         path, contents = os.fspath(model), None
     else:
         path, contents = name or "model.onnx", model_bytes(model)
+    _name_assemblers()
     fixed = [(key, shape if isinstance(shape, str) else ",".join(map(str, shape))) for key, shape in (shapes or {}).items()]
     return _tenon.compile(
         path,

@@ -1,5 +1,6 @@
 """Plans for GPUs from Python, over a driver without a GPU (test/unit/runtime/gpu/FakeDriver.cpp): tensors there, GPUs by number, queues."""
 import ctypes
+import importlib
 import os
 import re
 import subprocess
@@ -117,6 +118,30 @@ def the_gpu_of_this_machine(folder):
 def test_without_a_gpu(folder):
     if not os.path.exists("/dev/nvidia0"):
         refused("name what to compile for, such as cuda:sm_90a", lambda: tenon.compile(models.identity("float"), target="cuda"), kind=tenon.CompileError)
+
+
+def test_assembler_of_the_interpreter(folder):
+    """ptxas of the package nvidia-cuda-nvcc, of an environment that is not active, too: what stands for it prints a version that no other has."""
+    bin = folder / "nvidia/cu13/bin"
+    bin.mkdir(parents=True)
+    (bin / "ptxas").write_text("#!/bin/sh\necho release 11.4, V11.4.48\n")
+    (bin / "ptxas").chmod(0o755)
+    program = f"import tenon; print(tenon.compile({models.identity('float').SerializeToString()!r}, target='cuda:sm_90').warnings)"
+    environment = {name: value for name, value in os.environ.items() if name not in ("CUDA_HOME", "CUDA_PATH", "VIRTUAL_ENV", "TENON_PTXAS")}
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, env=environment | {"PYTHONPATH": f"{folder}:{os.environ['PYTHONPATH']}", "PATH": ""})
+    assert done.returncode == 0, done.stderr
+    if not os.path.exists("/usr/local/cuda/bin/ptxas"):
+        assert f"{bin}/ptxas is of CUDA 11.4" in done.stdout, done.stdout
+    named, before = [], tenon._plan._tenon.add_assembler
+    sys.path.insert(0, str(folder))
+    importlib.invalidate_caches()
+    tenon._plan._tenon.add_assembler = named.append
+    try:
+        tenon._plan._name_assemblers.__wrapped__()
+    finally:
+        tenon._plan._tenon.add_assembler = before
+        sys.path.remove(str(folder))
+    assert str(bin / "ptxas") in named, named
 
 
 def test_tensors_that_are_refused(folder):

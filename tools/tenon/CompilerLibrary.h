@@ -15,6 +15,7 @@ struct CompilerEntry {
   TuneReport (*tuneFile)(const std::string &, const TuneOptions &);
   TuningCache (*readTuningCache)(const std::string &);
   std::string (*rewriteTuningCache)(const std::string &, const std::vector<TuningRecord> &);
+  void (*addAssembler)(const std::string &);
 };
 
 /// Loads the compiler at the first call. Throws Failure where it is not installed.

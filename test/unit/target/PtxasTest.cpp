@@ -13,7 +13,7 @@ class PtxasTest : public testing::Test {
 protected:
   void SetUp() override {
     ASSERT_FALSE(llvm::sys::fs::createUniqueDirectory("tenon-ptxas", folder));
-    for (const char *name : {"TENON_PTXAS", "PATH", "CUDA_HOME", "CUDA_PATH", "VIRTUAL_ENV"}) {
+    for (const char *name : {"TENON_PTXAS", "PATH", "CUDA_HOME", "CUDA_PATH", "VIRTUAL_ENV", "TENON_PYTHON"}) {
       const char *value = std::getenv(name);
       before.emplace_back(name, value ? std::optional<std::string>(value) : std::nullopt);
       unsetenv(name);
@@ -83,6 +83,21 @@ TEST_F(PtxasTest, OneThatIsNamedHasToWork) {
     EXPECT_TRUE(llvm::StringRef(said).starts_with("TENON_PTXAS: ")) << said;
     EXPECT_NE(said.find(path), std::string::npos) << said;
   }
+}
+
+TEST_F(PtxasTest, PackagesOfPythonEnvironments) {
+  std::string active = program("active/lib/python3.12/site-packages/nvidia/cu13", "release 98.0, V98.0"), reason;
+  std::string running = program("running/lib/python3.12/site-packages/nvidia/cuda_nvcc", "release 99.0, V99.0");
+  setenv("VIRTUAL_ENV", (folder + "/active").str().c_str(), 1);
+  setenv("TENON_PYTHON", (folder + "/running/bin/python").str().c_str(), 1);
+  constexpr int kNewer = 930; // than any that is installed: 97.0's
+  auto found = Ptxas::find(kNewer, reason);
+  ASSERT_TRUE(found && *found) << reason;
+  EXPECT_EQ((*found)->path, active + "/bin/ptxas");
+  unsetenv("VIRTUAL_ENV");
+  found = Ptxas::find(kNewer, reason);
+  ASSERT_TRUE(found && *found) << reason;
+  EXPECT_EQ((*found)->path, running + "/bin/ptxas");
 }
 
 TEST_F(PtxasTest, FurtherPlacesComeLast) {
