@@ -40,4 +40,11 @@ Value emitHalfGelu(cpu::KernelBuilder &b, Value x, bool tanhForm) {
   return r.fma(half, unitTanh(b, u), half);
 }
 
+Value emitHalfSilu(cpu::KernelBuilder &b, Value x) {
+  // 1 / (1 + e^-x) is (1 + tanh(x / 2)) / 2: a function of the unit instead of an exponential and a quotient, which are bounded besides.
+  cpu::Registers r{b};
+  Value half = r.mul(x, 0.5);
+  return r.fma(half, unitTanh(b, half), half);
+}
+
 } // namespace tenon::gpu

@@ -8,5 +8,7 @@ namespace tenon::gpu {
 bool hasHalfMath(const Target &target, mlir::Value result);
 /// nn.gelu of f32 lanes: to 5e-4 of |x|.
 mlir::Value emitHalfGelu(cpu::KernelBuilder &b, mlir::Value x, bool tanhForm);
+/// nn.silu of f32 lanes: to 2.5e-4 of |x|.
+mlir::Value emitHalfSilu(cpu::KernelBuilder &b, mlir::Value x);
 
 } // namespace tenon::gpu

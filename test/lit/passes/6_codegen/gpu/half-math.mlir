@@ -9,6 +9,16 @@ kernel.func private @half(%x: tensor<128x64xf16>) -> tensor<128x64xf16> {
   kernel.return %0 : tensor<128x64xf16>
 }
 
+// An exponential and a quotient would be two of its functions.
+// CHECK-LABEL: .visible .entry sigmoid_times(
+// CHECK-COUNT-2: tanh.approx.f32
+// CHECK-NOT:     {{ex2|rcp|div}}
+// CHECK:         ret;
+kernel.func private @sigmoid_times(%x: tensor<2x1xbf16>) -> tensor<2x1xbf16> {
+  %0 = nn.silu %x : tensor<2x1xbf16> -> tensor<2x1xbf16>
+  kernel.return %0 : tensor<2x1xbf16>
+}
+
 // CHECK-LABEL: .visible .entry single(
 // CHECK-NOT:     tanh.approx
 // CHECK:         ret;
