@@ -116,7 +116,7 @@ def timed(chain, library, path):
     plan.require(library.c.tn_layout_create(plan.plan, None, byref(layout)))
     cubin = ctypes.create_string_buffer(sections(data)[4])
     chain.require(chain.cuda.cuModuleLoadData(byref(module), cubin), "loading the plan's code")
-    operands = {name: body.count(".param") - 1 for name, body in re.findall(r"\.entry (\w+)\((.*?)\)", sections(data)[5].decode(), re.S)}
+    operands = {name: body.count(".param") - 1 for name, body in re.findall(r"\.entry ([\w$]+)\((.*?)\)", sections(data)[5].decode(), re.S)}
     times, index = {}, 0
     while True:
         step, cost = runtime.StepInfo(struct_size=ctypes.sizeof(runtime.StepInfo)), StepCost(struct_size=ctypes.sizeof(StepCost))
