@@ -45,14 +45,16 @@ TEST(GpuConvolutions, Depthwise) {
 }
 
 TEST(GpuConvolutions, OfAnImage) {
-  GpuCheck{.family = "gpu.stem", .targets = {"cuda:sm_80", "cuda:sm_90a"}, .tolerance = 2e-3}(R"(
+  const char *text = R"(
 kernel.func private @k(%x: tensor<1x3x32x32xf32>, %w: tensor<16x3x3x3xf16> {kernel.constant}, %b: tensor<16xf16>) -> tensor<1x16x16x16xf16> {
   %0 = nn.transpose %x {perm = array<i64: 0, 2, 3, 1>} : tensor<1x3x32x32xf32> -> tensor<1x32x32x3xf32>
   %1 = nn.cast %0 {to = f16} : tensor<1x32x32x3xf32> -> tensor<1x32x32x3xf16>
   %2 = nn.conv %1, %w bias %b {strides = array<i64: 2, 2>, pads = array<i64: 1, 1, 1, 1>, dilations = array<i64: 1, 1>, layout = #nn.layout<channels_last>} : tensor<1x32x32x3xf16>, tensor<16x3x3x3xf16>, tensor<16xf16> -> tensor<1x16x16x16xf16>
   %3 = nn.relu %2 : tensor<1x16x16x16xf16> -> tensor<1x16x16x16xf16>
   kernel.return %3 : tensor<1x16x16x16xf16>
-})");
+})";
+  GpuCheck{.family = "gpu.stem", .targets = {"cuda:sm_80", "cuda:sm_90a"}, .tolerance = 2e-3}(text);
+  GpuCheck{.family = "gpu.stem", .given = {"rows = 2, columns = 16, warps = 4, together = 1, lanes = 2"}, .tolerance = 2e-3}(text);
 }
 
 TEST(GpuConvolutions, OfBytes) {

@@ -36,9 +36,10 @@ kernel.func private @dense(%x: tensor<1x3x64x64xf16>, %packed: tensor<16x3x4x4xf
 
 // Of many images: blocks stay for many tiles, and their weights in registers.
 // FAMILY-LABEL: kernel.func private @images
-// FAMILY-SAME:    together = 4 : i64
+// FAMILY-SAME:    lanes = 2 : i64
+// FAMILY-SAME:    together = 3 : i64
 // CHECK-LABEL: .visible .entry images(
-// CHECK:         .minnctapersm 4
+// CHECK:         .minnctapersm 3
 // CHECK:         ldmatrix
 // CHECK:         griddepcontrol.wait
 // CHECK-COUNT-2: bar.sync
