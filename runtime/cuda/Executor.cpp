@@ -110,13 +110,13 @@ tn_status Executor::locate(uint32_t index, const tn_tensor &tensor, size_t bytes
   readable[index] = nullptr;
   if (isManaged)
     return TN_OK;
-  auto [kind, name] = nameOf(index);
   if (device != on->ordinal)
-    return message.fail(TN_INVALID_ARGUMENT, "%s '%s' is in the memory of GPU %d, the context runs on GPU %d", kind, name, device, on->ordinal);
+    return message.fail(TN_INVALID_ARGUMENT, "%s '%s' is in the memory of GPU %d, the context runs on GPU %d", nameOf(index).kind, nameOf(index).name,
+                        device, on->ordinal);
   // Of other memory than cuMemAlloc's the range may be that of a pool, or of all addresses that were reserved.
   if (isPlain && !isWhole)
-    return message.fail(TN_INVALID_ARGUMENT, "%s '%s' needs %zu bytes, of which %zu are outside the memory that was allocated there", kind, name,
-                        bytes, bytes - size_t(start + size - address));
+    return message.fail(TN_INVALID_ARGUMENT, "%s '%s' needs %zu bytes, of which %zu are outside the memory that was allocated there",
+                        nameOf(index).kind, nameOf(index).name, bytes, bytes - size_t(start + size - address));
   return TN_OK;
 }
 
@@ -124,10 +124,9 @@ tn_status Executor::requireReadable(uint32_t index, const tn_tensor &tensor, Mes
   if (tensor.data == readable[index])
     return TN_OK;
   // The driver knows memory of a GPU that was freed as little as most of the host's; but nothing is mapped there that could be read.
-  auto [kind, name] = nameOf(index);
   if (!canRead(tensor.data))
-    return message.fail(TN_INVALID_ARGUMENT, "%s '%s' is at %p, where neither the GPU nor this process has memory; was it freed?", kind, name,
-                        tensor.data);
+    return message.fail(TN_INVALID_ARGUMENT, "%s '%s' is at %p, where neither the GPU nor this process has memory; was it freed?", nameOf(index).kind,
+                        nameOf(index).name, tensor.data);
   readable[index] = tensor.data;
   return TN_OK;
 }
@@ -260,18 +259,18 @@ tn_status Executor::bindInputs(const tn_layout &layout, const GpuRun &run, Strea
 tn_status Executor::bindOutput(const tn_layout &layout, const GpuRun &run, uint32_t index, Message &message) {
   tn_tensor &given = run.outputs[index];
   size_t slot = slots[plan.inputCount() + index];
-  const char *name = plan.metadata->outputs()->Get(index)->name()->c_str();
+  auto name = [&] { return nameOf(plan.inputCount() + index).name; };
   tn_dtype dtype = tn_dtype(plan.metadata->outputs()->Get(index)->dtype());
   if (given.dtype && given.dtype != dtype)
-    return message.fail(TN_TYPE_MISMATCH, "output '%s' has element type %s, expected %s", name, tn_dtype_name(given.dtype), tn_dtype_name(dtype));
+    return message.fail(TN_TYPE_MISMATCH, "output '%s' has element type %s, expected %s", name(), tn_dtype_name(given.dtype), tn_dtype_name(dtype));
   size_t room = given.bytes, needed = size_t(layout.outputBytes[index]);
   if (tn_status status = locate(plan.inputCount() + index, given, needed, &outputPlaces[index], message))
     return status;
   Place place = outputPlaces[index];
   if (run.isAsync && place != Place::Device && needed)
-    return message.fail(TN_INVALID_ARGUMENT, "output '%s' is not in the GPU's memory, as tn_run_async wants it", name);
+    return message.fail(TN_INVALID_ARGUMENT, "output '%s' is not in the GPU's memory, as tn_run_async wants it", name());
   if (given.data && room < needed)
-    return message.fail(TN_SHAPE_MISMATCH, "output '%s' has %zu bytes of memory, its shape needs %zu", name, room, needed);
+    return message.fail(TN_SHAPE_MISMATCH, "output '%s' has %zu bytes of memory, its shape needs %zu", name(), room, needed);
   if (given.data && needed && place == Place::Host)
     if (tn_status status = requireReadable(plan.inputCount() + index, given, message))
       return status;
@@ -283,6 +282,7 @@ tn_status Executor::bindOutput(const tn_layout &layout, const GpuRun &run, uint3
   outputs[index].data = reinterpret_cast<void *>(block + arenaRoom + slot);
   if (!given.data) {
     given.data = staging + slot;
+    outputPlaces[index] = Place::Pinned;
     return TN_OK;
   }
   given.bytes = room;
@@ -313,17 +313,13 @@ tn_status Executor::copyOutput(const void *computed, void *given, size_t bytes, 
   return result ? fail(result, "copying an output from the GPU", message) : TN_OK;
 }
 
-bool Executor::isStaged(uint32_t output, const GpuRun &run) const {
-  return outputPlaces[output] == Place::Host && run.outputs[output].data != stagingOf(output);
-}
-
 tn_status Executor::copyOutputs(const tn_layout &layout, const GpuRun &run, StreamHandle queue, Message &message) {
   for (uint32_t i = 0; i < plan.outputCount(); ++i) {
     void *to = run.outputs[i].data;
     size_t bytes = size_t(layout.outputBytes[i]);
     if (!bytes || to == outputs[i].data)
       continue;
-    if (isStaged(i, run)) {
+    if (outputPlaces[i] == Place::Host) {
       if (stagedBytes > kStagedPiece)
         continue;
       to = stagingOf(i);
@@ -336,7 +332,7 @@ tn_status Executor::copyOutputs(const tn_layout &layout, const GpuRun &run, Stre
 
 void Executor::finishOutputs(const tn_layout &layout, const GpuRun &run) {
   for (uint32_t i = 0; i < plan.outputCount(); ++i)
-    if (layout.outputBytes[i] && isStaged(i, run))
+    if (layout.outputBytes[i] && outputPlaces[i] == Place::Host)
       memcpy(run.outputs[i].data, stagingOf(i), size_t(layout.outputBytes[i]));
 }
 
@@ -355,14 +351,13 @@ tn_status Executor::stageOutputs(const tn_layout &layout, const GpuRun &run, Mes
   struct Pieces {
     const Executor &executor;
     const tn_layout &layout;
-    const GpuRun &run;
     uint32_t output = 0, count = 0;
     size_t at = 0;
 
     /// Whether there is one more; goes to the next output where this one has come to its end.
     bool any() {
       for (; output < executor.plan.outputCount(); ++output, at = 0)
-        if (executor.isStaged(output, run) && at < size_t(layout.outputBytes[output]))
+        if (executor.outputPlaces[output] == Place::Host && at < size_t(layout.outputBytes[output]))
           return true;
       return false;
     }
@@ -371,7 +366,7 @@ tn_status Executor::stageOutputs(const tn_layout &layout, const GpuRun &run, Mes
     void advance() { at += size(), ++count; }
   };
   const Driver &driver = *on->driver;
-  Pieces queued{*this, layout, run}, done = queued;
+  Pieces queued{*this, layout}, done = queued;
   while (done.any()) {
     for (; queued.count - done.count < kPiecesAhead && queued.any(); queued.advance()) {
       auto from = reinterpret_cast<DevicePointer>(outputs[queued.output].data) + queued.at;
@@ -430,7 +425,7 @@ tn_status Executor::run(PreparedPlan &prepared, const GpuRun &run, Message &mess
     return status;
   if (result)
     return fail(result, kRunning, message);
-  if (stagedBytes <= kStagedPiece)
+  if (stagedBytes && stagedBytes <= kStagedPiece)
     finishOutputs(prepared.layout(), run);
   return TN_OK;
 }

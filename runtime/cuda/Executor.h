@@ -84,8 +84,6 @@ private:
   /// Copies one output, and waits for nothing.
   tn_status copyOutput(const void *computed, void *given, size_t bytes, Place place, StreamHandle stream, Message &message);
   uint8_t *stagingOf(uint32_t output) const { return staging + slots[plan.inputCount() + output]; }
-  /// Whether an output comes to the caller's memory through the staging memory.
-  bool isStaged(uint32_t output, const GpuRun &run) const;
   /// Copies outputs from the staging memory, where all came at once.
   void finishOutputs(const tn_layout &layout, const GpuRun &run);
   /// Brings outputs through the staging memory piece by piece: while one is copied from there, the next are on their way.
@@ -163,7 +161,7 @@ private:
   Array<size_t> slots;       ///< offsets of inputs, then outputs, after the arena and in the staging memory
   Array<tn_tensor> inputs;   ///< as kernels see them
   Array<tn_tensor> outputs;  ///< likewise
-  Array<Place> outputPlaces; ///< the caller's memory
+  Array<Place> outputPlaces; ///< of the caller's memory, or of the staging memory where the context places them
   Array<const void *> readable; ///< where each tensor was in memory of the host in its last run, so that it is looked at once
   Array<void *> parameters;  ///< of one launch
   static constexpr uint32_t kPiecesAhead = 4;
