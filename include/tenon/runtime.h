@@ -300,8 +300,10 @@ typedef struct tn_memory_info {
   uint64_t output_bytes; ///< extra room for outputs whose data is null
   uint64_t weights_bytes;
 } tn_memory_info;
-/// An application that gives its own arena needs arena_bytes, plus output_bytes if it leaves outputs to the context. Tensors whose size depends on values, or
-/// belongs to a branch or a loop, are in none of these numbers: the context allocates them in the first runs, and max_bytes bounds them.
+/// An application that gives its own arena needs arena_bytes, plus output_bytes if it leaves outputs to the context. Tensors whose size depends on
+/// values, or belongs to a branch or a loop, are in none of these numbers: the context allocates them in the first runs, and max_bytes bounds them.
+/// On a GPU outputs are left to the context where the plan has steps that decide (tn_step_kind), and take room in its arena, and else never; copies
+/// of inputs and outputs are the context's.
 TN_API tn_status tn_layout_memory(const tn_layout *layout, tn_memory_info *info);
 /// Fills dtype, rank, dims and bytes of `tensor`; data becomes null.
 TN_API tn_status tn_layout_output(const tn_layout *layout, uint32_t index, tn_tensor *tensor);
@@ -343,12 +345,12 @@ typedef struct tn_context_options {
   uint32_t cpu_count;     ///< 0, or at least `threads`
   uint32_t spin_us;       ///< how long an idle worker spins before it sleeps; 0: 200 µs
   tn_allocator allocator; ///< for all the memory of the context except threads' stacks; null functions: the C library
-  void *arena;            ///< memory to use instead of allocating the arena, aligned to tn_memory_info.alignment; stays the caller's
+  void *arena; ///< memory to use instead of allocating the arena, aligned to tn_memory_info.alignment; stays the caller's. On a GPU its memory
   size_t arena_bytes;
   size_t max_bytes;     ///< refuse shapes that need more memory than this; 0: no limit
   uint32_t max_layouts; ///< input shapes whose layout is kept, least recently used ones go first; 0: 16
   uint32_t profile;     ///< 1: measure every step from the first run on
-  uint32_t device;      ///< of a plan for a GPU: which one, as the driver counts them. Such a context has no threads of its own; arena must be null
+  uint32_t device;      ///< of a plan for a GPU: which one, as the driver counts them. Such a context has no threads of its own
 } tn_context_options;
 #define TN_CONTEXT_OPTIONS_INIT {(uint32_t)sizeof(tn_context_options), 0, NULL, 0, 0, {NULL, NULL, NULL}, NULL, 0, 0, 0, 0, 0}
 

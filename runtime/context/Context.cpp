@@ -26,9 +26,9 @@ tn_status tn_context::start(tn_plan &plan, const tn_context_options &options) {
   if (tn_status status = runner.setProfile(options.profile != 0))
     return status;
   if (runner.isForGpu()) {
-    if (runner.hasGivenArena())
-      return message.fail(TN_INVALID_ARGUMENT, "an arena was given for a plan that runs on a GPU, whose memory the context allocates");
-    return gpu.start(plan, options.device, memory, message);
+    if (tn_status status = gpu.start(plan, options.device, memory, message))
+      return status;
+    return options.arena ? gpu.requireArena(options.arena, options.arena_bytes, message) : TN_OK;
   }
   uint32_t threads = options.threads ? options.threads : usableCores();
   if (options.cpu_count && !options.threads)

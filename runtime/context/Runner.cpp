@@ -145,18 +145,25 @@ tn_status Runner::select(const tn_tensor *inputs, const int64_t *given) {
   return TN_OK;
 }
 
+tn_status Runner::checkGivenArena(size_t outputs) const {
+  const tn_layout &layout = current->layout();
+  size_t needed = roundUp64(size_t(layout.arenaBytes)) + outputs;
+  if (needed > arenaBytes)
+    return share.message.fail(
+        TN_OUT_OF_ARENA, "the arena given has %zu bytes, these shapes need %zu (%lld for intermediate tensors, %lld for outputs left to the context)",
+        arenaBytes, needed, (long long)layout.arenaBytes, (long long)outputs);
+  if (uintptr_t(arena) % layout.alignment != 0)
+    return share.message.fail(TN_INVALID_ARGUMENT, "the arena given is at %p, it must be aligned to %u bytes", static_cast<void *>(arena),
+                              layout.alignment);
+  return TN_OK;
+}
+
 tn_status Runner::reserve(bool withOutputs) {
   const tn_layout &layout = current->layout();
-  size_t needed = roundUp64(size_t(layout.arenaBytes)) + (withOutputs ? size_t(layout.outputTotal) : 0);
+  size_t outputs = withOutputs ? size_t(layout.outputTotal) : 0, needed = roundUp64(size_t(layout.arenaBytes)) + outputs;
   if (isArenaGiven) {
-    if (needed > arenaBytes)
-      return share.message.fail(
-          TN_OUT_OF_ARENA,
-          "the arena given has %zu bytes, these shapes need %zu (%lld for intermediate tensors, %lld for outputs left to the context)", arenaBytes,
-          needed, (long long)layout.arenaBytes, (long long)(withOutputs ? layout.outputTotal : 0));
-    if (uintptr_t(arena) % layout.alignment != 0)
-      return share.message.fail(TN_INVALID_ARGUMENT, "the arena given is at %p, it must be aligned to %u bytes", static_cast<void *>(arena),
-                                layout.alignment);
+    if (tn_status status = checkGivenArena(outputs))
+      return status;
   } else if (needed > arenaBytes || layout.alignment > arenaAlignment) {
     size_t bytes = std::max(needed, arenaBytes);
     share.release(arena, arenaBytes);
@@ -291,7 +298,16 @@ tn_status Runner::runAsync(const tn_tensor *inputs, tn_tensor *outputs, void *st
   return runOnGpu({.inputs = inputs, .outputs = outputs, .stream = stream, .isAsync = true});
 }
 
-tn_status Runner::runOnGpu(const GpuRun &run) {
+tn_status Runner::runOnGpu(GpuRun run) {
+  if (isArenaGiven) {
+    if (tn_status status = checkGivenArena(0))
+      return status;
+    for (uint32_t i = 0; i < plan.outputCount(); ++i)
+      if (isOwn(run.outputs[i].data))
+        return share.message.fail(TN_INVALID_ARGUMENT, "output '%s' lies in the arena given, which the run overwrites",
+                                  plan.metadata->outputs()->Get(i)->name()->c_str());
+    run.arena = arena;
+  }
   tn_status status = share.gpu->run(*current, run, share.message);
   profiledRuns += !status && run.times && !run.isAsync;
   return status;

@@ -29,7 +29,6 @@ public:
 
   const tn_plan &program() const { return plan; }
   bool isForGpu() const { return plan.isForGpu(); }
-  bool hasGivenArena() const { return isArenaGiven; }
   /// Queues a run on a GPU's stream.
   tn_status runAsync(const tn_tensor *inputs, tn_tensor *outputs, void *stream);
 
@@ -45,13 +44,15 @@ private:
   /// What comes before every run: the tensors checked, `current` set.
   tn_status begin(const tn_tensor *inputs, const tn_tensor *outputs, const int64_t *given);
   /// Runs a plan for a GPU in one piece.
-  tn_status runOnGpu(const GpuRun &run);
+  tn_status runOnGpu(GpuRun run);
   /// Runs one whose steps define sizes or call plans.
   tn_status runSegmentsOnGpu(const tn_tensor *inputs, tn_tensor *outputs);
   /// Runs `current`, whose tensors lie where steps run.
   tn_status runInPlace(const tn_tensor *inputs, tn_tensor *outputs);
   /// Makes room for the arena and, if the context places outputs, for those; binds `current` to it.
   tn_status reserve(bool withOutputs);
+  /// Whether the arena given holds what `current` needs; `outputs` bytes are for those that the context places.
+  tn_status checkGivenArena(size_t outputs) const;
   tn_status checkInputs(const tn_tensor *inputs);
   tn_status checkInputMemory(const tn_tensor *inputs);
   tn_status placeOutputs(tn_tensor *outputs);

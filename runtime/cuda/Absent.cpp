@@ -9,6 +9,9 @@ static tn_status absent(Message &message) {
 
 tn_status GpuContext::start(tn_plan &, uint32_t, Memory &, Message &message) { return absent(message); }
 GpuContext::~GpuContext() {}
+tn_status GpuContext::requireArena(const void *, size_t, Message &message) const {
+  return absent(message);
+}
 Weights GpuContext::weights(const tn_plan &) const { return {}; }
 tn_status GpuContext::run(PreparedPlan &, const GpuRun &, Message &message) { return absent(message); }
 void GpuContext::forget(PreparedPlan &) {}

@@ -85,38 +85,48 @@ Executor::TensorName Executor::nameOf(uint32_t index) const {
   return {isInput ? "input" : "output", tensors->Get(isInput ? index : index - plan.inputCount())->name()->c_str()};
 }
 
+Executor::Pointer Executor::describe(const void *address) const {
+  // To ask for one attribute alone would be an error where the driver does not know the address, which tools that watch the driver report.
+  Pointer found;
+  const int attributes[] = {kPointerMemoryType, kPointerIsManaged, kPointerDevice, kPointerIsPlain, kPointerRangeStart, kPointerRangeBytes};
+  void *values[] = {&found.type, &found.isManaged, &found.device, &found.isPlain, &found.start, &found.bytes};
+  if (on->driver->pointerGetAttributes(std::size(attributes), attributes, values, DevicePointer(address)))
+    found.type = 0;
+  return found;
+}
+
 tn_status Executor::locate(uint32_t index, const tn_tensor &tensor, size_t bytes, Place *place, Message &message) {
   *place = Place::Host;
   if (!tensor.data || !bytes)
     return TN_OK;
-  // Zeros where the driver does not know the address. To ask for one attribute alone would be an error then, which tools that watch the driver
-  // report.
-  unsigned type = 0, isManaged = 0, isPlain = 0;
-  int device = 0;
-  DevicePointer start = 0;
-  size_t size = 0;
-  const int attributes[] = {kPointerMemoryType, kPointerIsManaged, kPointerDevice, kPointerIsPlain, kPointerRangeStart, kPointerRangeBytes};
-  void *values[] = {&type, &isManaged, &device, &isPlain, &start, &size};
-  DevicePointer address = DevicePointer(tensor.data);
-  if (on->driver->pointerGetAttributes(std::size(attributes), attributes, values, address))
-    return TN_OK;
-  bool isWhole = start && bytes <= start + size - address;
-  if (type != kDeviceMemory) {
-    if (type == kPinnedMemory && isWhole)
+  Pointer found = describe(tensor.data);
+  if (found.type != kDeviceMemory) {
+    if (found.type == kPinnedMemory && found.start && !found.outside(tensor.data, bytes))
       *place = Place::Pinned;
     return TN_OK;
   }
   *place = Place::Device;
   readable[index] = nullptr;
-  if (isManaged)
+  if (found.isManaged)
     return TN_OK;
-  if (device != on->ordinal)
+  if (found.device != on->ordinal)
     return message.fail(TN_INVALID_ARGUMENT, "%s '%s' is in the memory of GPU %d, the context runs on GPU %d", nameOf(index).kind, nameOf(index).name,
-                        device, on->ordinal);
+                        found.device, on->ordinal);
   // Of other memory than cuMemAlloc's the range may be that of a pool, or of all addresses that were reserved.
-  if (isPlain && !isWhole)
+  if (size_t outside = found.isPlain ? found.outside(tensor.data, bytes) : 0)
     return message.fail(TN_INVALID_ARGUMENT, "%s '%s' needs %zu bytes, of which %zu are outside the memory that was allocated there",
-                        nameOf(index).kind, nameOf(index).name, bytes, bytes - size_t(start + size - address));
+                        nameOf(index).kind, nameOf(index).name, bytes, outside);
+  return TN_OK;
+}
+
+tn_status Executor::requireArena(const void *given, size_t bytes, Message &message) const {
+  CurrentContext current(*on->driver, on->context);
+  Pointer found = describe(given);
+  if (found.type != kDeviceMemory || (!found.isManaged && found.device != on->ordinal))
+    return message.fail(TN_INVALID_ARGUMENT, "the arena given is not in the memory of GPU %d, on which the context runs", on->ordinal);
+  if (size_t outside = found.isPlain ? found.outside(given, bytes) : 0)
+    return message.fail(TN_INVALID_ARGUMENT, "the arena given has %zu bytes, of which %zu are outside the memory that was allocated there", bytes,
+                        outside);
   return TN_OK;
 }
 
@@ -145,7 +155,7 @@ void Executor::waitForQueued() {
 }
 
 tn_status Executor::reserve(const tn_layout &layout, const GpuRun &run, Message &message) {
-  size_t arena = roundUp(size_t(layout.arenaBytes)), tensors = 0;
+  size_t room = run.arena ? 0 : roundUp(size_t(layout.arenaBytes)), tensors = 0;
   for (uint32_t i = 0; i < plan.inputCount(); ++i) {
     slots[i] = tensors;
     tensors += roundUp(size_t(layout.inputBytes[i]));
@@ -154,9 +164,11 @@ tn_status Executor::reserve(const tn_layout &layout, const GpuRun &run, Message 
     slots[plan.inputCount() + i] = tensors;
     tensors += roundUp(size_t(layout.outputBytes[i]));
   }
-  if (tn_status status = reserveBlock(arena + tensors, "the arena, inputs and outputs", message))
+  const char *what = run.arena ? "the inputs and outputs" : "the arena, inputs and outputs";
+  if (tn_status status = reserveBlock(room + tensors, what, message))
     return status;
-  arenaRoom = arena;
+  arenaRoom = room;
+  arena = run.arena ? run.arena : reinterpret_cast<uint8_t *>(block);
   return run.isAsync ? TN_OK : reservePinned(staging, stagingBytes, tensors, "the staging memory for inputs and outputs", message);
 }
 
@@ -384,7 +396,7 @@ tn_status Executor::stageOutputs(const tn_layout &layout, const GpuRun &run, Mes
 }
 
 void Executor::bindSteps(PreparedPlan &prepared) const {
-  prepared.bindArena(reinterpret_cast<uint8_t *>(block));
+  prepared.bindArena(arena);
   prepared.bindTensors(inputs.data(), outputs.data());
 }
 

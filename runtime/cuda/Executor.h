@@ -49,6 +49,7 @@ public:
   Executor(tn_plan &plan, Memory &memory) : plan(plan), memory(memory) {}
   ~Executor();
   tn_status start(uint32_t device, Message &message);
+  tn_status requireArena(const void *given, size_t bytes, Message &message) const;
   tn_status run(PreparedPlan &prepared, const GpuRun &run, Message &message);
   void forget(PreparedPlan &prepared);
   Weights weights(const tn_plan &of) const {
@@ -129,6 +130,19 @@ private:
   /// Where the caller's memory for a tensor is; `index` counts inputs, then outputs. Errors: TN_INVALID_ARGUMENT where it is on another GPU, or ends
   /// inside of the `bytes` that a run needs.
   tn_status locate(uint32_t index, const tn_tensor &tensor, size_t bytes, Place *place, Message &message);
+  /// What the driver says about an address: zeros where it does not know it.
+  struct Pointer {
+    unsigned type = 0, isManaged = 0, isPlain = 0;
+    int device = 0;
+    DevicePointer start = 0;
+    size_t bytes = 0;
+    /// How many of `size` bytes from `address` on are outside.
+    size_t outside(const void *address, size_t size) const {
+      size_t left = size_t(start + bytes - DevicePointer(address));
+      return size > left ? size - left : 0;
+    }
+  };
+  Pointer describe(const void *address) const;
   /// Looks whether memory that is not on the device can be read at all. Errors: TN_INVALID_ARGUMENT.
   tn_status requireReadable(uint32_t index, const tn_tensor &tensor, Message &message);
   /// "input" and "x": what errors begin with.
@@ -147,7 +161,8 @@ private:
 
   DevicePointer block = 0; ///< arena, inputs, outputs
   size_t blockBytes = 0;
-  size_t arenaRoom = 0;    ///< before the inputs
+  size_t arenaRoom = 0;       ///< before the inputs; 0 where the arena is the caller's
+  uint8_t *arena = nullptr;   ///< of this run
   uint8_t *staging = nullptr; ///< pinned: inputs, outputs
   size_t stagingBytes = 0;
   size_t stagedBytes = 0;  ///< of the outputs of this run that come through it to the caller's

@@ -20,6 +20,10 @@ GpuContext::~GpuContext() {
   plan->release();
 }
 
+tn_status GpuContext::requireArena(const void *arena, size_t bytes, Message &message) const {
+  return executor->requireArena(arena, bytes, message);
+}
+
 Weights GpuContext::weights(const tn_plan &of) const {
   return executor->weights(of);
 }

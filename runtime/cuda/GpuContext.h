@@ -21,6 +21,7 @@ struct StepTimes {
 struct GpuRun {
   const tn_tensor *inputs;
   tn_tensor *outputs;
+  uint8_t *arena = nullptr;   ///< the caller's, on the device; null: the context's
   void *stream = nullptr;     ///< the caller's, where `isAsync`
   bool isAsync = false;       ///< all tensors are on the device; returns when the work is queued
   StepTimes *times = nullptr; ///< of every step; null: not measured
@@ -44,6 +45,8 @@ public:
 
   /// `device` is the GPU's number. Uploads the plan if it is the first context there.
   tn_status start(tn_plan &plan, uint32_t device, Memory &memory, Message &message);
+  /// Whether the application's memory may be an arena. Errors: TN_INVALID_ARGUMENT.
+  tn_status requireArena(const void *arena, size_t bytes, Message &message) const;
   /// Where kernels read the weights of the plan or one that it calls, on the device.
   Weights weights(const tn_plan &plan) const;
   tn_status run(PreparedPlan &prepared, const GpuRun &run, Message &message);

@@ -191,6 +191,90 @@ TEST_F(GpuMemoryLimit, IsNotWhatABrokenContextSays) {
       << session.message();
 }
 
+/// An arena of the application's on the device.
+class GpuArena : public OnFakeDriver {
+protected:
+  tn_status start(void *arena, size_t bytes) {
+    session.close();
+    EXPECT_EQ(session.open(dynamicGpuPlan()), TN_OK) << tn_last_error();
+    tn_context_options options = TN_CONTEXT_OPTIONS_INIT;
+    options.arena = arena;
+    options.arena_bytes = bytes;
+    return session.start(&options);
+  }
+  /// y = 2 * (a + b + a), z = a of [n, 4].
+  tn_status run(int64_t n) {
+    std::vector<float> a(size_t(4 * n), 3.0f), b(size_t(4 * n), 1.0f), y(size_t(4 * n)), z(size_t(4 * n));
+    tn_tensor inputs[2] = {vectorTensor(a, {n, 4}), vectorTensor(b, {n, 4})}, outputs[2] = {vectorTensor(y, {n, 4}), vectorTensor(z, {n, 4})};
+    tn_status status = tn_run(session.context, inputs, outputs);
+    if (!status)
+      EXPECT_EQ(y, std::vector<float>(size_t(4 * n), 14.0f));
+    return status;
+  }
+  size_t neededFor(int64_t n) {
+    tn_tensor inputs[2] = {};
+    for (tn_tensor &input : inputs)
+      input.rank = 2, input.dims[0] = n, input.dims[1] = 4;
+    tn_layout *layout = nullptr;
+    EXPECT_EQ(tn_layout_create(session.plan, inputs, &layout), TN_OK) << tn_last_error();
+    tn_memory_info info{};
+    info.struct_size = sizeof info;
+    EXPECT_EQ(tn_layout_memory(layout, &info), TN_OK);
+    tn_layout_destroy(layout);
+    return info.arena_bytes;
+  }
+  void TearDown() override {
+    session.close();
+    OnFakeDriver::TearDown();
+  }
+
+  Session session;
+};
+
+TEST_F(GpuArena, IsWhatRunsUse) {
+  ASSERT_EQ(start(nullptr, 0), TN_OK) << session.message();
+  size_t bytes = neededFor(100);
+  ASSERT_EQ(run(100), TN_OK) << session.message();
+  size_t withOwn = driver.used[0];
+  void *arena = tenonFakeAllocate(bytes, 0);
+  ASSERT_EQ(start(arena, bytes), TN_OK) << session.message();
+  std::memset(arena, 0, bytes);
+  for (int64_t n : {100, 7, 100})
+    ASSERT_EQ(run(n), TN_OK) << session.message();
+  EXPECT_LE(driver.used[0], withOwn + 256); // with the arena: nothing is there twice
+  EXPECT_NE(*static_cast<float *>(arena), 0.0f);
+  EXPECT_EQ(run(101), TN_OUT_OF_ARENA);
+  EXPECT_EQ(session.message().find("the arena given has " + std::to_string(bytes) + " bytes, these shapes need "), 0u) << session.message();
+  ASSERT_EQ(run(100), TN_OK) << session.message();
+  std::vector<float> b(4);
+  tn_tensor inputs[2] = {deviceTensor(arena, {1, 4}), vectorTensor(b, {1, 4})}, outputs[2] = {};
+  EXPECT_EQ(tn_run(session.context, inputs, outputs), TN_INVALID_ARGUMENT);
+  EXPECT_NE(session.message().find("lies in the context's own memory"), std::string::npos) << session.message();
+  inputs[0] = inputs[1];
+  outputs[0] = deviceTensor(arena, {1, 4});
+  EXPECT_EQ(tn_run(session.context, inputs, outputs), TN_INVALID_ARGUMENT);
+  EXPECT_NE(session.message().find("lies in the arena given, which the run overwrites"), std::string::npos) << session.message();
+  session.close();
+  tenonFakeRelease(arena);
+}
+
+TEST_F(GpuArena, IsInTheMemoryOfTheContextsGpu) {
+  std::vector<float> host(1024);
+  void *elsewhere = tenonFakeAllocate(4096, 1), *here = tenonFakeAllocate(4096, 0);
+  for (void *wrong : {static_cast<void *>(host.data()), elsewhere}) {
+    EXPECT_EQ(start(wrong, 4096), TN_INVALID_ARGUMENT);
+    EXPECT_EQ(session.message(), "the arena given is not in the memory of GPU 0, on which the context runs");
+  }
+  EXPECT_EQ(start(here, 5000), TN_INVALID_ARGUMENT);
+  EXPECT_EQ(session.message(), "the arena given has 5000 bytes, of which 904 are outside the memory that was allocated there");
+  ASSERT_EQ(start(static_cast<char *>(here) + 4, 4092), TN_OK) << session.message();
+  EXPECT_EQ(run(1), TN_INVALID_ARGUMENT);
+  EXPECT_NE(session.message().find("it must be aligned to"), std::string::npos) << session.message();
+  session.close();
+  tenonFakeRelease(elsewhere);
+  tenonFakeRelease(here);
+}
+
 /// Weights that several threads bring to the device.
 class GpuLargeWeights : public OnFakeDriver {
 protected:

@@ -62,6 +62,20 @@ TEST_F(GpuSegments, TensorsWhereNothingIs) {
   munmap(nothing, kBytes);
 }
 
+TEST_F(GpuSegments, InTheApplicationsArena) {
+  tn_context_options options = TN_CONTEXT_OPTIONS_INIT;
+  options.arena_bytes = 8192;
+  options.arena = tenonFakeAllocate(options.arena_bytes, 0);
+  {
+    Opened looping(onGpu(loopingPlan()), options);
+    for (int64_t trips : {3, 0, 6})
+      expectTrips(looping, trips);
+    Opened branching(onGpu(branchingPlan()), options);
+    expectOneOfTwoPlans(branching);
+  }
+  tenonFakeRelease(options.arena);
+}
+
 TEST_F(GpuSegments, OneOfTwoPlans) {
   Opened opened(onGpu(branchingPlan()));
   expectOneOfTwoPlans(opened);
