@@ -19,6 +19,7 @@ COMPARE.argtypes = c_void_p, c_void_p, c_size_t
 WARM_RUNS = 50              # before memory is measured
 DEVICE_SLACK = 2 << 20      # what the driver hands out at a time
 HOST_SLACK = 1 << 20        # Python's own
+SETS = 7                    # of tensors that take turns
 RESULTS_ROOM = 256 << 20    # for outputs that are kept until the end
 
 
@@ -77,6 +78,10 @@ class OnDevice:
     def queue(self):
         plan = self.run.plan
         plan.require(plan.c.tn_run_async(plan.context, self.inputs, self.outputs, self.stream), True)
+
+    def run_now(self):
+        plan = self.run.plan
+        plan.require(plan.c.tn_run(plan.context, self.inputs, self.outputs), True)
 
     def compare(self, what):
         self.device.synchronize(self.stream)
@@ -217,6 +222,7 @@ def refuses(case):
         slot.data = device.upload(np.zeros(slot.bytes, np.uint8))
         device.release(slot.data)
         refused(f"an {kind} that was freed", "TN_INVALID_ARGUMENT", f"{kind} '.*' is not in the GPU's memory", where.queue)
+        refused(f"an {kind} that was freed", "TN_INVALID_ARGUMENT", f"{kind} '.*' is at .*; was it freed", where.run_now)
         block = device.allocate(max(1, slot.bytes // 2))
         slot.data = block
         refused(f"an {kind} that ends outside memory", "TN_INVALID_ARGUMENT", f"{kind} '.*' .*outside", where.queue)
@@ -232,6 +238,20 @@ def refuses(case):
     run.again("after refusals")
     refused("GPU 99", "TN_DEVICE", "GPU 99 does not exist", lambda: case.open(device=99))
     return "host, freed, too short" + (", another GPU" if Device.count() > 1 else "")
+
+
+def turns(case):
+    """More sets of tensors in turn than a context keeps graphs for, and then two of them alone."""
+    device, run = Device(), Run(case.open(), case.inputs[0])
+    sets = [queueable(device, run) for _ in range(SETS)]
+    for where in sets:
+        where.stream = sets[0].stream  # of one context on one stream
+    for order in (range(SETS), (2, 5)):
+        for i in range(len(order) * max(3, case.runs // 100)):
+            sets[order[i % len(order)]].queue()
+        for where in sets:
+            where.compare("in turn")
+    return f"{SETS} sets"
 
 
 def exhausted(case):
@@ -319,4 +339,4 @@ def broken(case):
         return f"error {code}: {message}; opened again: {problem}"
 
 
-PER_PLAN = {check.__name__: check for check in (repeat, together, queued, refuses, exhausted, reload, devices, broken)}
+PER_PLAN = {check.__name__: check for check in (repeat, together, queued, turns, refuses, exhausted, reload, devices, broken)}

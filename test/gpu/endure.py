@@ -7,6 +7,7 @@ Checks, each of every plan in a process of its own:
     repeat      N runs: the same bytes every time, no memory of the device or the host taken
     together    two contexts of one plan at once, on other inputs, give what each gives alone
     queued      tn_run_async on two streams, between copies of the application that wait by events; tensors in its memory, aligned and not
+    turns       more sets of tensors in turn than a context keeps graphs for
     refuses     tensors on the host, freed, longer than their memory, on another GPU
     exhausted   no memory left on the device: an error, and the context goes on when there is some
     reload      contexts and plans closed while their runs are queued, and opened again
