@@ -148,6 +148,8 @@ def schedule(text):
 
 
 def kind_of(values):
+    if values.get("resident") and values.get("tma"):
+        return "mapped"
     return next((kind for kind in ("direct", "pipeline", "tma", "resident", "groups") if values.get(kind)), "staged")
 
 

@@ -119,11 +119,12 @@ double pipelineCost(const MatrixSchedule &s, int64_t rows, const MatrixProblem &
 double residentCost(const MatrixSchedule &s, int64_t rows, const MatrixProblem &p, const Target &target) {
   constexpr double kStart = 2.5, kTile = 0.4, kElement = 8e-5; // of a team: waiting, and storing an element
   constexpr double kCycles = 1700, kLeftCycles = 16, kBytesOfCycle = 9.6, kAllBytesPerMicrosecond = 4.5e6;
+  constexpr double kMappedBytesOfCycle = 24; // gpu-conv-int8.md: 5.5 TB/s of rows of 64 bytes; what a tuner tries first depends on it, no choice
   ResidentLayout l = residentLayout(p, s);
   double columns = double(s.tileColumns), parallel = double(s.teams * s.together), elements = double(s.tileRows) * columns;
   double steps = double(p.contraction.tapCount() * l.planes / 2 * (s.tileRows / MatrixSchedule::kGroupRows));
   double products = steps * std::max(columns / 2, kLeftCycles + columns / 4) / kCycles; // or what they read of shared memory
-  double copies = double(l.copied() * l.chunks * 16) / kBytesOfCycle / kCycles;
+  double copies = double(l.copied() * l.chunks * 16) / (s.tma ? kMappedBytesOfCycle : kBytesOfCycle) / kCycles;
   double tile = std::max(products, copies + (products + kElement * elements + kTile) / parallel);
   double all = double(residentTiles(p, s).asConstant().value_or(1) * residentTilesAcross(p, s));
   double tiles = std::ceil(all / (target.cores * parallel)) * parallel;

@@ -1,5 +1,6 @@
 #include "passes/6_codegen/gpu/MatrixMaps.h"
 #include "passes/6_codegen/gpu/MatrixEmitter.h"
+#include "passes/6_codegen/gpu/MatrixResident.h"
 
 namespace tenon::gpu {
 using namespace mlir;
@@ -102,12 +103,58 @@ bool isPossible(const plan::TensorMap &map) {
   return map.offset % kAccess == 0 && llvm::all_of(map.sizes, [](uint64_t size) { return size >= 1 && size < kMostSize; }) &&
          llvm::all_of(map.strides, [](uint64_t stride) { return stride > 0 && stride < kMostStride && stride % kAccess == 0; });
 }
+
+/// The part of an image that a tile's windows read, [images, rows, columns, channels]. At stride 2 the axes of space are two each, the inner one for
+/// what is left of a division by 2: that along rows is one with the channels.
+std::optional<plan::TensorMap> windowsOf(const MatrixProblem &p, const MatrixSchedule &s, const Memory &m, const ResidentLayout &l) {
+  constexpr int64_t kMostBox = 256;
+  plan::TensorMap map = mapOf(p, s, m);
+  uint64_t height = uint64_t(m.sizes[1]), width = uint64_t(m.sizes[2]), images = uint64_t(m.sizes[0]), channels = map.sizes[0];
+  auto bytes = [&](int axis) { return uint64_t(m.strides[axis] * m.elementBytes); };
+  uint32_t across = uint32_t(l.pitch), down = uint32_t(l.down);
+  if (l.pitch > kMostBox || l.down > kMostBox || (l.stride == 2 && (height % 2 || width % 2)))
+    return std::nullopt;
+  if (l.stride == 2) {
+    map.sizes = {bytes(2) / kUnitBytes + channels, width / 2, 2, height / 2, images};
+    map.strides = {2 * bytes(2), bytes(1), 2 * bytes(1), bytes(0)};
+    map.box = {0, across, 1, down, 1};
+  } else {
+    map.sizes = {channels, width, height, images};
+    map.strides = {bytes(2), bytes(1), bytes(0)};
+    map.box = {0, across, down, 1};
+  }
+  map.steps.assign(map.sizes.size(), 1);
+  return map;
+}
+
+/// One for each part of a pixel.
+std::optional<LhsMaps> residentMapsOf(const MatrixProblem &p, const MatrixSchedule &s) {
+  constexpr size_t kMost = 4; // of a kernel
+  std::optional<Memory> m = memoryOf(p.lhs);
+  ResidentLayout l = residentLayout(p, s);
+  if (!m || m->strides[p.contraction.lhsChannel] != 1 || p.parts.size() != 1 || l.parts.size() > kMost)
+    return std::nullopt;
+  std::optional<plan::TensorMap> map = s.tileWidth ? windowsOf(p, s, *m, l) : matrixOf(p, s, *m);
+  if (!map || !isPossible(*map))
+    return std::nullopt;
+  LhsMaps all;
+  for (const ResidentLayout::Part &part : l.parts) {
+    map->box[0] = uint32_t(part.rowBytes / kUnitBytes);
+    map->swizzleBytes = uint32_t(part.rowBytes);
+    all.push_back(*map);
+  }
+  return all;
+}
 } // namespace
 
 std::optional<LhsMaps> lhsMapsOf(const MatrixProblem &p, const MatrixSchedule &s) {
   const cpu::ContractionProblem &c = p.contraction;
   bool isConstant = llvm::all_of(c.extents, [](nn::Dim extent) { return extent.asConstant().has_value() && !extent.isConstant(0); });
-  if (!isConstant || p.channels % MatrixSchedule::kStep || p.channels != p.paddedChannels || (c.padded && c.outside))
+  if (!isConstant || p.channels != p.paddedChannels || (c.padded && c.outside))
+    return std::nullopt;
+  if (s.resident)
+    return residentMapsOf(p, s);
+  if (p.channels % MatrixSchedule::kStep)
     return std::nullopt;
   LhsMaps all;
   for (Value part : p.parts) {

@@ -1,6 +1,7 @@
 // Schedules that a tuner tries beside those that the cost model chooses from: tiles of other widths, and as many stages as a block has steps, where
 // all copies begin at once. How long these take depends on what runs before and after them more than a cost model knows.
 #include "passes/6_codegen/gpu/MatrixCost.h"
+#include "passes/6_codegen/gpu/MatrixResident.h"
 
 namespace tenon::gpu {
 using namespace mlir;
@@ -67,6 +68,7 @@ SmallVector<MatrixSchedule> otherSchedules(const MatrixProblem &p, const Target 
   if (target.computeCapability == kWithGroups && target.archSpecific && !p.scale && !p.inParts && !p.ofRun)
     addGroups(p, schedules);
   addStaged(p, target, schedules);
+  llvm::append_range(schedules, mappedResidentSchedules(p, target));
   return schedules;
 }
 

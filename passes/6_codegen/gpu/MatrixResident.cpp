@@ -1,6 +1,7 @@
 #include "passes/6_codegen/gpu/MatrixResident.h"
 #include "passes/6_codegen/gpu/Directions.h"
 #include "passes/6_codegen/gpu/MatrixEmitter.h"
+#include "passes/6_codegen/gpu/TensorMaps.h"
 
 namespace tenon::gpu {
 using namespace mlir;
@@ -12,7 +13,8 @@ constexpr int64_t kCopyWarps = MatrixSchedule::kCopyThreads / kWarp;
 class ResidentEmitter {
 public:
   ResidentEmitter(KernelBuilder &b, const MatrixProblem &p, const MatrixSchedule &s)
-      : b(b), w(b), p(p), c(p.contraction), s(s), l(residentLayout(p, s)), lhs(inUnits(b, p, b.tensorOf(p.lhs))), epilogue(b, p.contraction.result) {}
+      : b(b), w(b), p(p), c(p.contraction), s(s), l(residentLayout(p, s)), isMapped(tensorMapCount(b.kernelFunc()) > 0),
+        lhs(inUnits(b, p, b.tensorOf(p.lhs))), epilogue(b, p.contraction.result) {}
 
   void emit() {
     thread = w.thread();
@@ -43,7 +45,7 @@ private:
   void begin() {
     b.ifThen(w.below(thread, w.i32(1)), [&] {
       for (int64_t stage = 0; stage < s.stages; ++stage) {
-        w.beginBarrier(full(w.i32(stage)), kCopyWarps);
+        w.beginBarrier(full(w.i32(stage)), s.tma ? 1 : kCopyWarps);
         w.beginBarrier(empty(w.i32(stage)), kWarpsOfTeam);
       }
       w.beginBarrier(weightsBarrier(), 1);
@@ -99,6 +101,8 @@ private:
     Value own = w.add(thread, -s.multiplyThreads());
     b.ifThen(w.below(own, w.i32(1)), [&] { copyWeights(); });
     b.waitForInputs();
+    if (s.tma)
+      return isMapped ? b.ifThen(w.below(own, w.i32(1)), [&] { copyMapped(own); }) : copyMapped(own);
     // One stage less than there are, and that of a tile which is multiplied.
     int underWay = int(s.stages - 2);
     Values ring = forTiles(w.i32(0), 1, {w.i32(0), w.i32(1), w.i32(0), w.i32(0)}, [&](const Tile &tile, ValueRange carried) {
@@ -133,6 +137,79 @@ private:
     return slot.stage;
   }
 
+  // --- the same through tensor maps: by one thread
+
+  /// Without maps, where buffers do not lie where they want them, by all threads of the warp.
+  void copyMapped(Value own) {
+    forTiles(w.i32(0), 1, {w.i32(0), w.i32(1)}, [&](const Tile &tile, ValueRange carried) {
+      Slot slot{carried[0], carried[1]};
+      w.waitForPhase(empty(slot.stage), slot.phase);
+      isMapped ? copyRegions(tile, slot.stage) : copyRows(tile, own, slot.stage);
+      slot = ahead(slot, 1);
+      return Values{slot.stage, slot.phase};
+    });
+  }
+
+  /// Where windows begin along an axis of space, in pixels from the first one of a tile times the stride.
+  int64_t shiftOf(int axis) const { return c.lhsAxes[axis].shift; }
+  /// Of remainder `region` of the axis from there on: the first place among those of the same one, and which that is.
+  std::pair<int64_t, int64_t> beginOf(int axis, int64_t region) const {
+    int64_t at = shiftOf(axis) + region, place = llvm::divideFloorSigned(at, l.stride);
+    return {place, at - place * l.stride};
+  }
+
+  void copyRegions(const Tile &tile, Value stage) {
+    w.arriveWithBytes(full(stage), l.mappedBytes());
+    for (auto [number, part] : llvm::enumerate(l.parts))
+      for (int64_t region = 0; region < l.regions(); ++region) {
+        Value to = w.add(stageAt(stage), part.at + region * part.regionBytes);
+        w.copyTile(to, tensorMapAt(b, number), coordinatesOf(tile, part, region), {}, full(stage));
+      }
+  }
+
+  SmallVector<Value> coordinatesOf(const Tile &tile, const ResidentLayout::Part &part, int64_t region) {
+    if (!s.tileWidth)
+      return {w.i32(part.channel), w.narrow(tile.row)};
+    Value row = w.narrow(tile.row), pixel = w.narrow(tile.pixel), image = w.narrow(tile.image);
+    if (l.stride == 1)
+      return {w.i32(part.channel), w.add(pixel, shiftOf(2)), w.add(row, shiftOf(1)), image};
+    auto [down, downRest] = beginOf(1, l.pairsPixels ? region : region / l.stride);
+    auto [across, acrossRest] = beginOf(2, l.pairsPixels ? 0 : region % l.stride);
+    int64_t first = l.pairsPixels ? 0 : acrossRest * p.units(lhs.strides[2].get()) + part.channel;
+    return {w.i32(first), w.add(pixel, across), w.i32(downRest), w.add(row, down), image};
+  }
+
+  /// What copies of maps would bring.
+  void copyRows(const Tile &tile, Value own, Value stage) {
+    Source source = sourceOf(tile);
+    for (const ResidentLayout::Part &part : l.parts) {
+      int64_t chunks = part.channels / kChunk;
+      b.loop(w.wide(own), l.copied() * chunks, kWarp, [&](Index number) {
+        Value pixel = w.div(w.narrow(number), chunks), chunk = w.rem(w.narrow(number), chunks);
+        Value down = w.div(pixel, l.pitch * l.stride), across = w.rem(pixel, l.pitch * l.stride);
+        copyChunk(source, down, across, w.add(chunk, part.channel / kChunk), w.add(stageAt(stage), placeOf(part, down, across, chunk)));
+      });
+    }
+    w.commit();
+    w.waitFor(0);
+    w.showToProducts();
+    w.joinWarp();
+    ofWarp([&] { w.arrive(full(stage)); });
+  }
+
+  /// Of a chunk in a stage, which begins where exchanged chunks lie as at 0.
+  Value placeOf(const ResidentLayout::Part &part, Value down, Value across, Value chunk) {
+    constexpr int64_t kLine = 128;
+    Value region = w.rem(down, l.stride), inRow = chunk;
+    if (l.pairsPixels)
+      inRow = w.add(chunk, w.mul(w.rem(across, 2), part.channels / kChunk));
+    else
+      region = w.add(w.mul(region, l.stride), w.rem(across, l.stride));
+    Value row = w.add(w.mul(w.div(down, l.stride), l.pitch), w.div(across, l.stride));
+    Value at = w.add(w.add(w.add(w.mul(region, part.regionBytes), w.mul(row, part.rowBytes)), w.mul(inRow, kChunkBytes)), part.at);
+    return w.bitXor(at, w.mul(w.bitAnd(w.div(at, kLine), w.i32(part.rowBytes / kChunkBytes - 1)), kChunkBytes));
+  }
+
   void copyWeights() {
     Tensor packed = b.argument(cast<BlockArgument>(c.unpacked().getOperand()).getArgNumber());
     int64_t bytes = c.tapCount() * l.chunks * s.tileColumns * kChunkBytes;
@@ -150,7 +227,8 @@ private:
   Source sourceOf(const Tile &tile) {
     if (!s.tileWidth)
       return {b.address(lhs, b.add(lhs.offset, b.mul(tile.row, rowStride()))), {}, w.narrow(b.sub(b.dim(p.rows()), tile.row))};
-    Index down = b.add(b.mul(tile.row, l.stride), c.lhsAxes[1].shift), across = b.add(b.mul(tile.pixel, l.stride), c.lhsAxes[2].shift);
+    int64_t first = l.pairsPixels ? beginOf(2, 0).first * l.stride : shiftOf(2);
+    Index down = b.add(b.mul(tile.row, l.stride), shiftOf(1)), across = b.add(b.mul(tile.pixel, l.stride), first);
     return {b.address(lhs, b.at(lhs, {tile.image, down, across, Index(0)})), w.narrow(down), w.narrow(across)};
   }
 
@@ -235,9 +313,10 @@ private:
       SmallVector<SmallVector<QuadStore::Unit>> units; // of each group
       for (int64_t group = 0; quads && readsAhead() && group < groups(); ++group)
         units.push_back(quads->unitsOf(rowsOf(tile, group), firstColumn, s.tileColumns));
-      w.waitForPhase(full(slot.stage), slot.phase);
+      waitForTile(slot);
       SmallVector<Value> sums(groups() * s.tileColumns / 2, b.constant(0, p.sum()));
-      w.multiplyGroup(p.factors, s.tileColumns, w.chunkedRows(stageAt(slot.stage), l.planeRows), right, steps(), sums);
+      Value left = s.tma ? w.swizzledRows(stageAt(slot.stage), l.parts.front().rowBytes) : w.chunkedRows(stageAt(slot.stage), l.planeRows);
+      w.multiplyGroup(p.factors, s.tileColumns, left, right, steps(), sums);
       w.waitForProducts(sums);
       ofWarp([&] { w.arrive(empty(slot.stage)); });
       for (auto [group, own] : llvm::enumerate(units))
@@ -249,6 +328,14 @@ private:
       slot = ahead(slot, s.teams);
       return Values{slot.stage, slot.phase};
     });
+  }
+
+  /// Copies through maps come in any order, and of a phase only its parity is known: where a stage passes from team to team, the tile before this one
+  /// in it may not have come yet, and the phase before that would do. So first that tile has to be gone.
+  void waitForTile(Slot slot) {
+    if (s.tma && s.stages % s.teams)
+      w.waitForPhase(empty(slot.stage), w.bitXor(slot.phase, w.i32(1)));
+    w.waitForPhase(full(slot.stage), slot.phase);
   }
 
   int64_t groups() const { return s.tileRows / kGroupRows; }
@@ -263,6 +350,8 @@ private:
   /// Where the operands of each product begin, in chunks: under each tap two planes at a time.
   SmallVector<Warp::GroupStep> steps() {
     SmallVector<Warp::GroupStep> result;
+    if (s.tma)
+      return stepsOfRows();
     if (l.pairsTaps)
       return stepsOfPairs();
     for (int64_t tap = 0; tap < c.tapCount(); ++tap)
@@ -270,6 +359,36 @@ private:
         for (int64_t group = 0; group < groups(); ++group)
           result.push_back({group, leftOf(tap, plane) + group * kGroupRows, (tap * l.chunks + plane) * s.tileColumns});
     return result;
+  }
+
+  /// The same of copies of maps: 32 bytes of rows at a time.
+  SmallVector<Warp::GroupStep> stepsOfRows() {
+    constexpr int64_t kDepth = 16, kChunks = kDepth / kChunk; // of a product
+    SmallVector<Warp::GroupStep> result;
+    for (int64_t tap = 0; tap < c.tapCount(); ++tap)
+      for (const ResidentLayout::Part &part : l.parts)
+        for (int64_t chunk = 0; chunk < part.channels / kChunk; chunk += kChunks)
+          for (int64_t group = 0; group < groups(); ++group) {
+            int64_t left = (placeOfTap(tap, part) + group * kGroupRows * part.rowBytes) / kChunkBytes + chunk;
+            int64_t right = (tap * l.chunks + part.channel / kChunk + chunk) * s.tileColumns;
+            result.push_back({group, left + Warp::swizzleDistance(l.parts.front().rowBytes, part.rowBytes), right});
+          }
+    return result;
+  }
+
+  /// Where a part's rows begin under a tap, in bytes.
+  int64_t placeOfTap(int64_t tap, const ResidentLayout::Part &part) const {
+    int64_t taps = c.taps.empty() ? 1 : c.taps.back(), down = tap / taps, across = tap % taps;
+    int64_t region = down % l.stride, row = down / l.stride * l.pitch, inRow = 0;
+    if (l.pairsPixels) {
+      auto [place, rest] = beginOf(2, across);
+      row += place - beginOf(2, 0).first;
+      inRow = rest * part.rowBytes / 2;
+    } else {
+      region = region * l.stride + across % l.stride;
+      row += across / l.stride;
+    }
+    return part.at + region * part.regionBytes + row * part.rowBytes + inRow;
   }
 
   /// The same where a product takes planes of different taps: each of its operands says how far its second half lies from the first, a positive distance.
@@ -312,8 +431,8 @@ private:
 
   /// Whether threads have so many registers beside the sums and what else they need.
   bool hasRegisters(int64_t count) const {
-    constexpr int64_t kRegisters = 65536, kOtherRegisters = 64;
-    return groups() * s.tileColumns / 2 + count + kOtherRegisters <= kRegisters / (s.threads() * s.together);
+    constexpr int64_t kOtherRegisters = 64;
+    return groups() * s.tileColumns / 2 + count + kOtherRegisters <= residentRegisters(s);
   }
   bool readsAhead() const { return hasRegisters(groups() * s.tileColumns / 4); }                       // bytes that are added, and their places
   bool keepsColumns() const { return hasRegisters(groups() * s.tileColumns / 4 + s.tileColumns / 2); } // a bias and a scale of each
@@ -345,6 +464,7 @@ private:
   const cpu::ContractionProblem &c;
   const MatrixSchedule &s;
   const ResidentLayout l;
+  const bool isMapped; // through tensor maps
   Tensor lhs;
   cpu::Epilogue epilogue;
   std::optional<QuadStore> quads;

@@ -21,7 +21,8 @@ namespace tenon::gpu {
 /// group.
 ///
 /// `resident`: of `teams` groups with tiles of their own, whose blocks stay for many tiles and keep all weights (MatrixResident.h). `tileWidth`:
-/// pixels of the result along a row of the image, of a tile that windows read; 0 where there are no windows.
+/// pixels of the result along a row of the image, of a tile that windows read; 0 where there are no windows. `resident` and `tma`: one thread has
+/// each tile copied through tensor maps.
 ///
 /// `groups`: four warps, a group, multiply 64 rows by its columns with one instruction (wgmma, sm_90a) that reads both operands from the stage.
 ///
@@ -52,7 +53,7 @@ struct MatrixSchedule {
 
   int64_t sumsOfThread() const { return tileRows * tileColumns / (warpRows * warpColumns * 32); } // of groups
   int64_t multiplyThreads() const { return warpRows * warpColumns * warpDepth * teams * 32; }
-  int64_t threads() const { return multiplyThreads() + (pipeline || resident ? kCopyThreads : tma ? 32 : 0); }
+  int64_t threads() const { return multiplyThreads() + (tma ? 32 : pipeline || resident ? kCopyThreads : 0); }
   int64_t groupsDown() const { return warpRows / 4; } // of a tile
   int64_t stageBytes() const { return (tileRows + tileColumns) * kStep * 2; }
   /// The tile of sums that the epilogue reads, in floats a row: padded against bank conflicts.

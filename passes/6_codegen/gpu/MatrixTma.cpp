@@ -30,7 +30,6 @@ private:
   SmallVector<SmallVector<Value>> coordinatesOf(Index firstRow);
   void copyLhs(ArrayRef<SmallVector<Value>> coordinates, Value step, Value stage);
   void copyPart(size_t part, ArrayRef<Value> coordinates, Value channel, Value tap, Value stage);
-  Value mapAt(size_t part); // its address
   void copyByThreads();
   void multiply();
   void multiplyStep(Slot slot, MutableArrayRef<Value> sums);
@@ -150,14 +149,7 @@ void TmaEmitter::copyPart(size_t part, ArrayRef<Value> coordinates, Value channe
   llvm::append_range(at, coordinates);
   if (isOfImages(maps[part]))
     taps = {w.mul(w.rem(tap, c.taps[1]), c.lhsAxes[2].tapScale), w.mul(w.div(tap, c.taps[1]), c.lhsAxes[1].tapScale)};
-  w.copyTile(stages.at(stage), mapAt(part), at, taps, stages.full(stage));
-}
-
-/// Between the symbols and the task.
-Value TmaEmitter::mapAt(size_t part) {
-  auto body = b.ops().getInsertionBlock()->getParentOp();
-  auto func = isa<func::FuncOp>(body) ? cast<func::FuncOp>(body) : body->getParentOfType<func::FuncOp>();
-  return func.getArgument(unsigned(func.getNumArguments() - 1 - maps.size() + part));
+  w.copyTile(stages.at(stage), tensorMapAt(b, part), at, taps, stages.full(stage));
 }
 
 /// Where maps cannot be had, all threads of the warp read lhs as it lies.

@@ -1,5 +1,6 @@
 // Which contractions keep their weights, and in what tiles.
 #include "passes/6_codegen/gpu/MatrixEmitter.h"
+#include "passes/6_codegen/gpu/MatrixMaps.h"
 #include "passes/6_codegen/gpu/MatrixResident.h"
 
 namespace tenon::gpu {
@@ -62,8 +63,9 @@ bool chooseStages(MatrixSchedule &s, const MatrixProblem &p) {
 }
 
 /// The widths that leave the fewest rows of tiles unused: an image in so many equal parts.
-SmallVector<int64_t> widths(const MatrixProblem &p, int64_t tileRows) {
-  constexpr size_t kMost = 1;
+SmallVector<int64_t> widths(const MatrixProblem &p, int64_t tileRows, bool isMapped) {
+  const size_t most = isMapped ? 2 : 1;
+  const double copied = isMapped ? 0.25 : 0.5; // what a pixel costs that is copied, where one is 1 that is multiplied
   const cpu::ContractionProblem &c = p.contraction;
   int64_t rows = *c.extents[1].asConstant(), pixels = *c.extents[2].asConstant(), stride = strideOf(p);
   SmallVector<std::pair<double, int64_t>> ranked;
@@ -74,16 +76,51 @@ SmallVector<int64_t> widths(const MatrixProblem &p, int64_t tileRows) {
     if (width <= c.taps[1])
       break;
     double tiles = double(parts * llvm::divideCeil(rows, height));
-    // What is multiplied, and a part of what is copied.
-    double cost = tiles * (double(tileRows) + 0.5 * double((height + (c.taps[0] - 1) / stride) * pitch * stride * stride));
+    double cost = tiles * (double(tileRows) + copied * double((height + (c.taps[0] - 1) / stride) * pitch * stride * stride));
     if (llvm::none_of(ranked, [&](const auto &known) { return known.second == width; }))
       ranked.push_back({cost, width});
   }
   llvm::sort(ranked);
-  ranked.resize(std::min(ranked.size(), kMost));
+  ranked.resize(std::min(ranked.size(), most));
   return llvm::map_to_vector(ranked, [](const auto &entry) { return entry.second; });
 }
 } // namespace
+
+/// Whether a row of the copy has two neighbouring pixels: those of one remainder alone would be rows of half the bytes.
+static bool pairsPixels(const MatrixProblem &p) {
+  constexpr int64_t kMostUnits = 32;
+  const cpu::ContractionProblem &c = p.contraction;
+  if (strideOf(p) != 2 || p.channels > kMostUnits || !llvm::isPowerOf2_64(uint64_t(p.channels)))
+    return false;
+  int64_t shift = c.lhsAxes[2].shift, pairs = llvm::divideFloorSigned(shift + c.taps[1] - 1, 2) - llvm::divideFloorSigned(shift, 2);
+  return pairs == (c.taps[1] - 1) / 2 && kernel::viewOf(p.lhs).strides[2].isConstant(p.elements(p.channels));
+}
+
+/// Rows of a stage as tensor maps bring them.
+static void addParts(ResidentLayout &l, const MatrixProblem &p) {
+  constexpr int64_t kMostUnits = 64, kUnitBytes = 2, kSwizzled = 1024; // of a row; bytes after which exchanged chunks lie as before
+  l.pairsPixels = pairsPixels(p);
+  l.stageBytes = 0;
+  for (int64_t channel = 0; channel < p.channels;) {
+    ResidentLayout::Part part;
+    part.channel = channel;
+    part.channels = std::min(kMostUnits, int64_t(llvm::bit_floor(uint64_t(p.channels - channel))));
+    part.rowBytes = part.channels * kUnitBytes * (l.pairsPixels ? 2 : 1);
+    part.at = l.stageBytes;
+    part.regionBytes = int64_t(llvm::alignTo(l.planeRows * part.rowBytes, kSwizzled));
+    l.stageBytes += l.regions() * part.regionBytes;
+    channel += part.channels;
+    l.parts.push_back(part);
+  }
+  l.stagesAt = int64_t(llvm::alignTo(l.weightBytes, kSwizzled));
+}
+
+int64_t ResidentLayout::mappedBytes() const {
+  int64_t bytes = 0;
+  for (const Part &part : parts)
+    bytes += regions() * down * pitch * part.rowBytes;
+  return bytes;
+}
 
 ResidentLayout residentLayout(const MatrixProblem &p, const MatrixSchedule &s) {
   const cpu::ContractionProblem &c = p.contraction;
@@ -109,11 +146,18 @@ ResidentLayout residentLayout(const MatrixProblem &p, const MatrixSchedule &s) {
   l.stageBytes = l.stride * l.stride * l.planes * l.planeRows * kChunkBytes;
   l.piece = p.partColumns(s) ? 0 : MatrixSchedule::largestPiece(s.tileColumns, MatrixSchedule::kMostPiece);
   l.stagesAt = l.weightBytes;
+  if (s.tma)
+    addParts(l, p);
   l.piecesAt = l.stagesAt + s.stages * l.stageBytes;
   l.barriersAt = l.piecesAt + (l.piece ? 4 * s.teams * MatrixSchedule::pieceBytes(l.piece) : 0);
   constexpr int64_t kBarrierBytes = 8;
   l.sharedBytes = l.barriersAt + (2 * s.stages + 1) * kBarrierBytes;
   return l;
+}
+
+int64_t residentRegisters(const MatrixSchedule &s) {
+  constexpr int64_t kRegisters = 65536, kFourWarps = 128; // of a multiprocessor; threads of one warp of each of its four schedulers
+  return kRegisters / (int64_t(llvm::alignTo(s.threads(), kFourWarps)) * s.together);
 }
 
 int64_t residentTilesAcross(const MatrixProblem &p, const MatrixSchedule &s) {
@@ -139,31 +183,34 @@ nn::Dim residentBlocks(const MatrixProblem &p, const MatrixSchedule &s, const Ta
   return nn::Dim::constant(tiles.context(), across * int64_t(llvm::divideCeil(llvm::divideCeil(*count, rounds), s.teams)));
 }
 
-static void addSchedules(const MatrixProblem &p, int64_t columns, const Target &target, SmallVectorImpl<MatrixSchedule> &schedules) {
+static void addSchedules(const MatrixProblem &p, int64_t columns, bool isMapped, const Target &target, SmallVectorImpl<MatrixSchedule> &schedules) {
   constexpr int64_t kFewTiles = 2, kGroup = 64, kWideColumns = 128;
   struct Shape {
     int64_t groups, teams, together;
   };
   static constexpr Shape kShapes[] = {{2, 2, 1}, {2, 3, 1}, {2, 4, 1}, {2, 1, 2}, {2, 2, 2}, {2, 1, 3}, {1, 3, 1}, {1, 4, 1}, {1, 2, 2}, {1, 2, 3}};
-  for (const Shape &shape : kShapes) {
+  static constexpr Shape kMappedShapes[] = {{2, 2, 1}, {2, 3, 1}, {2, 4, 1}, {2, 1, 2}, {2, 2, 2}, {2, 1, 3}, {2, 1, 4}, {1, 3, 1}, {1, 4, 1},
+                                            {1, 2, 1}, {1, 2, 2}, {1, 3, 2}, {1, 2, 3}, {1, 1, 4}, {4, 1, 1}, {4, 2, 1}, {4, 1, 2}};
+  for (const Shape &shape : isMapped ? ArrayRef(kMappedShapes) : ArrayRef(kShapes)) {
     MatrixSchedule s;
     s.tileRows = shape.groups * kGroup;
     s.tileColumns = columns;
     s.warpRows = 4;
     s.warpColumns = 1;
     s.groups = s.resident = true;
+    s.tma = isMapped;
     s.teams = shape.teams;
     s.together = shape.together;
     // Sums of a thread, and what else it has in registers.
-    constexpr int64_t kOtherRegisters = 64, kRegisters = 65536;
-    int64_t registers = kRegisters / (s.threads() * s.together);
+    constexpr int64_t kOtherRegisters = 64;
+    int64_t registers = residentRegisters(s);
     if ((shape.groups > 1 && s.tileColumns > kWideColumns) || shape.groups * s.tileColumns / 2 + kOtherRegisters > registers)
       continue;
-    for (int64_t width : hasWindows(p) ? widths(p, s.tileRows) : SmallVector<int64_t>{0}) {
+    for (int64_t width : hasWindows(p) ? widths(p, s.tileRows, isMapped) : SmallVector<int64_t>{0}) {
       s.tileWidth = width;
       std::optional<int64_t> tiles = residentTiles(p, s).asConstant();
       bool isMany = tiles && *tiles * residentTilesAcross(p, s) >= kFewTiles * target.cores * s.teams * s.together;
-      if (isMany && chooseStages(s, p))
+      if (isMany && chooseStages(s, p) && (!isMapped || lhsMapsOf(p, s)))
         schedules.push_back(s);
     }
   }
@@ -181,7 +228,7 @@ static SmallVector<int64_t> columnsOfTiles(const MatrixProblem &p) {
   return result;
 }
 
-SmallVector<MatrixSchedule> residentSchedules(const MatrixProblem &p, const Target &target) {
+static SmallVector<MatrixSchedule> allSchedules(const MatrixProblem &p, bool isMapped, const Target &target) {
   constexpr int kFirst = 90;
   constexpr int64_t kPlanesOfProduct = 2;
   SmallVector<MatrixSchedule> schedules;
@@ -190,8 +237,17 @@ SmallVector<MatrixSchedule> residentSchedules(const MatrixProblem &p, const Targ
   if (target.computeCapability != kFirst || !target.archSpecific || p.scale || p.sumsRows || p.rowValues || p.inParts || p.isNarrow() || !isReadable)
     return schedules;
   for (int64_t columns : columnsOfTiles(p))
-    addSchedules(p, columns, target, schedules);
+    addSchedules(p, columns, isMapped, target, schedules);
   return schedules;
+}
+
+SmallVector<MatrixSchedule> residentSchedules(const MatrixProblem &p, const Target &target) {
+  return allSchedules(p, /*isMapped=*/false, target);
+}
+
+SmallVector<MatrixSchedule> mappedResidentSchedules(const MatrixProblem &p, const Target &target) {
+  constexpr int64_t kUnitsOfProduct = 16;
+  return p.channels % kUnitsOfProduct ? SmallVector<MatrixSchedule>() : allSchedules(p, /*isMapped=*/true, target);
 }
 
 } // namespace tenon::gpu

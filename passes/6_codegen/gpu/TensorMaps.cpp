@@ -53,6 +53,12 @@ unsigned tensorMapCount(kernel::FuncOp func) {
   return maps ? unsigned(maps.size()) : 0;
 }
 
+Value tensorMapAt(cpu::KernelBuilder &b, size_t number) {
+  Operation *body = b.ops().getInsertionBlock()->getParentOp();
+  auto func = isa<func::FuncOp>(body) ? cast<func::FuncOp>(body) : body->getParentOfType<func::FuncOp>();
+  return func.getArgument(unsigned(func.getNumArguments() - 1 - tensorMapCount(b.kernelFunc()) + number));
+}
+
 SmallVector<plan::TensorMap> tensorMapsOf(kernel::FuncOp func) {
   SmallVector<plan::TensorMap> maps;
   if (auto all = func->getAttrOfType<ArrayAttr>(kAttribute))

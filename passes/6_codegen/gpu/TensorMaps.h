@@ -4,6 +4,7 @@
 #include "dialects/kernel/Kernel.h"
 #include "lib/Plan/TensorMap.h"
 #include "lib/Target/Target.h"
+#include "passes/6_codegen/cpu/KernelBuilder.h"
 
 namespace tenon::gpu {
 
@@ -11,6 +12,8 @@ namespace tenon::gpu {
 void markTensorMaps(kernel::FuncOp func, const Target &target);
 /// Empty where there are none.
 llvm::SmallVector<plan::TensorMap> tensorMapsOf(kernel::FuncOp func);
+/// The address of the one of that number, where a kernel is emitted: they stand between its symbols and the task.
+mlir::Value tensorMapAt(cpu::KernelBuilder &b, size_t number);
 /// How many parameters they are.
 unsigned tensorMapCount(kernel::FuncOp func);
 

@@ -377,9 +377,21 @@ Value Warp::described(Value address, int64_t leadingBytes, int64_t strideBytes, 
   return arith::OrIOp::create(ops, start, b.integer(rest, ops.getI64Type()));
 }
 
-Value Warp::swizzledRows(Value address) {
-  constexpr int64_t kGroupBytes = 1024, kUnused = 16, kSwizzle128 = 1; // of eight rows
-  return described(address, kUnused, kGroupBytes, kSwizzle128);
+/// 1 for rows of 128 bytes, 2 for 64, 3 for 32.
+static int64_t swizzleOf(int64_t rowBytes) {
+  return rowBytes == 128 ? 1 : rowBytes == 64 ? 2 : 3;
+}
+
+Value Warp::swizzledRows(Value address, int64_t rowBytes) {
+  constexpr int64_t kRows = 8, kUnused = 16;
+  return described(address, kUnused, kRows * rowBytes, swizzleOf(rowBytes));
+}
+
+int64_t Warp::swizzleDistance(int64_t fromRowBytes, int64_t toRowBytes) {
+  constexpr int64_t kRows = 8, kUnit = 16;
+  uint64_t swizzle = uint64_t(swizzleOf(toRowBytes) - swizzleOf(fromRowBytes)) << 62, stride = uint64_t(kRows * (toRowBytes - fromRowBytes) / kUnit)
+                                                                                               << 32;
+  return int64_t(swizzle + stride); // modulo 2^64
 }
 
 Value Warp::chunkedRows(Value address, int64_t rows) {

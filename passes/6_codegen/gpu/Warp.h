@@ -88,7 +88,9 @@ public:
   }
 
   // --- matrix products of four warps (sm_90a), of operands in shared memory
-  mlir::Value swizzledRows(mlir::Value address); // describes rows of 128 bytes whose chunks are exchanged, eight rows in 1024 bytes
+  /// Describes rows of 32, 64 or 128 bytes whose 16-byte chunks are exchanged.
+  mlir::Value swizzledRows(mlir::Value address, int64_t rowBytes = 128);
+  static int64_t swizzleDistance(int64_t fromRowBytes, int64_t toRowBytes); // from a description of such rows to that of others at the same address
   void showToProducts();                         // what this thread wrote to shared memory, or copied and waited for
   /// Begins: 64 x `columns` sums += 64 x 16 by 16 x `columns` of each pair; without `adds` they begin at 0. Nothing may touch the sums until waitForProducts.
   void multiplyGroup(Factors factors, int64_t columns, llvm::ArrayRef<std::pair<mlir::Value, mlir::Value>> operands,

@@ -20,6 +20,68 @@ TEST(GpuConvolutions, ResidentWeights) {
   GpuCheck{.family = "gpu.matrix", .given = {schedule}}(convolution({2, 20, 20, 32}, {32, 32, 3, 3}, 1, 1));
 }
 
+/// Of resident weights whose tiles come through tensor maps.
+static std::string mapped(int64_t columns, int64_t width, const std::string &more) {
+  return "columns = " + std::to_string(columns) +
+         ", warp_rows = 4, warp_columns = 1, warp_depth = 1, splits = 1, groups = 1, resident = 1, tma = 1, tile_width = " + std::to_string(width) +
+         ", " + more;
+}
+
+/// A convolution of `channels` of an image's, from `first` on.
+static std::string ofSlice(int64_t first, int64_t channels, int64_t all, int64_t stride) {
+  int64_t pixels = 14 / stride;
+  std::string x = tensor({2, 14, 14, all}, "f16"), own = tensor({2, 14, 14, channels}, "f16"), w = tensor({32, channels, 3, 3}, "f16");
+  std::string y = tensor({2, pixels, pixels, 32}, "f16");
+  return "kernel.func private @k(%x: " + x + ", %w: " + w + " {kernel.constant}) -> " + y + " {\n%0 = nn.slice %x {sizes = #nn.dims<[2, 14, 14, " +
+         std::to_string(channels) + "]>, starts = #nn.dims<[0, 0, 0, " + std::to_string(first) + "]>, steps = array<i64: 1, 1, 1, 1>} : " + x +
+         " -> " + own + "\n%1 = nn.conv %0, %w {strides = " + array({stride, stride}) +
+         ", pads = array<i64: 1, 1, 1, 1>, dilations = array<i64: 1, 1>, " + "layout = #nn.layout<channels_last>} : " + own + ", " + w + " -> " + y +
+         "\nkernel.return %1 : " + y + " }";
+}
+
+// Rows of 64, 128 and 32 bytes, and of 80 channels two kinds.
+TEST(GpuConvolutions, ResidentWeightsThroughMaps) {
+  for (int64_t channels : {16, 32, 64, 80})
+    GpuCheck{.family = "gpu.matrix",
+             .given = {mapped(32, 10, "rows = 64, stages = 3, teams = 2"), mapped(32, 20, "rows = 128, stages = 4, teams = 1, together = 2")}}(
+        convolution({2, 20, 20, channels}, {32, channels, 3, 3}, 1, 1));
+}
+
+// Pixels in pairs, of which a tap reads one; and pixels of each remainder.
+TEST(GpuConvolutions, ResidentWeightsAtStride2ThroughMaps) {
+  for (int64_t channels : {16, 32, 64})
+    GpuCheck{.family = "gpu.matrix",
+             .given = {mapped(32, 10, "rows = 64, stages = 2, teams = 1")}}(convolution({2, 20, 20, channels}, {32, channels, 3, 3}, 2, 1));
+  GpuCheck{.family = "gpu.matrix", .given = {mapped(32, 5, "rows = 64, stages = 2, teams = 2")}}(convolution({2, 20, 20, 16}, {32, 16, 2, 2}, 2, 0));
+}
+
+TEST(GpuConvolutions, ResidentWeightsOfChannelsThroughMaps) {
+  for (int64_t stride : {1, 2})
+    GpuCheck{.family = "gpu.matrix", .given = {mapped(32, 7, "rows = 64, stages = 2, teams = 2")}, .onCpu = true}(
+        ofSlice(/*first=*/16, /*channels=*/32, /*all=*/56, stride));
+}
+
+// Maps count two bytes as one element, and an f32 as two; the directions of tiles are turned as for others.
+TEST(GpuConvolutions, ResidentWeightsOfOtherTypesThroughMaps) {
+  std::string given = mapped(32, 10, "rows = 64, stages = 3, teams = 2");
+  GpuCheck{.family = "gpu.matrix", .given = {given}, .tolerance = 8e-3}(convolution({2, 20, 20, 32}, {32, 32, 3, 3}, 1, 1, "bf16"));
+  GpuCheck{.family = "gpu.matrix", .given = {given}, .tolerance = 4e-3}(inTf32(convolution({2, 20, 20, 16}, {32, 16, 3, 3}, 2, 1, "f32")));
+  GpuCheck{.family = "gpu.matrix", .given = {given}, .tolerance = 1e-9, .onCpu = true}(R"(
+kernel.func private @k(%x: tensor<2x20x20x96xui8>, %w: tensor<32x96x3x3xi8> {kernel.constant}) -> tensor<2x20x20x32xi32> attributes {tenon.backward} {
+  %0 = nn.conv %x, %w {strides = array<i64: 1, 1>, pads = array<i64: 1, 1, 1, 1>, dilations = array<i64: 1, 1>, layout = #nn.layout<channels_last>} : tensor<2x20x20x96xui8>, tensor<32x96x3x3xi8> -> tensor<2x20x20x32xi32>
+  kernel.return %0 : tensor<2x20x20x32xi32>
+})");
+}
+
+// Images of odd sizes at stride 2 have no map, nor have copies of more than 256 pixels a row: threads bring what it would.
+TEST(GpuConvolutions, ResidentWeightsInRowsWithoutMaps) {
+  for (int64_t channels : {16, 64})
+    GpuCheck{.family = "gpu.matrix",
+             .given = {mapped(32, 8, "rows = 64, stages = 2, teams = 1")}}(convolution({2, 15, 15, channels}, {32, channels, 3, 3}, 2, 1));
+  GpuCheck{.family = "gpu.matrix",
+           .given = {mapped(16, 300, "rows = 320, stages = 2, teams = 1")}}(convolution({1, 3, 300, 48}, {16, 48, 3, 3}, 1, 1));
+}
+
 // A chunk of 16 bytes has four elements.
 TEST(GpuConvolutions, OfLeadingBits) {
   constexpr double kTf32 = 4e-3;

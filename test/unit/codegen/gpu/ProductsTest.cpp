@@ -74,6 +74,10 @@ TEST(GpuProducts, OfResidentWeights) {
   const char *schedule =
       "rows = 128, columns = 96, warp_rows = 4, warp_columns = 1, warp_depth = 1, stages = 8, splits = 1, groups = 1, resident = 1, teams = 2";
   GpuCheck{.family = "gpu.matrix", .given = {schedule}}(product(700, 96, 24, "f16"));
+  // Through tensor maps, of rows of 64 and 32 bytes.
+  const char *mapped = "rows = 128, columns = 96, warp_rows = 4, warp_columns = 1, warp_depth = 1, stages = 8, splits = 1, groups = 1, resident = 1, "
+                       "teams = 2, tma = 1";
+  GpuCheck{.family = "gpu.matrix", .given = {mapped}}(product(700, 96, 48, "f16"));
 }
 
 // Two images side by side, of which the small one repeats its pixels along rows and columns (nn-upsample-into-products).
