@@ -130,6 +130,8 @@ struct TuneReport {
   double seconds = 0;
   double predictedGain = 1;          ///< from the kernels' times
   int networkTrials = 0;             ///< schedules that were tried in the whole model
+  int networkFailures = 0;           ///< of those, how many could not be measured there
+  std::string networkProblem;        ///< why, of the first: "schedule for kernel: why"
   double networkGain = 1;            ///< what the model gained by those that were kept
   std::vector<NetworkChange> networkChanges;
   double untunedNs = 0, tunedNs = 0; ///< of the whole model, measured in turn; 0 where time ran out before

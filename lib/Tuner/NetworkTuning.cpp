@@ -91,12 +91,16 @@ void NetworkTuning::make(const std::vector<NetworkTrial> &trials) {
   ScopedDiagnosticHandler quiet(context, [](Diagnostic &) { return success(); });
   Deadline compiling(0);
   isMade.assign(trials.size(), false);
+  tried = trials;
   parallelFor(context, 0, trials.size(), [&](size_t i) {
     // What is measured is what a compilation with the cache gives, once it says so.
     std::string cache = trialFile(i, "jsonl");
     isMade[i] = !llvm::sys::fs::copy_file(setting.options.cache, cache) && appendTuningRecord(cache, recordOf(trials[i])).empty() &&
                 compile(trialFile(i, "plan"), cache);
   });
+  for (size_t i = 0; i < trials.size(); i++)
+    if (!isMade[i])
+      fail(i, "cannot be compiled");
   if (trials.size() == 1)
     setting.compileSeconds = compiling.elapsed();
   lastMade = compiling.elapsed();
@@ -117,17 +121,28 @@ std::optional<NetworkTimes> NetworkTuning::compare(const std::vector<size_t> &nu
     return times;
   job.seconds = comparisonSeconds(setting) * double(job.plans.size()) / 2;
   std::vector<Measured> measured = setting.options.measure(job);
-  if (measured.empty() || !measured[0].problem.empty())
+  if (measured.empty() || !measured[0].problem.empty()) {
+    report->message += "the search in the network ended: " + (measured.empty() ? "what measures is gone" : measured[0].problem) + "\n";
     return std::nullopt;
+  }
   times.bestNs = measured[0].ns;
-  for (auto [place, result] : llvm::zip_equal(places, ArrayRef(measured).drop_front()))
+  for (auto [place, result] : llvm::zip_equal(places, ArrayRef(measured).drop_front())) {
     times.trialNs[place] = result.problem.empty() ? result.ns : 0;
+    if (!result.problem.empty())
+      fail(numbers[place], result.problem);
+  }
   if (firstNs == 0)
     firstNs = lastNs = times.bestNs;
   constexpr double kSpread = 1.1, kTwice = 2; // what is faster is measured once more
   if (numbers.size() == isMade.size())
     pace = kSpread * (lastMade + kTwice * comparing.elapsed()) / double(numbers.size());
   return times;
+}
+
+void NetworkTuning::fail(size_t number, StringRef why) {
+  const NetworkTrial &trial = tried[number];
+  if (report->networkFailures++ == 0)
+    report->networkProblem = trial.schedule + " for " + records[trial.kernel].name + ": " + why.str();
 }
 
 void NetworkTuning::keep(size_t number, const NetworkTrial &kept, double bestNs, double trialNs) {

@@ -34,6 +34,8 @@ private:
   void keep(size_t number, const NetworkTrial &trial, double bestNs, double trialNs) override;
 
   bool compile(const std::string &path, const std::string &cache);
+  /// Tells of one of the last trials that it cannot be measured.
+  void fail(size_t number, llvm::StringRef why);
   std::string trialFile(size_t number, const char *ending) const;
   /// The record that says that a trial's schedule is the kernel's.
   TuningRecord recordOf(const NetworkTrial &trial) const;
@@ -43,7 +45,8 @@ private:
   std::vector<TuningRecord> records;
   std::vector<double> kernelNs;
   std::string best;               // file
-  std::vector<char> isMade;       // of the trials that were made last
+  std::vector<NetworkTrial> tried; // last
+  std::vector<char> isMade;        // of these
   size_t together = 1;            // the most trials
   double firstNs = 0, lastNs = 0; // of the network before and after all that was kept
   double lastMade = 0;            // seconds that making the last trials took

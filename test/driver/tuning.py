@@ -202,14 +202,21 @@ def test_schedules_are_chosen_in_the_network(driver):
 
 
 def test_bad_plans_of_the_network_are_passed_over(driver):
-    for fault in ("crash", "hang", "wrong"):
+    for fault, message in (("crash", "crashed"), ("hang", "hangs"), ("wrong", "wrong numbers")):
         cache, *_ = misleading(driver, f"network_{fault}.jsonl")
         words = ("tune", convolution(driver), "--cache", cache, "--budget", "10s", "--threads", 1, "--verify", "--json")
         done = subprocess.run([str(word) for word in (driver.tenon, *words)], cwd=driver.folder, capture_output=True, text=True, timeout=60, env=os.environ | {"TENON_TUNE_FAULT": f"trial0={fault}"})
         assert done.returncode == 0, done.stderr
         network = json.loads(done.stdout)["network"]
-        assert network["tried"] > 0 and not network["changes"], (fault, network)
+        assert network["tried"] >= network["failed"] > 0 and not network["changes"] and message in network["problem"], (fault, network)
         assert not any(record.get("network") for record in records(driver, cache.name)), fault
+
+
+def test_a_network_that_cannot_be_measured_ends_the_search(driver):
+    cache, *_ = misleading(driver, "network_lost.jsonl")
+    words = ("tune", convolution(driver), "--cache", cache, "--budget", "10s", "--threads", 1)
+    done = subprocess.run([str(word) for word in (driver.tenon, *words)], cwd=driver.folder, capture_output=True, text=True, timeout=60, env=os.environ | {"TENON_TUNE_FAULT": "network=lost"})
+    assert done.returncode == 0 and "the search in the network ended: failed on the GPU: planted" in done.stderr, done.stdout + done.stderr
 
 
 def test_a_terminal_shows_progress_and_gain(driver):

@@ -62,6 +62,8 @@ void printTuneReport(const std::string &model, const TuneReport &report, int thr
   if (report.networkTrials > 0)
     std::printf("  in the network: %d other schedule%s tried, %zu kept: %s\n", report.networkTrials, report.networkTrials == 1 ? "" : "s", report.networkChanges.size(),
                 percentText(report.networkGain).c_str());
+  if (report.networkFailures > 0)
+    std::printf("  in the network: %d of them could not be measured; the first: %s\n", report.networkFailures, report.networkProblem.c_str());
   if (report.tunedNs > 0 && report.untunedNs > 0)
     std::printf("  one run: untuned %s, tuned %s: %s (kernels alone say %s)\n", timeText(report.untunedNs * 1e-9).c_str(), timeText(report.tunedNs * 1e-9).c_str(),
                 gainText(gainOf(report.untunedNs, report.tunedNs)).c_str(), gainText(report.predictedGain).c_str());
@@ -81,7 +83,11 @@ void printTuneJson(const std::string &model, const std::string &cache, const Tun
   nlohmann::ordered_json changes = nlohmann::ordered_json::array();
   for (const NetworkChange &change : report.networkChanges)
     changes.push_back({{"kernel", change.kernel}, {"before", change.before}, {"after", change.after}, {"gain", change.gain}});
-  json["network"] = {{"tried", report.networkTrials}, {"gain", report.networkGain}, {"changes", changes}};
+  json["network"] = {{"tried", report.networkTrials},
+                     {"gain", report.networkGain},
+                     {"failed", report.networkFailures},
+                     {"problem", report.networkProblem},
+                     {"changes", changes}};
   json["kernels"] = nlohmann::ordered_json::array();
   for (const KernelTuning &kernel : report.kernels)
     json["kernels"].push_back({{"name", kernel.name},
