@@ -1,8 +1,8 @@
 // Tiles of products that were measured: each with 10 to 40 schedules, in a chain of launches of one kernel on an H200, as bench/gpu/chain.py times
 // them, then in the whole network, where what shortens that replaces what was fastest by itself. bench/gpu/sweep.py makes such rows.
 //
-// The layers are those of ResNet-50, YOLOv8n, MobileNetV2, EfficientNet-B0, BERT-base with 128 tokens and ViT-B/16 at batch 1 and 32;
-// wherever else a product of these sizes occurs, the same tile is good. What is not listed is left to the cost model.
+// The layers are those of ResNet-50, of ResNet-18 those with a stride, YOLOv8n, MobileNetV2, EfficientNet-B0, BERT-base with 128 tokens and ViT-B/16
+// at batch 1 and 32; wherever else a product of these sizes occurs, the same tile is good. What is not listed is left to the cost model.
 #include "passes/6_codegen/gpu/MatrixCost.h"
 
 namespace tenon::gpu {
@@ -43,6 +43,7 @@ constexpr Measured kMeasured[] = {
     {49, 2048, 512, 512, Kind::Groups, 64, 32, 2, 8, 1, 2},
     {49, 320, 960, 960, Kind::Groups, 64, 32, 1, 4, 4, 2},
     {49, 512, 2048, 2048, Kind::Groups, 64, 32, 2, 8, 4, 2},
+    {49, 512, 2304, 256, Kind::Groups, 64, 32, 2, 9, 4, 1},
     {49, 512, 4608, 512, Kind::Groups, 64, 64, 1, 10, 8, 2},
     {49, 960, 160, 160, Kind::Staged, 32, 32, 2, 3, 1, 1},
     {128, 2304, 768, 768, Kind::Groups, 64, 64, 1, 12, 1, 2},
@@ -53,6 +54,8 @@ constexpr Measured kMeasured[] = {
     {196, 1024, 512, 512, Kind::Groups, 64, 32, 2, 8, 1, 2},
     {196, 1024, 768, 768, Kind::Groups, 64, 32, 2, 12, 1, 2},
     {196, 256, 1024, 1024, Kind::Groups, 64, 32, 2, 16, 1, 2},
+    {196, 256, 1152, 128, Kind::Staged, 32, 32, 2, 9, 2, 1},
+    {196, 256, 128, 128, Kind::Groups, 64, 16, 1, 2, 1, 2},
     {196, 256, 2304, 256, Kind::Groups, 64, 64, 1, 9, 4, 1},
     {196, 384, 64, 64, Kind::Staged, 32, 32, 2, 1, 1, 1},
     {196, 480, 80, 80, Kind::Groups, 64, 32, 1, 4, 1, 1},

@@ -20,6 +20,14 @@ kernel.func private @measured(%x: tensor<1x7x7x512xf16>, %w: tensor<512x512x3x3x
   kernel.return %0 : tensor<1x7x7x512xf16>
 }
 
+// So do convolutions with a stride: their products are smaller than those of their channels without one.
+// CHECK-LABEL: kernel.func private @strided
+// CHECK-SAME:    schedule = #kernel.schedule<"gpu.matrix", {columns = 32 : i64, direct = 0 : i64, groups = 0 : i64, pipeline = 0 : i64, round = 1 : i64, rows = 32 : i64, splits = 2 : i64, stages = 9 : i64
+kernel.func private @strided(%x: tensor<1x28x28x128xf16>, %w: tensor<256x128x3x3xf16> {kernel.constant}) -> tensor<1x14x14x256xf16> {
+  %0 = nn.conv %x, %w {strides = array<i64: 2, 2>, pads = array<i64: 1, 1, 1, 1>, dilations = array<i64: 1, 1>, layout = #nn.layout<channels_last>} : tensor<1x28x28x128xf16>, tensor<256x128x3x3xf16> -> tensor<1x14x14x256xf16>
+  kernel.return %0 : tensor<1x14x14x256xf16>
+}
+
 // Few weights and many pixels: the weights stay, and a tile is a part of the image.
 // CHECK-LABEL: kernel.func private @narrow
 // CHECK-SAME:    resident = 1 : i64
