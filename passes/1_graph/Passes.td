@@ -214,6 +214,18 @@ def TokensIntoProducts : GraphPass<"nn-tokens-into-products"> {
   let statistics = [Statistic<"joined", "joined", "products that write tokens">];
 }
 
+def SplitReductions : GraphPass<"nn-split-reductions"> {
+  let summary = "Let many blocks of a GPU share a reduction of very many elements";
+  let description = [{
+    Along the last axes, of 2^19 elements or more, where there are few: parts of equal length are reduced, then what they give, in f32. The order is the same
+    in every run. A cluster of blocks reads from as many multiprocessors alone as it has blocks.
+    Before:  %y = nn.reduce %x {kind = mean, axes = [0, 1]} : tensor<4096x1024xf16> -> tensor<f16>
+    After:   %p = nn.reduce (nn.cast (nn.reshape %x) to f32) {kind = mean, axes = [2]} : tensor<1x1024x4096xf32> -> tensor<1x1024xf32>
+             %y = nn.cast (nn.reduce %p {kind = mean, axes = [1]}) to f16
+  }];
+  let statistics = [Statistic<"split", "split", "reductions split">];
+}
+
 def NormsIntoProducts : GraphPass<"nn-norms-into-products"> {
   let summary = "Let the products around a layer norm compute it";
   let description = [{

@@ -75,6 +75,7 @@ void buildGraphPipeline(OpPassManager &manager, const GraphOptions &options) {
     pm.addPass(createDropUnreadRows());
     pm.addPass(createPatchesIntoProducts());
     pm.addPass(createMeansIntoDepthwise());
+    pm.addPass(createSplitReductions());
     pm.addPass(createCanonicalizerPass());
     pm.addPass(createTokensIntoProducts());
   }
