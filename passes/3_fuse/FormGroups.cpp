@@ -22,7 +22,8 @@ bool sameDims(Value a, Value b) { return nn::dimsOf(a.getType()) == nn::dimsOf(b
 
 class GroupFormer {
 public:
-  GroupFormer(Block &block, bool gates, bool images) : block(block), gates(gates), images(images), grouping(block) {}
+  GroupFormer(Block &block, bool gates, bool images, bool groupNorms)
+      : block(block), gates(gates), images(images), groupNorms(groupNorms), grouping(block) {}
 
   void run() {
     separateDecodings();
@@ -232,12 +233,17 @@ private:
     return values;
   }
 
+  bool takes(Operation *anchor, Operation *user) const {
+    bool isAfterGroupNorm = groupNorms && isa<nn::GroupNormOp>(anchor) && user->hasTrait<nn::Elementwise>() && user->getNumResults() == 1;
+    return isAfterGroupNorm || takesEpilogue(anchor, user);
+  }
+
   /// The first reader of `values` outside of `ops` that may join the group around `anchor`.
   Operation *nextEpilogue(Operation *anchor, ArrayRef<Value> values, const llvm::SetVector<Operation *> &ops) const {
     Operation *next = nullptr;
     for (Value value : values)
       for (Operation *user : value.getUsers())
-        if (!ops.contains(user) && grouping.groupOf(user) < 0 && takesEpilogue(anchor, user) && !staysOutside(user) && !isOfRows(user) &&
+        if (!ops.contains(user) && grouping.groupOf(user) < 0 && takes(anchor, user) && !staysOutside(user) && !isOfRows(user) &&
             sameDims(user->getResult(0), anchor->getResult(0)) && (!next || user->isBeforeInBlock(next)))
           next = user;
     return next;
@@ -427,7 +433,7 @@ private:
   }
 
   Block &block;
-  bool gates, images;
+  bool gates, images, groupNorms;
   Grouping grouping;
 };
 
@@ -438,7 +444,7 @@ struct FormGroups : impl::FormGroupsBase<FormGroups> {
     func::FuncOp func = getOperation();
     if (func.isExternal())
       return;
-    GroupFormer former(func.getBody().front(), gates, images);
+    GroupFormer former(func.getBody().front(), gates, images, groupNorms);
     former.run();
     views += former.viewsTaken;
     epilogues += former.epilogueOps;

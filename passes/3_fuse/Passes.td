@@ -14,7 +14,8 @@ def FormGroups : Pass<"kernel-form-groups", "::mlir::func::FuncOp"> {
     After:   the same, all three with {kernel.group = 0 : i64}
   }];
   let options = [Option<"gates", "gates", "bool", "false", "Whether two products of one row that follow each other become one kernel">,
-                 Option<"images", "images", "bool", "false", "Whether convolutions of an image make bytes of it as they read it">];
+                 Option<"images", "images", "bool", "false", "Whether convolutions of an image make bytes of it as they read it">,
+                 Option<"groupNorms", "group-norms", "bool", "false", "Whether group norms take the elementwise ops of their result">];
   let dependentDialects = ["::tenon::nn::NNDialect"];
   let statistics = [Statistic<"epilogues", "epilogue-ops", "ops computed at an anchor's store">,
                     Statistic<"prologues", "prologue-ops", "ops computed at an anchor's load">,

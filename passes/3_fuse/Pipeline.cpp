@@ -11,7 +11,7 @@ void buildFusePipeline(OpPassManager &manager, const FuseOptions &options) {
                options.target->computeCapability < kFirstWithout;
   constexpr int kFirstWithStems = 80;
   bool images = options.target && options.target->isGpu() && options.target->computeCapability >= kFirstWithStems;
-  manager.addNestedPass<func::FuncOp>(createFormGroups({gates, images}));
+  manager.addNestedPass<func::FuncOp>(createFormGroups({gates, images, options.target && options.target->isGpu()}));
   manager.addPass(createOutline());
   if (options.target && !options.target->isGpu())
     manager.addPass(createChainDepthwise(*options.target));
