@@ -1,6 +1,7 @@
 // Launches that do not need each other become one, on GPUs, where what a small kernel takes is mostly its launch.
 #include "dialects/kernel/Kernel.h"
 #include "dialects/plan/Plan.h"
+#include "lib/Target/Gpu.h"
 #include "passes/4_schedule/Schedules.h"
 #include "passes/5_memory/Passes.h"
 #include "passes/6_codegen/gpu/Beside.h"
@@ -130,7 +131,7 @@ private:
 
   /// Bytes of shared memory that a block may have where all blocks of a group are there at once; 0 where they cannot be.
   int64_t sharedOfBlock(const Group &group) {
-    constexpr int64_t kShared = 227 << 10, kReserved = 1 << 10, kMostOfBlock = 224 << 10, kMostThreads = 1536;
+    constexpr int64_t kReserved = 1 << 10, kMostOfBlock = 224 << 10, kMostThreads = 1536;
     constexpr int64_t kMostOfMixed = 256; // threads of a block, each of which may have as many registers as there are
     int64_t blocks = 0, threads = 0, fewest = kMostThreads;
     int cluster = 1;
@@ -147,7 +148,10 @@ private:
     if (fewest != threads && threads > kMostOfMixed)
       return 0;
     int64_t share = llvm::divideCeil(blocks, int64_t(target.cores));
-    return share * threads > kMostThreads ? 0 : std::min(kShared / share - kReserved, kMostOfBlock);
+    const GpuLimits &limits = limitsOf(target);
+    return share * threads > kMostThreads
+               ? 0
+               : std::min({(limits.sharedOfMultiprocessor - kReserved) / share - kReserved, limits.sharedOfBlock, kMostOfBlock});
   }
 
   bool fit(const Group &group) {

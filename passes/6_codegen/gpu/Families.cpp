@@ -1,5 +1,6 @@
 // The list of families. A new one: a line here, before what is more general.
 #include "passes/6_codegen/gpu/Families.h"
+#include "lib/Target/Gpu.h"
 #include "passes/6_codegen/gpu/Attention.h"
 #include "passes/6_codegen/gpu/Beside.h"
 #include "passes/6_codegen/gpu/Columns.h"
@@ -21,6 +22,17 @@
 #include "passes/6_codegen/gpu/Transpose.h"
 
 namespace tenon::gpu {
+
+int64_t sharedLimit(const Target &target) {
+  constexpr int kHopper = 90;
+  constexpr int64_t kMeasured = 96 << 10; // with which schedules were measured there: two blocks find room, and what wants more has ways of its own
+  return target.computeCapability == kHopper ? kMeasured : sharedOfBlock(target);
+}
+
+int64_t sharedOfMultiprocessor(const Target &target) {
+  constexpr int64_t kReserved = 8 << 10; // a kilobyte of each block is the system's, here of eight
+  return limitsOf(target).sharedOfMultiprocessor - kReserved;
+}
 
 llvm::ArrayRef<const KernelFamily *> families() {
   static const KernelFamily *const all[] = {&besideFamily(),

@@ -15,11 +15,10 @@ using cpu::Tensor;
 
 constexpr int kFirstWithAsyncCopies = 80; // and with bf16 and tf32 on matrix units, which multiply f16 and bytes from sm_75 on
 
-/// Bytes of shared memory that a block may have, on every architecture of such a kind; from sm_80 on two such blocks find room on most of them.
-inline int64_t sharedLimit(const Target &target) {
-  constexpr int64_t kTuring = 64 << 10, kOthers = 96 << 10;
-  return target.computeCapability < kFirstWithAsyncCopies ? kTuring : kOthers;
-}
+/// Bytes of shared memory that a block of a kernel may have.
+int64_t sharedLimit(const Target &target);
+/// Bytes of shared memory that the blocks of a multiprocessor share.
+int64_t sharedOfMultiprocessor(const Target &target);
 
 /// The most specific first; the last one is the general road.
 llvm::ArrayRef<const KernelFamily *> families();

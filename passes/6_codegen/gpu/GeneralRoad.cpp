@@ -1,4 +1,5 @@
 #include "passes/6_codegen/gpu/GeneralRoad.h"
+#include "lib/Target/Gpu.h"
 #include "passes/6_codegen/cpu/Elementwise.h"
 #include "passes/6_codegen/cpu/ElementwiseProgram.h"
 #include "passes/6_codegen/cpu/Loops.h"
@@ -66,11 +67,11 @@ public:
 
   void schedules(kernel::FuncOp func, const Target &target, SmallVectorImpl<kernel::ScheduleAttr> &out) const override {
     // Of many elements a thread has as many as an access takes, of few the multiprocessors want the threads.
-    constexpr int64_t kThreadsOfMultiprocessor = 2048, kWide = 8;
+    constexpr int64_t kWide = 8;
     int64_t most = 0;
     for (Type type : func.getResultTypes())
       most = std::max(most, nn::numElements(type).asConstant().value_or(0));
-    bool isMany = most > kWide * kThreadsOfMultiprocessor * target.cores;
+    bool isMany = most > kWide * limitsOf(target).threads * target.cores;
     SmallVector<int64_t> lanesInOrder = isMany ? SmallVector<int64_t>{8, 4, 2, 1} : SmallVector<int64_t>{4, 8, 2, 1};
     if (widestBytes(func) == 1) // a thread moves no less where elements are bytes
       lanesInOrder.insert(lanesInOrder.begin(), kAccessBytes);

@@ -1,12 +1,12 @@
 // How long a schedule of the matrix family takes, about.
 #include "passes/6_codegen/gpu/MatrixCost.h"
+#include "lib/Target/Gpu.h"
 #include "passes/6_codegen/gpu/MatrixResident.h"
 
 namespace tenon::gpu {
 using namespace mlir;
 
 namespace {
-constexpr int64_t kSharedOfMultiprocessor = 220 << 10, kThreadsOfMultiprocessor = 2048;
 constexpr double kComputed = 0.27; // microseconds of a step whose lhs is computed on its way: nothing is under way meanwhile
 
 /// Whether lhs is memory, not what a kernel makes of it on its way in.
@@ -28,6 +28,11 @@ int64_t blocksOfMultiprocessor(const MatrixSchedule &s, int64_t rows, const Matr
   return std::max<int64_t>(1, llvm::divideCeil(tiles * s.splits, int64_t(target.cores)));
 }
 
+/// Of `blocks`, how many a multiprocessor has shared memory and threads for.
+int64_t blocksTogether(int64_t blocks, const MatrixSchedule &s, const Target &target) {
+  return std::max<int64_t>(1, std::min({blocks, sharedOfMultiprocessor(target) / s.sharedBytes(), limitsOf(target).threads / s.threads()}));
+}
+
 /// What a step waits for copies at least, of which some are under way together; where all are, only the first step waits, which is part of the start.
 double copyBound(const MatrixSchedule &s, const MatrixProblem &p, double latency) {
   return s.isAtOnce(p.steps(s)) ? 0 : latency / double(std::max<int64_t>(1, s.stages - s.round));
@@ -42,9 +47,8 @@ double directCost(const MatrixSchedule &s, int64_t rows, const MatrixProblem &p,
   constexpr double kComputedRowCycles = 60, kPartCycles = 20; // of a fragment's words in two parts
   constexpr double kBytesPerMicrosecond = 61e3, kAllBytesPerMicrosecond = 7.85e6; // to a multiprocessor, to all
   constexpr double kElement = 2.7e-4, kPart = 0.024;                              // of the epilogue; of reading a warp's sums
-  constexpr int64_t kBlocksOfMultiprocessor = 32;
   int64_t blocks = blocksOfMultiprocessor(s, rows, p, target);
-  int64_t together = std::min({blocks, kBlocksOfMultiprocessor, kSharedOfMultiprocessor / s.sharedBytes(), kThreadsOfMultiprocessor / s.threads(),
+  int64_t together = std::min({blocksTogether(blocks, s, target), limitsOf(target).blocks,
                                std::max<int64_t>(1, kRegistersOfMultiprocessor / (s.threads() * directRegisters(s, p)))});
   double warps = double(together * s.warpDepth), rowFragments = double(s.tileRows) / 8, columnFragments = double(s.tileColumns) / 8;
   double cycles = kRest + (isMemory(p) ? kRowCycles : kComputedRowCycles) * rowFragments + kColumnCycles * columnFragments +
@@ -70,7 +74,7 @@ double warpCost(const MatrixSchedule &s, int64_t rows, const MatrixProblem &p, c
   constexpr double kCluster = 0.9, kShared = 2e-5;   // adding up the sums of a cluster: a fixed part, and for each element of the tile
   constexpr double kElement = 1.1e-4, kPart = 0.038; // of the epilogue; of reading one more warp's or block's sums
   int64_t blocks = blocksOfMultiprocessor(s, rows, p, target);
-  int64_t together = std::min({blocks, kSharedOfMultiprocessor / s.sharedBytes(), kThreadsOfMultiprocessor / s.threads()});
+  int64_t together = blocksTogether(blocks, s, target);
   constexpr double kFull = 4; // products of f32: three for each, and their parts
   double elements = double(s.tileRows * s.tileColumns), flops = 2 * elements * double(MatrixSchedule::kStep * together) * (p.inParts ? kFull : 1);
   double step = std::max({flops / kFlopsPerMicrosecond, double(s.stageBytes() * together) / kBytesPerMicrosecond,
@@ -89,8 +93,7 @@ double groupCost(const MatrixSchedule &s, int64_t rows, const MatrixProblem &p, 
   constexpr int64_t kOtherRegisters = 17, kMostRegisters = 255;
   int64_t blocks = blocksOfMultiprocessor(s, rows, p, target), elements = s.tileRows * s.tileColumns;
   int64_t registers = std::min(kMostRegisters, kOtherRegisters + elements * s.warpDepth / s.threads());
-  int64_t together = std::max<int64_t>(1, std::min({blocks, kSharedOfMultiprocessor / s.sharedBytes(), kThreadsOfMultiprocessor / s.threads(),
-                                                    kRegistersOfMultiprocessor / (s.threads() * registers)}));
+  int64_t together = std::max<int64_t>(1, std::min(blocksTogether(blocks, s, target), kRegistersOfMultiprocessor / (s.threads() * registers)));
   double step = std::max({2 * double(elements * MatrixSchedule::kStep * together) / kFlopsPerMicrosecond,
                           double(s.stageBytes() * together) / kBytesPerMicrosecond, kRound / double(s.round) + kProducts / double(s.warpDepth),
                           copyBound(s, p, kLatency), isMemory(p) ? 0 : kComputed});

@@ -14,6 +14,6 @@ llvm::SmallVector<MatrixSchedule> otherSchedules(const MatrixProblem &problem, c
 
 /// Registers of a thread of a direct schedule, about.
 int64_t directRegisters(const MatrixSchedule &schedule, const MatrixProblem &problem);
-constexpr int64_t kRegistersOfMultiprocessor = 65536;
+constexpr int64_t kRegistersOfMultiprocessor = 65536; // of every architecture
 
 } // namespace tenon::gpu

@@ -2,6 +2,7 @@
 // elements of a row have each value of the leading byte, which tells the byte of the k-th one, then goes on with the next byte among those that share
 // it. What is not beyond the k-th element is gathered in shared memory and sorted there (Batcher's bitonic sort).
 #include "passes/6_codegen/gpu/Select.h"
+#include "lib/Target/Gpu.h"
 #include "passes/6_codegen/cpu/Elementwise.h"
 #include "passes/6_codegen/cpu/Registers.h"
 #include "passes/6_codegen/cpu/RowPlace.h"
@@ -18,9 +19,7 @@ constexpr int64_t kDigitAt = kDigits * kWordBytes, kEntriesAt = kDigitAt + 16;
 
 /// The most elements of a row that can be sorted.
 int64_t mostSorted(const Target &target) {
-  constexpr int kHopper = 90, kWithoutRoom = 120; // from the one on, before the other blocks may have 227 KB
-  bool isLarge = target.archSpecific && target.computeCapability >= kHopper && target.computeCapability < kWithoutRoom;
-  return isLarge ? 1 << 14 : int64_t(llvm::bit_floor(uint64_t(sharedLimit(target) - kEntriesAt) / kEntryBytes));
+  return int64_t(llvm::bit_floor(uint64_t(sharedOfBlock(target) - kEntriesAt) / kEntryBytes));
 }
 
 class SelectEmitter {

@@ -500,7 +500,7 @@ double costOf(const StemSchedule &s, const StemProblem &p, const Target &target)
 /// make whole tiles, four warps; of 16 columns eight warps and loads of two pixels (YOLOv8n at batch 32: 66 us instead of 70, of an image in halves
 /// 54 instead of 59).
 SmallVector<StemSchedule> stayingSchedules(const StemProblem &p, const Target &target) {
-  constexpr int64_t kWidest = 160, kWarps = 4, kFewTiles = 4, kMostTogether = 4, kRegisters = 65536, kOtherRegisters = 64, kSharedOfMultiprocessor = 220 << 10;
+  constexpr int64_t kWidest = 160, kWarps = 4, kFewTiles = 4, kMostTogether = 4, kRegisters = 65536, kOtherRegisters = 64;
   constexpr int64_t kNarrowLoad = 2;
   SmallVector<int64_t> widths;
   if (target.computeCapability < kFirstWithAsyncCopies)
@@ -515,7 +515,7 @@ SmallVector<StemSchedule> stayingSchedules(const StemProblem &p, const Target &t
     StemProblem own = p.withLanes(lanes);
     StemSchedule s{rows, columns, std::max<int64_t>(1, warps / p.warpColumns()), 0, lanes};
     int64_t registers = kOtherRegisters + (p.depthSteps() + 2) * p.fragments() * 2;
-    s.together = std::min({kMostTogether, kRegisters / (registers * s.threads(p)), kSharedOfMultiprocessor / s.sharedBytes(own)});
+    s.together = std::min({kMostTogether, kRegisters / (registers * s.threads(p)), sharedOfMultiprocessor(target) / s.sharedBytes(own)});
     std::optional<int64_t> tiles = s.tiles(p).asConstant();
     bool fits = s.together && s.sharedBytes(own) <= sharedLimit(target) && tiles && *tiles >= kFewTiles * target.cores * s.together;
     if (fits && !llvm::is_contained(result, s))

@@ -1,4 +1,5 @@
 // RUN: tenon-opt %s --kernel-assign-schedules=target=cuda:sm_90a | FileCheck %s --check-prefix=FAMILY
+// RUN: tenon-opt %s --kernel-assign-schedules=target=jetson-orin | FileCheck %s --check-prefix=FAMILY
 // RUN: tenon-opt %s --kernel-assign-schedules=target=cuda:sm_80 | FileCheck %s --check-prefix=SMALL
 // RUN: tenon-opt %s --kernel-assign-schedules=target=cuda:sm_90a --codegen-emit-cpu="target=cuda:sm_90a assembly" | FileCheck %s
 
@@ -21,7 +22,8 @@ kernel.func private @largest(%x: tensor<80x8400xf32>) -> (tensor<80x300xf32>, te
   kernel.return %values, %positions : tensor<80x300xf32>, tensor<80x300xi64>
 }
 
-// How many are wanted only a run knows: all have to fit, which they do in the shared memory of sm_90a.
+// How many are wanted only a run knows: all have to fit, which they do in the shared memory of sm_90a and of the board. Code for sm_80 runs
+// on GPUs with less, too.
 // FAMILY-LABEL: kernel.func private @free
 // FAMILY-SAME:    schedule = #kernel.schedule<"gpu.select"
 // SMALL-LABEL:  kernel.func private @free
