@@ -4,6 +4,7 @@ import os
 import signal
 import subprocess
 import time
+from unittest import mock
 
 import numpy as np
 from bad_models import FLOAT, graph
@@ -166,6 +167,39 @@ def test_running_says_what_is_missing(driver):
     plan = driver.plan("residual_convolutions", *TARGET)
     driver.fails("run", plan, "--input", "x=@x.npy", message="no NVIDIA driver|shows no GPU|does not start")
     driver.fails("check", plan, message="intact, but cannot run here: .*(no NVIDIA driver|shows no GPU|does not start)")
+
+
+def over_a_driver(driver):
+    """An environment in which there are two GPUs, in the host's memory, that copy and compute next to nothing (test/unit/runtime/gpu/FakeDriver.cpp)."""
+    folder = driver.tenon.parent.parent / "test/unit/runtime/fake-driver"
+    if not folder.is_dir():
+        raise Skip("the build has no driver for tests")
+    return mock.patch.dict(os.environ, LD_LIBRARY_PATH=str(folder))
+
+
+def copying_plan(driver):
+    model = graph([helper.make_node("Identity", ["x"], ["y"], name="copy")], inputs=[("x", FLOAT, [2, 3])], outputs=[("y", FLOAT, [2, 3])])
+    driver.ok("compile", driver.write("copy.onnx", model.SerializeToString()), "-o", "copy.plan", "--quiet", *TARGET)
+    return driver.folder / "copy.plan"
+
+
+def test_gpus_by_number(driver):
+    plan, on_cpu = copying_plan(driver), driver.plan("residual_convolutions")
+    np.save(driver.folder / "x.npy", np.ones((2, 3), np.float32))
+    missing = "GPU 5 does not exist; the driver shows 2"
+    with over_a_driver(driver):
+        for number in (0, 1):
+            driver.ok("run", plan, "--device", number, "--input", "x=@x.npy", "--outputs", "y.npz")
+            assert (np.load(driver.folder / "y.npz")["y"] == 1).all()
+            driver.ok("check", plan, "--device", number)
+        for words in (("run", plan, "--input", "x=@x.npy"), ("check", plan), ("tune", "copy.onnx", "--target", "cuda"), ("agent", "--listen", "127.0.0.1:0")):
+            driver.fails(*words, "--device", 5, message=missing)
+        driver.ok("tune", "copy.onnx", "--target", "cuda", "--device", 1, "--budget", "1s", "--quiet")
+        assert not driver.json("check", plan, "--device", 1)["message"]
+    driver.fails("check", on_cpu, "--device", 0, message="--device 0: the plan runs on the CPU")
+    driver.fails("check", plan, "--device", -1, code=2, message="--device")
+    driver.fails("tune", "copy.onnx", "--device", 1, code=2, message="--device 1 is for GPUs: --target cuda")
+    driver.fails("tune", "copy.onnx", "--target", "cuda", "--device", 1, "--agent", "localhost:1", code=2, message="is chosen there: tenon agent --device 1")
 
 
 def test_truncated_and_damaged(driver):

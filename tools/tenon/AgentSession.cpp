@@ -69,7 +69,7 @@ public:
     try {
       if (!admit())
         return;
-      connection.send(machineLine(thisMachine()), kReplySeconds);
+      connection.send(machineLine(thisMachine(options.device)), kReplySeconds);
       for (;;)
         work();
     } catch (const ConnectionLost &lost) {
@@ -121,7 +121,7 @@ private:
     std::vector<Measured> results;
     {
       Watch watch(connection);
-      results = measureInProcess(job);
+      results = measureInProcess(job, options.device);
     }
     std::filesystem::remove_all(folder, ignored);
     connection.send(resultLine(results), kReplySeconds);

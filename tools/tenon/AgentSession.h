@@ -9,6 +9,7 @@ namespace tenon::driver {
 struct AgentOptions {
   std::string token;  ///< "" : none is asked for
   std::string folder; ///< for plans and the lock that lets one host measure at a time
+  uint32_t device = 0; ///< the GPU that measures
   bool quiet = false;
 };
 

@@ -8,7 +8,7 @@
 namespace tenon::driver {
 
 struct DeviceDriver {
-  DeviceDriver() {
+  explicit DeviceDriver(uint32_t number) {
     library = ::dlopen("libcuda.so.1", RTLD_NOW | RTLD_LOCAL);
     if (!library)
       throw Failure(std::string("libcuda.so.1: ") + ::dlerror());
@@ -18,7 +18,11 @@ struct DeviceDriver {
     find(setCurrent, "cuCtxSetCurrent");
     find(allocate, "cuMemAlloc_v2");
     find(free, "cuMemFree_v2");
+    find(allocatePinned, "cuMemAllocHost_v2");
+    find(freePinned, "cuMemFreeHost");
     find(copyToDevice, "cuMemcpyHtoD_v2");
+    find(copyToDeviceAsync, "cuMemcpyHtoDAsync_v2");
+    find(copyToHostAsync, "cuMemcpyDtoHAsync_v2");
     find(streamCreate, "cuStreamCreate");
     find(streamDestroy, "cuStreamDestroy_v2");
     find(eventCreate, "cuEventCreate");
@@ -28,7 +32,7 @@ struct DeviceDriver {
     find(eventElapsedTime, "cuEventElapsedTime");
     // The context that the runtime works in, current in this thread; it had better stay so.
     void *primary = nullptr;
-    require(deviceGet(&device, 0), "the GPU");
+    require(deviceGet(&device, int(number)), "the GPU");
     require(retain(&primary, device), "the GPU's context");
     require(setCurrent(primary), "the GPU's context");
   }
@@ -52,7 +56,11 @@ struct DeviceDriver {
   int (*setCurrent)(void *);
   int (*allocate)(uint64_t *, size_t);
   int (*free)(uint64_t);
+  int (*allocatePinned)(void **, size_t);
+  int (*freePinned)(void *);
   int (*copyToDevice)(uint64_t, const void *, size_t);
+  int (*copyToDeviceAsync)(uint64_t, const void *, size_t, void *);
+  int (*copyToHostAsync)(void *, uint64_t, size_t, void *);
   int (*streamCreate)(void **, unsigned);
   int (*streamDestroy)(void *);
   int (*eventCreate)(void **, unsigned);
@@ -62,8 +70,8 @@ struct DeviceDriver {
   int (*eventElapsedTime)(float *, void *, void *);
 };
 
-DeviceRuns::DeviceRuns(tn_context *context, const std::vector<tn_tensor> &given, const std::vector<tn_tensor> &computed)
-    : context(context), driver(std::make_unique<DeviceDriver>()) {
+DeviceRuns::DeviceRuns(tn_context *context, uint32_t device, const std::vector<tn_tensor> &given, const std::vector<tn_tensor> &computed)
+    : context(context), driver(std::make_unique<DeviceDriver>(device)) {
   constexpr unsigned kNonBlocking = 1;
   DeviceDriver::require(driver->streamCreate(&stream, kNonBlocking), "a stream");
   for (void **event : {&begin, &end})
@@ -120,10 +128,50 @@ double DeviceRuns::queue(int runs) {
     if (status != TN_OK)
       throw Failure(tn_last_message(context));
   }
+  return elapsed() / runs;
+}
+
+double DeviceRuns::copyInputs() {
+  return timeCopies(inputs, true);
+}
+double DeviceRuns::copyOutputs() {
+  return timeCopies(outputs, false);
+}
+
+double DeviceRuns::timeCopies(const std::vector<tn_tensor> &tensors, bool toDevice) {
+  constexpr int kTries = 10;
+  size_t bytes = 1;
+  for (const tn_tensor &tensor : tensors)
+    bytes += tensor.bytes;
+  void *pinned = nullptr;
+  DeviceDriver::require(driver->allocatePinned(&pinned, bytes), "pinned memory for inputs or outputs");
+  std::unique_ptr<void, int (*)(void *)> owned(pinned, driver->freePinned);
+  copy(tensors, pinned, false); // what inputs hold is what is written back
+  double least = copy(tensors, pinned, toDevice);
+  for (int i = 1; i < kTries; i++)
+    least = std::min(least, copy(tensors, pinned, toDevice));
+  return least;
+}
+
+double DeviceRuns::copy(const std::vector<tn_tensor> &tensors, void *pinned, bool toDevice) {
+  char *host = static_cast<char *>(pinned);
+  int result = driver->eventRecord(begin, stream);
+  for (const tn_tensor &tensor : tensors) {
+    uint64_t address = reinterpret_cast<uint64_t>(tensor.data);
+    if (tensor.bytes && result == 0)
+      result =
+          toDevice ? driver->copyToDeviceAsync(address, host, tensor.bytes, stream) : driver->copyToHostAsync(host, address, tensor.bytes, stream);
+    host += tensor.bytes;
+  }
+  DeviceDriver::require(result, "copying inputs or outputs");
+  return elapsed();
+}
+
+double DeviceRuns::elapsed() {
   float milliseconds = 0;
   if (driver->eventRecord(end, stream) != 0 || driver->eventSynchronize(end) != 0 || driver->eventElapsedTime(&milliseconds, begin, end) != 0)
     throw DeviceLost("a kernel failed on the GPU");
-  return milliseconds * 1e-3 / runs;
+  return milliseconds * 1e-3;
 }
 
 double DeviceRuns::wait(int runs) {

@@ -13,16 +13,32 @@ struct DeviceDriver;
 
 class DeviceRuns {
 public:
-  /// Copies the inputs to the GPU. `outputs` are those of a run on the host's tensors: they say how large they are. Throws Failure.
-  DeviceRuns(tn_context *context, const std::vector<tn_tensor> &inputs, const std::vector<tn_tensor> &outputs);
+  /// Copies the inputs to GPU number `device`, the context's. `outputs` are those of a run on the host's tensors: they say how large they are. Throws
+  /// Failure.
+  DeviceRuns(tn_context *context, uint32_t device, const std::vector<tn_tensor> &inputs, const std::vector<tn_tensor> &outputs);
   ~DeviceRuns();
   DeviceRuns(const DeviceRuns &) = delete;
   DeviceRuns &operator=(const DeviceRuns &) = delete;
 
   /// Seconds of one of many runs that follow each other. Throws Failure, and DeviceLost where the GPU cannot be used any more.
   double run();
+  /// How many of them a time is the mean of.
+  int inARow() const { return count; }
+  /// Whether run() reads the processor's clock, as it must where a plan waits for the GPU to decide; else the time is that between two events.
+  bool waits() const { return decides; }
+
+  /// Seconds of copying all inputs from pinned memory of the host to the GPU, and all outputs back, each by itself, between two events. Throws
+  /// Failure.
+  double copyInputs();
+  double copyOutputs();
 
 private:
+  /// Seconds since `begin`, when the stream has passed what is queued.
+  double elapsed();
+  /// The least of some tries.
+  double timeCopies(const std::vector<tn_tensor> &tensors, bool toDevice);
+  /// Seconds of copying these tensors from pinned memory, one behind the other, or to it.
+  double copy(const std::vector<tn_tensor> &tensors, void *pinned, bool toDevice);
   tn_tensor onDevice(const tn_tensor &tensor, bool copy);
   /// Seconds of each of `count` runs, queued one behind the other between two events.
   double queue(int count);

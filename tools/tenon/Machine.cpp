@@ -51,10 +51,10 @@ void readCaches(Machine &machine) {
   }
 }
 
-void describeGpu(Machine &machine) {
+void describeGpu(Machine &machine, uint32_t device) {
   tn_device_info gpu{};
   gpu.struct_size = sizeof gpu;
-  if (tn_device_get_info(0, &gpu) != TN_OK)
+  if (tn_device_get_info(device, &gpu) != TN_OK)
     return;
   machine.gpu = gpu.name;
   machine.gpuTarget = targetFor(gpu);
@@ -67,7 +67,7 @@ int coresOfThisProcess() {
   return ::sched_getaffinity(0, sizeof cpus, &cpus) == 0 ? std::max(1, CPU_COUNT(&cpus)) : 1;
 }
 
-Machine thisMachine() {
+Machine thisMachine(uint32_t device) {
   Machine machine;
   machine.cpu = cpuName();
   machine.target = kArchitecture;
@@ -76,7 +76,7 @@ Machine thisMachine() {
       machine.target += std::string("+") + feature;
   machine.cores = coresOfThisProcess();
   readCaches(machine);
-  describeGpu(machine);
+  describeGpu(machine, device);
   return machine;
 }
 

@@ -12,11 +12,12 @@ struct Machine {
   // Data caches of one core; 0 where the system does not tell.
   int64_t l1Bytes = 0, l2Bytes = 0, l3Bytes = 0;
   int l1Ways = 0;
-  std::string gpu;       ///< the first GPU as its driver calls it; empty: there is none
+  std::string gpu;       ///< a GPU as its driver calls it; empty: there is none of that number
   std::string gpuTarget; ///< as --target takes it: "cuda:sm_90a"; empty where no code can be generated for it
 };
 
-Machine thisMachine();
+/// `device`: which of its GPUs counts, by number.
+Machine thisMachine(uint32_t device = 0);
 
 /// Cores that this process may use.
 int coresOfThisProcess();

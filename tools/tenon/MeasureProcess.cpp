@@ -19,7 +19,7 @@ using Clock = std::chrono::steady_clock;
 /// This program once more, as `measure-worker`, with a pipe to its input and one from its output.
 class Child {
 public:
-  Child() {
+  explicit Child(const std::string &device) {
     int in[2], out[2];
     if (::pipe2(in, O_CLOEXEC) != 0)
       throw Failure(std::string("a measuring process cannot be started: ") + std::strerror(errno));
@@ -38,7 +38,8 @@ public:
       ::dup2(out[1], STDOUT_FILENO);
       if (int null = ::open("/dev/null", O_WRONLY); null >= 0)
         ::dup2(null, STDERR_FILENO);
-      char *const words[] = {const_cast<char *>("tenon"), const_cast<char *>("measure-worker"), nullptr};
+      char *const words[] = {const_cast<char *>("tenon"), const_cast<char *>("measure-worker"), const_cast<char *>("--device"),
+                             const_cast<char *>(device.c_str()), nullptr};
       ::execv("/proc/self/exe", words);
       ::_exit(127);
     }
@@ -128,9 +129,9 @@ struct Attempt {
   std::string problem;
 };
 
-Attempt attempt(const MeasureJob &job) {
+Attempt attempt(const MeasureJob &job, uint32_t device) {
   constexpr double kStartLimit = 30;
-  Child child;
+  Child child(std::to_string(device));
   child.send(jobLine(job));
   Attempt attempt;
   double limit = kStartLimit;
@@ -165,7 +166,7 @@ Attempt attempt(const MeasureJob &job) {
 
 } // namespace
 
-std::vector<Measured> measureInProcess(const MeasureJob &job) {
+std::vector<Measured> measureInProcess(const MeasureJob &job, uint32_t device) {
   auto start = Clock::now();
   std::vector<Measured> results(job.plans.size());
   std::vector<size_t> left; // plans that have not failed
@@ -178,7 +179,7 @@ std::vector<Measured> measureInProcess(const MeasureJob &job) {
       part.plans.push_back(job.plans[i]);
     constexpr double kLeastSeconds = 0.1;
     part.seconds = std::max(kLeastSeconds, job.seconds - std::chrono::duration<double>(Clock::now() - start).count());
-    Attempt made = attempt(part);
+    Attempt made = attempt(part, device);
     if (made.results) {
       for (size_t i = 0; i < left.size(); i++)
         results[left[i]] = std::move((*made.results)[i]);

@@ -28,7 +28,7 @@ static bool callsLibraries(const tn_plan *plan) {
   return false;
 }
 
-MeasuredPlan::MeasuredPlan(const std::string &path, int threads, const std::function<void(bool)> &tellSlow) {
+MeasuredPlan::MeasuredPlan(const std::string &path, int threads, uint32_t device, const std::function<void(bool)> &tellSlow) : gpu(device) {
   int file = ::open(path.c_str(), O_RDONLY | O_CLOEXEC);
   struct stat status{};
   if (file < 0 || ::fstat(file, &status) != 0) {
@@ -50,6 +50,7 @@ MeasuredPlan::MeasuredPlan(const std::string &path, int threads, const std::func
   tn_context_options options = TN_CONTEXT_OPTIONS_INIT;
   options.threads = uint32_t(threads);
   options.spin_us = uint32_t(spinTime.count());
+  options.device = device;
   bool isCompiled = hasOnlyPtx(opened), isOfLibraries = callsLibraries(opened);
   if (isCompiled || isOfLibraries)
     tellSlow(true);
@@ -84,7 +85,9 @@ double MeasuredPlan::run() {
   return seconds;
 }
 
-bool MeasuredPlan::isForGpu() const { return std::string_view(infoOfPlan(plan.get()).device) == "cuda"; }
+bool MeasuredPlan::isForGpu() const {
+  return driver::isForGpu(plan.get());
+}
 
 double MeasuredPlan::runKernels() {
   constexpr int kInARow = 2;
@@ -103,7 +106,7 @@ double MeasuredPlan::runNetwork() {
   if (!isForGpu())
     return run();
   if (!device)
-    device = std::make_unique<DeviceRuns>(context.get(), views, outputs);
+    device = std::make_unique<DeviceRuns>(context.get(), gpu, views, outputs);
   return device->run();
 }
 

@@ -19,9 +19,10 @@ struct DeviceLost : Failure {
 
 class MeasuredPlan {
 public:
-  /// Opens the plan and runs it once on made-up inputs, always the same for the same signature. Calls `tellSlow` with true before a library is opened
-  /// for it, or a GPU's driver compiles it, which may take seconds, and with false when the driver has done so. Throws Failure.
-  MeasuredPlan(const std::string &path, int threads, const std::function<void(bool)> &tellSlow);
+  /// Opens the plan, of a GPU on that of number `device`, and runs it once on made-up inputs, always the same for the same signature. Calls
+  /// `tellSlow` with true before a library is opened for it, or a GPU's driver compiles it, which may take seconds, and with false when the driver
+  /// has done so. Throws Failure.
+  MeasuredPlan(const std::string &path, int threads, uint32_t device, const std::function<void(bool)> &tellSlow);
   ~MeasuredPlan();
   MeasuredPlan(const MeasuredPlan &) = delete;
   MeasuredPlan &operator=(const MeasuredPlan &) = delete;
@@ -59,6 +60,7 @@ private:
   ContextHandle context;
   std::vector<HostTensor> inputs;
   std::vector<tn_tensor> views, outputs;
+  uint32_t gpu = 0;
   std::unique_ptr<DeviceRuns> device; ///< of a plan for a GPU, from the first that is measured
   std::vector<HostTensor> first; ///< outputs that repeatsItself compares with
 };

@@ -1,9 +1,14 @@
 #include "tools/tenon/Options.h"
 #include "tools/tenon/Failure.h"
 
+#include <CLI/CLI.hpp>
 #include <charconv>
 
 namespace tenon::driver {
+
+void addDeviceOption(CLI::App &verb, std::optional<uint32_t> &device, const std::string &help) {
+  verb.add_option("--device", device, help + ", as the driver counts GPUs; 0 by default")->type_name("N");
+}
 
 double parseDuration(const std::string &text) {
   constexpr double kLongest = 7 * 86400;

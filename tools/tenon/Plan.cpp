@@ -49,10 +49,28 @@ tn_plan_info infoOfPlan(const tn_plan *plan) {
 std::vector<tn_tensor_info> inputsOf(const tn_plan *plan) { return signature(plan, infoOfPlan(plan).input_count, tn_plan_input); }
 std::vector<tn_tensor_info> outputsOf(const tn_plan *plan) { return signature(plan, infoOfPlan(plan).output_count, tn_plan_output); }
 
-ContextHandle makeContext(tn_plan *plan, uint32_t threads, bool profile) {
+tn_device_info infoOfDevice(uint32_t device) {
+  tn_device_info info{};
+  info.struct_size = sizeof info;
+  require(tn_device_get_info(device, &info), "--device " + std::to_string(device));
+  return info;
+}
+
+bool isForGpu(const tn_plan *plan) {
+  return std::string_view(infoOfPlan(plan).device) == "cuda";
+}
+
+void requireGpuPlan(const tn_plan *plan, std::optional<uint32_t> device) {
+  if (device && !isForGpu(plan))
+    throw Failure("--device " + std::to_string(*device) + ": the plan runs on the CPU");
+}
+
+ContextHandle makeContext(tn_plan *plan, uint32_t threads, bool profile, std::optional<uint32_t> device) {
+  requireGpuPlan(plan, device);
   tn_context_options options = TN_CONTEXT_OPTIONS_INIT;
   options.threads = threads;
   options.profile = profile;
+  options.device = device.value_or(0);
   tn_context *context = nullptr;
   require(tn_context_create(plan, &options, &context), "cannot make a context");
   return ContextHandle(context);

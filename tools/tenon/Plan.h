@@ -5,6 +5,7 @@
 
 #include <map>
 #include <memory>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -38,7 +39,13 @@ tn_plan_info infoOfPlan(const tn_plan *plan);
 std::vector<tn_tensor_info> inputsOf(const tn_plan *plan);
 std::vector<tn_tensor_info> outputsOf(const tn_plan *plan);
 
-ContextHandle makeContext(tn_plan *plan, uint32_t threads, bool profile);
+/// Of GPU number `device`. Throws Failure where there is none.
+tn_device_info infoOfDevice(uint32_t device);
+bool isForGpu(const tn_plan *plan);
+/// Refuses the number of a GPU, from --device, where the plan runs on the CPU.
+void requireGpuPlan(const tn_plan *plan, std::optional<uint32_t> device);
+/// `device`: the GPU that the plan runs on; the first one by default.
+ContextHandle makeContext(tn_plan *plan, uint32_t threads, bool profile, std::optional<uint32_t> device = std::nullopt);
 
 /// Sizes by input name, from --shape.
 using Shapes = std::map<std::string, std::vector<int64_t>>;

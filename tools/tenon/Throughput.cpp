@@ -38,7 +38,7 @@ struct Lane {
 double measureThroughput(tn_plan *plan, const std::vector<tn_tensor> &inputs, const ThroughputOptions &options) {
   std::vector<Lane> lanes(options.contexts);
   for (Lane &lane : lanes) {
-    lane.context = makeContext(plan, options.threads, false);
+    lane.context = makeContext(plan, options.threads, false, options.device);
     lane.outputs.resize(infoOfPlan(plan).output_count);
   }
   std::barrier together(std::ptrdiff_t(lanes.size()));

@@ -2,6 +2,8 @@
 #include "tools/tenon/AgentProtocol.h"
 #include "tools/tenon/AgentSession.h"
 #include "tools/tenon/Failure.h"
+#include "tools/tenon/Options.h"
+#include "tools/tenon/Plan.h"
 #include "tools/tenon/TemporaryFolder.h"
 #include "tools/tenon/Verbs.h"
 
@@ -22,6 +24,7 @@ namespace {
 
 struct Arguments {
   std::string listen = kAgentAddress, tokenFile;
+  std::optional<uint32_t> device;
   AgentOptions options;
 };
 
@@ -108,10 +111,31 @@ private:
   std::set<pid_t> children;
 };
 
+/// Says why there is no GPU of that number. In a process of its own: a driver that was opened before a fork is of no use after it.
+bool hasDevice(uint32_t device) {
+  pid_t child = ::fork();
+  if (child < 0)
+    throw Failure(std::string("--device: ") + std::strerror(errno));
+  if (child == 0) {
+    try {
+      infoOfDevice(device);
+      ::_exit(0);
+    } catch (const Failure &failure) {
+      std::fprintf(stderr, "tenon agent: %s\n", failure.what());
+      ::_exit(1);
+    }
+  }
+  int status = 0;
+  return ::waitpid(child, &status, 0) == child && status == 0;
+}
+
 int serve(Arguments &arguments) {
   Address address = parseAddress(arguments.listen);
   if (!arguments.tokenFile.empty())
     arguments.options.token = readToken(arguments.tokenFile);
+  if (arguments.device && !hasDevice(*arguments.device))
+    return 1;
+  arguments.options.device = arguments.device.value_or(0);
   Socket listener = Socket::listen(address);
   if (!listener.isLoopback() && arguments.options.token.empty())
     throw UsageFailure("--listen " + arguments.listen +
@@ -132,6 +156,7 @@ void addAgent(CLI::App &app, Action &action) {
   verb->add_option("--listen", arguments->listen, "where; port 0 takes a free one")->capture_default_str()->type_name("HOST:PORT");
   verb->add_option("--token-file", arguments->tokenFile, "file with a secret that hosts must know; needed where other machines can connect")
       ->type_name("FILE");
+  addDeviceOption(*verb, arguments->device, "the GPU that measures");
   verb->add_flag("--quiet", arguments->options.quiet, "say nothing of connections");
   verb->callback([arguments, &action] { action = [arguments] { return serve(*arguments); }; });
 }

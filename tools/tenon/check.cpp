@@ -1,5 +1,6 @@
 // tenon check: whether a plan is intact, and whether this machine can run it.
 #include "tools/tenon/Failure.h"
+#include "tools/tenon/Options.h"
 #include "tools/tenon/Plan.h"
 #include "tools/tenon/Table.h"
 #include "tools/tenon/Verbs.h"
@@ -13,15 +14,18 @@ namespace {
 
 struct Arguments {
   std::string plan;
+  std::optional<uint32_t> device;
   bool json = false, quiet = false;
 };
 
 /// Whether there is the GPU that a plan is for, and a driver: only a context finds out.
-tn_status checkDevice(const std::string &path) {
+tn_status checkDevice(const std::string &path, std::optional<uint32_t> device) {
   PlanHandle plan = openPlan(path);
-  if (std::string_view(infoOfPlan(plan.get()).device) == "cpu")
+  requireGpuPlan(plan.get(), device);
+  if (!isForGpu(plan.get()))
     return TN_OK;
   tn_context_options options = TN_CONTEXT_OPTIONS_INIT;
+  options.device = device.value_or(0);
   tn_context *context = nullptr;
   tn_status status = tn_context_create(plan.get(), &options, &context);
   tn_context_destroy(context);
@@ -31,7 +35,7 @@ tn_status checkDevice(const std::string &path) {
 int checkPlan(const Arguments &arguments) {
   tn_status status = tn_plan_check(arguments.plan.c_str());
   if (status == TN_OK)
-    status = checkDevice(arguments.plan);
+    status = checkDevice(arguments.plan, arguments.device);
   std::string message = status == TN_OK ? "" : lastErrorAbout(arguments.plan);
   bool intact = status == TN_OK || status == TN_WRONG_TARGET || status == TN_DEVICE;
   if (arguments.json) {
@@ -55,6 +59,7 @@ void addCheck(CLI::App &app, Action &action) {
   auto arguments = std::make_shared<Arguments>();
   CLI::App *verb = app.add_subcommand("check", "Verify all of a plan, checksums included, and say whether it can run here");
   verb->add_option("plan", arguments->plan, "file that `tenon compile` wrote")->required();
+  addDeviceOption(*verb, arguments->device, "ask whether a plan for a GPU runs on this one");
   verb->add_flag("--json", arguments->json, "print JSON");
   verb->add_flag("--quiet", arguments->quiet, "print errors only");
   verb->callback([arguments, &action] { action = [arguments] { return checkPlan(*arguments); }; });

@@ -41,7 +41,7 @@ std::string plantedFault(const std::string &path) {
 
 class Worker {
 public:
-  explicit Worker(MeasureJob given) : job(std::move(given)), start(Clock::now()) {}
+  Worker(MeasureJob given, uint32_t device) : job(std::move(given)), device(device), start(Clock::now()) {}
 
   std::vector<Measured> run() {
     open();
@@ -110,7 +110,8 @@ private:
           throw DeviceLost("planted");
         while (fault == "hang")
           std::this_thread::sleep_for(std::chrono::seconds(1));
-        slot.plan = std::make_unique<MeasuredPlan>(job.plans[i], job.threads, [&](bool isSlow) { isSlow ? tell(i, kReferenceLimit) : tell(i); });
+        slot.plan =
+            std::make_unique<MeasuredPlan>(job.plans[i], job.threads, device, [&](bool isSlow) { isSlow ? tell(i, kReferenceLimit) : tell(i); });
         if (mustRepeat(slot))
           slot.plan->repeatsItself(); // the first of its runs
         if (i == 0)
@@ -231,6 +232,7 @@ private:
   }
 
   MeasureJob job;
+  uint32_t device;
   Clock::time_point start;
   double reference = 0, referenceOpens = 0; // seconds of plan 0: a run, and until it ran where plans are whole networks
   std::vector<std::unique_ptr<Slot>> plans;
@@ -250,7 +252,7 @@ void limitMemory() {
   std::ofstream("/proc/self/oom_score_adj") << 1000;
 }
 
-int measure() {
+int measure(uint32_t device) {
   std::string line;
   if (!std::getline(std::cin, line))
     throw Failure("measure-worker: no job on standard input");
@@ -259,7 +261,7 @@ int measure() {
     throw Failure("measure-worker: a job without plans or threads");
   limitMemory();
   size_t count = job.plans.size();
-  std::vector<Measured> results = Worker(std::move(job)).run();
+  std::vector<Measured> results = Worker(std::move(job), device).run();
   for (size_t i = results.size(); i < count; i++)
     results.push_back({0, 0, "not measured: there is nothing to compare with", {}});
   std::cout << resultLine(results) << std::flush;
@@ -270,7 +272,9 @@ int measure() {
 
 void addMeasureWorker(CLI::App &app, Action &action) {
   CLI::App *verb = app.add_subcommand("measure-worker", "Measure plans for `tenon tune`")->group("");
-  verb->callback([&action] { action = measure; });
+  auto device = std::make_shared<uint32_t>(0);
+  verb->add_option("--device", *device);
+  verb->callback([device, &action] { action = [device] { return measure(*device); }; });
 }
 
 } // namespace tenon::driver

@@ -3,6 +3,7 @@
 #include "tools/tenon/Failure.h"
 #include "tools/tenon/Inputs.h"
 #include "tools/tenon/Npz.h"
+#include "tools/tenon/Options.h"
 #include "tools/tenon/Plan.h"
 #include "tools/tenon/Table.h"
 #include "tools/tenon/Verbs.h"
@@ -21,6 +22,7 @@ struct Arguments {
   InputOptions inputs;
   Tolerance tolerance;
   uint32_t threads = 0;
+  std::optional<uint32_t> device;
   bool json = false, quiet = false;
 };
 
@@ -113,7 +115,7 @@ int runPlan(const Arguments &arguments) {
   std::vector<tn_tensor_info> infos = outputsOf(plan.get());
   std::vector<tn_tensor> outputs(infos.size());
 
-  ContextHandle context = makeContext(plan.get(), arguments.threads, false);
+  ContextHandle context = makeContext(plan.get(), arguments.threads, false, arguments.device);
   auto start = std::chrono::steady_clock::now();
   if (tn_status status = tn_run(context.get(), inputViews.data(), outputs.data()); status != TN_OK)
     throw Failure(arguments.plan + ": " + tn_last_message(context.get()) + " (" + tn_status_name(status) + ")");
@@ -146,6 +148,7 @@ void addRun(CLI::App &app, Action &action) {
   verb->add_option("--rtol", arguments->tolerance.rtol, "allow max |a-b| <= rtol * max |b| + atol; 2e-4 by default, 1e-2 for 16-bit floats");
   verb->add_option("--atol", arguments->tolerance.atol, "see --rtol; 0 by default");
   verb->add_option("--threads", arguments->threads, "threads to run with; one for each core by default")->type_name("N");
+  addDeviceOption(*verb, arguments->device, "run a plan for a GPU on this one");
   verb->add_flag("--json", arguments->json, "print JSON");
   verb->add_flag("--quiet", arguments->quiet, "print errors only");
   verb->callback([arguments, &action] { action = [arguments] { return runPlan(*arguments); }; });

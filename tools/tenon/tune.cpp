@@ -6,6 +6,7 @@
 #include "tools/tenon/LocalGpu.h"
 #include "tools/tenon/MeasureProcess.h"
 #include "tools/tenon/Options.h"
+#include "tools/tenon/Plan.h"
 #include "tools/tenon/Progress.h"
 #include "tools/tenon/Table.h"
 #include "tools/tenon/TemporaryFolder.h"
@@ -28,6 +29,7 @@ struct Arguments {
   std::string model, cache, budget = "5m", agent, tokenFile, libraries;
   std::vector<std::string> shapes, merge;
   TuneOptions options;
+  std::optional<uint32_t> device;
   bool list = false, prune = false, json = false, quiet = false, all = false;
 };
 
@@ -117,6 +119,17 @@ void useAgent(AgentClient &agent, TuneOptions &options) {
   options.caches = {machine.l1Bytes, machine.l1Ways, machine.l2Bytes, machine.l3Bytes};
 }
 
+/// Whether --device N names a GPU that can measure here.
+void requireDevice(uint32_t device, const Arguments &arguments) {
+  std::string option = "--device " + std::to_string(device);
+  if (!arguments.agent.empty())
+    throw UsageFailure(option + ": the GPU of an agent's machine is chosen there: tenon agent " + option);
+  if (!isGpu(arguments.options.target))
+    throw UsageFailure(option + " is for GPUs: --target cuda");
+  if (arguments.options.candidates.empty())
+    infoOfDevice(device);
+}
+
 int tuneModel(Arguments &arguments) {
   if (arguments.list || arguments.prune || !arguments.merge.empty())
     return manageCache(arguments);
@@ -136,21 +149,24 @@ int tuneModel(Arguments &arguments) {
     throw UsageFailure("--budget must be more than nothing");
   if (arguments.agent.empty() && !arguments.tokenFile.empty())
     throw UsageFailure("--token-file is for an --agent");
+  if (arguments.device)
+    requireDevice(*arguments.device, arguments);
   options.cache =
       arguments.cache.empty() ? std::filesystem::path(arguments.model).filename().replace_extension(".tuning.jsonl").string() : arguments.cache;
   if (options.candidates.empty())
     requireWritable(options.cache);
   std::optional<AgentClient> agent;
   std::string problems;
-  options.measure = guarded(measureInProcess, problems);
+  uint32_t device = arguments.device.value_or(0);
+  options.measure = guarded([=](const MeasureJob &job) { return measureInProcess(job, device); }, problems);
   if (!arguments.agent.empty()) {
     useAgent(agent.emplace(arguments.agent, arguments.tokenFile.empty() ? "" : readToken(arguments.tokenFile)), options);
     options.measure = guarded([&](const MeasureJob &job) { return agent->measure(job); }, problems);
   }
   if (!options.candidates.empty())
-    options.target = withLocalGpu(options.target);
+    options.target = withLocalGpu(options.target, device);
   else if (!agent && isGpu(options.target))
-    useGpu(thisMachine(), options);
+    useGpu(thisMachine(device), options);
   if (options.threads == 0)
     options.threads = coresOfThisProcess();
   if (!arguments.libraries.empty())
@@ -189,6 +205,7 @@ void addTune(CLI::App &app, Action &action) {
   verb->add_option("--budget", arguments->budget, "wall-clock time for all: 90s, 5m, 1h")->capture_default_str()->type_name("TIME");
   verb->add_option("--threads", arguments->options.threads, "threads to tune for; one for each core by default")->type_name("N");
   verb->add_option("--target", arguments->options.target, "machine to tune for, which must run here: see `tenon targets`; cuda is this machine's GPU")->capture_default_str();
+  addDeviceOption(*verb, arguments->device, "measure on this GPU");
   verb->add_option("--precision", arguments->options.precision, "on GPUs, how f32 tensors are stored and multiplied: fp32, tf32, fp16 or bf16; on CPUs that multiply it bf16 is for the factors of products")->capture_default_str();
   verb->add_option("--libraries", arguments->libraries, "on GPUs, try libraries beside the kernels of the compiler: cublaslt, cudnn; they must be there to measure")->type_name("NAMES");
   verb->add_option("--agent", arguments->agent, "measure on another machine, where `tenon agent` runs; it is tuned for")->type_name("HOST:PORT");

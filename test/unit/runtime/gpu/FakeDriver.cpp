@@ -244,6 +244,11 @@ FAKE cuDevicePrimaryCtxRelease_v2(DeviceId) {
 FAKE cuCtxPushCurrent_v2(ContextHandle context) {
   return contexts.push_back(int(uintptr_t(context)) - 1), kSuccess;
 }
+FAKE cuCtxSetCurrent(ContextHandle context) {
+  if (contexts.empty())
+    contexts.emplace_back();
+  return contexts.back() = int(uintptr_t(context)) - 1, kSuccess;
+}
 FAKE cuCtxPopCurrent_v2(ContextHandle *) {
   if (Result result = needContext())
     return result;
@@ -510,6 +515,13 @@ FAKE cuEventSynchronize(EventHandle event) {
   Lock lock(mutex);
   Result result = mayFail();
   return result ? result : finish([=] { return *reinterpret_cast<int *>(event) != 0; });
+}
+FAKE cuEventSynchronize(EventHandle event) {
+  Lock lock(mutex);
+  if (!objects.count(event))
+    return misuse("waited for what is no event");
+  Result result = mayFail();
+  return result ? result : finish();
 }
 FAKE cuEventElapsedTime(float *milliseconds, EventHandle, EventHandle) {
   return *milliseconds = 0.25f, mayFail();
