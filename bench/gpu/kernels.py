@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""Profiles every plan of a folder kernel by kernel, with the driver: times, FLOP/s, bytes/s, shares of the GPU's peak, and a trace of each.
+"""Times every plan of a folder and profiles it kernel by kernel, with the driver: times with copies and without, FLOP/s, bytes/s, shares of the GPU's peak, and a trace of each.
 
     python3 FOLDER/kernels.py [-k PATTERN] [--traces FOLDER]
 

@@ -192,14 +192,35 @@ def test_gpus_by_number(driver):
             driver.ok("run", plan, "--device", number, "--input", "x=@x.npy", "--outputs", "y.npz")
             assert (np.load(driver.folder / "y.npz")["y"] == 1).all()
             driver.ok("check", plan, "--device", number)
-        for words in (("run", plan, "--input", "x=@x.npy"), ("check", plan), ("tune", "copy.onnx", "--target", "cuda"), ("agent", "--listen", "127.0.0.1:0")):
+            assert driver.json("bench", plan, "--device", number, "--duration", "1ms", "--warmup", "0s", "--no-profile", "--contexts", 2)["gpu"]["name"] == "Fake GPU"
+        for words in (("run", plan, "--input", "x=@x.npy"), ("check", plan), ("bench", plan), ("tune", "copy.onnx", "--target", "cuda"), ("agent", "--listen", "127.0.0.1:0")):
             driver.fails(*words, "--device", 5, message=missing)
         driver.ok("tune", "copy.onnx", "--target", "cuda", "--device", 1, "--budget", "1s", "--quiet")
         assert not driver.json("check", plan, "--device", 1)["message"]
-    driver.fails("check", on_cpu, "--device", 0, message="--device 0: the plan runs on the CPU")
-    driver.fails("check", plan, "--device", -1, code=2, message="--device")
+    for verb in ("check", "bench"):
+        driver.fails(verb, on_cpu, "--device", 0, message="--device 0: the plan runs on the CPU")
+        driver.fails(verb, plan, "--device", -1, code=2, message="--device")
     driver.fails("tune", "copy.onnx", "--device", 1, code=2, message="--device 1 is for GPUs: --target cuda")
     driver.fails("tune", "copy.onnx", "--target", "cuda", "--device", 1, "--agent", "localhost:1", code=2, message="is chosen there: tenon agent --device 1")
+
+
+def test_bench_tells_copies_from_the_rest(driver):
+    """Over a driver whose events are all a quarter of a millisecond apart: only what is measured between two of them takes as long."""
+    plan = copying_plan(driver)
+    with over_a_driver(driver):
+        said = driver.json("bench", plan, "--duration", "10ms", "--warmup", "0s")
+        text = driver.ok("bench", plan, "--duration", "10ms", "--warmup", "0s")
+    row = said["on_device"]["runs_in_a_row"]
+    assert said["on_device"]["clock"] == "events" and said["on_device"]["samples"] > 0, said
+    assert abs(said["on_device_ms"]["median"] - 0.25 / row) < 1e-6, said  # events around so many runs
+    assert said["copies"] == {"inputs_ms": 0.25, "inputs_bytes": 24, "outputs_ms": 0.25, "outputs_bytes": 24}, said
+    assert 0 < said["latency_ms"]["min"] < 0.25, said  # by the processor's clock
+    assert said["peak"]["matrix_gflops"]["half"] > said["peak"]["matrix_gflops"]["tf32"] > said["peak"]["gflops"] > 0, said
+    assert [step["alone_us"] for step in said["profile"]] == [250], said
+    for words in ("GPU time", "no copies", "24 B to the GPU", "24 B back", "with copies"):
+        assert words in text, f"'{words}' expected in {text}"
+    assert max(map(len, text.splitlines())) <= 100, text
+    assert "on_device_ms" not in driver.json("bench", driver.plan("residual_convolutions"), "--duration", "1ms", "--warmup", "0s", "--no-profile")
 
 
 def test_truncated_and_damaged(driver):

@@ -1,9 +1,11 @@
 #include "tools/tenon/Peak.h"
 
-#include <utility>
 #include <algorithm>
 #include <atomic>
 #include <chrono>
+#include <iterator>
+#include <sstream>
+#include <string>
 #include <thread>
 #include <vector>
 
@@ -100,7 +102,7 @@ Peak measurePeak(uint32_t threads) {
   Peak peak;
   constexpr int64_t kCount = 300'000;
   constexpr double kOperations = 12.0 * 2 * kCount;
-  peak.flops = threads * kOperations * loops.lanes / bestSeconds(threads, [&](uint32_t) { sink = loops.multiplyAdds(kCount); });
+  peak.flops[Arithmetic::F32] = threads * kOperations * loops.lanes / bestSeconds(threads, [&](uint32_t) { sink = loops.multiplyAdds(kCount); });
   constexpr size_t kFloats = size_t(12) << 20; // 48 MB in all: more than most last-level caches hold
   std::vector<float> memory(kFloats, 1.0f);
   size_t share = kFloats / threads;
@@ -108,15 +110,53 @@ Peak measurePeak(uint32_t threads) {
   return peak;
 }
 
+namespace {
+
+/// Operations a clock and multiprocessor: of f32 on the cores, and of matrix units without sparsity, whose sums are f32 or i32.
+struct Rates {
+  uint32_t capability;
+  const char *product; ///< a word of the driver's name; "" : all others
+  double f32, f16, tf32, i8, f8;
+};
+
+/// From NVIDIA's data sheets: operations a second by multiprocessors and boost clock, halved where they count sparsity. Cards called GeForce, and
+/// L40, add halves to f32 at half the rate of the same chip elsewhere (appendices of the white papers "NVIDIA Turing", "NVIDIA Ampere GA102", "NVIDIA
+/// Ada" and "NVIDIA RTX Blackwell"). bf16 is as fast as f16.
+constexpr Rates kRates[] = {
+    {75, "", 128, 1024, 0, 2048, 0},             // T4: 8.1 T of f32, 65 of f16, 130 of i8
+    {75, "GeForce", 128, 512, 0, 2048, 0},       // RTX 2080 Ti: 53.8 of f16
+    {80, "", 128, 2048, 1024, 4096, 0},          // A100: 19.5, 312, 156 of tf32, 624
+    {86, "", 256, 1024, 512, 2048, 0},           // A10: 31.2, 125, 62.5, 250; A40: 149.7 of f16
+    {86, "GeForce", 256, 512, 256, 2048, 0},     // RTX 3090: 35.6, 71, 35.6, 284
+    {87, "", 256, 2048, 1024, 4096, 0},          // Jetson AGX Orin: 5.3 of f32, 85 of i8
+    {88, "", 0, 0, 0, 0, 0},                     // nothing is published
+    {89, "", 256, 1024, 512, 2048, 2048},        // L4: 30.3, 121, 60, 242, 242 of e4m3; L40S: 91.6, 362, 183, 733, 733
+    {89, "L40", 256, 512, 256, 1024, 1024},      // 90.5, 181, 90.5, 362, 362
+    {89, "GeForce", 256, 512, 256, 2048, 1024},  // RTX 4090: 82.6, 165.2, 82.6, 660.6, 330.3
+    {90, "", 256, 4096, 2048, 8192, 8192},       // H100: 67, 989, 495, 1979, 1979
+    {100, "", 256, 8192, 4096, 16384, 16384},    // B200: 75, 2250, 1125, 4500, 4500
+    {103, "", 256, 8192, 4096, 0, 16384},        // B300: 2500 of f16, as many a clock as B200's; what is left of i8 is not known
+    {110, "", 256, 8192, 4096, 0, 16384},        // Jetson Thor: 1035 of four bits, a quarter of them in f16
+    {120, "", 256, 1024, 512, 2048, 2048},       // RTX PRO 6000: 125, 504, 252, 1007, 1007
+    {120, "GeForce", 256, 512, 256, 2048, 1024}, // RTX 5090: 104.8, 209.5, 104.8, 838, 419
+};
+
+bool hasWord(const char *name, const std::string &word) {
+  std::istringstream words(name);
+  return word.empty() || std::find(std::istream_iterator<std::string>(words), {}, word) != std::istream_iterator<std::string>();
+}
+
+} // namespace
+
 Peak peakOf(const tn_device_info &gpu) {
-  // Operations a clock and multiprocessor, without sparsity: NVIDIA's descriptions of the architectures. Of 88 there is none. 110: Thor's 1,035
-  // TFLOP/s in four bits on 20 multiprocessors at 1.575 GHz, a quarter of them in halves. 121 is taken for what 120 is.
-  constexpr std::pair<uint32_t, double> kPerClock[] = {{75, 1024}, {80, 2048},  {86, 512},   {87, 2048},  {88, 0},    {89, 512},
-                                                       {90, 4096}, {100, 8192}, {103, 8192}, {110, 8192}, {120, 512}, {121, 512}};
-  Peak peak{0, double(gpu.bytes_per_s)};
-  for (auto [capability, perClock] : kPerClock)
-    if (capability <= gpu.capability)
-      peak.flops = perClock * gpu.multiprocessors * gpu.clock_khz * 1e3;
+  Peak peak{{}, double(gpu.bytes_per_s)};
+  double clocks = double(gpu.multiprocessors) * gpu.clock_khz * 1e3;
+  for (const Rates &rates : kRates)
+    if (rates.capability <= gpu.capability && hasWord(gpu.name, rates.product))
+      peak.flops = {{Arithmetic::F32, rates.f32 * clocks},   {Arithmetic::F16, rates.f16 * clocks},
+                    {Arithmetic::TF32, rates.tf32 * clocks}, {Arithmetic::ThreeTF32, rates.tf32 / 3 * clocks},
+                    {Arithmetic::I8, rates.i8 * clocks},     {Arithmetic::F8, rates.f8 * clocks}};
+  std::erase_if(peak.flops, [](const auto &entry) { return entry.second == 0; });
   return peak;
 }
 

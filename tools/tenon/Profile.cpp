@@ -23,6 +23,7 @@ StepProfile describeStep(const tn_plan *plan, uint32_t step) {
   result.decides = info.kind == TN_STEP_READ_SIZES || info.kind == TN_STEP_IF || info.kind == TN_STEP_LOOP;
   if (info.kernel >= 0) {
     auto kernel = infoOf<tn_kernel_info>([&](tn_kernel_info *kernel) { return tn_plan_kernel(plan, uint32_t(info.kernel), kernel); });
+    result.isLaunch = true;
     result.kernel = kernel.name;
     result.family = kernel.family;
   }
@@ -42,7 +43,7 @@ std::vector<StepProfile> profileOf(const tn_context *context, const tn_layout *l
   for (uint32_t i = 0; i < infoOfPlan(plan).step_count; i++) {
     StepProfile step = describeStep(plan, i);
     auto cost = infoOf<tn_step_cost>([&](tn_step_cost *info) { return tn_layout_step(layout, i, info); });
-    step.seconds = stepSeconds(context, i);
+    step.seconds = step.alone = stepSeconds(context, i);
     step.flops = cost.flops;
     step.bytes = cost.bytes;
     step.tasks = cost.tasks;
@@ -52,9 +53,10 @@ std::vector<StepProfile> profileOf(const tn_context *context, const tn_layout *l
 }
 
 double shareOfPeak(const StepProfile &step, const Peak &peak) {
-  if (peak.flops <= 0 || peak.bytes <= 0) // a GPU that does not say
+  double flops = peak.flopsOf(step.arithmetic.value_or(Arithmetic::F32));
+  if (flops <= 0 || peak.bytes <= 0) // a GPU that does not say
     return 0;
-  return std::max(double(step.flops) / peak.flops, double(step.bytes) / peak.bytes) / std::max(step.seconds, 1e-9);
+  return std::max(double(step.flops) / flops, double(step.bytes) / peak.bytes) / std::max(step.seconds, 1e-9);
 }
 
 std::string traceText(const std::vector<StepProfile> &steps, const Peak &peak) {
@@ -78,6 +80,8 @@ std::string traceText(const std::vector<StepProfile> &steps, const Peak &peak) {
                         {"GFLOP/s", double(step.flops) / seconds * 1e-9},
                         {"GB/s", double(step.bytes) / seconds * 1e-9},
                         {"% of peak", 100 * shareOfPeak(step, peak)}}}});
+    if (step.arithmetic)
+      events.back()["args"]["arithmetic"] = arithmeticText(*step.arithmetic);
     at += microseconds;
   }
   nlohmann::ordered_json json = {{"displayTimeUnit", "ns"}, {"traceEvents", events}};
