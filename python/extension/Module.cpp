@@ -64,6 +64,17 @@ nb::tuple compile(const std::string &path, nb::object model, const std::string &
   return nb::make_tuple(nb::bytes(result.plan.data(), result.plan.size()), asText(result.ir), asText(result.message));
 }
 
+/// What to compile for GPU number `device` of this machine.
+std::string gpuTarget(uint32_t device) {
+  tn_device_info info{};
+  info.struct_size = sizeof info;
+  check(tn_device_get_info(device, &info));
+  std::string target = driver::targetFor(info);
+  if (target.empty())
+    raiseStatus(TN_WRONG_TARGET, std::string(info.name) + " is older than all GPUs that can be compiled for");
+  return target;
+}
+
 std::vector<std::tuple<std::string, std::string, int, int>> operators() {
   std::vector<std::tuple<std::string, std::string, int, int>> out;
   for (const OperatorSupport &op : compiler().supportedOperators())
@@ -83,6 +94,7 @@ NB_MODULE(_tenon, module) {
              nb::arg("tuning_cache"), nb::arg("exact_order"), nb::arg("precision"), nb::arg("stop_after"), nb::arg("dump_phases"),
              nb::arg("reproducer"), nb::arg("output"));
   module.def("add_assembler", [](const std::string &path) { compiler().addAssembler(path); });
+  module.def("gpu_target", gpuTarget, nb::arg("device") = 0);
   module.def("operators", operators);
   module.def("phases", [] { return compiler().phaseNames(); });
 }

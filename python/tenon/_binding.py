@@ -2,6 +2,7 @@
 from __future__ import annotations
 
 import ctypes
+import math
 
 import numpy as np
 
@@ -9,9 +10,27 @@ from tenon import _onnx_types
 from tenon._errors import InputError
 
 
+_NO_ADDRESS = "memory on the device 'cuda' is not allocated here: bind_input and bind_output take the address of a tensor that is there (buffer_ptr)"
+
+
+def _is_cuda(device) -> bool:
+    if device.lower() not in ("cpu", "cuda"):
+        raise InputError(f"memory on the device '{device}' cannot be used; there are 'cpu' and 'cuda'")
+    return device.lower() == "cuda"
+
+
 def _need_cpu(device):
-    if device not in ("cpu", "CPU"):
-        raise InputError(f"memory on the device '{device}' cannot be used; plans run on the CPU")
+    if _is_cuda(device):
+        raise InputError(_NO_ADDRESS)
+
+
+class _OnDevice:
+    """A tensor in the memory of a GPU, which stays its owner's."""
+
+    def __init__(self, address, shape, element_type):
+        self.dtype, self.shape = _onnx_types.element_type(element_type), tuple(shape)
+        self.nbytes = math.prod(self.shape) * self.dtype.itemsize
+        self.__cuda_array_interface__ = {"shape": self.shape, "typestr": self.dtype.str, "data": (address, False), "version": 3}
 
 
 class OrtValue:
@@ -40,6 +59,8 @@ class OrtValue:
         return OrtValue(np.empty(shape, _onnx_types.element_type(element_type)))
 
     def numpy(self) -> np.ndarray:
+        if isinstance(self._array, _OnDevice):
+            raise InputError("the value is in a GPU's memory; bind the output to 'cpu' to have it on the host")
         return self._array
 
     def shape(self) -> list[int]:
@@ -59,13 +80,13 @@ class OrtValue:
         return self._array.nbytes
 
     def data_ptr(self) -> int:
-        return self._array.ctypes.data
+        return self._array.__cuda_array_interface__["data"][0] if isinstance(self._array, _OnDevice) else self._array.ctypes.data
 
     def device_name(self) -> str:
-        return "cpu"
+        return "cuda" if isinstance(self._array, _OnDevice) else "cpu"
 
     def is_tensor(self) -> bool:
-        return isinstance(self._array, np.ndarray)
+        return isinstance(self._array, (np.ndarray, _OnDevice))
 
     def is_tensor_sequence(self) -> bool:
         return isinstance(self._array, (list, tuple))
@@ -93,8 +114,8 @@ class IOBinding:
 
     def __init__(self, session):
         self._plan = session.plan
-        self._inputs: dict[str, np.ndarray] = {}
-        self._outputs: dict[str, np.ndarray | None] = {}  # None: made by each run
+        self._inputs: dict[str, np.ndarray | _OnDevice] = {}
+        self._outputs: dict[str, np.ndarray | _OnDevice | None] = {}  # None: made by each run
         self._results: list[OrtValue] = []
 
     def _bind(self, table, known, name, array):
@@ -106,18 +127,27 @@ class IOBinding:
         self._bind(self._inputs, self._plan.inputs, name, array)
 
     def bind_input(self, name, device_type, device_id, element_type, shape, buffer_ptr) -> None:
-        _need_cpu(device_type)
-        self._bind(self._inputs, self._plan.inputs, name, _over(buffer_ptr, shape, element_type))
+        """`device_type`: "cpu", or "cuda" for a tensor in the memory of the GPU that the session runs on."""
+        self._bind(self._inputs, self._plan.inputs, name, self._over(device_type, buffer_ptr, shape, element_type))
 
     def bind_ortvalue_input(self, name, ortvalue) -> None:
-        self._bind(self._inputs, self._plan.inputs, name, ortvalue.numpy())
+        self._bind(self._inputs, self._plan.inputs, name, ortvalue._array)
 
     def bind_output(self, name, device_type="cpu", device_id=0, element_type=None, shape=None, buffer_ptr=None) -> None:
-        _need_cpu(device_type)
-        self._bind(self._outputs, self._plan.outputs, name, None if buffer_ptr is None else _over(buffer_ptr, shape, element_type))
+        """Without `buffer_ptr` each run makes an array, on the host."""
+        if buffer_ptr is None:
+            _need_cpu(device_type)
+        self._bind(self._outputs, self._plan.outputs, name, None if buffer_ptr is None else self._over(device_type, buffer_ptr, shape, element_type))
+
+    def _over(self, device_type, address, shape, element_type):
+        if not _is_cuda(device_type):
+            return _over(address, shape, element_type)
+        if self._plan.properties["device"] != "cuda":
+            raise InputError("memory on the device 'cuda' cannot be used: the session runs on the CPU")
+        return _OnDevice(address, shape, element_type)
 
     def bind_ortvalue_output(self, name, ortvalue) -> None:
-        self._bind(self._outputs, self._plan.outputs, name, ortvalue.numpy())
+        self._bind(self._outputs, self._plan.outputs, name, ortvalue._array)
 
     def synchronize_inputs(self) -> None:
         pass

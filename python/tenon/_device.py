@@ -5,7 +5,20 @@ import math
 
 import numpy as np
 
-from tenon._errors import InputError
+from tenon import _tenon
+from tenon._errors import InputError, RunError
+
+
+def gpu_target(device: int) -> str:
+    """What to compile for that GPU of this machine. Raises RunError where there is none."""
+    return _tenon.gpu_target(device)
+
+
+def has_gpu(device: int) -> bool:
+    try:
+        return bool(gpu_target(device))
+    except RunError:
+        return False
 
 
 def is_on_device(value) -> bool:

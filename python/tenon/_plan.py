@@ -82,6 +82,11 @@ class Plan:
             raise
 
     @property
+    def device(self) -> int:
+        """The number of the GPU, of a plan for one."""
+        return self._device
+
+    @property
     def properties(self) -> dict:
         """Facts about the plan: model, device ("cpu" or "cuda"), arch, cpu, features, kernels, steps, sizes."""
         return self._plan.properties
@@ -160,6 +165,11 @@ class Plan:
             parts = [from_buffer(*part) for part in parts]
             outputs.append(parts[0] if value.is_tensor else value.join(parts))
         return outputs
+
+    def prepare(self) -> None:
+        """Makes a context now, which the first run would: on a GPU that takes the weights there, and says whether the plan can run."""
+        if not self._idle:
+            self._idle.append(self._context())
 
     def _context(self) -> _tenon.Context:
         return _tenon.Context(self._plan, self._threads, self._max_bytes, self._device)

@@ -6,6 +6,8 @@ from __future__ import annotations
 
 from onnx.backend.base import Backend, BackendRep, Device, DeviceType
 
+from tenon._device import gpu_target, has_gpu
+from tenon._errors import RunError
 from tenon._plan import Plan, compile
 
 
@@ -23,12 +25,17 @@ class TenonRep(BackendRep):
 
 
 class TenonBackend(Backend):
-    """Compiles for this machine's CPU. Keyword arguments of `prepare` and `run_model` are those of tenon.compile."""
+    """Compiles for this machine: device "CPU", or "CUDA" or "CUDA:1" for one of its GPUs. Keyword arguments of `prepare` and `run_model` are those of
+    tenon.compile."""
 
     @classmethod
     def prepare(cls, model, device="CPU", **kwargs) -> TenonRep:
-        if not cls.supports_device(device):
-            raise ValueError(f"tenon runs on the device CPU, not on {device}")
+        chosen = Device(device)
+        if chosen.type == DeviceType.CUDA:
+            try:
+                kwargs = {"target": gpu_target(chosen.device_id), "device": chosen.device_id} | kwargs
+            except RunError as problem:
+                raise ValueError(f"tenon cannot run on the device {device}: {problem}") from None
         return TenonRep(compile(model, **kwargs))
 
     @classmethod
@@ -41,7 +48,8 @@ class TenonBackend(Backend):
 
     @classmethod
     def supports_device(cls, device) -> bool:
-        return Device(device).type == DeviceType.CPU
+        chosen = Device(device)
+        return chosen.type == DeviceType.CPU or has_gpu(chosen.device_id)
 
 
 prepare = TenonBackend.prepare

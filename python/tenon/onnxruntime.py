@@ -3,9 +3,10 @@
 Models are compiled when a session is made. What has no meaning for a plan is accepted and ignored; see SessionOptions.
 """
 from tenon._binding import IOBinding, OrtValue
+from tenon._device import has_gpu
 from tenon._metadata import ModelMetadata
 from tenon._options import ExecutionMode, ExecutionOrder, GraphOptimizationLevel, RunOptions, SessionOptions
-from tenon._session import InferenceSession, NodeArg
+from tenon._session import CPU, CUDA, InferenceSession, NodeArg
 
 __version__ = "1.22.0"  # the interface that is followed
 
@@ -17,15 +18,16 @@ __all__ = [
 
 
 def get_available_providers() -> list[str]:
-    return ["CPUExecutionProvider"]
+    """Those that a session can run with on this machine."""
+    return [CUDA, CPU] if has_gpu(0) else [CPU]
 
 
 def get_all_providers() -> list[str]:
-    return ["CPUExecutionProvider"]
+    return [CUDA, CPU]
 
 
 def get_device() -> str:
-    return "CPU"
+    return "GPU" if has_gpu(0) else "CPU"
 
 
 def set_default_logger_severity(severity: int) -> None:

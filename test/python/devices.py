@@ -6,11 +6,14 @@ import re
 import subprocess
 import sys
 import unittest
+import warnings
 from pathlib import Path
 
 import models
 import numpy as np
+import onnx
 import tenon
+import tenon.onnxruntime as rt
 
 
 def driver_folder():
@@ -185,3 +188,98 @@ def test_without_a_driver(folder):
             assert error.status == "TN_DEVICE" and re.search("no NVIDIA driver|shows no GPU|does not start", str(error)), (error.status, error)
         else:
             raise AssertionError("it ran without a GPU")
+
+
+CUDA, CPU = "CUDAExecutionProvider", "CPUExecutionProvider"
+
+
+def warned(call):
+    """What a call gives, and the warnings on the way."""
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always")
+        return call(), [str(warning.message) for warning in caught]
+
+
+def test_sessions_on_the_gpu(folder):
+    with_driver("sessions_on_the_gpu", folder)
+
+
+def sessions_on_the_gpu(folder):
+    model = models.identity("float")
+    assert rt.get_available_providers() == [CUDA, CPU] and rt.get_device() == "GPU"
+    made, said = warned(lambda: rt.InferenceSession(model, providers=[CUDA, CPU]))
+    assert made.get_providers() == [CUDA] and made.get_provider_options() == {CUDA: {"device_id": "0"}} and not said, said
+    assert made.plan.properties["arch"] == "sm_90a"
+    x = np.arange(3, dtype=np.float32)
+    assert (made.run(None, {"x": x})[0][:, 0] == x).all()
+    for second in (rt.InferenceSession(model, providers=[(CUDA, {"device_id": "1"})]), rt.InferenceSession(model, providers=[CUDA], provider_options=[{"device_id": 1}])):
+        assert second.get_provider_options() == {CUDA: {"device_id": "1"}}
+        refused("is in the memory of GPU 0, the context runs on GPU 1", second.run, None, {"x": OnDevice((3,))}, kind=tenon.Error)
+    absent = "GPU 5 does not exist; the driver shows 2"
+    refused(absent, lambda: rt.InferenceSession(model, providers=[(CUDA, {"device_id": 5})]), kind=tenon.RunError)
+    made, said = warned(lambda: rt.InferenceSession(model, providers=[(CUDA, {"device_id": 5}), CPU]))
+    assert made.get_providers() == [CPU] and said == [f"{CUDA} cannot be used: {absent}. {CPU} is used instead"], said
+    made.set_providers([CUDA])
+    assert made.get_providers() == [CUDA]
+    for target, wanted in (("cuda:sm_90", CPU), ("native", CUDA)):
+        plan = tenon.compile(model, target=target).to_bytes()
+        assert rt.InferenceSession(plan).get_providers() != [wanted]
+        refused(f"the providers given are {wanted}", lambda: rt.InferenceSession(plan, providers=[wanted]))
+
+
+def test_bindings_on_the_gpu(folder):
+    with_driver("bindings_on_the_gpu", folder)
+
+
+def bindings_on_the_gpu(folder):
+    made = rt.InferenceSession(models.identity("float"), providers=[CUDA])
+    x, y = OnDevice((4,)), OnDevice((4, 1))
+    x.array[:] = np.arange(4)
+    binding = made.io_binding()
+    binding.bind_input("x", "cuda", 0, np.float32, (4,), x.array.ctypes.data)
+    binding.bind_output("y", "cuda", 0, np.float32, (4, 1), y.array.ctypes.data)
+    made.run_with_iobinding(binding)
+    assert (y.array[:, 0] == np.arange(4)).all(), y.array
+    value = binding.get_outputs()[0]
+    assert value.device_name() == "cuda" and value.shape() == [4, 1] and value.data_ptr() == y.array.ctypes.data and value.data_type() == "tensor(float)"
+    refused("in a GPU's memory", value.numpy)
+    binding.bind_output("y", "cpu")
+    made.run_with_iobinding(binding)
+    assert (binding.copy_outputs_to_cpu()[0][:, 0] == np.arange(4)).all()
+    refused("is not allocated here", binding.bind_output, "y", "cuda")
+    refused("is not allocated here", rt.OrtValue.ortvalue_from_numpy, np.zeros(4, np.float32), "cuda")
+    refused("there are 'cpu' and 'cuda'", binding.bind_output, "y", "npu")
+    on_cpu = rt.InferenceSession(models.identity("float")).io_binding()
+    refused("the session runs on the CPU", on_cpu.bind_input, "x", "cuda", 0, np.float32, (4,), x.array.ctypes.data)
+
+
+def test_the_backend_on_the_gpu(folder):
+    with_driver("the_backend_on_the_gpu", folder)
+
+
+def the_backend_on_the_gpu(folder):
+    from tenon import backend
+
+    x, model = np.arange(3, dtype=np.float32), onnx.load_from_string(models.identity("float").SerializeToString())
+    assert [backend.supports_device(name) for name in ("CPU", "CUDA", "CUDA:1", "CUDA:5")] == [True, True, True, False]
+    for name, device in (("CUDA", 0), ("CUDA:1", 1)):
+        made = backend.prepare(model, name)
+        assert made.plan.properties["device"] == "cuda" and made.plan.device == device and (made.run([x])[0][:, 0] == x).all()
+    refused("tenon cannot run on the device CUDA:5: GPU 5 does not exist", backend.prepare, model, "CUDA:5", kind=ValueError)
+
+
+def test_sessions_without_a_gpu(folder):
+    """As onnxruntime does: the next provider is taken, with a warning; without one there is an error."""
+    if Path("/dev/nvidia0").exists():
+        raise unittest.SkipTest("there is a GPU")
+    model = models.identity("float")
+    assert rt.get_available_providers() == [CPU] and rt.get_device() == "CPU"
+    made, said = warned(lambda: rt.InferenceSession(model, providers=["TensorrtExecutionProvider", CUDA, CPU]))
+    assert made.get_providers() == [CPU] and len(said) == 2 and said[1].startswith(f"{CUDA} cannot be used: ") and said[1].endswith(f"{CPU} is used instead"), said
+    for providers in ([CUDA], ["TensorrtExecutionProvider", CUDA]):
+        try:
+            rt.InferenceSession(model, providers=providers)
+        except tenon.RunError as error:
+            assert error.status == "TN_DEVICE", (error.status, error)
+        else:
+            raise AssertionError("a session on a GPU that is not there")

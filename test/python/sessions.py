@@ -1,4 +1,6 @@
 """onnxruntime's interface."""
+import warnings
+
 import models
 import numpy as np
 import onnx
@@ -23,7 +25,7 @@ def raises(call, kind):
 
 
 def test_signature(folder):
-    made = session(providers=["CUDAExecutionProvider", ("CPUExecutionProvider", {"arena": "x"})])
+    made = session(providers=[("CPUExecutionProvider", {"arena": "x"})])
     assert [(arg.name, arg.type, arg.shape) for arg in made.get_inputs()] == [("x", "tensor(float)", ["batch", 4])]
     assert [(arg.name, arg.type, arg.shape) for arg in made.get_outputs()] == [("y", "tensor(float)", ["batch", 4])]
     assert made.get_providers() == ["CPUExecutionProvider"]
@@ -119,7 +121,20 @@ def test_values(folder):
 
 
 def test_providers(folder):
-    assert rt.get_available_providers() == ["CPUExecutionProvider"] and rt.get_device() == "CPU"
+    assert rt.get_all_providers() == ["CUDAExecutionProvider", "CPUExecutionProvider"] and rt.get_all_providers()[-1] in rt.get_available_providers()
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always")
+        made = session(providers=["OpenVINOExecutionProvider", "CPUExecutionProvider"])
+    passed_over = [str(warning.message) for warning in caught]
+    assert made.get_providers() == ["CPUExecutionProvider"] and made.get_provider_options() == {"CPUExecutionProvider": {}}
+    assert passed_over == ["OpenVINOExecutionProvider cannot be used: there is no such provider here. CPUExecutionProvider is used instead"], passed_over
+    for options in ({"device_id": "x"}, {"device_id": -1}):
+        raises(lambda: session(providers=[("CUDAExecutionProvider", options)]), ValueError)
+    raises(lambda: session(providers=["CPUExecutionProvider"], provider_options=[{}, {}]), ValueError)
+    on_gpu = rt.SessionOptions()
+    on_gpu.add_session_config_entry("tenon.target", "cuda:sm_90")
+    raises(lambda: session(sess_options=on_gpu, providers=["CPUExecutionProvider"]), ValueError)
+    assert session(sess_options=on_gpu, providers=["CUDAExecutionProvider"] if rt.get_device() == "GPU" else None).get_providers() == ["CUDAExecutionProvider"]
 
 
 def test_misuse(folder):
