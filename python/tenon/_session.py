@@ -173,7 +173,7 @@ def _wanted(providers, provider_options) -> list[tuple[str, int]]:
     for provider, options in zip(providers, provider_options or [{}] * len(providers), strict=True):
         name, options = (provider, options) if isinstance(provider, str) else provider
         device = str((options or {}).get("device_id", 0))
-        if not device.isdecimal():
+        if not device.isdecimal() or int(device) >= 1 << 31:
             raise InputError(f"{name}: the device_id {device!r} is not the number of a GPU")
         wanted.append((name, int(device)))
     return wanted

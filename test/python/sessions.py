@@ -128,7 +128,7 @@ def test_providers(folder):
     passed_over = [str(warning.message) for warning in caught]
     assert made.get_providers() == ["CPUExecutionProvider"] and made.get_provider_options() == {"CPUExecutionProvider": {}}
     assert passed_over == ["OpenVINOExecutionProvider cannot be used: there is no such provider here. CPUExecutionProvider is used instead"], passed_over
-    for options in ({"device_id": "x"}, {"device_id": -1}):
+    for options in ({"device_id": "x"}, {"device_id": -1}, {"device_id": 1 << 31}):
         raises(lambda: session(providers=[("CUDAExecutionProvider", options)]), ValueError)
     raises(lambda: session(providers=["CPUExecutionProvider"], provider_options=[{}, {}]), ValueError)
     on_gpu = rt.SessionOptions()
