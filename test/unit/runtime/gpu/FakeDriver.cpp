@@ -516,13 +516,6 @@ FAKE cuEventSynchronize(EventHandle event) {
   Result result = mayFail();
   return result ? result : finish([=] { return *reinterpret_cast<int *>(event) != 0; });
 }
-FAKE cuEventSynchronize(EventHandle event) {
-  Lock lock(mutex);
-  if (!objects.count(event))
-    return misuse("waited for what is no event");
-  Result result = mayFail();
-  return result ? result : finish();
-}
 FAKE cuEventElapsedTime(float *milliseconds, EventHandle, EventHandle) {
   return *milliseconds = 0.25f, mayFail();
 }
