@@ -103,6 +103,9 @@ def test_without_an_assembler_there_is_ptx(driver):
     warnings = json.loads(with_assembler(old, driver.ok, *words, "--json"))["warnings"]
     assert len(warnings) == 1 and warnings[0].endswith(reason), warnings
     assert not with_assembler(old, driver.execute, *words, "--quiet").stderr
+    (driver.folder / "ptx-candidates").mkdir()
+    done = with_assembler(old, driver.execute, "tune", model, "--candidates", driver.folder / "ptx-candidates", "--most", "1", *TARGET)
+    assert done.returncode == 0 and done.stderr.count("the tuned one has PTX alone") == 1 and f"{old} is of CUDA 11.4" in done.stderr, done.stderr
     with_assembler(old, driver.fails, "compile", model, "-o", "no.plan", "--target", "cuda:sm_80", message="wrote no machine code for sm_80")  # which it is asked for
     assert driver.json("compile", model, "-o", "cpu.plan")["warnings"] == []
 
