@@ -6,8 +6,8 @@ namespace tenon::gpu {
 /// Microseconds of a kernel of a chain, where each starts while the one before ends.
 double costOf(const MatrixSchedule &schedule, int64_t rows, const MatrixProblem &problem, const Target &target);
 
-/// The fastest schedule of a product of these sizes, where that was measured (MatrixMeasured.cpp).
-std::optional<MatrixSchedule> measuredSchedule(int64_t rows, const MatrixProblem &problem, const Target &target);
+/// The fastest schedules of products of these sizes, where they were measured (MatrixMeasured.cpp): the first one of them that computes this product.
+llvm::SmallVector<MatrixSchedule> measuredSchedules(int64_t rows, const MatrixProblem &problem, const Target &target);
 
 /// For a tuner: the cost model does not choose from them.
 llvm::SmallVector<MatrixSchedule> otherSchedules(const MatrixProblem &problem, const Target &target);

@@ -6,9 +6,10 @@
 #include "passes/6_codegen/gpu/MatrixCost.h"
 
 namespace tenon::gpu {
+using llvm::SmallVector;
 
 namespace {
-enum class Kind { Direct, Staged, Groups, Pipeline, Resident, Tma };
+enum class Kind { Direct, Staged, Groups, Pipeline, Resident, Mapped, Tma }; // Mapped: resident and tma
 
 struct Measured {
   int64_t rows, columns, depth, channels; // of the product; of one tap
@@ -183,13 +184,13 @@ constexpr Measured kMeasured[] = {
     {12800, 64, 64, 64, Kind::Groups, 64, 64, 1, 6, 1, 1},
     {12800, 64, 576, 64, Kind::Groups, 64, 64, 1, 6, 1, 1},
     {12800, 80, 80, 80, Kind::Groups, 64, 128, 1, 4, 1, 1},
-    {12800, 80, 720, 80, Kind::Groups, 64, 128, 1, 4, 1, 1},
-    {12800, 128, 256, 256, Kind::Groups, 128, 64, 1, 4, 1, 1},
+    {12800, 80, 720, 80, Kind::Groups, 64, 96, 1, 5, 1, 1},
+    {12800, 128, 256, 256, Kind::Tma, 128, 128, 1, 6, 1, 1, 1, 2, 0},
     {12800, 128, 1152, 128, Kind::Tma, 128, 128, 1, 6, 1, 1, 1, 2, 0},
     {12800, 144, 2304, 256, Kind::Tma, 128, 144, 1, 5, 1, 1, 1, 2, 0},
-    {12800, 256, 256, 256, Kind::Groups, 128, 128, 1, 3, 1, 1},
-    {12800, 256, 384, 384, Kind::Tma, 128, 128, 1, 3, 1, 1, 2, 1, 0},
-    {12800, 256, 512, 512, Kind::Tma, 128, 128, 1, 3, 1, 1, 2, 1, 0},
+    {12800, 256, 256, 256, Kind::Tma, 64, 128, 1, 4, 1, 1, 2, 1, 0},
+    {12800, 256, 384, 384, Kind::Tma, 64, 128, 1, 4, 1, 1, 2, 1, 0},
+    {12800, 256, 512, 512, Kind::Tma, 64, 128, 1, 4, 1, 1, 2, 1, 0},
     {12800, 256, 1152, 128, Kind::Tma, 128, 128, 1, 3, 1, 1, 2, 1, 0},
     {25088, 32, 144, 144, Kind::Groups, 128, 32, 1, 4, 1, 1},
     {25088, 32, 192, 192, Kind::Groups, 64, 32, 1, 3, 1, 1},
@@ -202,12 +203,17 @@ constexpr Measured kMeasured[] = {
     {25088, 512, 256, 256, Kind::Pipeline, 128, 128, 1, 5, 1, 1},
     {25088, 512, 384, 384, Kind::Tma, 128, 128, 1, 6, 1, 1, 1, 2, 0},
     {51200, 64, 64, 64, Kind::Groups, 64, 64, 1, 3, 1, 1},
+    {51200, 64, 576, 64, Kind::Mapped, 64, 64, 1, 7, 1, 1, 1, 2, 14, false, true},
+    {51200, 64, 576, 64, Kind::Mapped, 64, 64, 1, 7, 1, 1, 1, 3, 14},
+    {51200, 64, 576, 64, Kind::Mapped, 64, 64, 1, 3, 1, 1, 1, 3, 8}, // at stride 2
     {51200, 64, 576, 64, Kind::Tma, 128, 64, 1, 4, 1, 1, 2, 1, 0},
+    {51200, 80, 80, 80, Kind::Mapped, 64, 80, 1, 8, 1, 1, 1, 2, 0},
     {51200, 80, 80, 80, Kind::Groups, 128, 80, 1, 3, 1, 1},
+    {51200, 80, 720, 80, Kind::Mapped, 64, 80, 1, 5, 1, 1, 1, 2, 14},
     {51200, 80, 720, 80, Kind::Groups, 128, 80, 1, 3, 1, 1},
-    {51200, 128, 128, 128, Kind::Groups, 64, 32, 1, 2, 1, 1},
-    {51200, 128, 192, 192, Kind::Groups, 128, 128, 1, 3, 1, 1},
-    {51200, 128, 256, 256, Kind::Tma, 128, 128, 1, 3, 1, 1, 2, 1, 0},
+    {51200, 128, 128, 128, Kind::Tma, 64, 128, 1, 4, 1, 1, 2, 1, 0},
+    {51200, 128, 192, 192, Kind::Tma, 64, 128, 1, 4, 1, 1, 2, 1, 0},
+    {51200, 128, 256, 256, Kind::Tma, 64, 128, 1, 4, 1, 1, 2, 1, 0},
     {51200, 128, 384, 384, Kind::Tma, 128, 128, 1, 6, 1, 1, 1, 2, 0},
     {51200, 128, 576, 64, Kind::Tma, 128, 128, 1, 6, 1, 1, 1, 2, 0},
     {51200, 144, 1152, 128, Kind::Tma, 128, 144, 1, 5, 1, 1, 1, 2, 0},
@@ -220,21 +226,29 @@ constexpr Measured kMeasured[] = {
     {100352, 144, 24, 24, Kind::Direct, 64, 32, 1, 1, 1, 1},
     {100352, 256, 64, 64, Kind::Groups, 128, 128, 1, 1, 1, 1},
     {100352, 256, 128, 128, Kind::Tma, 192, 128, 1, 4, 1, 1, 1, 3, 0},
-    {204800, 32, 288, 32, Kind::Resident, 128, 32, 1, 8, 1, 1, 1, 4, 14},
+    {204800, 32, 288, 32, Kind::Mapped, 128, 32, 1, 8, 1, 1, 1, 4, 14, false, true},
+    {204800, 32, 288, 32, Kind::Resident, 128, 32, 1, 8, 1, 1, 1, 3, 14},
     {204800, 64, 64, 64, Kind::Groups, 64, 64, 1, 3, 1, 1},
+    {204800, 64, 96, 96, Kind::Mapped, 128, 64, 1, 2, 1, 1, 2, 1, 0},
     {204800, 64, 96, 96, Kind::Groups, 64, 64, 1, 3, 1, 1},
     {204800, 64, 128, 128, Kind::Groups, 64, 64, 1, 3, 1, 1},
     {204800, 64, 192, 192, Kind::Groups, 128, 64, 1, 4, 1, 1},
+    {204800, 64, 288, 32, Kind::Mapped, 64, 64, 1, 4, 1, 1, 1, 3, 20},
     {204800, 64, 288, 32, Kind::Resident, 64, 64, 1, 4, 1, 1, 1, 3, 7},
+    {204800, 64, 576, 64, Kind::Mapped, 128, 64, 1, 4, 1, 1, 1, 3, 14},
     {204800, 64, 576, 64, Kind::Resident, 128, 64, 1, 4, 1, 1, 1, 3, 14},
+    {204800, 80, 80, 80, Kind::Mapped, 128, 80, 1, 4, 1, 1, 1, 2, 0},
     {204800, 80, 80, 80, Kind::Resident, 64, 80, 1, 8, 1, 1, 1, 3, 0},
+    {204800, 80, 720, 80, Kind::Mapped, 64, 80, 1, 5, 1, 1, 1, 3, 14},
     {204800, 80, 720, 80, Kind::Resident, 64, 80, 1, 5, 1, 1, 1, 3, 14},
     {204800, 144, 576, 64, Kind::Tma, 128, 144, 1, 5, 1, 1, 1, 2, 0},
     {401408, 16, 32, 32, Kind::Direct, 64, 16, 1, 1, 1, 1},
     {401408, 96, 16, 16, Kind::Resident, 128, 96, 1, 8, 1, 1, 1, 2, 0},
     {819200, 16, 144, 16, Kind::Resident, 128, 16, 1, 8, 1, 1, 1, 4, 16},
     {819200, 32, 32, 32, Kind::Direct, 64, 32, 1, 1, 1, 1},
+    {819200, 32, 48, 48, Kind::Mapped, 128, 32, 1, 8, 1, 1, 1, 4, 0},
     {819200, 32, 48, 48, Kind::Direct, 32, 32, 1, 2, 1, 1},
+    {819200, 32, 144, 16, Kind::Mapped, 128, 32, 1, 5, 1, 1, 1, 4, 20},
     {819200, 32, 144, 16, Kind::Groups, 128, 32, 1, 3, 1, 1},
     {1075200, 1, 16, 16, Kind::Direct, 64, 16, 1, 1, 1, 1},
 };
@@ -320,8 +334,8 @@ MatrixSchedule scheduleOf(const Measured &m) {
   s.tileColumns = m.tileColumns;
   s.direct = m.kind == Kind::Direct;
   s.pipeline = m.kind == Kind::Pipeline;
-  s.resident = m.kind == Kind::Resident;
-  s.tma = m.kind == Kind::Tma;
+  s.resident = m.kind == Kind::Resident || m.kind == Kind::Mapped;
+  s.tma = m.kind == Kind::Tma || m.kind == Kind::Mapped;
   s.groups = m.kind == Kind::Groups || s.pipeline || s.resident || s.tma;
   constexpr int64_t kFragmentRows = 16, kSmall = 32;
   s.warpRows = s.direct ? 1 : m.tileRows / kFragmentRows;
@@ -334,36 +348,39 @@ MatrixSchedule scheduleOf(const Measured &m) {
   if (m.kind == Kind::Groups && m.tileRows == MatrixSchedule::kGroupRows && m.tileColumns == kWidest)
     s.warpColumns = 2;
   if (s.resident || s.tma)
-    s.warpRows = MatrixSchedule::kGroupRows / kFragmentRows * (s.tma ? m.teams : 1);
+    s.warpRows = MatrixSchedule::kGroupRows / kFragmentRows * (s.resident ? 1 : m.teams);
   s.warpDepth = m.warpDepth;
   s.stages = m.stages;
   s.splits = m.splits;
   s.round = m.round;
   s.together = m.together;
-  s.teams = s.tma ? 1 : m.teams;
+  s.teams = s.resident ? m.teams : 1;
   s.tileWidth = m.tileWidth;
   return s;
 }
 } // namespace
 
-std::optional<MatrixSchedule> measuredSchedule(int64_t rows, const MatrixProblem &p, const Target &target) {
+SmallVector<MatrixSchedule> measuredSchedules(int64_t rows, const MatrixProblem &p, const Target &target) {
   constexpr int kCapability = 90;
+  SmallVector<MatrixSchedule> schedules;
   if (target.computeCapability != kCapability || !target.archSpecific || p.scale || p.isNarrow())
-    return std::nullopt;
+    return schedules;
   const int64_t unitsOfElement = p.isFull() ? p.units(1) : 1; // of bytes the table counts pairs
 
   bool isComputed = !llvm::all_of(p.parts, [](mlir::Value part) { return isa<mlir::BlockArgument>(kernel::viewOf(part).source); });
-  auto find = [&](llvm::ArrayRef<Measured> table) -> const Measured * {
-    const Measured *found = llvm::find_if(table, [&](const Measured &m) {
-      return m.rows == rows && m.columns == p.columns && m.depth * unitsOfElement == p.depth && m.channels * unitsOfElement == p.channels &&
-             m.isComputed == isComputed && !(m.isPlain && p.readsResidual());
-    });
-    return found == table.end() ? nullptr : found;
+  auto add = [&](llvm::ArrayRef<Measured> table) {
+    for (const Measured &m : table)
+      if (m.rows == rows && m.columns == p.columns && m.depth * unitsOfElement == p.depth && m.channels * unitsOfElement == p.channels &&
+          m.isComputed == isComputed && !(m.isPlain && p.readsResidual()) && !(m.kind == Kind::Mapped && p.isBytes()))
+        schedules.push_back(p.fitted(scheduleOf(m)));
   };
-  const Measured *found = find(p.inParts ? llvm::ArrayRef(kMeasuredInParts) : p.isFull() ? llvm::ArrayRef(kMeasuredShort) : p.isBytes() ? llvm::ArrayRef(kMeasuredBytes) : kMeasured);
-  if (!found && p.isBytes()) // stages of bytes hold as much as those of halves: what was measured of these stands for other sizes
-    found = find(kMeasured);
-  return found ? std::optional(p.fitted(scheduleOf(*found))) : std::nullopt;
+  add(p.inParts     ? llvm::ArrayRef(kMeasuredInParts)
+      : p.isFull()  ? llvm::ArrayRef(kMeasuredShort)
+      : p.isBytes() ? llvm::ArrayRef(kMeasuredBytes)
+                    : kMeasured);
+  if (schedules.empty() && p.isBytes()) // stages of bytes hold as much as those of halves: what was measured of these stands for other sizes
+    add(kMeasured);
+  return schedules;
 }
 
 } // namespace tenon::gpu

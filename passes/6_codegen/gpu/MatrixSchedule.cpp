@@ -384,9 +384,9 @@ SmallVector<MatrixSchedule> pipelineSchedules(const MatrixProblem &p, const Targ
 /// The best of each way to compute a product, then the second of each: costs compare less well between them, and a tuner has time for some.
 static SmallVector<MatrixSchedule> inTurns(ArrayRef<MatrixSchedule> ranked) {
   SmallVector<std::pair<int, MatrixSchedule>> numbered;
-  SmallVector<int> counts(6);
+  SmallVector<int> counts(7);
   for (const MatrixSchedule &s : ranked)
-    numbered.push_back({counts[s.resident ? 0 : s.tma ? 5 : s.pipeline ? 1 : s.groups ? 2 : s.direct ? 3 : 4]++, s});
+    numbered.push_back({counts[s.resident && s.tma ? 6 : s.resident ? 0 : s.tma ? 5 : s.pipeline ? 1 : s.groups ? 2 : s.direct ? 3 : 4]++, s});
   llvm::stable_sort(numbered, [](const auto &a, const auto &b) { return a.first < b.first; });
   return llvm::map_to_vector(numbered, [](const auto &entry) { return entry.second; });
 }
@@ -444,18 +444,24 @@ SmallVector<MatrixSchedule> matrixSchedules(const MatrixProblem &p, const Target
   }
   rank();
   SmallVector<MatrixSchedule> schedules = inTurns(llvm::map_to_vector(ranked, [](const auto &entry) { return entry.second; }));
-  std::optional<MatrixSchedule> best = p.ofRun ? std::nullopt : measuredSchedule(p.contraction.typical(p.rows()), p, target);
-  if (best && best->resident) { // as many stages as there is room for depends on what else lies there
-    auto isSame = [&](MatrixSchedule s) {
-      s.stages = best->stages;
-      return s == *best;
+  SmallVector<MatrixSchedule> measured;
+  if (!p.ofRun)
+    measured = measuredSchedules(p.contraction.typical(p.rows()), p, target);
+  for (MatrixSchedule &s : measured) {
+    auto isSame = [&](MatrixSchedule own) { // as many stages as there is room for depends on what else lies there
+      own.stages = s.stages;
+      return own == s;
     };
-    const MatrixSchedule *found = llvm::find_if(schedules, isSame);
-    best = found == schedules.end() ? best : std::optional(*found);
+    const MatrixSchedule *found = s.resident ? llvm::find_if(schedules, isSame) : schedules.end();
+    s = found == schedules.end() ? s : *found;
   }
   // Blocks that stay compute not every product of a size.
-  if (best && sumsWholeRows(*best, p) && (!(best->pipeline || best->tma || best->resident) || llvm::is_contained(schedules, *best)))
-    chosen = best;
+  auto isComputable = [&](const MatrixSchedule &s) {
+    return sumsWholeRows(s, p) && (!(s.pipeline || s.tma || s.resident) || llvm::is_contained(schedules, s));
+  };
+  const MatrixSchedule *first = llvm::find_if(measured, isComputable);
+  if (first != measured.end())
+    chosen = *first;
   if (chosen) {
     llvm::erase(schedules, *chosen);
     schedules.insert(schedules.begin(), *chosen);

@@ -28,6 +28,23 @@ kernel.func private @strided(%x: tensor<1x28x28x128xf16>, %w: tensor<256x128x3x3
   kernel.return %0 : tensor<1x14x14x256xf16>
 }
 
+// Of one size there may be several: at stride 1 the first one is taken, of which stride 2 has no tiles.
+// CHECK-LABEL: kernel.func private @stride_1
+// CHECK-SAME:    resident = 1 : i64
+// CHECK-SAME:    teams = 2 : i64, tile_width = 14 : i64, tma = 1 : i64
+kernel.func private @stride_1(%x: tensor<32x40x40x64xf16>, %w: tensor<64x64x3x3xf16> {kernel.constant}) -> tensor<32x40x40x64xf16> {
+  %0 = nn.conv %x, %w {strides = array<i64: 1, 1>, pads = array<i64: 1, 1, 1, 1>, dilations = array<i64: 1, 1>, layout = #nn.layout<channels_last>} : tensor<32x40x40x64xf16>, tensor<64x64x3x3xf16> -> tensor<32x40x40x64xf16>
+  kernel.return %0 : tensor<32x40x40x64xf16>
+}
+
+// CHECK-LABEL: kernel.func private @stride_2
+// CHECK-SAME:    resident = 1 : i64
+// CHECK-SAME:    teams = 3 : i64, tile_width = 8 : i64, tma = 1 : i64
+kernel.func private @stride_2(%x: tensor<32x80x80x64xf16>, %w: tensor<64x64x3x3xf16> {kernel.constant}) -> tensor<32x40x40x64xf16> {
+  %0 = nn.conv %x, %w {strides = array<i64: 2, 2>, pads = array<i64: 1, 1, 1, 1>, dilations = array<i64: 1, 1>, layout = #nn.layout<channels_last>} : tensor<32x80x80x64xf16>, tensor<64x64x3x3xf16> -> tensor<32x40x40x64xf16>
+  kernel.return %0 : tensor<32x40x40x64xf16>
+}
+
 // Few weights and many pixels: the weights stay, and a tile is a part of the image.
 // CHECK-LABEL: kernel.func private @narrow
 // CHECK-SAME:    resident = 1 : i64
