@@ -147,7 +147,7 @@ Value emitUnaryFloat(Registers r, Operation *op, Value x) {
       .Case([&](nn::GeluOp o) {
         return gpu::hasHalfMath(r.b.target(), o) ? gpu::emitHalfGelu(r.b, x, o.getTanh()) : emitGelu(r.b, x, o.getTanh());
       })
-      .Case([&](nn::SiluOp o) { return gpu::hasHalfMath(r.b.target(), o) ? gpu::emitHalfSilu(r.b, x) : emitSilu(r.b, x); })
+      .Case([&](nn::SiluOp o) { return gpu::hasHalfSilu(r.b.target(), o) ? gpu::emitHalfSilu(r.b, x) : emitSilu(r.b, x); })
       .Case([&](nn::ClipOp o) { return clip(r, o, x); })
       .Case([&](nn::IsNanOp) { return r.isNan(x); })
       .Case([&](nn::IsInfOp o) { return isInfinite(r, o, x); })

@@ -40,6 +40,10 @@ Value emitHalfGelu(cpu::KernelBuilder &b, Value x, bool tanhForm) {
   return r.fma(half, unitTanh(b, u), half);
 }
 
+bool hasHalfSilu(const Target &target, Value result) {
+  return hasHalfMath(target, result) && cast<RankedTensorType>(result.getType()).getElementType().isF16();
+}
+
 Value emitHalfSilu(cpu::KernelBuilder &b, Value x) {
   // 1 / (1 + e^-x) is (1 + tanh(x / 2)) / 2: a function of the unit instead of an exponential and a quotient, which are bounded besides.
   cpu::Registers r{b};

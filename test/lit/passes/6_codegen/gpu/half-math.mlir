@@ -14,7 +14,17 @@ kernel.func private @half(%x: tensor<128x64xf16>) -> tensor<128x64xf16> {
 // CHECK-COUNT-2: tanh.approx.f32
 // CHECK-NOT:     {{ex2|rcp|div}}
 // CHECK:         ret;
-kernel.func private @sigmoid_times(%x: tensor<2x1xbf16>) -> tensor<2x1xbf16> {
+kernel.func private @sigmoid_times(%x: tensor<2x1xf16>) -> tensor<2x1xf16> {
+  %0 = nn.silu %x : tensor<2x1xf16> -> tensor<2x1xf16>
+  kernel.return %0 : tensor<2x1xf16>
+}
+
+// bf16 keeps both.
+// CHECK-LABEL: .visible .entry brain(
+// CHECK-NOT:     tanh.approx
+// CHECK:         ex2.approx
+// CHECK:         ret;
+kernel.func private @brain(%x: tensor<2x1xbf16>) -> tensor<2x1xbf16> {
   %0 = nn.silu %x : tensor<2x1xbf16> -> tensor<2x1xbf16>
   kernel.return %0 : tensor<2x1xbf16>
 }
