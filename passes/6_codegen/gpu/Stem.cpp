@@ -487,13 +487,17 @@ private:
 
 /// Microseconds, about, as measured on an H200: what a multiprocessor's blocks take for their weights and patches, and a thread for its loads and products.
 double costOf(const StemSchedule &s, const StemProblem &p, const Target &target) {
-  constexpr double kStart = 3, kBlock = 0.25, kBytesPerMicrosecond = 60e3, kLoad = 0.25, kStep = 0.012, kThreadsOfMultiprocessor = 1024;
+  constexpr double kStart = 3, kBlock = 0.25, kBytesPerMicrosecond = 60e3, kLoad = 0.25, kStep = 0.012, kHeld = 0.8, kThreadsOfMultiprocessor = 1024;
   double blocks = double(s.tilesDown(p) * s.tilesAcross(p)), threads = double(s.threads(p)), cores = double(target.cores);
   double waves = std::ceil(blocks * threads / (cores * kThreadsOfMultiprocessor)), blocksOfMultiprocessor = std::ceil(blocks / cores);
   double loads = std::ceil(double(s.patchRows(p) * s.loadsOfRow(p)) / threads);
   double tiles = std::ceil(double(s.rows * s.columns / kFragment) / double(s.warps));
   double weights = double(p.matrix.columns * s.columnPitch(p)) / kBytesPerMicrosecond;
-  return kStart + waves * (kLoad * loads + kStep * tiles * double(p.depthSteps() * p.fragments()) / 4) + blocksOfMultiprocessor * (kBlock + weights);
+  // Weights that fill the registers come late, to each warp for itself.
+  constexpr int64_t kManyFragments = 32;
+  double held = p.depthSteps() * p.fragments() > kManyFragments ? kHeld * double(s.warps) * blocks / cores : 0;
+  return kStart + held + waves * (kLoad * loads + kStep * tiles * double(p.depthSteps() * p.fragments()) / 4) +
+         blocksOfMultiprocessor * (kBlock + weights);
 }
 
 /// Blocks that stay, the best first; none where each would have few tiles. As measured on an H200: two rows of the result, as many of its pixels as
@@ -512,6 +516,8 @@ SmallVector<StemSchedule> stayingSchedules(const StemProblem &p, const Target &t
   SmallVector<StemSchedule> result;
   bool isNarrow = p.matrix.columns == kFragment && !p.matrix.isBytes();
   auto add = [&](int64_t rows, int64_t columns, int64_t warps, int64_t lanes) {
+    if (rows * columns == kFragment)
+      return; // one warp alone would have something to do
     StemProblem own = p.withLanes(lanes);
     StemSchedule s{rows, columns, std::max<int64_t>(1, warps / p.warpColumns()), 0, lanes};
     int64_t registers = kOtherRegisters + (p.depthSteps() + 2) * p.fragments() * 2;

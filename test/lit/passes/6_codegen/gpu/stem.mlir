@@ -51,3 +51,14 @@ kernel.func private @images(%x: tensor<32x3x640x640xf32>, %packed: tensor<16x3x4
   %2 = nn.conv %1, %w bias %bias {strides = array<i64: 2, 2>, pads = array<i64: 1, 1, 1, 1>, dilations = array<i64: 1, 1>, layout = #nn.layout<channels_last>} : tensor<32x640x640x3xf16>, tensor<16x3x3x3xf16>, tensor<16xf16> -> tensor<32x320x320x16xf16>
   kernel.return %2 : tensor<32x320x320x16xf16>
 }
+
+// Of one image there are few tiles, and a block has one. Of 7x7 taps and 64 channels each warp holds 112 registers of weights, which two warps have sooner than four.
+// FAMILY-LABEL: kernel.func private @wide
+// FAMILY-SAME:    schedule = #kernel.schedule<"gpu.stem", {columns = 16 : i64, rows = 8 : i64, together = 0 : i64, warps = 2 : i64}>
+kernel.func private @wide(%x: tensor<1x3x224x224xf32>, %packed: tensor<64x7x8x4xf16> {kernel.constant}) -> tensor<1x112x112x64xf16> attributes {tenon.alignments = array<i64: 16, 16, 16>} {
+  %w = kernel.unpack %packed {packing = #kernel.packing<padded = [64, 4, 7, 8], split = [64, 4, 7, 8], perm = [0, 2, 3, 1]>} : tensor<64x7x8x4xf16> -> tensor<64x3x7x7xf16>
+  %0 = nn.transpose %x {perm = array<i64: 0, 2, 3, 1>} : tensor<1x3x224x224xf32> -> tensor<1x224x224x3xf32>
+  %1 = nn.cast %0 {to = f16} : tensor<1x224x224x3xf32> -> tensor<1x224x224x3xf16>
+  %2 = nn.conv %1, %w {strides = array<i64: 2, 2>, pads = array<i64: 3, 3, 3, 3>, dilations = array<i64: 1, 1>, layout = #nn.layout<channels_last>} : tensor<1x224x224x3xf16>, tensor<64x3x7x7xf16> -> tensor<1x112x112x64xf16>
+  kernel.return %2 : tensor<1x112x112x64xf16>
+}
