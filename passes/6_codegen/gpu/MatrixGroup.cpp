@@ -24,14 +24,20 @@ void MatrixEmitter::multiplyGroup(Value stage, MutableArrayRef<Value> sums) {
   constexpr int64_t kRowBytes = MatrixSchedule::kStep * 2, kDepth = 16; // of one instruction
   WarpPlace place = warpPlace();
   Value groupRow = w.mul(w.div(place.row, MatrixSchedule::kGroupRows), MatrixSchedule::kGroupRows);
-  Value left = w.mul(groupRow, kRowBytes), right = w.mul(w.add(place.column, s.tileRows), kRowBytes);
+  bool inPanels = right && right->isAcross(); // a step's 16 of the depth are rows there
+  Value leftAt = w.mul(groupRow, kRowBytes), rightAt = w.mul(w.add(place.column, s.tileRows), kRowBytes);
   SmallVector<std::pair<Value, Value>> operands;
   for (int64_t i = 0; i < s.round; ++i)
     for (int64_t first = 0; first < MatrixSchedule::kStep / kDepth; first += s.warpDepth) {
       Value at = w.add(w.add(stage, w.mul(w.add(place.depth, first), kDepth * 2)), i * s.stageBytes());
-      operands.emplace_back(w.swizzledRows(w.add(at, left)), w.swizzledRows(w.add(at, right)));
+      if (inPanels) {
+        Value rows = w.add(w.add(stage, w.mul(w.add(place.depth, first), kDepth * kRowBytes)), i * s.stageBytes());
+        operands.emplace_back(w.swizzledRows(w.add(at, leftAt)), w.swizzledPanels(w.add(rows, rightAt), right->panelBytes()));
+      } else {
+        operands.emplace_back(w.swizzledRows(w.add(at, leftAt)), w.swizzledRows(w.add(at, rightAt)));
+      }
     }
-  w.multiplyGroup(p.factors, s.tileColumns / s.warpColumns, operands, sums, /*adds=*/!p.isNarrow());
+  w.multiplyGroup(p.factors, s.tileColumns / s.warpColumns, operands, sums, /*adds=*/!p.isNarrow(), inPanels);
 }
 
 } // namespace tenon::gpu

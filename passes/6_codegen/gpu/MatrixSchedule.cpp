@@ -5,6 +5,7 @@
 #include "passes/6_codegen/gpu/MatrixCost.h"
 #include "passes/6_codegen/gpu/MatrixResident.h"
 #include "passes/6_codegen/gpu/MatrixTma.h"
+#include "passes/6_codegen/gpu/TileLoader.h"
 
 namespace tenon::gpu {
 using namespace mlir;
@@ -232,7 +233,8 @@ int64_t MatrixProblem::partColumns(const MatrixSchedule &s) const {
   bool hasRegisters = !readsResidual() || kRegistersOfMultiprocessor / (s.threads() * s.together) - s.sumsOfThread() >= kForResidual;
   bool isOfHalves = (factors == Factors::F16 || factors == Factors::BF16) && s.groups && hasRegisters;
   bool isOfRows = sumsRows || rowValues;
-  if (!(isBytes() || isOfHalves) || isNarrow() || s.direct || (s.splits > 1 && !s.tma) || s.warpDepth > 1 || (isOfRows && (!s.groups || s.tma)))
+  if (!(isBytes() || isOfHalves) || isNarrow() || ofRun || s.direct || (s.splits > 1 && !s.tma) || s.warpDepth > 1 ||
+      (isOfRows && (!s.groups || s.tma)))
     return 0;
   auto func = contraction.anchor->getParentOfType<kernel::FuncOp>();
   int64_t bytes = 1;
@@ -328,6 +330,9 @@ SmallVector<MatrixSchedule> groupSchedules(const MatrixProblem &p, const Target 
   SmallVector<MatrixSchedule> schedules;
   if (target.computeCapability != kFirst || !target.archSpecific || p.scale || p.inParts) // operands do not pass through registers
     return schedules;
+  if (p.ofRun && (p.isFull() || ProductOperand::left(p).isAlongEdge()))
+    return schedules;
+  bool inPanels = p.ofRun && ProductOperand::right(p).isAlongEdge();
   struct Tile {
     int64_t rows, columns, stages, warpColumns = 1, leastDepth = 1, mostDepth = 1, round = 1;
   };
@@ -338,15 +343,16 @@ SmallVector<MatrixSchedule> groupSchedules(const MatrixProblem &p, const Target 
   for (const Tile &tile : kTiles)
     for (int64_t depth = tile.leastDepth; depth <= tile.mostDepth; depth *= 2)
       for (int64_t splits : {1, 2, 4, 8}) {
-        constexpr int64_t kGatheredStages = 3, kNarrow = 32, kOdd = 80;
+        constexpr int64_t kGatheredStages = 3, kNarrow = 32, kOdd = 80, kPanel = 64;
         bool isGathered = p.channels % MatrixSchedule::kChunk;
         MatrixSchedule s{tile.rows,   tile.columns, tile.rows / 16,   tile.warpColumns, depth,
                          tile.stages, splits,       /*direct=*/false, /*groups=*/true,  tile.round};
         if (isGathered)
           s.stages = std::min(s.stages, kGatheredStages);
         s = p.fitted(s);
-        bool isNeedless = (splits > 1 && p.steps(s) < 2 * splits) || (p.isNarrow() && tile.round > 1) || (tile.columns > kNarrow && tile.columns >= 2 * p.columns) ||
-                          (tile.columns == kOdd && p.columns > 2 * kOdd) || (isGathered && tile.round > 1);
+        bool isNeedless = (splits > 1 && p.steps(s) < 2 * splits) || (p.isNarrow() && tile.round > 1) ||
+                          (tile.columns > kNarrow && tile.columns >= 2 * p.columns) || (tile.columns == kOdd && p.columns > 2 * kOdd) ||
+                          (isGathered && tile.round > 1) || (inPanels && (tile.columns < kPanel || !llvm::isPowerOf2_64(tile.columns)));
         if (!isNeedless && s.sharedBytes() <= kSharedOfBlock && !llvm::is_contained(schedules, s))
           schedules.push_back(s);
       }
@@ -416,10 +422,9 @@ SmallVector<MatrixSchedule> matrixSchedules(const MatrixProblem &p, const Target
         continue;
       ranked.push_back({costOf(s, p.typicalRows(s), p, target), s});
     }
-  SmallVector<MatrixSchedule> others;
+  SmallVector<MatrixSchedule> others = p.ofRun ? SmallVector<MatrixSchedule>() : directSchedules(p, target);
+  llvm::append_range(others, groupSchedules(p, target));
   if (!p.ofRun) {
-    others = directSchedules(p, target);
-    llvm::append_range(others, groupSchedules(p, target));
     llvm::append_range(others, pipelineSchedules(p, target));
     llvm::append_range(others, residentSchedules(p, target));
     llvm::append_range(others, tmaSchedules(p, target));

@@ -67,8 +67,16 @@ Value TileLoader::swizzled(Value number, Value row) {
     return w.bitXor(number, w.rem(row, kBanks));
   if (p.isFull())
     return w.bitXor(number, w.mul(w.rem(row, 4), 2));
-  int64_t rowsOfBanks = std::max<int64_t>(1, kBanks / chunksOfRow());
-  return w.bitXor(number, w.rem(w.div(row, rowsOfBanks), std::min(kBanks, chunksOfRow())));
+  int64_t chunksOfPanel = rowBytes() / kChunkBytes;
+  return w.bitXor(number, w.rem(w.div(row, kBanks / chunksOfPanel), chunksOfPanel));
+}
+
+Value TileLoader::placeOf(Value swizzled, Value row) {
+  int64_t chunksOfPanel = rowBytes() / kChunkBytes;
+  Value place = w.mul(row, rowBytes());
+  if (!across || edge * elementBytes == rowBytes())
+    return w.add(place, w.mul(swizzled, kChunkBytes));
+  return w.add(w.add(place, w.mul(w.div(swizzled, chunksOfPanel), panelBytes())), w.mul(w.rem(swizzled, chunksOfPanel), kChunkBytes));
 }
 
 void TileLoader::begin(ArrayRef<Index> ofBatch, Index firstOfEdge, Value thread) {
@@ -87,7 +95,7 @@ void TileLoader::begin(ArrayRef<Index> ofBatch, Index firstOfEdge, Value thread)
     Row &row = rows.emplace_back();
     row.number = w.add(own, i);
     row.ofTile = withinTile(w, row.number, i, rowStep, count);
-    row.to = w.add(w.add(w.mul(row.number, rowBytes()), w.mul(swizzled(chunk, row.number), kChunkBytes)), start);
+    row.to = w.add(placeOf(swizzled(chunk, row.number), row.number), start);
     row.edge = b.add(firstOfEdge, w.wide(across ? w.mul(chunk, lanes) : row.number));
     if (!across) {
       row.inside = b.lessThan(row.edge, edgeEnd);
@@ -183,17 +191,16 @@ Warp::Fragment TileLoader::fragment(Value stage, Value first, int64_t further, V
     Value matrix = w.div(lane, 8), ofEdge = isRight ? w.div(matrix, 2) : w.rem(matrix, 2), ofDepth = isRight ? w.rem(matrix, 2) : w.div(matrix, 2);
     Value row = w.add(w.mul(ofDepth, kHalf), w.rem(lane, 8));
     Value own = w.bitXor(swizzled(w.add(w.div(first, kHalf), ofEdge), row), w.i32(further / kHalf));
-    Value place = w.add(w.mul(w.add(w.mul(k, 2 * kHalf), row), rowBytes()), w.mul(own, kChunkBytes));
-    return w.loadMatrices(w.add(begin, place), /*transposed=*/true);
+    return w.loadMatrices(w.add(begin, placeOf(own, w.add(w.mul(k, 2 * kHalf), row))), /*transposed=*/true);
   }
   Warp::Fragment words;
   Value ofQuad = w.rem(lane, kQuad), column = w.div(lane, kQuad);
-  Value place = w.add(w.mul(w.rem(column, kQuad), kWord), w.mul(w.add(w.mul(k, kHalf), ofQuad), rowBytes()));
+  Value word = w.mul(w.rem(column, kQuad), kWord), row = w.add(w.mul(k, kHalf), ofQuad);
   for (int64_t i = 0; i < 4; ++i) {
     int64_t ofEdge = isRight ? i / 2 : i % 2, ofDepth = isRight ? i % 2 : i / 2;
     Value own = swizzled(w.add(w.div(first, kQuad), w.div(column, kQuad)), ofQuad);
     own = w.bitXor(own, w.i32((further + ofEdge * kHalf) / kQuad));
-    Value at = w.add(w.add(place, w.mul(own, kChunkBytes)), ofDepth * kQuad * rowBytes());
+    Value at = w.add(w.add(placeOf(own, row), word), ofDepth * kQuad * rowBytes());
     words.push_back(w.loadElement(w.add(begin, at), b.ops().getI32Type()));
   }
   return words;

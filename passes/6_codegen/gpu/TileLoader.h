@@ -18,8 +18,9 @@ struct ProductOperand {
 };
 
 /// A tile of a stage has what is neighbours in memory in its rows: the step's depth of one row or column, as packed weights have, or the edge of one
-/// element of the depth (`isAcross`), which ldmatrix transposes. Chunks of 16 bytes are copied as wide as they are aligned, of whatever
-/// lies beyond the operand nothing is read and zeros are stored. What is not memory comes through the kernel's prologue.
+/// element of the depth (`isAcross`), which ldmatrix and wgmma transpose: panels of up to 128 bytes of the edge, one after the other. Chunks of 16
+/// bytes are copied as wide as they are aligned, of whatever lies beyond the operand nothing is read and zeros are stored. What is not memory comes
+/// through the kernel's prologue.
 class TileLoader {
 public:
   /// `edge`: of a tile; `start`: where it lies in a stage.
@@ -29,6 +30,7 @@ public:
   void load(mlir::Value step, mlir::Value stage);
 
   bool isAcross() const { return across; }
+  int64_t panelBytes() const { return stepDepth * rowBytes(); }
   /// Of a stage that is across: 16 elements of the edge from `first` + `further` on, the `k`th 32 bytes of the depth, as words of the two halves of
   /// each: those of the depth follow on one another where `isRight`, as fragments have them.
   Warp::Fragment fragment(mlir::Value stage, mlir::Value first, int64_t further, mlir::Value k, bool isRight);
@@ -41,8 +43,9 @@ private:
   };
   int64_t access(const kernel::View &view) const;
   int64_t chunksOfRow() const { return across ? edge / lanes : kRowBytes / kChunkBytes; }
-  int64_t rowBytes() const { return across ? edge * elementBytes : kRowBytes; }
+  int64_t rowBytes() const { return across ? std::min(edge * elementBytes, kRowBytes) : kRowBytes; }
   mlir::Value swizzled(mlir::Value chunk, mlir::Value row);
+  mlir::Value placeOf(mlir::Value swizzled, mlir::Value row); // in the tile
   /// Chunk `piece` of what a row's chunk is copied in.
   mlir::Value isInside(const Row &row, mlir::Value depth, int64_t further);
   Index depthOffset(const Row &row, mlir::Value depth);

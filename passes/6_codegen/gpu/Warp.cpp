@@ -394,9 +394,14 @@ int64_t Warp::swizzleDistance(int64_t fromRowBytes, int64_t toRowBytes) {
   return int64_t(swizzle + stride); // modulo 2^64
 }
 
+Value Warp::swizzledPanels(Value address, int64_t panelBytes) {
+  constexpr int64_t kGroupBytes = 1024, kRowBytes = 128; // of eight rows
+  return described(address, panelBytes, kGroupBytes, swizzleOf(kRowBytes));
+}
+
 Value Warp::chunkedRows(Value address, int64_t rows) {
-  constexpr int64_t kChunkBytes = 16, kGroupBytes = 8 * kChunkBytes;
-  return described(address, rows * kChunkBytes, kGroupBytes, 0);
+  constexpr int64_t kChunkBytes = 16, kRowsBytes = 8 * kChunkBytes;
+  return described(address, rows * kChunkBytes, kRowsBytes, 0);
 }
 
 void Warp::showToProducts() {
@@ -419,15 +424,17 @@ void Warp::update(MutableArrayRef<Value> values, ValueRange operands, StringRef 
   llvm::copy(parts(updated), values.begin());
 }
 
-/// What follows the operands of a group's product: that it adds to the sums; of halves also factors as they are, and no operand transposed.
-static StringRef restOfProduct(Factors factors) {
+/// What follows the operands of a group's product: that it adds to the sums; of halves also factors as they are, and whether operands are transposed.
+static StringRef restOfProduct(Factors factors, bool inPanels = false) {
+  if (inPanels)
+    return ", adds, 1, 1, 0, 1; ";
   if (factors == Factors::TF32 || factors == Factors::E4M3)
     return ", adds, 1, 1; ";
   return factors == Factors::Bytes ? ", adds; " : ", adds, 1, 1, 0, 0; ";
 }
 
-void Warp::multiplyGroup(Factors factors, int64_t columns, ArrayRef<std::pair<Value, Value>> operands, MutableArrayRef<Value> sums,
-                         bool adds) {
+void Warp::multiplyGroup(Factors factors, int64_t columns, ArrayRef<std::pair<Value, Value>> operands, MutableArrayRef<Value> sums, bool adds,
+                         bool inPanels) {
   std::string list, constraints;
   for (size_t i = 0; i < sums.size(); ++i)
     list += (i ? ", $" : "$") + std::to_string(i);
@@ -436,7 +443,7 @@ void Warp::multiplyGroup(Factors factors, int64_t columns, ArrayRef<std::pair<Va
   for (auto [left, right] : operands) {
     std::string first = std::to_string(sums.size() + inputs.size()), second = std::to_string(sums.size() + inputs.size() + 1);
     text += "wgmma.mma_async.sync.aligned.m64n" + std::to_string(columns) + productOf(factors).str() + " {" + list + "}, $" + first + ", $" + second +
-            restOfProduct(factors).str();
+            restOfProduct(factors, inPanels).str();
     if (!adds && inputs.empty())
       text += "setp.eq.u32 adds, 0, 0; ";
     constraints += ",l,l";

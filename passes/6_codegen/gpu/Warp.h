@@ -91,10 +91,13 @@ public:
   /// Describes rows of 32, 64 or 128 bytes whose 16-byte chunks are exchanged.
   mlir::Value swizzledRows(mlir::Value address, int64_t rowBytes = 128);
   static int64_t swizzleDistance(int64_t fromRowBytes, int64_t toRowBytes); // from a description of such rows to that of others at the same address
+  /// The same of rows of the depth, with 64 halves of the other axis each, the next 64 of which lie `panelBytes` further on.
+  mlir::Value swizzledPanels(mlir::Value address, int64_t panelBytes);
   void showToProducts();                         // what this thread wrote to shared memory, or copied and waited for
-  /// Begins: 64 x `columns` sums += 64 x 16 by 16 x `columns` of each pair; without `adds` they begin at 0. Nothing may touch the sums until waitForProducts.
+  /// Begins: 64 x `columns` sums += 64 x 16 by 16 x `columns` of each pair; without `adds` they begin at 0. Nothing may touch the sums until
+  /// waitForProducts. `inPanels`: the right ones are described by swizzledPanels.
   void multiplyGroup(Factors factors, int64_t columns, llvm::ArrayRef<std::pair<mlir::Value, mlir::Value>> operands,
-                     llvm::MutableArrayRef<mlir::Value> sums, bool adds = true);
+                     llvm::MutableArrayRef<mlir::Value> sums, bool adds = true, bool inPanels = false);
   /// A product of a sequence: the group of 64 rows whose sums it adds to, and by how many 16-byte chunks its operands begin after those described.
   static constexpr int64_t kLeading = 1 << 16; // times chunks, in a distance: by how many an operand's second half lies further from its first one
   struct GroupStep {

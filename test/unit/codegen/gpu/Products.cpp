@@ -152,6 +152,13 @@ struct Described {
   }
 };
 
+/// The same of factors whose depth is rows of 128 bytes, eight of which lie together: `leading` is the distance of the next 128 bytes of such a row.
+uint32_t addressAcross(const Described &from, int64_t k, int64_t byte) {
+  constexpr int64_t kRowBytes = 128, kRows = 8;
+  uint32_t linear = uint32_t(from.start + byte / kRowBytes * from.leading + k / kRows * from.stride + k % kRows * kRowBytes + byte % kRowBytes);
+  return linear ^ ((linear >> 7 & (kRows - 1)) << 4);
+}
+
 /// 64 rows by the columns of the shape: warp w has rows 16 w and on.
 void multiplyInGroup(GpuThread &thread, const Statement &s, uint64_t *values) {
   constexpr int64_t kThreads = 128, kRows = 64;
@@ -160,20 +167,22 @@ void multiplyInGroup(GpuThread &thread, const Statement &s, uint64_t *values) {
     auto [left, right] = factorsOf(s);
     bool isInteger = s.has("s32");
     int64_t columns = sizeIn(s, 'n'), depth = sizeIn(s, 'k'), sums = columns / 2;
-    auto read = [&](uint64_t bits, const Elements &elements, int64_t rows) {
+    auto read = [&](uint64_t bits, const Elements &elements, int64_t rows, bool isTransposed) {
       Described from(bits);
       std::vector<double> matrix(rows * depth);
       int64_t bytes = elements.bits / 8;
       for (int64_t row = 0; row < rows; ++row)
         for (int64_t k = 0; k < depth; ++k) {
           uint64_t word = 0;
-          std::memcpy(&word, thread.shared(from.addressOf(row, k * bytes), bytes, s), bytes);
+          uint32_t address = isTransposed ? addressAcross(from, k, row * bytes) : from.addressOf(row, k * bytes);
+          std::memcpy(&word, thread.shared(address, bytes, s), bytes);
           matrix[row * depth + k] = elements.at(word);
         }
       return matrix;
     };
     uint64_t *first = all[0].second;
-    std::vector<double> a = read(s.get(sums, first), left, kRows), b = read(s.get(sums + 1, first), right, columns);
+    bool isTransposed = left.bits == 16 && s.get(sums + 6, first); // behind the signs of both, and the left one's
+    std::vector<double> a = read(s.get(sums, first), left, kRows, false), b = read(s.get(sums + 1, first), right, columns, isTransposed);
     bool adds = s.get(sums + 2, first);
     for (int64_t t = 0; t < kThreads; ++t)
       for (int64_t i = 0; i < sums; ++i) {

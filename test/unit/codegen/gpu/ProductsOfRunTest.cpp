@@ -63,9 +63,23 @@ TEST(GpuProductsOfRun, OfEveryTile) {
   for (const char *tile : tiles) {
     GpuCheck check = on({"cuda:sm_90"});
     check.given = {tile};
-    check(OfRun{.x = {140, 512}, .y = {512, 136}, .result = {140, 136}}.text());
+    check(OfRun{.x = {70, 320}, .y = {320, 72}, .result = {70, 72}}.text());
     check.tolerance = kParts;
-    check(OfRun{.x = {140, 288}, .y = {288, 136}, .result = {140, 136}, .element = "f32"}.text());
+    check(OfRun{.x = {70, 160}, .y = {160, 72}, .result = {70, 72}, .element = "f32"}.text());
+  }
+}
+
+// Four warps together (wgmma), which transpose the right operand themselves: one panel of 64 columns, and several.
+TEST(GpuProductsOfRun, OfGroups) {
+  const std::string groups = "groups = 1, pipeline = 0, ";
+  for (const std::string &flags : {std::string(), kTransposed}) {
+    std::vector<int64_t> y = flags.empty() ? std::vector<int64_t>{2, 320, 200} : std::vector<int64_t>{2, 200, 320};
+    OfRun product{.x = {2, 140, 320}, .y = y, .result = {2, 140, 200}, .flags = flags};
+    GpuCheck check = on({"cuda:sm_90a"});
+    check.ways = {groups + "columns = 64", groups + "columns = 128", groups + "columns = 256", groups + "splits = 2"};
+    check(product.text());
+    product.element = "bf16", check.tolerance = kBf16, check.ways = {groups + "columns = 128"};
+    check(product.text());
   }
 }
 
@@ -116,11 +130,11 @@ TEST(GpuProductsOfRun, OfViews) {
 // What is computed on its way in has no memory to copy.
 TEST(GpuProductsOfRun, OfPrologues) {
   for (int64_t columns : {48, 45}) {
-    OfRun negated{.x = {40, 64}, .y = {64, columns}, .result = {40, columns}};
-    negated.xView = "nn.neg %x", negated.yView = "nn.relu %y";
-    on({"cuda:sm_80"})(negated.text());
-    negated.element = "f32";
-    on({"cuda:sm_80"}, kParts)(negated.text());
+    OfRun computed{.x = {40, 64}, .y = {64, columns}, .result = {40, columns}};
+    computed.xView = "nn.silu %x", computed.yView = "nn.relu %y";
+    on({"cuda:sm_80"})(computed.text());
+    computed.element = "f32";
+    on({"cuda:sm_80"}, kParts)(computed.text());
   }
 }
 
