@@ -143,11 +143,15 @@ KernelBuilder::Values MatrixEmitter::multiplyAll() {
     KernelBuilder::Values ofRound = groupSums(sums);
     if (s.groups) // while they are computed the next stage's copies start
       multiplyGroup(w.add(shared, values[0]), ofRound);
+    SmallVector<KernelBuilder::Values> elements;
     for (int64_t stage = 0; stage < s.round; ++stage) {
       Value coming = w.add(w.narrow(step), ahead + stage);
+      beginElements(coming, elements);
       guarded(coming, [&] {
-        loadColumns(coming, stageAt(values[1], stage));
-        loadLeft(coming, stageAt(values[1], stage));
+        if (!readsElements(right))
+          loadColumns(coming, stageAt(values[1], stage));
+        if (!readsElements(left))
+          loadLeft(coming, stageAt(values[1], stage));
       });
     }
     w.commit();
@@ -155,6 +159,7 @@ KernelBuilder::Values MatrixEmitter::multiplyAll() {
       waitForGroup(ofRound, sums);
     for (int64_t stage = 0; !s.groups && stage < s.round; ++stage)
       multiplyStage(w.add(w.narrow(step), stage), stageAt(values[0], stage), sums);
+    endElements(elements, [&](int64_t stage) { return stageAt(values[1], stage); });
     values[0] = next(values[0]);
     values[1] = next(values[1]);
     return values;

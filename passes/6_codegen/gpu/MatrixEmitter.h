@@ -109,6 +109,10 @@ private:
   Index rowOfBatch(Index down); // the tile's first row
   void beginOperands();
   void loadLeft(mlir::Value step, mlir::Value stage) { left ? left->load(step, stage) : lhs.load(step, stage); }
+  /// Elements that are read one by one are on their way while a round is multiplied, and stored behind it: the left operand's, then the right one's.
+  static bool readsElements(const std::optional<TileLoader> &operand) { return operand && operand->readsElements(); }
+  void beginElements(mlir::Value step, llvm::SmallVectorImpl<KernelBuilder::Values> &elements);
+  void endElements(llvm::ArrayRef<KernelBuilder::Values> elements, llvm::function_ref<mlir::Value(int64_t)> stageAt);
   Index rowEnd() { return p.batchAxes ? endOfBatch : b.dim(p.rows()); }
   void beginColumns();
   void loadColumns(mlir::Value step, mlir::Value stage);

@@ -40,4 +40,19 @@ void MatrixEmitter::beginOperands() {
   left->begin(position, firstOfBatch, thread);
 }
 
+void MatrixEmitter::beginElements(Value step, SmallVectorImpl<KernelBuilder::Values> &elements) {
+  for (std::optional<TileLoader> *operand : {&left, &right})
+    if (readsElements(*operand))
+      elements.push_back((*operand)->read(step));
+}
+
+void MatrixEmitter::endElements(ArrayRef<KernelBuilder::Values> elements, function_ref<Value(int64_t)> stageAt) {
+  for (int64_t stage = 0; !elements.empty() && stage < s.round; ++stage)
+    for (std::optional<TileLoader> *operand : {&left, &right})
+      if (readsElements(*operand)) {
+        (*operand)->write(elements.front(), stageAt(stage));
+        elements = elements.drop_front();
+      }
+}
+
 } // namespace tenon::gpu

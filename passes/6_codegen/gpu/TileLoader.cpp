@@ -116,19 +116,23 @@ Index TileLoader::depthOffset(const Row &row, Value depth) {
   return b.add(row.offset, b.mul(w.wide(depth), memory->strides[operand.depthAxis]));
 }
 
+Value TileLoader::depthOf(const Row &row, Value step) {
+  return w.add(w.mul(step, stepDepth), across ? row.number : w.mul(chunk, lanes));
+}
+
 void TileLoader::load(Value step, Value stage) {
-  Value first = w.mul(step, stepDepth);
-  auto depthOf = [&](const Row &row) { return w.add(first, across ? row.number : w.mul(chunk, lanes)); };
-  if (memory && pieceLanes * elementBytes >= 4) {
-    for (const Row &row : rows)
-      where(b, row.ofTile, [&] { copy(row, depthOf(row), stage); });
-    return;
-  }
-  // All loads are under way before the first one is waited for.
-  SmallVector<Value> gathered;
+  if (!memory || readsElements())
+    return write(read(step), stage);
   for (const Row &row : rows)
-    gathered.push_back(gather(row, depthOf(row)));
-  for (auto [row, vector] : llvm::zip_equal(rows, gathered))
+    where(b, row.ofTile, [&] { copy(row, depthOf(row, step), stage); });
+}
+
+SmallVector<Value> TileLoader::read(Value step) {
+  return llvm::map_to_vector(rows, [&](const Row &row) { return gather(row, depthOf(row, step)); });
+}
+
+void TileLoader::write(ArrayRef<Value> chunks, Value stage) {
+  for (auto [row, vector] : llvm::zip_equal(rows, chunks))
     where(b, row.ofTile, [&, &row = row, &vector = vector] { w.store(w.add(stage, row.to), vector); });
 }
 

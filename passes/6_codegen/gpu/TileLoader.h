@@ -28,6 +28,10 @@ public:
   /// `position`: of the batch, along the axes that are neither edge nor depth.
   void begin(llvm::ArrayRef<Index> position, Index firstOfEdge, mlir::Value thread);
   void load(mlir::Value step, mlir::Value stage);
+  /// Whether elements are read one by one: what `read` gives waits for memory until it is used, by `write`. Beyond the depth they are zeros.
+  bool readsElements() const { return memory && pieceLanes * elementBytes < kLeastCopy; }
+  llvm::SmallVector<mlir::Value> read(mlir::Value step);
+  void write(llvm::ArrayRef<mlir::Value> chunks, mlir::Value stage);
 
   bool isAcross() const { return across; }
   int64_t panelBytes() const { return stepDepth * rowBytes(); }
@@ -53,7 +57,9 @@ private:
   mlir::Value gather(const Row &row, mlir::Value depth);
   mlir::Value elements(const Row &row, mlir::Value depth, int64_t further, int count);
 
-  static constexpr int64_t kChunkBytes = 16, kRowBytes = MatrixSchedule::kStep * 2;
+  mlir::Value depthOf(const Row &row, mlir::Value step);
+
+  static constexpr int64_t kChunkBytes = 16, kRowBytes = MatrixSchedule::kStep * 2, kLeastCopy = 4;
   KernelBuilder &b;
   Warp &w;
   const MatrixProblem &p;

@@ -108,6 +108,17 @@ TEST(GpuProductsOfRun, OfOddSizes) {
         }
 }
 
+// Elements that are read one by one while other stages are multiplied.
+TEST(GpuProductsOfRun, OfOddDepths) {
+  for (const std::string &groups : {std::string("warp_rows = 2, warp_columns = 2, round = 1, groups = 0"),
+                                    std::string("warp_rows = 4, warp_columns = 1, round = 2, groups = 1")}) {
+    GpuCheck check = on({"cuda:sm_90a"});
+    check.given = {"rows = 64, columns = 64, warp_depth = 1, stages = 4, splits = 1, " + groups};
+    check(OfRun{.x = {70, 587}, .y = {587, 35}, .result = {70, 35}}.text());
+    check(OfRun{.x = {70, 587}, .y = {35, 587}, .result = {70, 35}, .flags = kTransposed}.text());
+  }
+}
+
 // The left operand's rows are of the depth; transposed by the product, or by a view.
 TEST(GpuProductsOfRun, OfTransposedLeft) {
   for (int64_t rows : {72, 37}) {
