@@ -31,12 +31,39 @@ static std::optional<Fold> foldOf(nn::ReduceKind kind, Type element) {
 }
 
 bool canEmitScatter(Operation *op) {
-  auto reduction = reductionOf(op);
-  return !reduction || foldOf(*reduction, cast<ShapedType>(op->getResult(0).getType()).getElementType());
+  return !reductionOf(op) || scatterFold(op);
+}
+
+std::optional<Fold> scatterFold(Operation *op) {
+  std::optional<nn::ReduceKind> reduction = reductionOf(op);
+  return reduction ? foldOf(*reduction, cast<ShapedType>(op->getResult(0).getType()).getElementType()) : std::nullopt;
+}
+
+SmallVector<Index> scatterTarget(KernelBuilder &b, Evaluator &evaluator, Operation *op, ArrayRef<Index> index) {
+  Value indices = op->getOperand(1);
+  auto dims = nn::dimsOf(op->getOperand(0).getType());
+  SmallVector<Index> where;
+  if (auto elements = dyn_cast<nn::ScatterElementsOp>(op)) {
+    unsigned axis = elements.getAxis();
+    where.assign(index.begin(), index.end());
+    where[axis] = evaluator.wrapped(evaluator.indexAt(indices, index), b.dim(dims[axis]));
+    return where;
+  }
+  // scatter_nd: the last axis of `indices` holds coordinates of the leading axes, the updates' last axes are the slices.
+  unsigned outer = cast<ShapedType>(indices.getType()).getRank() - 1;
+  int64_t coordinates = *nn::dimsOf(indices.getType()).back().asConstant();
+  SmallVector<Index> at(index.take_front(outer));
+  at.push_back(0);
+  for (int64_t k = 0; k < coordinates; ++k) {
+    at.back() = k;
+    where.push_back(evaluator.wrapped(evaluator.indexAt(indices, at), b.dim(dims[k])));
+  }
+  where.append(index.begin() + outer, index.end());
+  return where;
 }
 
 void emitScatter(KernelBuilder &b, Evaluator &evaluator, Operation *op, const Tensor &result) {
-  Value input = op->getOperand(0), indices = op->getOperand(1), updates = op->getOperand(2);
+  Value input = op->getOperand(0), updates = op->getOperand(2);
   auto dims = nn::dimsOf(input.getType());
   auto store = [&](Value x, Index offset) {
     b.store(computeType(result.element) == result.element ? x : b.convert(x, result.element), result, offset);
@@ -48,39 +75,20 @@ void emitScatter(KernelBuilder &b, Evaluator &evaluator, Operation *op, const Te
 
   auto updateDims = nn::dimsOf(updates.getType());
   LoopNest nest = chooseNest(b, updateDims, SmallVector<int>(updateDims.size(), 0), 1, 0);
-  auto target = [&](ArrayRef<Index> index) {
-    SmallVector<Index> where;
-    if (auto elements = dyn_cast<nn::ScatterElementsOp>(op)) {
-      unsigned axis = elements.getAxis();
-      where.assign(index.begin(), index.end());
-      where[axis] = evaluator.wrapped(evaluator.indexAt(indices, index), b.dim(dims[axis]));
-      return where;
-    }
-    // scatter_nd: the last axis of `indices` holds coordinates of the leading axes, the updates' last axes are the slices.
-    unsigned outer = cast<ShapedType>(indices.getType()).getRank() - 1;
-    int64_t coordinates = *nn::dimsOf(indices.getType()).back().asConstant();
-    SmallVector<Index> at(index.take_front(outer));
-    at.push_back(0);
-    for (int64_t k = 0; k < coordinates; ++k) {
-      at.back() = k;
-      where.push_back(evaluator.wrapped(evaluator.indexAt(indices, at), b.dim(dims[k])));
-    }
-    where.append(index.begin() + outer, index.end());
-    return where;
-  };
-  auto reduction = reductionOf(op);
-  nest.emit(b, evaluator, [](const Place &) {},
-            [&](const Place &place) {
-              Index offset = b.at(result, target(place.index));
-              Value x = evaluator.at(updates, place);
-              if (reduction) {
-                Value old = b.load(result, offset);
-                if (computeType(result.element) != result.element)
-                  old = b.convert(old, computeType(result.element));
-                x = evaluator.combine(*foldOf(*reduction, result.element), old, x);
-              }
-              store(x, offset);
-            });
+  std::optional<Fold> fold = scatterFold(op);
+  nest.emit(
+      b, evaluator, [](const Place &) {},
+      [&](const Place &place) {
+        Index offset = b.at(result, scatterTarget(b, evaluator, op, place.index));
+        Value x = evaluator.at(updates, place);
+        if (fold) {
+          Value old = b.load(result, offset);
+          if (computeType(result.element) != result.element)
+            old = b.convert(old, computeType(result.element));
+          x = evaluator.combine(*fold, old, x);
+        }
+        store(x, offset);
+      });
 }
 
 } // namespace tenon::cpu

@@ -15,6 +15,7 @@
 #include "passes/6_codegen/gpu/Recurrent.h"
 #include "passes/6_codegen/gpu/Rows.h"
 #include "passes/6_codegen/gpu/Scan.h"
+#include "passes/6_codegen/gpu/Scatter.h"
 #include "passes/6_codegen/gpu/Select.h"
 #include "passes/6_codegen/gpu/Stem.h"
 #include "passes/6_codegen/gpu/Suppress.h"
@@ -52,6 +53,7 @@ llvm::ArrayRef<const KernelFamily *> families() {
                                             &ranksFamily(),
                                             &topKTasksFamily(),
                                             &scanFamily(),
+                                            &scatterFamily(),
                                             &suppressFamily(),
                                             &sequentialTasksFamily(),
                                             &cublasLtFamily(),

@@ -80,6 +80,11 @@ Value Warp::exp2(Value x) {
   return assembly(x.getType(), x, "ex2.approx.ftz.f32 $0, $1;", "=f,f", false);
 }
 
+Value Warp::ballot(Value condition) {
+  Value flag = arith::ExtUIOp::create(ops, ops.getI32Type(), condition);
+  return assembly(ops.getI32Type(), flag, "{ .reg .pred p; setp.ne.b32 p, $1, 0; vote.sync.ballot.b32 $0, p, -1; }", "=r,r", true);
+}
+
 Value Warp::fromLane(Value x, Value lane) {
   return assembly(x.getType(), {x, lane}, "shfl.sync.idx.b32 $0, $1, $2, 31, -1;", isFloat(x) ? "=f,f,r" : "=r,r,r", true);
 }

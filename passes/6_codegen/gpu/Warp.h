@@ -36,6 +36,7 @@ public:
   mlir::Value exchange(mlir::Value x, int64_t distance); // x of the thread whose number differs in the bit `distance`; 32 bits
   mlir::Value exp2(mlir::Value x);                       // f32, by the special function unit: a relative error of 2^-22
   mlir::Value rsqrt(mlir::Value x);                      // the same for 1 / sqrt(x)
+  mlir::Value ballot(mlir::Value condition);             // i32: a bit for each thread of the warp
   mlir::Value fromLane(mlir::Value x, mlir::Value lane); // x of one thread of the warp; 32 bits
 
   // --- global memory, 16 bytes as vector<4xi32>

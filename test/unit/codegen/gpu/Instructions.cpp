@@ -144,6 +144,15 @@ void exchange(GpuThread &thread, const Statement &s, uint64_t *values) {
     }
   });
 }
+void vote(GpuThread &thread, const Statement &s, uint64_t *values) {
+  thread.meetWarp(s, values, [&](Arrived &lanes) {
+    uint32_t bits = 0;
+    for (size_t i = 0; i < lanes.size(); ++i)
+      bits |= uint32_t(s.get(1, lanes[i].second) != 0) << i;
+    for (auto [lane, own] : lanes)
+      s.place(0, own) = bits;
+  });
+}
 void joinWarp(GpuThread &thread, const Statement &s, uint64_t *values) {
   thread.meetWarp(s, values, [](Arrived &) {});
 }
@@ -259,6 +268,7 @@ Execute executorOf(const Statement &s) {
       {"wgmma.commit_group", nothing},
       {"wgmma.wait_group", nothing},
       {"shfl.sync", exchange},
+      {"vote.sync.ballot", vote},
       {"bar.warp.sync", joinWarp},
       {"bar.sync", blockBarrier},
       {"barrier.cluster.arrive", clusterArrive},
