@@ -3,6 +3,7 @@
 #include "passes/6_codegen/cpu/Loops.h"
 #include "passes/6_codegen/cpu/RowReduction.h"
 #include "passes/6_codegen/cpu/VectorMath.h"
+#include "passes/6_codegen/gpu/Columns.h"
 #include "passes/6_codegen/gpu/Warp.h"
 
 namespace tenon::gpu {
@@ -54,10 +55,10 @@ struct RowAxes {
     if (isa<nn::GroupNormOp>(anchor))
       return RowAxes{1, rank};
     auto reduce = dyn_cast<nn::ReduceOp>(anchor);
-    int first = reduce ? rank - int(reduce.getAxes().size()) : rank;
-    if (first == rank || llvm::any_of(reduce.getAxes(), [&](int64_t axis) { return axis < first; }))
+    if (!reduce || reduce.getAxes().empty())
       return std::nullopt;
-    return RowAxes{first, rank};
+    RowAxes axes{int(*llvm::min_element(reduce.getAxes())), int(*llvm::max_element(reduce.getAxes())) + 1};
+    return axes.end - axes.first == int(reduce.getAxes().size()) ? std::optional(axes) : std::nullopt;
   }
 };
 
@@ -87,17 +88,20 @@ bool isOfWarps(kernel::FuncOp func, const Target &target) {
   if (!isa<nn::ReduceOp>(anchor))
     return cpu::rowReductionFamily().matches(func, target);
   std::optional<int64_t> length = extentsOf(anchor).back().asConstant();
-  return !length || *length >= kWarp;
+  return isAlongLast(anchor) && (!length || *length >= kWarp);
 }
 
 /// those that blocks have, or several warps the neighbouring ones of, or that are not one axis.
-bool isOfBlocks(Operation *anchor) {
-  constexpr int64_t kFewest = 16;
-  std::optional<int64_t> length = lengthOf(anchor);
+bool isOfBlocks(kernel::FuncOp func, Operation *anchor, const Target &target) {
+  constexpr int64_t kFewest = 16, kFewestAcross = 64, kMostAcross = 1 << 16; // elements of a row, and rows along an axis before others
+  std::optional<int64_t> length = lengthOf(anchor), rows = nn::numElements(anchor->getResult(0).getType()).asConstant();
+  if (isa<nn::ReduceOp, nn::ArgReduceOp>(anchor) && !isAlongLast(anchor)) // of many columns a thread folds one, or four
+    return length && *length >= kFewestAcross && *length <= std::numeric_limits<int32_t>::max() && rows && *rows <= kMostAcross &&
+           !columnsFamily().matches(func, target);
   if (isa<nn::GroupNormOp>(anchor))
     return true;
   if (isa<nn::ArgReduceOp>(anchor))
-    return isAlongLast(anchor) && length && *length >= kFewest && *length <= std::numeric_limits<int32_t>::max();
+    return length && *length >= kFewest && *length <= std::numeric_limits<int32_t>::max();
   return isa<nn::SoftmaxOp>(anchor) || (length && *length >= kLong);
 }
 
@@ -112,7 +116,7 @@ bool isRow(kernel::FuncOp func, const Target &target) {
     if (!llvm::is_contained(kKinds, reduce.getKind()) || !isElementwiseAfter(func, reduce))
       return false;
   }
-  return isOfWarps(func, target) || (isOfBlocks(anchor) && isElementwiseAfter(func, anchor));
+  return isOfWarps(func, target) || (isOfBlocks(func, anchor, target) && isElementwiseAfter(func, anchor));
 }
 
 /// Threads that share a row: a warp, or fewer where a row is too short to give each of them an access.
@@ -545,15 +549,10 @@ private:
 
   /// The reduction's element, which the first thread makes the results of and stores.
   void emitReduction(nn::ReduceOp reduce) {
-    SmallVector<nn::Dim> dims = nn::dimsOf(input.getType());
     SmallVector<cpu::Range> ranges;
-    for (size_t d = dims.size() - reduce.getAxes().size(); d < dims.size(); ++d)
-      ranges.push_back({0, b.dim(dims[d])});
-    Place result = place;
-    place.index.truncate(dims.size() - ranges.size()); // kept axes of size 1 go
-    place.index.resize(dims.size());
-    for (size_t d = dims.size() - ranges.size(); d < dims.size(); ++d)
-      place.index[d] = Index(0);
+    for (nn::Dim extent : extentsOf(anchor))
+      ranges.push_back({0, b.dim(extent)});
+    Place result = toInput();
     auto square = [&](const Place &p) -> Value {
       Value x = at(p);
       return arith::MulFOp::create(ops, x, x);
@@ -569,6 +568,16 @@ private:
     finish(folded, result);
   }
 
+  /// Makes of the place in the result where the row begins in the input; gives what it was.
+  Place toInput() {
+    Place result = place;
+    auto first = place.index.begin() + axes.first;
+    if (nn::dimsOf(anchor->getResult(0).getType()).size() == nn::dimsOf(input.getType()).size()) // kept axes of size 1 go
+      place.index.erase(first, first + (axes.end - axes.first));
+    place.index.insert(place.index.begin() + axes.first, axes.end - axes.first, Index(0));
+    return result;
+  }
+
   void finish(Value folded, const Place &result) {
     evaluator.provide(anchor->getResult(0), [folded](const Place &) { return folded; });
     b.ifThen(b.equal(lane, 0), [&] {
@@ -580,9 +589,7 @@ private:
   /// The position of the best element: a fold of pairs. Each thread begins with the row's first element, which a NaN stays, and no other one gets
   /// past.
   void emitBest(nn::ArgReduceOp op) {
-    Place result = place;
-    place.index.resize(axes.first);
-    place.index.push_back(Index(0));
+    Place result = toInput();
     using P = arith::CmpFPredicate;
     P isBetter = op.getMinimum() ? P::OLT : P::OGT;
     auto isEarlier = op.getSelectLast() ? arith::CmpIPredicate::sgt : arith::CmpIPredicate::slt;

@@ -4,7 +4,8 @@
 
 namespace tenon::gpu {
 
-/// Kernels with one softmax, norm or reduction along the last axes, or softmax along any, and elementwise ops around it.
+/// Kernels with one softmax, norm or reduction along the last axes, or where they are few along others, or softmax along any, and elementwise ops
+/// around it.
 const KernelFamily &rowsFamily();
 
 /// Whether what follows a reduction is element by element, and every result of its shape: views could ask for the same sums again and again.

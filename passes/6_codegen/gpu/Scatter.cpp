@@ -271,7 +271,8 @@ public:
     KernelPlan plan;
     plan.tasks = nn::Dim::constant(func.getContext(), p.blocks);
     auto argument = dyn_cast<BlockArgument>(p.input());
-    plan.overwrites = {argument && argument.getType() == func.getResultTypes()[0] ? int64_t(argument.getArgNumber()) : -1};
+    bool mayOverwrite = argument && argument.hasOneUse() && argument.getType() == func.getResultTypes()[0]; // updates lie elsewhere
+    plan.overwrites = {mayOverwrite ? int64_t(argument.getArgNumber()) : -1};
     plan.block = {int(kThreads), 1, int(p.sharedBytes())};
     return plan;
   }

@@ -134,9 +134,12 @@ std::string KernelCheck::operator()(const std::string &text) const {
   addResults(memories, types, expected);
   KernelHarness::Buffers buffers = buffersOf(memories);
   auto overwrites = harness.func().getOverwrites();
-  for (size_t i = 0; inPlace && overwrites && i < types.size(); ++i)
-    if ((*overwrites)[i] >= 0)
-      buffers[arguments.size() + i] = buffers[(*overwrites)[i]];
+  auto overwrite = [&] {
+    for (size_t i = 0; inPlace && overwrites && i < types.size(); ++i)
+      if ((*overwrites)[i] >= 0)
+        buffers[arguments.size() + i] = buffers[(*overwrites)[i]];
+  };
+  overwrite();
   auto compared = [&] { return difference(expected, types, ArrayRef(buffers).drop_front(arguments.size()), tolerance); };
   if (!harness.target().isGpu()) {
     harness.run(buffers, sizes);
@@ -146,6 +149,7 @@ std::string KernelCheck::operator()(const std::string &text) const {
     memories.erase(memories.begin() + int64_t(arguments.size()), memories.end());
     addResults(memories, types, expected);
     buffers = buffersOf(memories);
+    overwrite();
     std::string problem = harness.runOnGpu(buffers, sizes, isEager);
     if (problem.empty())
       problem = compared();

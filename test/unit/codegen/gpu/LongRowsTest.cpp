@@ -75,6 +75,18 @@ kernel.func private @k(%x: tensor<1x6x?x?xf32, #nn.dims<[1, 6, h, w]>>, %g: tens
 })");
 }
 
+TEST(GpuLongRows, ReductionsOfColumns) {
+  GpuCheck check{.family = "gpu.rows", .targets = kGenerations, .tolerance = 1e-5, .onCpu = true};
+  check(unary("reduce", "kind = #nn.reduce_kind<mean>, axes = array<i64: 1>", {2, 500, 49}, {2, 49}));
+  check(unary("reduce", "kind = #nn.reduce_kind<max>, axes = array<i64: 1, 2>, keep_dims", {3, 12, 11, 5}, {3, 1, 1, 5}));
+  check.tolerance = 0;
+  for (const char *options : {"", ", minimum, select_last, keep_dims"}) {
+    llvm::SmallVector<int64_t> kept = options[0] ? llvm::SmallVector<int64_t>{2, 1, 49} : llvm::SmallVector<int64_t>{2, 49};
+    check(unary("arg_reduce", "axis = 1 : i64" + std::string(options), {2, 500, 49}, kept, "f16", "i64"));
+    check(unary("arg_reduce", "axis = 1 : i64" + std::string(options), {2, 65, 49}, kept, "bf16", "i64"));
+  }
+}
+
 TEST(GpuLongRows, SoftmaxOfColumns) {
   GpuCheck check{.family = "gpu.rows", .targets = kGenerations, .tolerance = 1e-5, .onCpu = true};
   check(unary("softmax", "axis = 1 : i64", {2, 500, 49}, {2, 500, 49}));

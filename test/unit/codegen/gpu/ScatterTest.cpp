@@ -34,6 +34,13 @@ TEST(GpuScatter, Elements) {
   check(scatter("scatter_elements", {3, 5, 9}, {2, 4, 9}, {2, 4, 9}, "axis = 1 : i64", "i8"));
 }
 
+// The result lies where the input does, of which nothing is copied; a second run finds what the first one has made of it, which changes nothing.
+TEST(GpuScatter, InPlace) {
+  KernelCheck check;
+  check.target = "cuda:sm_90", check.tolerance = 0, check.inPlace = true, check.onCpu = true;
+  EXPECT_EQ(check(scatter("scatter_nd", {300, 64}, {100, 1}, {100, 64}, "")), "");
+}
+
 TEST(GpuScatter, FreeSizes) {
   GpuCheck{.family = "gpu.scatter", .tolerance = 0, .onCpu = true, .sizes = {{"n", 17}, {"m", 50}, {"c", 12}}}(R"(
 kernel.func private @k(%x: tensor<?x?xf32, #nn.dims<[n, c]>>, %i: tensor<?x1xi64, #nn.dims<[m, 1]>>, %u: tensor<?x?xf32, #nn.dims<[m, c]>>) -> tensor<?x?xf32, #nn.dims<[n, c]>> {

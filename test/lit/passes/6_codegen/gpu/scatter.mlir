@@ -22,6 +22,15 @@ kernel.func private @rows(%x: tensor<100000x64xf32>, %i: tensor<20000x1xi64>, %u
   kernel.return %0 : tensor<100000x64xf32>
 }
 
+// Updates that are the operand's own rows are read after others were written.
+// FAMILY-LABEL: kernel.func private @own_rows
+// FAMILY-SAME:    overwrites = array<i64: -1>
+// FAMILY-SAME:    schedule = #kernel.schedule<"gpu.scatter"
+kernel.func private @own_rows(%x: tensor<100x64xf32>, %i: tensor<100x1xi64>) -> tensor<100x64xf32> {
+  %0 = nn.scatter_nd %x, %i, %x : (tensor<100x64xf32>, tensor<100x1xi64>, tensor<100x64xf32>) -> tensor<100x64xf32>
+  kernel.return %0 : tensor<100x64xf32>
+}
+
 // Of few elements one block is enough; an index is a thread's.
 // FAMILY-LABEL: kernel.func private @elements
 // FAMILY-SAME:    schedule = #kernel.schedule<"gpu.scatter"
