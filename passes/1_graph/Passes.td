@@ -284,6 +284,18 @@ def PatchesIntoProducts : GraphPass<"nn-patches-into-products"> {
   let statistics = [Statistic<"replaced", "replaced", "convolutions that became products">];
 }
 
+def JoinGroups : GraphPass<"nn-join-groups"> {
+  let summary = "Make groups of convolutions wide enough for matrix units";
+  let description = [{
+    A fragment of a product has 16 columns: groups of other numbers of channels are joined, as few as give both sides multiples of 16, whose weights lie on
+    a block diagonal. Most of what is multiplied then is zeros; joining up to eight groups does eight times the work, of which matrix units do sixteen times
+    as much as cores.
+    Before:  %y = nn.conv %x, %w {groups = 8} : tensor<1x28x28x64xf16>, tensor<64x8x3x3xf16> …
+    After:   %y = nn.conv %x, %v {groups = 4} : tensor<1x28x28x64xf16>, tensor<64x16x3x3xf16> …, each filter of %v eight channels of %w and eight zeros
+  }];
+  let statistics = [Statistic<"joined", "joined", "convolutions whose groups became fewer">];
+}
+
 def LSTMsIntoProducts : GraphPass<"nn-lstms-into-products"> {
   let summary = "Compute the products of an LSTM's inputs for all steps at once";
   let description = [{

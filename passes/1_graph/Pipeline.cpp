@@ -74,6 +74,7 @@ void buildGraphPipeline(OpPassManager &manager, const GraphOptions &options) {
   if (options.matrixUnits) {
     pm.addPass(createDropUnreadRows());
     pm.addPass(createPatchesIntoProducts());
+    pm.addPass(createJoinGroups());
     pm.addPass(createMeansIntoDepthwise());
     pm.addPass(createSplitReductions());
     pm.addPass(createCanonicalizerPass());

@@ -84,7 +84,7 @@ void LhsLoader::begin(Index firstRow, Index end, Value row, int64_t rowStep, Val
     // A row that is not there reads where row 0 does, and nothing of it.
     SmallVector<Index> coordinates = coordinatesOf(b.select(r.inside, at, Index(0)));
     for (const Tensor &part : parts)
-      r.bases.push_back(part.offset);
+      r.bases.push_back(b.add(part.offset, b.mul(group, p.channels)));
     for (auto [axis, map] : llvm::enumerate(c.lhsAxes)) {
       Index position = map.rowAxis < 0 ? Index(map.shift) : b.add(b.mul(coordinates[map.rowAxis], map.rowScale), map.shift);
       r.index.push_back(position);
@@ -291,7 +291,7 @@ Value LhsLoader::elements(const Row &row, const Tap &tap, int lanes) {
     Index at = row.index[axis];
     if (int(axis) == c.lhsChannel) { // a multiple of the lanes, as the alignment of loads sees
       Value channel = p.isFull() ? w.div(tap.channel, 2) : tap.channel;
-      at = b.mul(b.div(w.wide(channel), lanes), lanes);
+      at = b.add(b.mul(b.div(w.wide(channel), lanes), lanes), b.mul(group, p.elements(p.channels)));
     } else if (map.tapAxis >= 0) {
       Value there = w.add(row.position[axis], w.mul(tap.at[map.tapAxis], map.tapScale));
       if (lanes > 1)

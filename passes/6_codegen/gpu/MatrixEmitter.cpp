@@ -49,6 +49,8 @@ void MatrixEmitter::emit() {
     sums = multiplyDirect();
   } else {
     p.ofRun ? beginOperands() : beginColumns();
+    if (p.isGrouped())
+      lhs.setGroup(b.div(firstColumn, p.groupColumns));
     if (!left)
       lhs.begin(firstRow, rowEnd(), threadRow, rowStep, chunk);
     sums = s.isAtOnce(steps) ? multiplyAtOnce() : multiplyAll();

@@ -15,6 +15,8 @@ namespace tenon::gpu {
 class LhsLoader {
 public:
   LhsLoader(KernelBuilder &b, Warp &w, const MatrixProblem &p, const MatrixSchedule &s);
+  /// Before `begin`: of a convolution with several groups the one whose channels are read.
+  void setGroup(Index number) { group = number; }
   /// Finds this thread's rows: `chunk` of a row of the tile, rows `row`, `row` + `rowStep` and so on, of all before `end`.
   void begin(Index firstRow, Index end, mlir::Value row, int64_t rowStep, mlir::Value chunk);
   bool hasMemory() const { return !parts.empty(); } // chunks are copied
@@ -80,6 +82,7 @@ private:
   std::optional<Tensor> scale;
   std::optional<cpu::Prologue> prologue;
   mlir::Value chunk;
+  Index group = 0;
   llvm::SmallVector<Row> rows;
 };
 

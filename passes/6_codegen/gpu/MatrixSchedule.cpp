@@ -111,6 +111,7 @@ static bool isOfRun(const MatrixProblem &p) {
 std::optional<MatrixProblem> MatrixProblem::of(kernel::FuncOp func, const Target &target) {
   constexpr int kFirst = 75, kFirstWithNarrow = 89;
   constexpr int64_t kNarrowTogether = 4; // elements that are gathered
+  constexpr int64_t kGroupColumns = 16;  // two fragments, which ldmatrix loads
   if (target.computeCapability < kFirst)
     return std::nullopt;
   std::optional<cpu::ContractionProblem> contraction = cpu::ContractionProblem::of(func);
@@ -128,7 +129,7 @@ std::optional<MatrixProblem> MatrixProblem::of(kernel::FuncOp func, const Target
   p.factors = c.dot > 1 ? Factors::Bytes : isNarrow ? Factors::E4M3 : isFull ? Factors::TF32 : isa<BFloat16Type>(element) ? Factors::BF16 : Factors::F16;
   p.inParts = isFull && !c.anchor->hasAttr(kernel::kTf32Attr);
   bool isHalf = isa<Float16Type, BFloat16Type>(element) && elementOf(c.lhs) == element;
-  if (!(p.isBytes() || isFull || isHalf) || !depth || !columns || c.groups != 1)
+  if (!(p.isBytes() || isFull || isHalf) || !depth || !columns)
     return std::nullopt;
   if (target.computeCapability < kFirstWithAsyncCopies && (isFull || p.factors == Factors::BF16))
     return std::nullopt;
@@ -160,8 +161,16 @@ std::optional<MatrixProblem> MatrixProblem::of(kernel::FuncOp func, const Target
     p.depth *= tap;
   if (c.unpacked() && !p.isPacked(c.unpacked().getPacking()))
     return std::nullopt;
-  splitScale(p);
-  splitConcat(p);
+  if (c.groups == 1) {
+    splitScale(p);
+    splitConcat(p);
+  } else {
+    p.lhs = c.lhs;
+    p.parts = {p.lhs};
+    p.groupColumns = *c.groupColumns();
+    if (p.isBytes() || p.groupColumns % kGroupColumns || p.channels % MatrixSchedule::kChunk || !program->sums.empty() || !program->rowValues.empty())
+      return std::nullopt;
+  }
   p.sumsRows = !program->sums.empty();
   p.rowValues = int64_t(program->rowValues.size());
   if (p.sumsRows && p.columns % kernel::kRowPart != 0)
@@ -301,6 +310,30 @@ bool sumsWholeRows(const MatrixSchedule &s, const MatrixProblem &p) {
   return !p.sumsRows || (s.tileColumns % kernel::kRowPart == 0 && s.rowsOfBlock() * s.tileColumns / MatrixSchedule::kChunk % kWarp == 0);
 }
 
+/// Tiles as wide as groups of convolutions, or as parts of them.
+SmallVector<MatrixSchedule> schedulesOfGroups(const MatrixProblem &p, const Target &target) {
+  constexpr int64_t kFragments = 16, kWidest = 128, kMostSums = 64, kMostStages = 6, kFewestStages = 3;
+  constexpr int kFirstWithClusters = 90;
+  SmallVector<MatrixSchedule> schedules;
+  for (int64_t columns = kFragments; columns <= std::min(kWidest, p.groupColumns); columns += kFragments)
+    for (int64_t rows : {32, 64, 128})
+      for (int64_t depth : {1, 2, 4})
+        for (int64_t splits : {1, 2, 4, 8}) {
+          MatrixSchedule s{rows, columns, rows / kFragments, 1, depth, kMostStages, splits};
+          while (s.warpRows > 4)
+            s.warpRows /= 2;
+          if (columns % (2 * kFragments) == 0 && s.sumsOfThread() > kMostSums / 2)
+            s.warpColumns = 2;
+          s = p.fitted(s);
+          while (s.stages > kFewestStages && s.sharedBytes() > sharedLimit(target))
+            --s.stages;
+          bool isNeedless = splits > 1 && (target.computeCapability < kFirstWithClusters || p.steps(s) < 2 * splits);
+          if (p.groupColumns % columns == 0 && !isNeedless && s.sumsOfThread() <= kMostSums && s.sharedBytes() <= sharedLimit(target))
+            schedules.push_back(s);
+        }
+  return schedules;
+}
+
 SmallVector<MatrixSchedule> directSchedules(const MatrixProblem &p, const Target &target) {
   constexpr int64_t kLargestTile = 2048;
   // For other GPUs than those of sm_90 ptxas takes some more registers where operands are in parts, and spilled them.
@@ -397,7 +430,18 @@ static SmallVector<MatrixSchedule> inTurns(ArrayRef<MatrixSchedule> ranked) {
   return llvm::map_to_vector(numbered, [](const auto &entry) { return entry.second; });
 }
 
+/// Of groups of a convolution: the way whose tiles have any number of columns, the best first.
+static SmallVector<MatrixSchedule> groupedSchedules(const MatrixProblem &p, const Target &target) {
+  int64_t rows = p.contraction.typical(p.rows());
+  SmallVector<MatrixSchedule> schedules = schedulesOfGroups(p, target);
+  llvm::stable_sort(schedules,
+                    [&](const MatrixSchedule &a, const MatrixSchedule &b) { return costOf(a, rows, p, target) < costOf(b, rows, p, target); });
+  return schedules;
+}
+
 SmallVector<MatrixSchedule> matrixSchedules(const MatrixProblem &p, const Target &target) {
+  if (p.isGrouped())
+    return groupedSchedules(p, target);
   struct Shape {
     int64_t rows, columns, warpRows, warpColumns, warpDepth, stages;
   };

@@ -91,7 +91,8 @@ struct MatrixProblem {
   llvm::SmallVector<mlir::Value> parts;  // of lhs along its channels: two where products share their depth
   mlir::Value scale;                     // one factor for each channel, by which lhs is multiplied on its way into products; may be null
   int64_t columns = 0;                   // of the result
-  int64_t channels = 0;                  // k of one tap
+  int64_t groupColumns = 0;              // of a group, where a convolution has several: a tile is within one
+  int64_t channels = 0;                  // k of one tap, of a group
   int64_t paddedChannels = 0;            // a multiple of a chunk, or 4 elements for images
   llvm::SmallVector<int64_t> paddedTaps; // the filter's, for images the last one even: whole chunks again
   int64_t depth = 0;                     // taps * channels, padded
@@ -102,6 +103,7 @@ struct MatrixProblem {
   bool ofRun = false;                    // rhs is not packed
   int batchAxes = 0;                     // leading axes of the result along which rhs varies
 
+  bool isGrouped() const { return groupColumns != 0; }
   bool isBytes() const { return factors == Factors::Bytes || isNarrow(); }
   bool isNarrow() const { return factors == Factors::E4M3; } // bytes that are floats
   bool isFull() const { return factors == Factors::TF32; } // f32 in memory

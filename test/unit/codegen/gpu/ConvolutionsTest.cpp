@@ -106,6 +106,25 @@ TEST(GpuConvolutions, Depthwise) {
   GpuCheck{.family = "gpu.depthwise", .tolerance = 3e-6}(convolution({1, 9, 9, 24}, {24, 1, 3, 3}, 1, 1, "f32", 24));
 }
 
+/// With arguments at multiples of 16 bytes, whose chunks are copied; else elements are gathered.
+std::string aligned(std::string text) {
+  size_t body = text.find(" {\n");
+  return text.insert(body, " attributes {tenon.alignments = array<i64: 16, 16, 16, 16>}");
+}
+
+// A tile has the columns of one group, or a part of them, and reads its channels.
+TEST(GpuConvolutions, OfGroups) {
+  GpuCheck{.family = "gpu.matrix", .targets = {"cuda:sm_75", "cuda:sm_90a"}}(convolution({1, 9, 11, 64}, {64, 16, 3, 3}, 1, 1, "f16", 4));
+  GpuCheck check{.family = "gpu.matrix", .ways = {"columns = 16, warp_depth = 2", "columns = 48, splits = 2", "warp_depth = 4"}};
+  check(aligned(convolution({2, 8, 9, 144}, {96, 72, 3, 3}, 2, 1, "f16", 2)));
+  check.ways = {"rows = 128", "columns = 16"};
+  check.tolerance = 1.5e-2;
+  check(aligned(convolution({1, 6, 7, 96}, {192, 32, 1, 1}, 1, 0, "bf16", 3)));
+  check.tolerance = 1e-5;
+  check(aligned(convolution({1, 6, 7, 48}, {96, 16, 3, 3}, 1, 1, "f32", 3)));
+  check(convolution({1, 6, 7, 48}, {96, 16, 3, 3}, 1, 1, "f32", 3));
+}
+
 TEST(GpuConvolutions, OfAnImage) {
   const char *text = R"(
 kernel.func private @k(%x: tensor<1x3x32x32xf32>, %w: tensor<16x3x3x3xf16> {kernel.constant}, %b: tensor<16xf16>) -> tensor<1x16x16x16xf16> {
