@@ -3,6 +3,7 @@
 // Each warp of a block has 16 query rows of its own and goes through all keys, 64 at a time, 32 of the widest. All threads copy the blocks to come
 // while one is multiplied; where there is room for all of them nothing is copied later.
 #include "passes/6_codegen/gpu/AttentionStages.h"
+#include "passes/6_codegen/gpu/MatrixEmitter.h"
 
 namespace tenon::gpu {
 using namespace mlir;
@@ -106,7 +107,10 @@ private:
       Value unit = w.add(lane, first), ofRow = w.div(unit, chunks), chunk = w.rem(unit, chunks);
       Value loaded = w.loadFloats(w.add(own, w.add(w.mul(ofRow, t.resultPitch()), w.mul(chunk, kChunkBytes))));
       Index at = b.add(firstRow, w.wide(ofRow));
-      b.ifThen(b.lessThan(at, rows), [&] {
+      Value inside = b.lessThan(at, rows);
+      if (Value ofWarp = withinTile(w, unit, first, 32, kRows * chunks)) // what follows is the next warp's
+        inside = arith::AndIOp::create(ops, inside, ofWarp);
+      b.ifThen(inside, [&] {
         Value eight = LLVM::BitcastOp::create(ops, VectorType::get({kChunk}, result.element), loaded);
         storeChunk(eight, at, b.mul(w.wide(chunk), kChunk));
       });

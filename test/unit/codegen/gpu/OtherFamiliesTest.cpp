@@ -42,8 +42,9 @@ const std::vector<std::string> kAttentionWays = {"warps = 3, row_warps = 1, slot
 
 TEST(GpuAttention, OfAnyWidth) {
   GpuCheck check{.family = "gpu.attention", .targets = {"cuda:sm_80"}, .given = kAttentionWays, .tolerance = 2e-3};
-  for (Heads heads : {Heads{40, 40, 16}, Heads{80, 24, 16}, Heads{36, 100}, Heads{33, 11}})
+  for (Heads heads : {Heads{80, 24, 16}, Heads{36, 100}, Heads{33, 11}})
     check(attention(20, 81, "f16", "", "", 2, heads));
+  check(attention(40, 81, "f16", "", "", 2, {40, 40, 16})); // five chunks a row: what a block stores ends before the next one's rows
   check.tolerance = 1.5e-2;
   check(attention(33, 70, "bf16", ", causal", tensor({1, 1, 33, 70}, "bf16"), 1, {72, 40, 16}));
 }

@@ -97,10 +97,25 @@ kernel.func private @narrow(%q: tensor<1x4x128x4xf32>, %k: tensor<1x4x128x4xf32>
 // CHECK:         ld.shared.v2.f32
 // CHECK-COUNT-44: mma.sync.aligned.m16n8k16.row.col.f32.f16.f16.f32
 // CHECK-NOT:     mma.sync
+// CHECK:         setp.gt.u32 {{.*}}, 79;
 // CHECK:         ret;
 kernel.func private @forty(%q: tensor<2x8x4096x40xf16>, %k: tensor<2x8x4096x40xf16>, %v: tensor<2x8x4096x40xf16>) -> tensor<2x8x4096x40xf16> attributes {tenon.alignments = array<i64: 16, 16, 16, 16>} {
   %0 = nn.attention %q, %k, %v {scale = 0.125 : f64} : tensor<2x8x4096x40xf16>, tensor<2x8x4096x40xf16>, tensor<2x8x4096x40xf16> -> tensor<2x8x4096x40xf16>
   kernel.return %0 : tensor<2x8x4096x40xf16>
+}
+
+// Fewer rows and more keys than eight warps have: shared memory where each multiprocessor has a block of four warps, 16 x 64 tiles of rows; not of a quarter.
+// FAMILY-LABEL: kernel.func private @between
+// FAMILY-SAME:    {row_warps = 4 : i64, slots = 4 : i64, warps = 1 : i64}
+// FAMILY-LABEL: kernel.func private @quarter
+// FAMILY-SAME:    {row_warps = 1 : i64, slots = 0 : i64, warps = 4 : i64}
+kernel.func private @between(%q: tensor<1x16x1024x80xf16>, %k: tensor<1x16x1024x80xf16>, %v: tensor<1x16x1024x80xf16>) -> tensor<1x16x1024x80xf16> attributes {tenon.alignments = array<i64: 16, 16, 16, 16>} {
+  %0 = nn.attention %q, %k, %v {scale = 0.125 : f64} : tensor<1x16x1024x80xf16>, tensor<1x16x1024x80xf16>, tensor<1x16x1024x80xf16> -> tensor<1x16x1024x80xf16>
+  kernel.return %0 : tensor<1x16x1024x80xf16>
+}
+kernel.func private @quarter(%q: tensor<1x4x1024x80xf16>, %k: tensor<1x4x1024x80xf16>, %v: tensor<1x4x1024x80xf16>) -> tensor<1x4x1024x80xf16> attributes {tenon.alignments = array<i64: 16, 16, 16, 16>} {
+  %0 = nn.attention %q, %k, %v {scale = 0.125 : f64} : tensor<1x4x1024x80xf16>, tensor<1x4x1024x80xf16>, tensor<1x4x1024x80xf16> -> tensor<1x4x1024x80xf16>
+  kernel.return %0 : tensor<1x4x1024x80xf16>
 }
 
 // Heads of 256 columns: 32 keys at a time, three slots of 32 KB; 4 x 16 products for scores and 2 x 32 for values.
