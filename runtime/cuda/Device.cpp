@@ -217,7 +217,11 @@ tn_status upload(const tn_plan &plan, int ordinal, DevicePlan &on, Message &mess
     if (tn_status status = findFunctions(plan, on, kernels, message))
       return status;
   }
-  return uploadWeights(plan, on, message);
+  if (tn_status status = uploadWeights(plan, on, message))
+    return status;
+  // Of memory that is not pinned a copy may return before all of it has arrived, and streams of contexts do not wait for the default one.
+  Result result = on.driver->streamSynchronize(nullptr);
+  return result ? on.driver->fail(result, "copying the weights to the GPU", message) : TN_OK;
 }
 
 } // namespace

@@ -84,6 +84,7 @@ class Device:
         address = self.allocate(max(1, array.nbytes + extra))
         if array.nbytes:
             self.call("cuMemcpyHtoD_v2", c_uint64(address + extra), c_void_p(array.ctypes.data), c_size_t(array.nbytes))
+            self.call("cuStreamSynchronize", None)  # it may return before all has arrived, and streams here do not wait for the default one
         return address + extra
 
     def download(self, address, size):

@@ -295,7 +295,10 @@ FAKE cuMemcpyHtoD_v2(DevicePointer to, const void *from, size_t bytes) {
     return result;
   if (Result result = needOnDevice(to, bytes, "the target of a copy"))
     return result;
-  return std::memcpy(reinterpret_cast<void *>(to), from, bytes), kSuccess;
+  // It was read when this returns, but may arrive later.
+  return enqueue(nullptr, [to, staged = std::vector<char>(static_cast<const char *>(from), static_cast<const char *>(from) + bytes)] {
+    return std::memcpy(reinterpret_cast<void *>(to), staged.data(), staged.size()), kSuccess;
+  });
 }
 FAKE cuMemcpyHtoDAsync_v2(DevicePointer to, const void *from, size_t bytes, StreamHandle stream) {
   Lock lock(mutex);

@@ -191,6 +191,19 @@ TEST_F(GpuMemoryLimit, IsNotWhatABrokenContextSays) {
       << session.message();
 }
 
+// Whatever the driver does of a copy after it has returned.
+TEST_F(GpuMemoryLimit, OfWeightsHoldsThemBeforeTheFirstRun) {
+  driver.defers = true;
+  Session session;
+  plan::Plan data = gpuPlan();
+  ASSERT_EQ(session.open(data), TN_OK) << tn_last_error();
+  ASSERT_EQ(session.start(), TN_OK) << session.message();
+  EXPECT_EQ(tenonFakePending(), 0u);
+  const void *weights = tenonFakeContents(data.constants[0].bytes, 0);
+  ASSERT_TRUE(weights);
+  EXPECT_EQ(memcmp(weights, data.constants[0].data, data.constants[0].bytes), 0);
+}
+
 /// An arena of the application's on the device.
 class GpuArena : public OnFakeDriver {
 protected:
