@@ -225,7 +225,7 @@ def test_a_reference_that_races_is_blamed_itself(driver):
 def test_an_agent_that_disappears_costs_its_job(driver):
     """Killed while it measures, and started again: tuning ends with all kernels, and says what was lost."""
     def host(address):
-        return subprocess.Popen([str(driver.tenon), "tune", str(model(driver)), *SHAPE, "--agent", address, "--threads", "1", "--budget", "40s", "--cache", "lost.jsonl"],
+        return subprocess.Popen([str(driver.tenon), "tune", str(model(driver)), *SHAPE, "--agent", address, "--threads", "1", "--budget", "40s", "--cache", "disappears.jsonl"],
                                 cwd=driver.folder, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
 
     with agent(driver) as (process, address):
