@@ -31,6 +31,23 @@ kernel.func private @of_run(%x: tensor<128x256xf32>, %w: tensor<256x512xf32>) ->
   kernel.return %0 : tensor<128x512xf32>
 }
 
+// Every warp takes the f32 of its fragments apart, and every thread finds its places in a batch: large tiles have less of both.
+// CHECK-LABEL: kernel.func private @large
+// CHECK-SAME:    schedule = #kernel.schedule<"gpu.matrix", {columns = 128 : i64,
+// CHECK-SAME:    rows = 128 : i64
+kernel.func private @large(%x: tensor<4096x4096xf32>, %y: tensor<4096x4096xf32>) -> tensor<4096x4096xf32> {
+  %0 = nn.matmul %x, %y : tensor<4096x4096xf32>, tensor<4096x4096xf32> -> tensor<4096x4096xf32>
+  kernel.return %0 : tensor<4096x4096xf32>
+}
+
+// CHECK-LABEL: kernel.func private @heads
+// CHECK-SAME:    schedule = #kernel.schedule<"gpu.matrix", {columns = 128 : i64,
+// CHECK-SAME:    rows = 128 : i64
+kernel.func private @heads(%x: tensor<384x197x64xf16>, %y: tensor<384x64x197xf16>) -> tensor<384x197x197xf16> {
+  %0 = nn.matmul %x, %y : tensor<384x197x64xf16>, tensor<384x64x197xf16> -> tensor<384x197x197xf16>
+  kernel.return %0 : tensor<384x197x197xf16>
+}
+
 // Turns of many points, of which tiles would be nearly empty: an element is a thread's.
 // CHECK-LABEL: kernel.func private @points
 // CHECK-SAME:    schedule = #kernel.schedule<"gpu.loops"
