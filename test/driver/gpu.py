@@ -376,6 +376,9 @@ def test_sizes_and_branches_of_a_run(driver):
     driver.ok("compile", path, "-o", "positions.plan", "--quiet", *TARGET)
     said = driver.ok("inspect", "positions.plan")
     assert "format 3" in said and "the processor decides at 1 step " in said and "read sizes" in said, said
+    driver.ok("compile", path, "-o", "positions.cpu.plan", "--quiet")
+    shown = driver.ok("bench", "positions.cpu.plan", "--shape", "x=2x4", "--duration", "1ms", "--warmup", "0s")
+    assert "-0" not in shown, f"what only a run knows is shown as a number: {shown}"
 
     def branch(name):
         weight = numpy_helper.from_array(np.full((2, 4), len(name), np.float32), f"{name}_w")

@@ -63,6 +63,11 @@ std::string peakText(const Measurement &measured) {
   return text.empty() ? "no kernels" : "TFLOP/s of " + text;
 }
 
+/// 1e9 a second of what a step does; "" where only a run knows how much that is.
+std::string rateText(int64_t amount, double seconds) {
+  return amount < 0 ? "" : numberText(double(amount) / std::max(seconds, 1e-9) * 1e-9, 1);
+}
+
 /// Steps with their shares of the peak and of `total` seconds.
 std::string stepsText(const Measurement &measured, const std::vector<StepProfile> &steps, double total) {
   bool isOnGpu = measured.gpu.name[0];
@@ -73,13 +78,9 @@ std::string stepsText(const Measurement &measured, const std::vector<StepProfile
   columns.insert(columns.end(), {{"family"}, {"nodes"}});
   Table table(columns);
   for (const StepProfile &step : steps) {
-    double seconds = std::max(step.seconds, 1e-9);
-    std::vector<std::string> row = {std::to_string(step.step),
-                                    numberText(step.seconds * 1e6, 1),
-                                    numberText(100 * step.seconds / total, 1),
-                                    numberText(double(step.flops) / seconds * 1e-9, 1),
-                                    numberText(double(step.bytes) / seconds * 1e-9, 1),
-                                    numberText(100 * shareOfPeak(step, measured.peak), 0)};
+    std::vector<std::string> row = {
+        std::to_string(step.step),          numberText(step.seconds * 1e6, 1),  numberText(100 * step.seconds / total, 1),
+        rateText(step.flops, step.seconds), rateText(step.bytes, step.seconds), numberText(100 * shareOfPeak(step, measured.peak), 0)};
     if (isOnGpu)
       row.push_back(step.arithmetic ? arithmeticText(*step.arithmetic) : "");
     row.insert(row.end(), {step.family, step.sources});

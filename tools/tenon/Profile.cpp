@@ -56,7 +56,7 @@ double shareOfPeak(const StepProfile &step, const Peak &peak) {
   double flops = peak.flopsOf(step.arithmetic.value_or(Arithmetic::F32));
   if (flops <= 0 || peak.bytes <= 0) // a GPU that does not say
     return 0;
-  return std::max(double(step.flops) / flops, double(step.bytes) / peak.bytes) / std::max(step.seconds, 1e-9);
+  return std::max({0.0, double(step.flops) / flops, double(step.bytes) / peak.bytes}) / std::max(step.seconds, 1e-9);
 }
 
 std::string traceText(const std::vector<StepProfile> &steps, const Peak &peak) {
