@@ -181,7 +181,8 @@ std::string GpuCluster::run() {
 }
 
 std::string runOnEmulatedGpu(const GpuLaunch &launch) {
-  for (int64_t first = 0; first < launch.blocks; first += launch.cluster) {
+  for (int64_t begun = 0; begun < launch.blocks; begun += launch.cluster) {
+    int64_t first = launch.isEager ? begun : launch.blocks - launch.cluster - begun;
     GpuCluster cluster(launch, first);
     if (std::string problem = cluster.run(); !problem.empty())
       return problem;

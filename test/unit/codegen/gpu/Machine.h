@@ -1,9 +1,9 @@
 // Blocks of threads of a GPU on this processor: threads are fibers of one thread here, which change where they wait for each other.
 //
-// What a GPU leaves open is done in one of two ways: with `isEager`, threads take turns from the first one on and copies that run beside the threads
-// happen at once; without, threads take turns from the last one on and such copies happen when they are waited for, of those that arrive at a barrier
-// the last one first. Of a cluster's blocks the last one to take its turn goes on only when no other can. Code that waits too little gives other
-// numbers in one of them.
+// What a GPU leaves open is done in one of two ways: with `isEager`, blocks and threads take turns from the first one on and copies that run beside
+// the threads happen at once; without, they take turns from the last one on and such copies happen when they are waited for, of those that arrive at
+// a barrier the last one first. Of a cluster's blocks the last one to take its turn goes on only when no other can. Code that waits too little gives
+// other numbers in one of them.
 #pragma once
 #include "llvm/ADT/STLFunctionalExtras.h"
 #include <cstdint>
