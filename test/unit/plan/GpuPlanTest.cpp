@@ -53,12 +53,6 @@ TEST(GpuPlan, AContextSaysWhatIsMissing) {
   EXPECT_NE(tn_context_create(plan, nullptr, &context), TN_OK);
   EXPECT_EQ(context, nullptr);
   EXPECT_GT(std::strlen(tn_last_error()), 20u);
-  char arena[64];
-  tn_context_options options = TN_CONTEXT_OPTIONS_INIT;
-  options.arena = arena;
-  options.arena_bytes = sizeof arena;
-  EXPECT_EQ(tn_context_create(plan, &options, &context), TN_INVALID_ARGUMENT);
-  EXPECT_NE(std::string(tn_last_error()).find("runs on a GPU"), std::string::npos) << tn_last_error();
   tn_plan_close(plan);
 }
 
