@@ -11,6 +11,16 @@ namespace {
 
 class GpuRuns : public OnFakeDriver {
 protected:
+  /// Opens the plan of runDynamic with room for 2^20 rows, on a GPU whose copies happen when they are waited for.
+  void startLarge(Session &session) {
+    driver.memory = driver.pinned = size_t(1) << 25;
+    driver.defers = true;
+    plan::Plan data = dynamicGpuPlan();
+    data.symbols[0].maximum = 1 << 20;
+    ASSERT_EQ(session.open(data), TN_OK) << tn_last_error();
+    ASSERT_EQ(session.start(), TN_OK) << tn_last_error();
+  }
+
   /// Runs y = 2 * (a + b + a), z = a of [n, 4] on the host, outputs where they are; what is wrong.
   void runDynamic(Session &session, int64_t n, tn_tensor *outputs) {
     std::vector<float> a(size_t(4 * n)), b(size_t(4 * n), 1.0f);
@@ -51,25 +61,15 @@ TEST_F(GpuRuns, PlacedOutputsFollowGrowingShapes) {
 }
 
 TEST_F(GpuRuns, LargeInputsArrivePieceByPiece) {
-  driver.memory = driver.pinned = size_t(1) << 25;
-  driver.defers = true;
-  plan::Plan data = dynamicGpuPlan();
-  data.symbols[0].maximum = 1 << 20;
   Session session;
-  ASSERT_EQ(session.open(data), TN_OK) << tn_last_error();
-  ASSERT_EQ(session.start(), TN_OK) << tn_last_error();
+  startLarge(session);
   tn_tensor outputs[2] = {};
   runDynamic(session, 150'001, outputs); // 2.4 MB
 }
 
 TEST_F(GpuRuns, LargeOutputsArrivePieceByPiece) {
-  driver.memory = driver.pinned = size_t(1) << 25;
-  driver.defers = true;
-  plan::Plan data = dynamicGpuPlan();
-  data.symbols[0].maximum = 1 << 20;
   Session session;
-  ASSERT_EQ(session.open(data), TN_OK) << tn_last_error();
-  ASSERT_EQ(session.start(), TN_OK) << tn_last_error();
+  startLarge(session);
   constexpr int64_t kRows = 250'001; // 4 MB each, and a bit
   std::vector<float> y(4 * kRows), z(4 * kRows);
   tn_tensor outputs[2] = {vectorTensor(y, {kRows, 4}), vectorTensor(z, {kRows, 4})};
