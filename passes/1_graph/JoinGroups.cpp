@@ -14,8 +14,8 @@ int64_t joinedGroups(nn::ConvOp conv) {
   constexpr int64_t kFragment = 16, kMost = 8;
   auto weight = cast<RankedTensorType>(conv.getWeight().getType());
   int64_t groups = conv.getGroups();
-  if (conv.getLayout() != nn::Layout::ChannelsLast || !weight.hasStaticShape() || !isConstantExpression(conv.getWeight()) || !isFloat(conv.getWeight()) ||
-      weight.getDimSize(1) == 1)
+  if (conv.getLayout() != nn::Layout::ChannelsLast || !weight.hasStaticShape() || !isConstantExpression(conv.getWeight()) ||
+      !isFloat(conv.getWeight()) || weight.getDimSize(1) == 1)
     return 1;
   for (int64_t count = 1; count <= std::min(groups, kMost); ++count)
     if (groups % count == 0 && count * weight.getDimSize(1) % kFragment == 0 && count * weight.getDimSize(0) / groups % kFragment == 0)

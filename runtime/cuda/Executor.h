@@ -181,8 +181,8 @@ private:
   Array<void *> parameters;  ///< of one launch
   static constexpr uint32_t kPiecesAhead = 4;
   EventHandle pieces[kPiecesAhead] = {}; ///< of outputs, behind the copy of each, made when one has several
-  Array<EventHandle> events; ///< before and behind every step, made when steps are first measured
-  uint8_t *reached = nullptr; ///< pinned, with them: the number of steps that the stream is through with
+  Array<EventHandle> events;             ///< before and behind every step, made when steps are first measured
+  uint8_t *reached = nullptr;            ///< pinned, with them: the number of steps that the stream is through with
   size_t reachedBytes = 0;
 };
 

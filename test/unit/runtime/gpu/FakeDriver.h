@@ -20,7 +20,7 @@ struct FakeDriver {
   int failingCall = 0;             ///< counted down by calls that may fail: 1 is the next one, 0 none
   int failure = 2;                 ///< what it gives: CUDA_ERROR_OUT_OF_MEMORY
   std::map<std::string, int> results; ///< what calls give from now on, by the driver's name of them
-  int machineCode = 0, ptx = 0;    ///< what loading of such code gives
+  int machineCode = 0, ptx = 0;       ///< what loading of such code gives
   int sticky = 0;                  ///< what everything gives from now on
 
   std::string faulting; ///< a kernel that accesses what is not there
