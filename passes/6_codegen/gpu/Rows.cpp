@@ -698,8 +698,10 @@ public:
     // and 3.7 us on an H200, and 5.5 and 8.1 in blocks of one row; softmax of a million rows of 16 took 22 us in blocks of eight warps, 41 in blocks
     // of four.
     constexpr int64_t kFewWarps = 16, kManyWarps = 512; // of a multiprocessor
-    if (std::optional<kernel::ScheduleAttr> ofBlocks = scheduleOfBlocks(func, target))
-      return out.push_back(*ofBlocks);
+    if (std::optional<kernel::ScheduleAttr> ofBlocks = scheduleOfBlocks(func, target)) {
+      out.push_back(*ofBlocks);
+      return addOthersOfBlocks(func, Sharing(func, *ofBlocks), out);
+    }
     int64_t sharing = threadsOfRow(func), rows = nn::product(func.getContext(), rowDims(func)).asConstant().value_or(1);
     int64_t warps = rows * sharing / (int64_t(target.cores) * kWarp);
     SmallVector<int64_t> counts = warps > kManyWarps  ? SmallVector<int64_t>{16, 8, 4}
@@ -738,6 +740,18 @@ private:
     if (!isLong || (isa<nn::ReduceOp>(anchor) && isOfWarps(func, target) && rows >= kManyRows * target.cores))
       return std::nullopt;
     return scheduleOf(func, "blocks", clusterOf(anchor, length, rows, target));
+  }
+
+  /// For a tuner: half as many threads of a block, and twice as many.
+  void addOthersOfBlocks(kernel::FuncOp func, const Sharing &best, SmallVectorImpl<kernel::ScheduleAttr> &out) const {
+    constexpr int64_t kFewest = 64, kMost = 1024;
+    bool isAlone = best.columns == best.threads; // each thread has a row
+    for (int64_t threads : {best.threads / 2, best.threads * 2}) {
+      if (threads < kFewest || threads > kMost || threads % kWarp || (!isAlone && best.columns && threads < 2 * best.columns))
+        continue;
+      out.push_back(best.columns ? scheduleOf(func, "columns", {threads, isAlone ? threads : best.columns})
+                                 : scheduleOf(func, "blocks", {threads, best.blocks}));
+    }
   }
 
   /// Threads of a block, and the other parameter.
