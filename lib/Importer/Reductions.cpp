@@ -13,11 +13,18 @@ static constexpr bool keepsElements(nn::ReduceKind kind) {
          kind == nn::ReduceKind::Prod;
 }
 
+/// Whether the results of integers are made of floats.
+static constexpr bool isOfFloats(nn::ReduceKind kind) {
+  return kind == nn::ReduceKind::L2 || kind == nn::ReduceKind::LogSum || kind == nn::ReduceKind::LogSumExp;
+}
+
 /// Axes are an attribute up to opset 17 (12 for ReduceSum), an input afterwards. None at all means every axis, or no
 /// axis where the node says so.
 template <nn::ReduceKind kind> static void reduce(Node &node) {
-  bool keepsAll = node.integer("noop_with_empty_axes", 0) != 0;
+  bool keepsAll = node.integer("noop_with_empty_axes", 0) != 0, isCast = isOfFloats(kind) && isa<IntegerType>(node.element(0));
   if (node.in(1) && !node.isKnown(1)) {
+    if (isCast)
+      return node.unsupported("integers, along axes that only a run knows");
     Dim count = nn::numElements(node.in(1).getType());
     if (keepsAll && !keepsElements(kind)) // whether the elements change is not agreed upon
       node.requireAtMost(node.dim(1), count, "noop_with_empty_axes is not supported here; the number of axes");
@@ -33,7 +40,9 @@ template <nn::ReduceKind kind> static void reduce(Node &node) {
     axes = llvm::to_vector(llvm::seq<int64_t>(0, node.rank(0)));
   llvm::sort(axes);
   bool keep = node.integer("keepdims", 1) != 0;
-  node.result(node.make<nn::ReduceOp>(node.in(0), nn::ReduceKindAttr::get(node.context, kind), node.i64s(axes), node.unit(keep)));
+  Value x = isCast ? node.cast(node.in(0), node.builder.getF64Type()) : node.in(0);
+  Value result = node.make<nn::ReduceOp>(x, nn::ReduceKindAttr::get(node.context, kind), node.i64s(axes), node.unit(keep));
+  node.result(isCast ? node.cast(result, node.element(0)) : result);
 }
 
 template <bool minimum> static void argReduce(Node &node) {

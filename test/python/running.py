@@ -9,6 +9,7 @@ import ml_dtypes
 import models
 import numpy as np
 import onnx
+import onnx.numpy_helper
 import tenon
 
 
@@ -229,3 +230,33 @@ same = all((plan.run({{"x": x}})["y"] == y).all() for _ in range(10))
 sys.exit(not same or len(os.listdir("/proc/self/task")) != 2)
 """
     subprocess.run([sys.executable, "-c", program], check=True, timeout=60)
+
+
+def test_products_and_rows_of_nothing(folder):
+    for target in ("native", "x86-64-v3"):
+        for rows, depth, columns in ((17, 0, 16), (1, 0, 4), (3, 5, 0), (0, 5, 3)):
+            constant = models.model(f"float[{rows}, {depth}] x", f"float[{rows}, {columns}] y", "y = MatMul (x, w)")
+            constant.graph.initializer.append(onnx.numpy_helper.from_array(np.ones((depth, columns), np.float32), "w"))
+            given = models.model(f"float[{rows}, {depth}] x, float[{depth}, {columns}] w", f"float[{rows}, {columns}] y", "y = MatMul (x, w)")
+            x, w = np.ones((rows, depth), np.float32), np.ones((depth, columns), np.float32)
+            for model, inputs in ((constant, [x]), (given, [x, w])):
+                y = tenon.compile(model, target=target).run(inputs)["y"]
+                assert y.shape == (rows, columns) and not y.any(), (target, rows, depth, columns, y)  # sums of nothing, or none
+    # No thread, no warp and no block has a row: that compiles, too.
+    for body, shape in (("y = Softmax <axis = 1> (x)", "5, 0"), ("y = Softmax <axis = 0> (x)", "0, 5"), ("y = LogSoftmax <axis = 1> (x)", "2, 0, 7"), ("y = Softmax (x)", "n, 0"),
+                        ("y = LayerNormalization (x, s)", "3, 0"), ("y = InstanceNormalization (x, c, c)", "1, 4, 0")):
+        empty = models.model(f"float[{shape}] x", f"float[{shape}] y", body)
+        empty.graph.initializer.extend([onnx.numpy_helper.from_array(np.ones(0, np.float32), "s"), onnx.numpy_helper.from_array(np.ones(4, np.float32), "c")])
+        for target in ("native", "cuda:sm_75", "cuda:sm_90a"):
+            tenon.compile(empty, target=target)
+
+
+def test_integers_whose_reductions_need_floats(folder):
+    of = {"ReduceL2": lambda x: np.sqrt((x * x).sum(1)), "ReduceLogSum": lambda x: np.log(x.sum(1)), "ReduceLogSumExp": lambda x: np.log(np.exp(x).sum(1))}
+    for kind, name in (("int32", np.int32), ("int64", np.int64), ("uint32", np.uint32), ("uint64", np.uint64)):
+        x = np.arange(2, 32).reshape(3, 10).astype(name)
+        for op, expected in of.items():
+            model = models.model(f"{kind}[3, 10] x", f"{kind}[3] y", f"y = {op} <keepdims = 0> (x, axes)", opset=18, initializers="<int64[1] axes = {1}>")
+            y = tenon.compile(model).run([x])["y"]
+            assert y.dtype == name and (y == expected(x.astype(np.float64)).astype(name)).all(), (op, kind, y)
+            tenon.compile(model, target="cuda:sm_80")

@@ -13,6 +13,8 @@ public:
 
   bool matches(kernel::FuncOp func, const Target &target) const override {
     std::optional<ContractionProblem> p = problemOn(func, target);
+    if (p && (p->depth.isConstant(0) || p->columns.isConstant(0))) // panels of nothing
+      return false;
     if (p && p->dot > 1 && !p->rhsConstant())
       return false;
     if (p && p->dot > 1 && !isa<BlockArgument>(kernel::viewOf(p->lhs).source) && !(p->bfloat && p->woven && Prologue::matches(p->lhs)))

@@ -126,7 +126,7 @@ int64_t threadsOfRow(kernel::FuncOp func) {
   std::optional<int64_t> length = lengthOf(anchor);
   if (!length || isa<nn::ReduceOp>(anchor))
     return kWarp;
-  return std::min<int64_t>(kWarp, llvm::PowerOf2Ceil(llvm::divideCeil(*length, kElements)));
+  return std::min<int64_t>(kWarp, llvm::PowerOf2Ceil(std::max<int64_t>(1, llvm::divideCeil(*length, kElements)))); // a row may be empty
 }
 
 /// The axes that tell rows apart: of the result where it is reduced.
@@ -764,7 +764,7 @@ private:
   static Shape neighboursOf(std::optional<int64_t> length, int64_t rows, const Target &target) {
     constexpr int64_t kPart = 8, kMostSlices = 16, kAlone = 128, kFewestNeighbours = 8, kUnknown = 256;
     int64_t slices = std::min<int64_t>(kMostSlices, llvm::PowerOf2Ceil(llvm::divideCeil(length.value_or(kUnknown), kPart)));
-    if (slices == 1)
+    if (slices <= 1)
       return {kAlone, kAlone};
     int64_t neighbours = kWarp;
     for (; neighbours > kFewestNeighbours && rows < neighbours * target.cores && 2 * slices <= length.value_or(kUnknown); neighbours /= 2)
