@@ -6,7 +6,9 @@
 #include "mlir/IR/BuiltinDialect.h"
 #include "mlir/Parser/Parser.h"
 #include "llvm/Support/FileSystem.h"
+#include "llvm/Support/MemoryBuffer.h"
 #include "llvm/Support/Path.h"
+#include "llvm/Support/SourceMgr.h"
 #include "llvm/Support/ToolOutputFile.h"
 
 namespace tenon {
@@ -78,9 +80,16 @@ static LogicalResult attachWeights(ModuleOp module, StringRef path) {
   DialectRegistry registry;
   registry.insert<nn::NNDialect>();
   MLIRContext context(registry, MLIRContext::Threading::DISABLED);
-  OwningOpRef<ModuleOp> weights = parseSourceFile<ModuleOp>(path, ParserConfig(&context));
+  // Weights lie in the file as they are aligned in memory, and so must the file.
+  const llvm::Align alignment(64);
+  auto file = llvm::MemoryBuffer::getFile(path, /*IsText=*/false, /*RequiresNullTerminator=*/false, /*IsVolatile=*/false, alignment);
+  if (!file)
+    return module.emitError() << path << ": cannot be read: " << file.getError().message();
+  llvm::SourceMgr sources;
+  sources.AddNewSourceBuffer(std::move(*file), llvm::SMLoc());
+  OwningOpRef<ModuleOp> weights = parseSourceFile<ModuleOp>(sources, ParserConfig(&context));
   if (!weights)
-    return module.emitError() << path << ": cannot be read: the weights of the dump are missing";
+    return module.emitError() << path << ": cannot be read: it holds no weights of a dump";
   auto &blobs = DenseResourceElementsHandle::getManagerInterface(module.getContext()).getBlobManager();
   weights->walk([&](nn::ConstantOp constant) {
     auto resource = dyn_cast<DenseResourceElementsAttr>(constant.getValue());
