@@ -157,7 +157,8 @@ Expected<std::vector<char>> Ptxas::assemble(StringRef ptx, StringRef arch) const
   if (Expected<std::string> printed = output(path, arguments, kSeconds); !printed)
     return printed.takeError();
   Expected<std::vector<char>> cubin = out->read();
-  if (cubin && cubin->empty())
+  constexpr StringRef kMagic = "\177ELF";
+  if (cubin && !StringRef(cubin->data(), cubin->size()).starts_with(kMagic))
     return createStringError(path + " wrote no machine code for " + arch);
   return cubin;
 }

@@ -85,6 +85,17 @@ TEST_F(PtxasTest, OneThatIsNamedHasToWork) {
   }
 }
 
+TEST_F(PtxasTest, WhatItWritesHasToBeMachineCode) {
+  std::string path = program("rubbish", "hello") + "/bin/ptxas", said;
+  std::error_code error;
+  llvm::raw_fd_ostream(path, error) << "#!/bin/sh\nwhile [ \"$1\" != -o ]; do shift; done\necho hello >\"$2\"\n";
+  ASSERT_FALSE(error);
+  auto code = Ptxas{path, 130}.assemble(".version 8.0", "sm_90");
+  ASSERT_FALSE(code);
+  llvm::handleAllErrors(code.takeError(), [&](const llvm::ErrorInfoBase &info) { said = info.message(); });
+  EXPECT_EQ(said, path + " wrote no machine code for sm_90");
+}
+
 TEST_F(PtxasTest, PackagesOfPythonEnvironments) {
   std::string active = program("active/lib/python3.12/site-packages/nvidia/cu13", "release 98.0, V98.0"), reason;
   std::string running = program("running/lib/python3.12/site-packages/nvidia/cuda_nvcc", "release 99.0, V99.0");
