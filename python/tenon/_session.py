@@ -15,6 +15,7 @@ from tenon._plan import Plan, compile, model_bytes
 
 CPU, CUDA = "CPUExecutionProvider", "CUDAExecutionProvider"
 _NOT_HERE = ("TN_DEVICE", "TN_WRONG_TARGET")  # what a machine without a GPU, or with another one, gives
+_PRECISIONS_OF_GPUS = ("fp16", "tf32")
 _PLAN_MAGIC = b"TENON"
 
 
@@ -55,7 +56,7 @@ class InferenceSession:
         problems = {}
         for name, device in wanted:
             try:
-                self._open_for(name, device)
+                self._open_for(name, device, problems)
             except RunError as problem:
                 if problem.status not in _NOT_HERE:
                     raise
@@ -64,29 +65,33 @@ class InferenceSession:
             return _warn(problems, name)
         if CUDA in problems:
             raise problems[CUDA]
-        self._open_for(CPU, 0)
+        self._open_for(CPU, 0, problems)
         return _warn(problems, CPU)
 
     def _open_fixed(self, target, wanted):
         """What is told where to run; the providers may only agree."""
-        plan = self._made(target, wanted.get(CUDA, 0))
+        plan = self._made(target, wanted.get(CUDA, 0), self._entries)
         if wanted and provider_of(plan) not in wanted:
             raise InputError(f"the plan is for the {provider_of(plan)}; the providers given are {', '.join(wanted)}")
         self._plan = plan
 
-    def _open_for(self, name, device):
+    def _open_for(self, name, device, passed_over):
+        """A precision that GPUs alone have is theirs: the CPU in place of one computes in f32."""
         if name not in (CPU, CUDA):
             raise _NoProvider("there is no such provider here")
-        plan = self._made(gpu_target(device) if name == CUDA else "native", device)
+        entries = self._entries
+        if name == CPU and CUDA in passed_over and entries.get("tenon.precision") in _PRECISIONS_OF_GPUS:
+            entries = entries | {"tenon.precision": "fp32"}
+        plan = self._made(gpu_target(device) if name == CUDA else "native", device, entries)
         if name == CUDA:
             plan.prepare()
         self._plan = plan
 
-    def _made(self, target, device) -> Plan:
+    def _made(self, target, device, entries) -> Plan:
         settings = {"threads": max(0, self._options.intra_op_num_threads), "max_bytes": int(self._entries.get("tenon.max_bytes", 0)), "device": device}
         if self._is_plan:
             return Plan.load(self._model, **settings) if isinstance(self._model, str) else Plan.from_bytes(self._model, **settings)
-        return _compiled(self._model, target, self._entries, getattr(self._options, "_dimensions", {}), settings)
+        return _compiled(self._model, target, entries, getattr(self._options, "_dimensions", {}), settings)
 
     @property
     def plan(self) -> Plan:

@@ -128,6 +128,15 @@ def test_providers(folder):
     passed_over = [str(warning.message) for warning in caught]
     assert made.get_providers() == ["CPUExecutionProvider"] and made.get_provider_options() == {"CPUExecutionProvider": {}}
     assert passed_over == ["OpenVINOExecutionProvider cannot be used: there is no such provider here. CPUExecutionProvider is used instead"], passed_over
+    if rt.get_device() != "GPU":  # what only a GPU computes in is not asked of the CPU in place of it
+        in_halves = rt.SessionOptions()
+        in_halves.add_session_config_entry("tenon.precision", "fp16")
+        with warnings.catch_warnings(record=True) as caught:
+            warnings.simplefilter("always")
+            made = session(sess_options=in_halves, providers=["CUDAExecutionProvider", "CPUExecutionProvider"])
+        assert made.get_providers() == ["CPUExecutionProvider"] and "CUDAExecutionProvider cannot be used" in str(caught[0].message), caught
+        np.testing.assert_array_equal(made.run(None, {"x": rows()})[0], 2 * rows() + 1)
+        raises(lambda: session(sess_options=in_halves, providers=["CPUExecutionProvider"]), Exception)
     for options in ({"device_id": "x"}, {"device_id": -1}, {"device_id": 1 << 31}):
         raises(lambda: session(providers=[("CUDAExecutionProvider", options)]), ValueError)
     raises(lambda: session(providers=["CPUExecutionProvider"], provider_options=[{}, {}]), ValueError)
