@@ -9,9 +9,11 @@
 #include "passes/4_schedule/SplitShares.h"
 #include "passes/4_schedule/StrassenErrors.h"
 #include "passes/4_schedule/WinogradErrors.h"
+#include "llvm/ADT/StringExtras.h"
 #include "llvm/Support/FileSystem.h"
 #include "llvm/Support/JSON.h"
 #include "llvm/Support/Path.h"
+#include <set>
 
 namespace tenon {
 using namespace mlir;
@@ -126,6 +128,14 @@ private:
 
   /// Plans of one kernel each, for a machine that cannot compile; their number in the folder is their place in the index.
   LogicalResult writeCandidates(MLIRContext &context) {
+    auto isWanted = [&](const Kernel &kernel) { return options.family.empty() || kernel.report.family == options.family; };
+    if (llvm::none_of(kernels, isWanted)) {
+      std::set<std::string> families;
+      for (const Kernel &kernel : kernels)
+        families.insert(kernel.report.family);
+      return emitError(UnknownLoc::get(&context)) << "no kernel is of the family '" << options.family << "'; there are "
+                                                  << llvm::join(families, ", ");
+    }
     std::error_code problem;
     llvm::raw_fd_ostream index(options.candidates + "/index.jsonl", problem);
     if (problem)
@@ -133,8 +143,7 @@ private:
     for (Kernel &kernel : kernels) {
       SmallVector<kernel::ScheduleAttr> proposals;
       schedule::proposedSchedules(kernel.func, target, proposals);
-      bool isWanted = options.family.empty() || kernel.report.family == options.family;
-      if (proposals.size() < 2 || !isWanted || !kernel.func.getSymbols().empty())
+      if (proposals.size() < 2 || !isWanted(kernel) || !kernel.func.getSymbols().empty())
         continue;
       if (options.most > 0)
         proposals.resize(std::min<size_t>(proposals.size(), options.most));

@@ -247,8 +247,9 @@ def test_what_it_cannot_be(driver):
     driver.fails("compile", model, "-o", "no.plan", "--target", "cuda:sm_90,sm_75", "--precision", "tf32", message="tf32 from sm_80 on; cuda:sm_75 computes in fp32")
     if not os.path.exists("/dev/nvidia0"):
         for target in ("cuda:sm_90", "cuda", "jetson-orin"):
-            driver.fails("tune", model, "--target", target, "--budget", "1s", message=f"{target}: there is no GPU on the machine that measures")
+            driver.fails("tune", model, "--target", target, "--budget", "1s", message=f"{target}: there is no GPU on the machine that measures; --agent")
     driver.fails("tune", model, "--precision", "fp16", "--budget", "1s", message="for GPUs")
+    driver.fails("tune", model, "--target", "cuda:sm_90,sm_87", message="one target is tuned for at a time", code=2)
 
 
 def product_model(driver):
@@ -332,6 +333,9 @@ def test_libraries_are_candidates(driver):
     candidates = driver.folder / "library-candidates"
     candidates.mkdir()
     driver.ok("tune", model, *TARGET, "--libraries", "cublaslt", "--candidates", candidates, "--most", "3")
+    index = (candidates / "index.jsonl").read_bytes()
+    driver.fails("tune", model, *TARGET, "--candidates", candidates, "--family", "gpu.none", message="no kernel is of the family 'gpu.none'; there are .*gpu.matrix")
+    assert (candidates / "index.jsonl").read_bytes() == index
     lines = [json.loads(line) for line in (candidates / "index.jsonl").read_text().splitlines()]
     first = [line for line in lines if line["kernel"] == lines[0]["kernel"]]
     assert [line["schedule"].split('"')[1] for line in first] == ["gpu.matrix", "cublaslt", "cublaslt"], first

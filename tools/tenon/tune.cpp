@@ -95,7 +95,8 @@ void requireWritable(const std::string &cache) {
 /// Tunes for the machine's GPU, by the name "cuda" or that of its architecture.
 void useGpu(const Machine &machine, TuneOptions &options) {
   if (machine.gpu.empty())
-    throw Failure("--target " + options.target + ": there is no GPU on the machine that measures");
+    throw Failure("--target " + options.target +
+                  ": there is no GPU on the machine that measures; --agent names another one, --candidates writes what sweep.py measures elsewhere");
   if (options.target == "cuda" && machine.gpuTarget.empty())
     throw Failure("--target cuda: " + machine.gpu + " is older than all GPUs that can be compiled for");
   if (options.target == "cuda")
@@ -139,6 +140,9 @@ int tuneModel(Arguments &arguments) {
     throw UsageFailure("--family and --most are for --candidates");
   if (arguments.options.threads < 0)
     throw UsageFailure("--threads must be at least 1");
+  if (arguments.options.target.find(',') != std::string::npos)
+    throw UsageFailure("--target " + arguments.options.target +
+                       ": one target is tuned for at a time; the same --cache takes what was measured for each");
   TuneOptions &options = arguments.options;
   if (!arguments.libraries.empty())
     withLibraries(options.target, arguments.libraries); // refuses what cannot be before anything is done
