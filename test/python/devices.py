@@ -159,9 +159,10 @@ def tensors_that_are_refused(folder):
     x = OnDevice((4,))
     refused("output 'y': the tensor on the GPU is read-only", plan.run, [x], None, {"y": OnDevice((4, 1), data=(x.array.ctypes.data, True))})
     refused("shares memory", plan.run, [x], None, {"y": OnDevice((4, 1), data=(x.array.ctypes.data + 4, False))})
-    freed, y = OnDevice((4,)), OnDevice((4, 1))  # which gets no memory that was freed
+    freed, y, queue = OnDevice((4,)), OnDevice((4, 1)), plan.queue()
+    queue.run([x], {"y": y})  # now the context has all its memory, and will be given none that is freed
     freed.fake.tenonFakeRelease(ctypes.c_void_p(freed.array.ctypes.data))
-    refused("is not in the GPU's memory", plan.queue().run, [freed], {"y": y}, kind=tenon.Error)
+    refused("is not in the GPU's memory", queue.run, [freed], {"y": y}, kind=tenon.Error)
 
 
 def test_a_plan_for_the_cpu_refuses_the_gpus_memory(folder):

@@ -461,6 +461,10 @@ SmallVector<MatrixSchedule> matrixSchedules(const MatrixProblem &p, const Target
       while (s.splits > 1 && s.stages > 2 && s.sharedBytes() + p.scaleBytes(s) > sharedLimit(target)) // room for what blocks send each other
         --s.stages;
       bool needless = splits > 1 && p.steps(s) < 2 * splits;
+      // On sm_75 what is gathered waits in registers: of more chunks of a thread ptxas spills.
+      constexpr int64_t kMostGathered = 4, kChunksOfStep = MatrixSchedule::kStep / MatrixSchedule::kChunk;
+      bool isGathered = p.channels % MatrixSchedule::kChunk && target.computeCapability < kFirstWithAsyncCopies;
+      needless |= isGathered && s.tileRows * kChunksOfStep > kMostGathered * s.threads();
       bool fits = s.sharedBytes() + p.scaleBytes(s) <= sharedLimit(target) && s.tileRows % splits == 0 && sumsWholeRows(s, p);
       if (needless || !fits || splits > (target.computeCapability >= kFirstWithClusters ? 8 : kClusterless))
         continue;
