@@ -2,6 +2,8 @@
 #include "dialects/kernel/Kernel.h"
 #include "dialects/plan/Plan.h"
 #include "lib/Target/Gpu.h"
+#include "passes/5_memory/BufferLifetimes.h"
+#include "runtime/memory/ArenaPacker.h"
 
 namespace tenon {
 using namespace mlir;
@@ -39,29 +41,14 @@ int64_t weightBytes(ModuleOp module) {
 
 /// The largest sum of what is alive at a step: no arena is smaller.
 int64_t liveBytes(plan::FuncOp main, const Sizes &sizes) {
-  llvm::MapVector<Operation *, std::pair<size_t, size_t>> lifetimes; // first and last step
-  size_t steps = 0;
-  for (Operation &op : main.getBody().front()) {
-    if (!plan::isStep(&op))
-      continue;
-    for (Value operand : op.getOperands()) {
-      while (auto view = operand.getDefiningOp<plan::ViewOp>())
-        operand = view.getSource();
-      if (auto alloc = operand.getDefiningOp<plan::AllocOp>())
-        lifetimes.try_emplace(alloc, steps, steps).first->second.second = steps;
-    }
-    ++steps;
+  SmallVector<Lifetime> lifetimes;
+  for (auto &[op, steps] : memory::bufferLifetimes(main)) {
+    auto alloc = cast<plan::AllocOp>(op);
+    lifetimes.push_back({nn::Dim(alloc.getSize()).evaluate(sizes).value_or(0), int64_t(alloc.getAlignment()), steps.first, steps.last});
   }
-  std::vector<int64_t> change(steps + 1);
-  for (auto &[alloc, lifetime] : lifetimes) {
-    int64_t bytes = nn::Dim(cast<plan::AllocOp>(alloc).getSize()).evaluate(sizes).value_or(0);
-    change[lifetime.first] += bytes;
-    change[lifetime.second + 1] -= bytes;
-  }
-  int64_t alive = 0, most = 0;
-  for (int64_t bytes : change)
-    most = std::max(most, alive += bytes);
-  return most;
+  std::vector<std::max_align_t> scratch(arenaScratchBytes(lifetimes.size()) / sizeof(std::max_align_t) + 1);
+  int64_t most = 0, all = 0;
+  return measureLifetimes({lifetimes.data(), lifetimes.size()}, scratch.data(), most, all) ? most : 0;
 }
 } // namespace
 

@@ -1,5 +1,6 @@
 // Lifetimes of plan.alloc, packed by the packer that the runtime uses too.
 #include "dialects/plan/Plan.h"
+#include "passes/5_memory/BufferLifetimes.h"
 #include "passes/5_memory/Passes.h"
 #include "runtime/memory/ArenaPacker.h"
 #include "llvm/ADT/StringSet.h"
@@ -29,43 +30,31 @@ class PackArenaPass : public impl::PackArenaBase<PackArenaPass> {
     for (Type input : func.getInputs().getAsValueRange<TypeAttr>())
       if (!cast<RankedTensorType>(input).hasStaticShape())
         return success(); // the runtime packs
-    llvm::MapVector<Value, Lifetime> lifetimes;
     llvm::StringSet<> runTime;
     for (Operation &op : func.getBody().front())
       if (auto symbols = op.getAttrOfType<ArrayAttr>("symbols"))
         for (StringRef name : symbols.getAsValueRange<StringAttr>())
           runTime.insert(name);
-    uint32_t step = 0;
-    for (Operation &op : func.getBody().front()) {
-      if (!plan::isStep(&op))
-        continue;
-      for (Value operand : op.getOperands()) {
-        while (auto view = operand.getDefiningOp<plan::ViewOp>())
-          operand = view.getSource();
-        auto alloc = operand.getDefiningOp<plan::AllocOp>();
-        if (!alloc)
-          continue;
-        std::optional<int64_t> bytes = nn::Dim(alloc.getSize()).asConstant();
-        if (!bytes && isDefinedByRun(nn::Dim(alloc.getSize()), runTime))
-          continue; // laid out by the run
-        if (!bytes)
-          return success(); // the runtime packs
-        auto [entry, isNew] = lifetimes.try_emplace(operand, Lifetime{*bytes, int64_t(alloc.getAlignment()), step, step});
-        entry->second.last = step;
-      }
-      ++step;
-    }
+    SmallVector<plan::AllocOp> allocs;
     SmallVector<Lifetime> list;
-    for (auto &entry : lifetimes)
-      list.push_back(entry.second);
+    for (auto &[op, steps] : bufferLifetimes(func)) {
+      auto alloc = cast<plan::AllocOp>(op);
+      std::optional<int64_t> bytes = nn::Dim(alloc.getSize()).asConstant();
+      if (!bytes && isDefinedByRun(nn::Dim(alloc.getSize()), runTime))
+        continue; // laid out by the run
+      if (!bytes)
+        return success(); // the runtime packs
+      allocs.push_back(alloc);
+      list.push_back({*bytes, int64_t(alloc.getAlignment()), steps.first, steps.last});
+    }
     std::vector<int64_t> offsets;
     ArenaPacking packing;
     if (!packArena({list.data(), list.size()}, offsets, packing))
       return func.emitError("the sizes of its buffers overflow 63 bits");
 
     Builder builder(&getContext());
-    for (auto [entry, offset] : llvm::zip_equal(lifetimes, offsets))
-      entry.first.getDefiningOp<plan::AllocOp>().setOffset(offset);
+    for (auto [alloc, offset] : llvm::zip_equal(allocs, offsets))
+      alloc.setOffset(offset);
     func.setArenaBytes(packing.arenaBytes);
     func.setLowerBound(packing.lowerBound);
     func.setNaiveBytes(packing.naiveBytes);
